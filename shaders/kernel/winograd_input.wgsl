@@ -1,0 +1,53 @@
+// winograd_input: V = B^T d B, the transformed input, [point][channel][tile].
+//
+// One workgroup owns TILES tiles of one channel. In the first phase an invocation owns one column of one tile, in
+// the second one row of the half-transformed tile: it never holds a tile, and its code is two short transforms.
+//
+// grid      x: blocks of TILES tiles of this dispatch; y: channels
+// constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, SPAN_H, SPAN_W, POINTS_H, POINTS_W
+// leaves    load_column, transform_h, write_half, read_half, transform_w, write_v
+// slots     load_src
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> src: array<f32>;
+@group(0) @binding(2) var<storage, read_write> v: array<f32>;
+
+// [row of points][column of the tile][tile], padded so that a tile's columns lie in different banks.
+var<workgroup> half_done: array<f32, POINTS_H * SPAN_W * TILES_PADDED>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let first = workgroup.x * TILES;
+    let channel = workgroup.y;
+
+    // Neighbouring invocations read neighbouring columns of the image.
+    if (local < TILES * SPAN_W) {
+        let t = local / SPAN_W;
+        let column = local % SPAN_W;
+        // Past the last tile the last one is transformed again, and not written.
+        let tile = params.first + min(first + t, params.tiles - 1u);
+        let tile_x = tile % params.tiles_x;
+        let tile_y = tile / params.tiles_x % params.tiles_y;
+        let n = tile / (params.tiles_x * params.tiles_y);
+        let image = params.src_offset + (n * params.c + channel) * params.h * params.w;
+        // Above and left of the image these wrap around to huge numbers, which load_src finds outside.
+        var d: array<f32, SPAN_H>;
+        load_column(image, tile_y * OUT_H - params.pad_top, tile_x * OUT_W + column - params.pad_left, &d);
+        var b: array<f32, POINTS_H>;
+        transform_h(&d, &b);
+        write_half(column * TILES_PADDED + t, &b);
+    }
+    workgroupBarrier();
+
+    // Neighbouring invocations write neighbouring tiles.
+    let t = local % TILES;
+    let row = local / TILES;
+    if (row < POINTS_H && first + t < params.tiles) {
+        var d: array<f32, SPAN_W>;
+        read_half(row * SPAN_W * TILES_PADDED + t, &d);
+        var b: array<f32, POINTS_W>;
+        transform_w(&d, &b);
+        let plane = params.c * params.t_stride;
+        write_v(row * POINTS_W * plane + channel * params.t_stride + first + t, plane, &b);
+    }
+}

@@ -1,0 +1,83 @@
+// winograd_multiply: M = U^T V for each point and group: [point][filter][tile] from [point][channel][filter] and
+// [point][channel][tile].
+//
+// One workgroup owns BLOCK_K filters x BLOCK_T tiles of one point and group, and walks the channels in steps of
+// BLOCK_C through two buffers in workgroup memory: while one is multiplied, the other's vectors are on their way.
+// One invocation owns EACH_K filters x EACH_T tiles in registers; its tiles are EACH_T/4 vectors, spread over the
+// block so that neighbours read neighbouring vectors.
+//
+// grid      x: blocks of BLOCK_T tiles; y: blocks of BLOCK_K filters; z: points and groups
+// constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V
+// leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_m
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> u: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
+
+const STEP_U: u32 = BLOCK_C * BLOCK_K / 4u;
+const STEP_V: u32 = BLOCK_C * BLOCK_T / 4u;
+const THREADS_T: u32 = BLOCK_T / EACH_T;
+const_assert WORKGROUP == (BLOCK_K / EACH_K) * THREADS_T;
+const_assert FETCH_U * WORKGROUP == STEP_U;
+const_assert FETCH_V * WORKGROUP == STEP_V;
+
+var<workgroup> u_step: array<vec4<f32>, 2u * STEP_U>;
+var<workgroup> v_step: array<vec4<f32>, 2u * STEP_V>;
+
+// A vector of U. Past the last channel it is zero, past the last filter it is the last vector, whose products are
+// not written.
+fn load_u(base: u32, c: u32, k: u32) -> vec4<f32> {
+    if (c < params.group_c) {
+        return u[base + c * (params.k_stride / 4u) + min(k, params.k_stride / 4u - 1u)];
+    }
+    return vec4<f32>();
+}
+
+// A vector of V, likewise.
+fn load_v(base: u32, c: u32, t: u32) -> vec4<f32> {
+    if (c < params.group_c) {
+        return v[base + c * (params.t_stride / 4u) + min(t, params.t_stride / 4u - 1u)];
+    }
+    return vec4<f32>();
+}
+
+// A vector of M, unless it lies past the last filter or tile. `base` is the group's first row.
+fn store_m(base: u32, k: u32, t: u32, value: vec4<f32>) {
+    if (k < params.group_k && t < params.t_stride / 4u) {
+        m[(base + k) * (params.t_stride / 4u) + t] = value;
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let batch = workgroup.z;
+    let k_first = workgroup.y * BLOCK_K;
+    let t_first = workgroup.x * BLOCK_T / 4u;
+    let u_base = batch * params.group_c * (params.k_stride / 4u);
+    let v_base = batch * params.group_c * (params.t_stride / 4u);
+    let row = local / THREADS_T;
+    let column = local % THREADS_T;
+
+    var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
+    var next_u: array<vec4<f32>, FETCH_U>;
+    var next_v: array<vec4<f32>, FETCH_V>;
+    fetch_u(u_base, 0u, k_first / 4u, local, &next_u);
+    fetch_v(v_base, 0u, t_first, local, &next_v);
+    stage_u(local, &next_u);
+    stage_v(local, &next_v);
+    workgroupBarrier();
+
+    var buffer = 0u;
+    for (var c = BLOCK_C; c < params.group_c; c += BLOCK_C) {
+        fetch_u(u_base, c, k_first / 4u, local, &next_u);
+        fetch_v(v_base, c, t_first, local, &next_v);
+        multiply_step(buffer * STEP_U + row * (EACH_K / 4u), buffer * STEP_V + column, &acc);
+        buffer = 1u - buffer;
+        stage_u(buffer * STEP_U + local, &next_u);
+        stage_v(buffer * STEP_V + local, &next_v);
+        workgroupBarrier();
+    }
+    multiply_step(buffer * STEP_U + row * (EACH_K / 4u), buffer * STEP_V + column, &acc);
+    write_m(batch * params.group_k, k_first + row * EACH_K, t_first + column, &acc);
+}

@@ -1,0 +1,68 @@
+//! What a run was: a typed account, so that nothing about it has to be read from a log.
+
+use std::fmt;
+
+use crate::caps::Caps;
+use crate::device::{Device, Fallback};
+use crate::plan::{Algorithm, Candidate, Plan};
+
+/// What ran, where, and what did not and why.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Account {
+    /// The device.
+    pub device: Caps,
+    /// Whether the processor did the work, through whichever interface.
+    pub software: bool,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The kernels of a run, by variant name.
+    pub kernels: Vec<String>,
+    /// Dispatches of a run.
+    pub dispatches: usize,
+    /// Bytes between input and output.
+    pub workspace_bytes: u64,
+    /// Bytes of the packed weights; 0 if they are used as given.
+    pub packed_bytes: u64,
+    /// Expected relative L2 error on normally distributed data.
+    pub expected_error: f64,
+    /// Every algorithm that was considered, with the verdict on it.
+    pub candidates: Vec<Candidate>,
+    /// Why the device is not the one that was wished for, if so.
+    pub fallback: Option<Fallback>,
+}
+
+impl Account {
+    /// The account of a plan on a device.
+    pub fn new(plan: &Plan, device: &Device) -> Self {
+        Self {
+            device: device.caps().clone(),
+            software: device.caps().is_software(),
+            algorithm: plan.algorithm,
+            kernels: plan.kernels().iter().map(ToString::to_string).collect(),
+            dispatches: plan.steps.len(),
+            workspace_bytes: plan.workspace_bytes(),
+            packed_bytes: plan.packed_bytes(),
+            expected_error: plan.expected_error(),
+            candidates: plan.candidates.clone(),
+            fallback: device.fallback().cloned(),
+        }
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} on {}: {} dispatches of {}",
+            self.algorithm,
+            self.device,
+            self.dispatches,
+            self.kernels.join(", ")
+        )?;
+        if let Some(fallback) = &self.fallback {
+            write!(f, "; {fallback}")?;
+        }
+        Ok(())
+    }
+}

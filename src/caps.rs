@@ -1,0 +1,159 @@
+//! What a device can do, as data: the planner's only knowledge of a device, so that plans for devices that
+//! are not here can be made and tested.
+
+use std::fmt;
+
+use crate::error::{LimitError, Resource};
+
+/// What kind of device it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum DeviceKind {
+    /// A GPU with memory of its own.
+    DiscreteGpu,
+    /// A GPU that shares the processor's memory.
+    IntegratedGpu,
+    /// A GPU seen through virtualisation.
+    VirtualGpu,
+    /// A GPU adapter that runs on the processor (lavapipe, SwiftShader, WARP): never taken for a GPU.
+    SoftwareGpu,
+    /// An adapter that does not say, as in browsers.
+    OtherGpu,
+    /// The processor itself, without a GPU's programming interface.
+    HostCpu,
+}
+
+impl fmt::Display for DeviceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DiscreteGpu => "discrete GPU",
+            Self::IntegratedGpu => "integrated GPU",
+            Self::VirtualGpu => "virtual GPU",
+            Self::SoftwareGpu => "software adapter (runs on the processor)",
+            Self::OtherGpu => "GPU of unknown kind",
+            Self::HostCpu => "processor",
+        })
+    }
+}
+
+/// Bounds of a device, named as in WebGPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Limits {
+    /// Bytes of workgroup memory that one workgroup may declare.
+    pub max_compute_workgroup_storage_size: u32,
+    /// Invocations of one workgroup.
+    pub max_compute_invocations_per_workgroup: u32,
+    /// Invocations of one workgroup in x, y and z.
+    pub max_compute_workgroup_size: [u32; 3],
+    /// Workgroups of a dispatch in each dimension.
+    pub max_compute_workgroups_per_dimension: u32,
+    /// Storage buffers that one kernel may bind.
+    pub max_storage_buffers_per_shader_stage: u32,
+    /// Bytes of one storage binding.
+    pub max_storage_buffer_binding_size: u64,
+    /// Bytes of one buffer.
+    pub max_buffer_size: u64,
+    /// Alignment in bytes of the offset of a storage binding.
+    pub min_storage_buffer_offset_alignment: u32,
+    /// Alignment in bytes of the offset of a uniform binding.
+    pub min_uniform_buffer_offset_alignment: u32,
+}
+
+impl Limits {
+    /// What every WebGPU implementation offers.
+    pub const WEBGPU_DEFAULT: Self = Self {
+        max_compute_workgroup_storage_size: 16 << 10,
+        max_compute_invocations_per_workgroup: 256,
+        max_compute_workgroup_size: [256, 256, 64],
+        max_compute_workgroups_per_dimension: 65_535,
+        max_storage_buffers_per_shader_stage: 8,
+        max_storage_buffer_binding_size: 128 << 20,
+        max_buffer_size: 256 << 20,
+        min_storage_buffer_offset_alignment: 256,
+        min_uniform_buffer_offset_alignment: 256,
+    };
+
+    /// The host's bounds: none but the index range.
+    pub const HOST: Self = Self {
+        max_compute_workgroup_storage_size: u32::MAX,
+        max_compute_invocations_per_workgroup: u32::MAX,
+        max_compute_workgroup_size: [u32::MAX; 3],
+        max_compute_workgroups_per_dimension: u32::MAX,
+        max_storage_buffers_per_shader_stage: u32::MAX,
+        max_storage_buffer_binding_size: u64::MAX,
+        max_buffer_size: u64::MAX,
+        min_storage_buffer_offset_alignment: 4,
+        min_uniform_buffer_offset_alignment: 4,
+    };
+
+    /// Whether a tensor of `bytes` can be bound, and if not, why.
+    ///
+    /// # Errors
+    /// The bound that it exceeds.
+    pub fn check_tensor(&self, who: &str, bytes: u64) -> Result<(), LimitError> {
+        LimitError::check(who, Resource::BindingBytes, bytes, self.max_storage_buffer_binding_size)?;
+        LimitError::check(who, Resource::BufferBytes, bytes, self.max_buffer_size)
+    }
+}
+
+/// What a device is and what it offers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Caps {
+    /// The adapter's name, as its driver gives it.
+    pub name: String,
+    /// Vulkan, Metal, DX12, WebGPU, or `host`.
+    pub backend: String,
+    /// Driver and its version, empty where unknown.
+    pub driver: String,
+    /// What kind of device it is.
+    pub kind: DeviceKind,
+    /// Its bounds.
+    pub limits: Limits,
+    /// Whether a pass can be timed on the device.
+    pub timestamps: bool,
+    /// Whether shaders have 16-bit floats.
+    pub f16: bool,
+}
+
+impl Caps {
+    /// A device with nothing but WebGPU's guarantees.
+    pub fn webgpu_default() -> Self {
+        Self {
+            name: "WebGPU default".to_owned(),
+            backend: "WebGPU".to_owned(),
+            driver: String::new(),
+            kind: DeviceKind::OtherGpu,
+            limits: Limits::WEBGPU_DEFAULT,
+            timestamps: false,
+            f16: false,
+        }
+    }
+
+    /// The processor that this program runs on.
+    pub fn host() -> Self {
+        Self {
+            name: format!("host ({})", std::env::consts::ARCH),
+            backend: "host".to_owned(),
+            driver: String::new(),
+            kind: DeviceKind::HostCpu,
+            limits: Limits::HOST,
+            timestamps: false,
+            f16: false,
+        }
+    }
+
+    /// Whether the work is done by the processor, through whichever interface.
+    pub const fn is_software(&self) -> bool {
+        matches!(self.kind, DeviceKind::SoftwareGpu | DeviceKind::HostCpu)
+    }
+}
+
+impl fmt::Display for Caps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, {}", self.name, self.backend, self.kind)?;
+        if !self.driver.is_empty() {
+            write!(f, ", {}", self.driver)?;
+        }
+        f.write_str(")")
+    }
+}

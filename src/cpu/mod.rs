@@ -1,0 +1,127 @@
+//! The processor as a device: it runs any plan, step by step, with a twin of each kernel over slices. Twins have the
+//! names, operands and parameters of the shaders, and exist to be compared with them.
+
+mod direct;
+mod error_bound;
+mod reference;
+mod transform;
+mod winograd_filter;
+mod winograd_input;
+mod winograd_multiply;
+mod winograd_output;
+
+pub use error_bound::error_bound;
+pub use reference::{Reference, Sample};
+
+use crate::activation::Activation;
+use crate::kernel::{DirectParams, FilterParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params};
+use crate::plan::{Plan, Slot, Step};
+
+/// The tensors of a run, by slot. What a plan does not use may stay empty.
+#[derive(Debug, Default)]
+pub struct Operands<'a> {
+    /// [`Slot::Input`]
+    pub input: &'a [f32],
+    /// [`Slot::Weights`]
+    pub weights: &'a [f32],
+    /// [`Slot::Packed`]
+    pub packed: &'a [f32],
+    /// [`Slot::Bias`]
+    pub bias: &'a [f32],
+    /// [`Slot::Slopes`]
+    pub slopes: &'a [f32],
+}
+
+impl<'a> Operands<'a> {
+    fn read(&self, slot: Slot) -> &'a [f32] {
+        match slot {
+            Slot::Input => self.input,
+            Slot::Weights => self.weights,
+            Slot::Packed => self.packed,
+            Slot::Bias => self.bias,
+            Slot::Slopes => self.slopes,
+            Slot::Output | Slot::Workspace(_) => &[],
+        }
+    }
+}
+
+/// Bias and activation as a kernel sees them.
+#[derive(Clone, Copy)]
+pub(crate) struct Finish<'a> {
+    activation: Activation,
+    bias: &'a [f32],
+    slopes: &'a [f32],
+}
+
+impl Finish<'_> {
+    /// The value that is written for filter `k`.
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to the output's type")]
+    fn apply(&self, x: f32, k: usize) -> f32 {
+        let x = self.bias.get(k).map_or(x, |bias| x + bias);
+        match self.activation {
+            Activation::None => x,
+            Activation::Relu => x.max(0.0),
+            other => other.apply(x.into(), self.slopes.get(k).copied().unwrap_or(0.0).into()) as f32,
+        }
+    }
+}
+
+/// Packs weights: the steps of a plan's packing. Empty if they are used as given.
+pub fn pack(plan: &Plan, weights: &[f32]) -> Vec<f32> {
+    let mut packed = vec![0.0; plan.packing.len(&plan.problem.conv)];
+    for step in plan.packing.steps(&plan.problem.conv) {
+        if let KernelSpec::WinogradFilter(spec) = step.kernel {
+            winograd_filter::run(&spec, &FilterParams::from_words(&step.params), weights, &mut packed);
+        }
+    }
+    packed
+}
+
+/// Runs a plan's steps. `workspace` are the plan's buffers, whatever they hold; longer ones are welcome.
+///
+/// # Panics
+/// If a slice is shorter than the plan says: callers check lengths, see [`crate::Layer`].
+pub fn run(plan: &Plan, operands: &Operands<'_>, workspace: &mut [Vec<f32>], output: &mut [f32]) {
+    for step in &plan.steps {
+        run_step(step, plan.problem.conv.activation, operands, workspace, output);
+    }
+}
+
+/// Runs one step.
+///
+/// # Panics
+/// As [`run`].
+pub fn run_step(
+    step: &Step,
+    activation: Activation,
+    operands: &Operands<'_>,
+    workspace: &mut [Vec<f32>],
+    output: &mut [f32],
+) {
+    let finish = Finish {
+        activation,
+        bias: if step.operands.contains(&Slot::Bias) { operands.bias } else { &[] },
+        slopes: operands.slopes,
+    };
+    match step.kernel {
+        KernelSpec::Direct(spec) => {
+            let params = DirectParams::from_words(&step.params);
+            direct::run(&spec, &params, operands.input, operands.weights, output, finish);
+        }
+        KernelSpec::WinogradFilter(_) => {}
+        KernelSpec::WinogradInput(spec) => {
+            let params = InputParams::from_words(&step.params);
+            winograd_input::run(&spec, &params, operands.input, &mut workspace[0]);
+        }
+        KernelSpec::WinogradMultiply(_) => {
+            let params = MultiplyParams::from_words(&step.params);
+            let (v, m) = workspace.split_at_mut(1);
+            let u = operands.read(step.operands[0]);
+            winograd_multiply::run(&params, step.grid[2] as usize, u, &v[0], &mut m[0]);
+        }
+        KernelSpec::WinogradOutput(spec) => {
+            let params = OutputParams::from_words(&step.params);
+            winograd_output::run(&spec, &params, &workspace[1], output, finish);
+        }
+    }
+}

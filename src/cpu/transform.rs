@@ -1,0 +1,109 @@
+//! A two-dimensional transform on [`LANES`] tiles side by side: columns first, then rows, as the shaders do it.
+
+use std::sync::Arc;
+
+use crate::winograd::{F, Nested, Program, Programs};
+
+/// Tiles that go through a transform together: one or two vector registers on every processor.
+pub(super) const LANES: usize = 16;
+
+/// One value of each of the tiles.
+pub(super) type Lanes = [f32; LANES];
+
+/// Which of the three transforms.
+#[derive(Clone, Copy)]
+enum Which {
+    Filter,
+    Input,
+    Output,
+}
+
+/// A transform with the room it works in.
+pub(super) struct Transform2d {
+    down: Arc<Programs>,
+    across: Arc<Programs>,
+    which: Which,
+    input: Vec<Lanes>,
+    half: Vec<Lanes>,
+    column: Vec<Lanes>,
+    scratch: Vec<Lanes>,
+    output: Vec<Lanes>,
+}
+
+impl Transform2d {
+    pub(super) fn filter(algorithm: Nested) -> Self {
+        Self::new(algorithm, Which::Filter)
+    }
+
+    pub(super) fn input_tiles(algorithm: Nested) -> Self {
+        Self::new(algorithm, Which::Input)
+    }
+
+    pub(super) fn output_tiles(algorithm: Nested) -> Self {
+        Self::new(algorithm, Which::Output)
+    }
+
+    fn new(algorithm: Nested, which: Which) -> Self {
+        let programs = |f: F| f.programs().expect("the planner rejects algorithms without transforms");
+        let (down, across) = (programs(algorithm.rows), programs(algorithm.cols));
+        let zero = [0.0; LANES];
+        let (d, a) = (select(&down, which), select(&across, which));
+        let (in_h, out_h, in_w, out_w) = (d.inputs(), d.outputs().len(), a.inputs(), a.outputs().len());
+        let scratch = d.ops().len().max(a.ops().len());
+        Self {
+            input: vec![zero; in_h * in_w],
+            half: vec![zero; out_h * in_w],
+            column: vec![zero; in_h.max(out_h)],
+            scratch: vec![zero; scratch],
+            output: vec![zero; out_h * out_w],
+            down,
+            across,
+            which,
+        }
+    }
+
+    /// Values that go in.
+    pub(super) const fn inputs(&self) -> usize {
+        self.input.len()
+    }
+
+    /// The tile to transform, row by row.
+    pub(super) fn input(&mut self) -> &mut [Lanes] {
+        &mut self.input
+    }
+
+    /// The transformed tile, row by row.
+    pub(super) fn output(&self) -> &[Lanes] {
+        &self.output
+    }
+
+    /// Transforms the input into the output.
+    pub(super) fn run(&mut self) {
+        let (down, across) = (select(&self.down, self.which), select(&self.across, self.which));
+        let (in_h, in_w) = (down.inputs(), across.inputs());
+        let (out_h, out_w) = (down.outputs().len(), across.outputs().len());
+        let fits = "the buffers were made for these programs";
+        let mut result = vec![[0.0; LANES]; out_h];
+        for j in 0..in_w {
+            for i in 0..in_h {
+                self.column[i] = self.input[i * in_w + j];
+            }
+            down.eval(&self.column[..in_h], &mut self.scratch, &mut result).expect(fits);
+            for (i, value) in result.iter().enumerate() {
+                self.half[i * in_w + j] = *value;
+            }
+        }
+        for i in 0..out_h {
+            let row = &self.half[i * in_w..(i + 1) * in_w];
+            across.eval(row, &mut self.scratch, &mut self.output[i * out_w..(i + 1) * out_w]).expect(fits);
+        }
+    }
+}
+
+fn select(programs: &Programs, which: Which) -> &Program {
+    match which {
+        Which::Filter => &programs.filter,
+        Which::Input => &programs.input,
+        Which::Output => &programs.output,
+    }
+}

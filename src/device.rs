@@ -1,0 +1,98 @@
+//! Where convolutions run: a GPU, or the processor. Which of the two it is, and why, can always be asked.
+
+use std::fmt;
+
+use crate::caps::Caps;
+#[cfg(feature = "gpu")]
+use crate::error::Result;
+#[cfg(feature = "gpu")]
+use crate::gpu::{Context, ContextOptions};
+
+/// Something was wished for and something else is used.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Fallback {
+    /// What was wished for.
+    pub wished: String,
+    /// What is used.
+    pub used: String,
+    /// Why.
+    pub why: String,
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} instead of {}: {}", self.used, self.wished, self.why)
+    }
+}
+
+/// A place to run plans. Clones are the same device.
+#[derive(Debug, Clone)]
+pub struct Device {
+    caps: Caps,
+    #[cfg(feature = "gpu")]
+    context: Option<Context>,
+    fallback: Option<Fallback>,
+}
+
+impl Device {
+    /// The best hardware GPU, or the processor if there is none. A software adapter is no GPU: it would do on the
+    /// processor what our own path does there faster. Which it became, and why, is in [`Self::caps`] and
+    /// [`Self::fallback`].
+    pub async fn best() -> Self {
+        #[cfg(feature = "gpu")]
+        return match Self::gpu(&ContextOptions::default()).await {
+            Ok(device) => device,
+            Err(error) => Self::host_instead(error.to_string()),
+        };
+        #[cfg(not(feature = "gpu"))]
+        Self::host_instead("this build has no feature gpu".to_owned())
+    }
+
+    fn host_instead(why: String) -> Self {
+        let host = Self::host();
+        let fallback = Fallback { wished: "a hardware GPU".to_owned(), used: host.caps.to_string(), why };
+        Self { fallback: Some(fallback), ..host }
+    }
+
+    /// The processor.
+    pub fn host() -> Self {
+        Self {
+            caps: Caps::host(),
+            #[cfg(feature = "gpu")]
+            context: None,
+            fallback: None,
+        }
+    }
+
+    /// A GPU of our own.
+    ///
+    /// # Errors
+    /// [`crate::error::DeviceError`] if there is no such adapter, or it gives no device.
+    #[cfg(feature = "gpu")]
+    pub async fn gpu(options: &ContextOptions) -> Result<Self> {
+        Ok(Context::new(options).await?.into())
+    }
+
+    /// What it is and offers.
+    pub const fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// The GPU's context, if it is one.
+    #[cfg(feature = "gpu")]
+    pub const fn context(&self) -> Option<&Context> {
+        self.context.as_ref()
+    }
+
+    /// Why it is not the device that was wished for, if so.
+    pub const fn fallback(&self) -> Option<&Fallback> {
+        self.fallback.as_ref()
+    }
+}
+
+#[cfg(feature = "gpu")]
+impl From<Context> for Device {
+    fn from(context: Context) -> Self {
+        Self { caps: context.caps().clone(), context: Some(context), fallback: None }
+    }
+}

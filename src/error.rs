@@ -1,0 +1,268 @@
+//! Errors, sorted by who can mend them: the caller's description, this crate's coverage, the
+//! device's limits, the caller's preferences, the device itself. Each names what was expected and
+//! what came.
+
+use std::fmt;
+
+/// What every fallible call of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, by who can mend it.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The description of the convolution, or the length of a slice, makes no sense. No work was done.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The request makes sense, and this crate does not do it. No work was done.
+    #[error("unsupported: {what} ({why})")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// Why it cannot be had.
+        why: String,
+    },
+    /// A kernel or a buffer needs more than the device has. No work was done.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// Every candidate was ruled out by the preferences or by the device. No work was done.
+    #[error(transparent)]
+    NoPlan(#[from] NoPlan),
+    /// The device, its driver or the system failed.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// A generated kernel did not pass our own checks: a defect of this crate, please report it.
+    #[error("kernel {kernel} did not pass the check before the device: {message}")]
+    Kernel {
+        /// The variant's name.
+        kernel: String,
+        /// What was found, with file and line of the shader where known.
+        message: String,
+    },
+}
+
+/// A description that makes no sense, with both numbers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShapeError {
+    /// A size that must be at least one is zero.
+    #[error("{what} is 0, expected at least 1")]
+    Zero {
+        /// The size's name.
+        what: &'static str,
+    },
+    /// Channels or filters do not divide into the groups.
+    #[error("{what} is {got}, expected a multiple of groups = {groups}")]
+    Groups {
+        /// `channels` or `filters`.
+        what: &'static str,
+        /// How many there are.
+        got: usize,
+        /// The number of groups.
+        groups: usize,
+    },
+    /// The input has other channels than the convolution.
+    #[error("the input has {got} channels, the convolution expects {expected}")]
+    Channels {
+        /// Channels of the convolution.
+        expected: usize,
+        /// Channels of the input.
+        got: usize,
+    },
+    /// The dilated filter does not fit into the padded input.
+    #[error("the filter spans {span} in {axis}, the padded input only {padded}")]
+    FilterTooLarge {
+        /// `height` or `width`.
+        axis: &'static str,
+        /// `dilation * (size - 1) + 1`.
+        span: usize,
+        /// Input plus padding on both sides.
+        padded: usize,
+    },
+    /// A slice or buffer has the wrong number of elements.
+    #[error("{what} has {got} elements, expected {expected}")]
+    Length {
+        /// Which one.
+        what: &'static str,
+        /// Elements that the description implies.
+        expected: usize,
+        /// Elements that came.
+        got: usize,
+    },
+    /// Something is given that the description does not have, or the reverse.
+    #[error("{what}: expected {expected}, got {got}")]
+    Presence {
+        /// Which operand.
+        what: &'static str,
+        /// `some` or `none`, with the reason.
+        expected: &'static str,
+        /// `some` or `none`.
+        got: &'static str,
+    },
+    /// An activation's parameter is not usable.
+    #[error("activation {activation}: {problem}")]
+    Activation {
+        /// The activation, as it prints.
+        activation: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A size overflows the address space of this machine.
+    #[error("{what} overflows: {numbers}")]
+    Overflow {
+        /// What was computed.
+        what: &'static str,
+        /// The factors.
+        numbers: String,
+    },
+}
+
+/// What a device has a bound for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Resource {
+    /// Bytes of workgroup memory.
+    WorkgroupBytes,
+    /// Invocations of a workgroup.
+    Invocations,
+    /// Size of a workgroup in one dimension.
+    WorkgroupSize,
+    /// Workgroups of a dispatch in one dimension.
+    Workgroups,
+    /// Storage buffers bound to one kernel.
+    StorageBuffers,
+    /// Bytes of one storage binding.
+    BindingBytes,
+    /// Bytes of one buffer.
+    BufferBytes,
+    /// Elements that a 32-bit index reaches.
+    IndexRange,
+    /// Bytes between input and output that the caller allows.
+    WorkspaceBytes,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WorkgroupBytes => "bytes of workgroup memory",
+            Self::Invocations => "invocations in a workgroup",
+            Self::WorkgroupSize => "invocations in one dimension of a workgroup",
+            Self::Workgroups => "workgroups in one dimension of a dispatch",
+            Self::StorageBuffers => "storage buffers",
+            Self::BindingBytes => "bytes in one storage binding",
+            Self::BufferBytes => "bytes in one buffer",
+            Self::IndexRange => "elements within the reach of a 32-bit index",
+            Self::WorkspaceBytes => "bytes of workspace",
+        })
+    }
+}
+
+/// A need beyond a bound: who needs, how much, and the bound.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{who} needs {need} {resource}, the bound is {bound}")]
+pub struct LimitError {
+    /// The kernel variant or the tensor.
+    pub who: String,
+    /// Which bound.
+    pub resource: Resource,
+    /// What is needed.
+    pub need: u64,
+    /// What there is.
+    pub bound: u64,
+}
+
+impl LimitError {
+    /// `Ok` if `need` is within `bound`.
+    ///
+    /// # Errors
+    /// The error itself, otherwise.
+    pub fn check(who: &str, resource: Resource, need: u64, bound: u64) -> Result<(), Self> {
+        if need <= bound {
+            return Ok(());
+        }
+        Err(Self { who: who.to_owned(), resource, need, bound })
+    }
+}
+
+/// No candidate is left: all of them, each with the reason why it is out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct NoPlan {
+    /// What was asked of the planner.
+    pub asked: String,
+    /// Algorithm and reason.
+    pub rejected: Vec<(String, String)>,
+}
+
+impl fmt::Display for NoPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no algorithm is left for {}", self.asked)?;
+        for (algorithm, reason) in &self.rejected {
+            write!(f, "; {algorithm}: {reason}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Failures of devices, drivers and the system.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeviceError {
+    /// No adapter satisfies the request.
+    #[error("no adapter: asked for {asked}; found {found}")]
+    NoAdapter {
+        /// The request in words.
+        asked: String,
+        /// What there is, or `none`.
+        found: String,
+    },
+    /// The adapter gave no device.
+    #[error("adapter {adapter} gave no device: {message}")]
+    Request {
+        /// The adapter's name.
+        adapter: String,
+        /// What the driver said.
+        message: String,
+    },
+    /// The device is lost: everything on it is gone.
+    #[error("device lost: {message}")]
+    Lost {
+        /// What the driver said.
+        message: String,
+    },
+    /// The device has not enough memory.
+    #[error("out of memory while {during}: {message}")]
+    OutOfMemory {
+        /// What was being done.
+        during: String,
+        /// What the driver said.
+        message: String,
+    },
+    /// The device refused something that passed our checks.
+    #[error("validation error while {during}: {message}")]
+    Validation {
+        /// What was being done.
+        during: String,
+        /// What the device said.
+        message: String,
+    },
+    /// The device failed for a reason of its own.
+    #[error("device error while {during}: {message}")]
+    Internal {
+        /// What was being done.
+        during: String,
+        /// What the device said.
+        message: String,
+    },
+    /// An object of one device was used on another.
+    #[error("{what} belongs to another device")]
+    WrongDevice {
+        /// Which object.
+        what: &'static str,
+    },
+    /// Reading back failed.
+    #[error("reading back failed: {message}")]
+    Map {
+        /// What the device said.
+        message: String,
+    },
+}

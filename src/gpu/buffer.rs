@@ -1,0 +1,138 @@
+//! Buffers: uploads, reading back, and the workspace that plans share.
+
+use futures_intrusive::channel::shared::oneshot_channel;
+
+use super::context::Context;
+use super::fault::scoped;
+use crate::error::{DeviceError, LimitError, Resource, Result};
+use crate::plan::Plan;
+
+const STORAGE: wgpu::BufferUsages =
+    wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
+
+impl Context {
+    /// A storage buffer of `len` f32, zeroed by the device on first use.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`], or a bound of the device.
+    pub async fn create_buffer(&self, label: &str, len: usize) -> Result<wgpu::Buffer> {
+        let size = 4 * len.max(1) as u64;
+        LimitError::check(label, Resource::BufferBytes, size, self.caps().limits.max_buffer_size)?;
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage: STORAGE, mapped_at_creation: false };
+        let made = scoped(self.device(), &format!("allocating {label}"), || self.device().create_buffer(&descriptor));
+        made.await
+    }
+
+    /// A storage buffer with these contents.
+    ///
+    /// # Errors
+    /// As [`Self::create_buffer`].
+    pub async fn upload(&self, label: &str, data: &[f32]) -> Result<wgpu::Buffer> {
+        let buffer = self.create_buffer(label, data.len()).await?;
+        self.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(data));
+        Ok(buffer)
+    }
+
+    /// Reads `len` f32 from the start of a buffer, after everything submitted so far.
+    ///
+    /// # Errors
+    /// [`DeviceError::Map`], or whatever the device reported since the last call.
+    pub async fn download(&self, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<f32>> {
+        let bytes = self.download_bytes(buffer, 4 * len as u64).await?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
+    pub(super) async fn download_bytes(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<u8>> {
+        if size == 0 {
+            return Ok(Vec::new());
+        }
+        let device = self.device();
+        let staging = scoped(device, "allocating a readback buffer", || {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("readback"),
+                size,
+                usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
+                mapped_at_creation: false,
+            })
+        })
+        .await?;
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("readback") });
+        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+        self.queue().submit([encoder.finish()]);
+        let (sender, receiver) = oneshot_channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver is gone only if the caller dropped the future.
+            let _ = sender.send(result);
+        });
+        self.wait()?;
+        let failed = |message: String| DeviceError::Map { message };
+        let mapped = receiver.receive().await.ok_or_else(|| failed("the device dropped the request".to_owned()))?;
+        mapped.map_err(|error| failed(error.to_string()))?;
+        self.check_faults()?;
+        let bytes = staging.get_mapped_range(..).map_err(|error| failed(error.to_string()))?.to_vec();
+        Ok(bytes)
+    }
+
+    /// Waits until everything submitted so far is done. In a browser this returns at once: there the page's own loop
+    /// makes progress.
+    ///
+    /// # Errors
+    /// [`DeviceError::Internal`] if waiting fails, or a late error of the device.
+    pub fn wait(&self) -> Result<()> {
+        let polled = self.device().poll(wgpu::PollType::wait_indefinitely());
+        self.check_faults()?;
+        let failed = |error: wgpu::PollError| DeviceError::Internal {
+            during: "waiting for the device".to_owned(),
+            message: error.to_string(),
+        };
+        polled.map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// The buffers between a plan's steps. One workspace serves any number of plans in turn.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    buffers: Vec<(wgpu::Buffer, usize)>,
+}
+
+impl Workspace {
+    /// A workspace that is large enough for each of `plans`, one at a time.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`].
+    pub async fn new(context: &Context, plans: &[&Plan]) -> Result<Self> {
+        let mut workspace = Self::default();
+        for plan in plans {
+            workspace.reserve(context, &plan.workspace).await?;
+        }
+        Ok(workspace)
+    }
+
+    /// Makes room for buffers of these many elements. What is large enough stays.
+    pub(crate) async fn reserve(&mut self, context: &Context, lens: &[usize]) -> Result<()> {
+        for (i, &len) in lens.iter().enumerate() {
+            let label = format!("workspace {i}");
+            match self.buffers.get(i) {
+                Some((_, there)) if *there >= len => {}
+                Some(_) => self.buffers[i] = (context.create_buffer(&label, len).await?, len),
+                None => self.buffers.push((context.create_buffer(&label, len).await?, len)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The buffers with their lengths in f32.
+    pub fn buffers(&self) -> impl ExactSizeIterator<Item = (&wgpu::Buffer, usize)> {
+        self.buffers.iter().map(|(buffer, len)| (buffer, *len))
+    }
+
+    /// Bytes of all buffers.
+    pub fn bytes(&self) -> u64 {
+        self.buffers.iter().map(|(buffer, _)| buffer.size()).sum()
+    }
+
+    pub(super) fn get(&self, index: u8) -> Option<&wgpu::Buffer> {
+        self.buffers.get(usize::from(index)).map(|(buffer, _)| buffer)
+    }
+}

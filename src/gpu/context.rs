@@ -1,0 +1,229 @@
+//! A device, its queue, and what we keep for it: capabilities and compiled pipelines. No global state: everything
+//! lives in a [`Context`].
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::caps::{caps, kind};
+use super::fault::Faults;
+use super::pipeline::{CompileTime, Pipeline};
+use super::trusted::ShaderChecks;
+use crate::caps::{Caps, DeviceKind};
+use crate::error::{DeviceError, Result};
+use crate::kernel::KernelSpec;
+
+/// Which adapter to take.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AdapterChoice {
+    /// The best one that is hardware. A software adapter is never taken for a GPU.
+    #[default]
+    Hardware,
+    /// A software adapter: lavapipe, SwiftShader, WARP.
+    Software,
+    /// The first one whose name contains this text, upper or lower case, hardware or not.
+    Named(String),
+}
+
+/// How to open a device.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ContextOptions {
+    /// Which adapter.
+    pub adapter: AdapterChoice,
+    /// Whether shaders check themselves.
+    pub checks: ShaderChecks,
+    /// Ask for no more than WebGPU's default limits, to see what a plan comes to there.
+    pub default_limits: bool,
+}
+
+impl ContextOptions {
+    /// Sets the choice of adapter.
+    #[must_use]
+    pub fn adapter(mut self, adapter: AdapterChoice) -> Self {
+        self.adapter = adapter;
+        self
+    }
+
+    /// Sets whether shaders check themselves.
+    #[must_use]
+    pub const fn checks(mut self, checks: ShaderChecks) -> Self {
+        self.checks = checks;
+        self
+    }
+
+    /// Asks for no more than WebGPU's default limits.
+    #[must_use]
+    pub const fn default_limits(mut self, only: bool) -> Self {
+        self.default_limits = only;
+        self
+    }
+}
+
+/// A GPU device and what is kept for it. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Context {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    caps: Caps,
+    checks: ShaderChecks,
+    /// Late errors; none are listened to on a borrowed device.
+    faults: Option<Faults>,
+    pipelines: Mutex<HashMap<KernelSpec, Arc<Pipeline>>>,
+}
+
+impl Context {
+    /// Opens a device of our own.
+    ///
+    /// # Errors
+    /// [`DeviceError::NoAdapter`] with what there is, [`DeviceError::Request`] if the adapter gives no device.
+    pub async fn new(options: &ContextOptions) -> Result<Self> {
+        let adapters = enumerate().await;
+        let Some(adapter) = choose(&adapters, &options.adapter) else {
+            return Err(no_adapter(&adapters, &options.adapter).into());
+        };
+        let offered = adapter.limits();
+        // Everything on offer, or the defaults, as far as an adapter below them has them.
+        let required_limits =
+            if options.default_limits { wgpu::Limits::default().or_worse_values_from(&offered) } else { offered };
+        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("winoconv"),
+            required_features: adapter.features() & wanted,
+            required_limits,
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        };
+        let request = |error: wgpu::RequestDeviceError| DeviceError::Request {
+            adapter: adapter.get_info().name,
+            message: error.to_string(),
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(request)?;
+        let faults = Faults::listen(&device);
+        Ok(Self::assemble(device, queue, &adapter.get_info(), options.checks, Some(faults)))
+    }
+
+    /// Uses a caller's device. Its errors surface where the caller has them surface: no callback is installed.
+    ///
+    /// # Errors
+    /// None today; a device without compute would be one.
+    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue, checks: ShaderChecks) -> Result<Self> {
+        let info = device.adapter_info();
+        Ok(Self::assemble(device, queue, &info, checks, None))
+    }
+
+    fn assemble(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        info: &wgpu::AdapterInfo,
+        checks: ShaderChecks,
+        faults: Option<Faults>,
+    ) -> Self {
+        let caps = caps(info, &device.limits(), device.features());
+        let pipelines = Mutex::new(HashMap::new());
+        Self { inner: Arc::new(Inner { device, queue, caps, checks, faults, pipelines }) }
+    }
+
+    /// What the device is and offers.
+    pub fn caps(&self) -> &Caps {
+        &self.inner.caps
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.inner.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.inner.queue
+    }
+
+    /// Whether shaders check themselves.
+    pub fn checks(&self) -> ShaderChecks {
+        self.inner.checks
+    }
+
+    /// The pipeline of a kernel, compiled on first use and kept.
+    ///
+    /// # Errors
+    /// Whatever [`crate::wgsl::check`] or the device finds.
+    pub async fn pipeline(&self, spec: &KernelSpec) -> Result<Arc<Pipeline>> {
+        let pipelines = || self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = pipelines().get(spec) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = Arc::new(Pipeline::create(&self.inner.device, spec, &self.inner.caps, self.inner.checks).await?);
+        Ok(pipelines().entry(*spec).or_insert(pipeline).clone())
+    }
+
+    /// Compiles a kernel anew, past what is kept, and says how long it took: for benchmarks.
+    ///
+    /// # Errors
+    /// As [`Self::pipeline`].
+    pub async fn time_compile(&self, spec: &KernelSpec) -> Result<CompileTime> {
+        let pipeline = Pipeline::create(&self.inner.device, spec, &self.inner.caps, self.inner.checks).await?;
+        Ok(pipeline.compile_time())
+    }
+
+    /// The first error that the device reported late, on a device of our own.
+    ///
+    /// # Errors
+    /// That error.
+    pub fn check_faults(&self) -> Result<()> {
+        self.inner.faults.as_ref().map_or(Ok(()), Faults::check)
+    }
+
+    /// Whether the other is the same device.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+}
+
+/// What adapters there are.
+pub async fn adapters() -> Vec<Caps> {
+    enumerate().await.iter().map(|a| caps(&a.get_info(), &a.limits(), a.features())).collect()
+}
+
+async fn enumerate() -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::from_env().unwrap_or(wgpu::Backends::PRIMARY);
+    // Debug builds would otherwise compile unoptimised shaders on DX12; indirect dispatches are not used.
+    descriptor.flags = wgpu::InstanceFlags::empty().with_env();
+    let backends = descriptor.backends;
+    let instance = wgpu::Instance::new(descriptor);
+    instance.enumerate_adapters(backends).await
+}
+
+fn choose<'a>(adapters: &'a [wgpu::Adapter], choice: &AdapterChoice) -> Option<&'a wgpu::Adapter> {
+    let rank = |adapter: &wgpu::Adapter| match kind(&adapter.get_info()) {
+        DeviceKind::DiscreteGpu => 0,
+        DeviceKind::IntegratedGpu => 1,
+        DeviceKind::OtherGpu => 2,
+        DeviceKind::VirtualGpu => 3,
+        DeviceKind::SoftwareGpu | DeviceKind::HostCpu => 4,
+    };
+    let wanted = |adapter: &&wgpu::Adapter| match choice {
+        AdapterChoice::Hardware => rank(adapter) < 4,
+        AdapterChoice::Software => rank(adapter) == 4,
+        AdapterChoice::Named(part) => adapter.get_info().name.to_lowercase().contains(&part.to_lowercase()),
+    };
+    adapters.iter().filter(wanted).min_by_key(|adapter| rank(adapter))
+}
+
+fn no_adapter(adapters: &[wgpu::Adapter], choice: &AdapterChoice) -> DeviceError {
+    let asked = match choice {
+        AdapterChoice::Hardware => "a hardware GPU".to_owned(),
+        AdapterChoice::Software => "a software adapter".to_owned(),
+        AdapterChoice::Named(part) => format!("an adapter named {part}"),
+    };
+    let names: Vec<String> =
+        adapters.iter().map(|a| format!("{} ({})", a.get_info().name, kind(&a.get_info()))).collect();
+    let found = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    DeviceError::NoAdapter { asked, found }
+}

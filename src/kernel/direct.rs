@@ -1,0 +1,46 @@
+//! `direct`: the sum as it stands, for any stride, dilation, groups and size; the baseline that every plan must beat.
+
+use super::{Binding, Constant, Epilogue, KernelSpec};
+use crate::shape::Problem;
+
+/// One invocation computes one output position for [`Direct::filters`] filters of one group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Direct {
+    /// Filters of an invocation: 8, 4 or 1.
+    pub filters: u32,
+    /// Bias and activation.
+    pub epilogue: Epilogue,
+}
+
+impl Direct {
+    /// Output positions of a workgroup.
+    pub const WORKGROUP: u32 = 64;
+
+    /// The variant for a problem: as many filters an invocation as the group fills.
+    pub const fn of(problem: &Problem) -> Self {
+        let filters = match problem.filters_per_group() {
+            0..2 => 1,
+            2..8 => 4,
+            _ => 8,
+        };
+        Self { filters, epilogue: Epilogue::of(&problem.conv) }
+    }
+
+    /// The variant as a kernel.
+    pub const fn spec(self) -> KernelSpec {
+        KernelSpec::Direct(self)
+    }
+
+    pub(super) fn variant(&self) -> String {
+        format!("f32_k{}{}", self.filters, self.epilogue.suffix())
+    }
+
+    pub(super) fn bindings(&self) -> Vec<Binding> {
+        let own = [Binding::read(1, "src"), Binding::read(2, "weights"), Binding::write(3, "dst")];
+        own.into_iter().chain(self.epilogue.bindings()).collect()
+    }
+
+    pub(super) fn constants(&self) -> Vec<Constant> {
+        vec![("FILTERS", self.filters)]
+    }
+}

@@ -1,0 +1,193 @@
+//! Kernels as data: which kernel, with which constants, needing what. No text and no device here: `wgsl` writes
+//! a spec, `cpu` runs it, and both take names, bindings and parameters from this floor.
+
+mod direct;
+mod epilogue;
+mod params;
+mod variants;
+mod winograd_filter;
+mod winograd_input;
+mod winograd_multiply;
+mod winograd_output;
+
+use std::fmt;
+
+pub use direct::Direct;
+pub use epilogue::Epilogue;
+pub use params::{DirectParams, FilterParams, InputParams, MultiplyParams, OutputParams, Params};
+pub use winograd_filter::WinogradFilter;
+pub use winograd_input::WinogradInput;
+pub use winograd_multiply::{Blocking, WinogradMultiply};
+pub use winograd_output::WinogradOutput;
+
+use crate::caps::Limits;
+use crate::error::{LimitError, Resource};
+
+/// Most accumulators that one invocation keeps: 128 spilled to memory on an H100 and halved the speed or worse,
+/// and Apple's GPUs have 128 registers in all.
+pub const MAX_ACCUMULATORS: u32 = 64;
+
+/// One variant of a kernel: everything that its text depends on, and nothing of the image's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum KernelSpec {
+    /// Direct convolution.
+    Direct(Direct),
+    /// Filter transform, U = G g G^T.
+    WinogradFilter(WinogradFilter),
+    /// Input transform, V = B^T d B.
+    WinogradInput(WinogradInput),
+    /// Multiply, M = U^T V for each point.
+    WinogradMultiply(WinogradMultiply),
+    /// Output transform, Y = A^T M A, with bias and activation.
+    WinogradOutput(WinogradOutput),
+}
+
+/// What a kernel may do with a binding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Written, whole or in part.
+    Write,
+}
+
+/// A storage buffer of a kernel. Binding 0 is always the uniform `params`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Binding {
+    /// Its number in group 0.
+    pub index: u32,
+    /// Its name in WGSL; `<name>_offset` in the parameters, where there, is its first element.
+    pub name: &'static str,
+    /// What is done with it.
+    pub access: Access,
+}
+
+impl Binding {
+    const fn read(index: u32, name: &'static str) -> Self {
+        Self { index, name, access: Access::Read }
+    }
+
+    const fn write(index: u32, name: &'static str) -> Self {
+        Self { index, name, access: Access::Write }
+    }
+}
+
+/// A constant in a kernel's head.
+pub type Constant = (&'static str, u32);
+
+impl KernelSpec {
+    /// The kernel's name: of its file in `shaders/kernel`, of its twin in `src/cpu`.
+    pub const fn kernel(&self) -> &'static str {
+        match self {
+            Self::Direct(_) => "direct",
+            Self::WinogradFilter(_) => "winograd_filter",
+            Self::WinogradInput(_) => "winograd_input",
+            Self::WinogradMultiply(_) => "winograd_multiply",
+            Self::WinogradOutput(_) => "winograd_output",
+        }
+    }
+
+    /// The variant's name, the same for pipelines, dumps, benchmarks and reports.
+    pub fn name(&self) -> String {
+        let variant = match self {
+            Self::Direct(spec) => spec.variant(),
+            Self::WinogradFilter(spec) => spec.variant(),
+            Self::WinogradInput(spec) => spec.variant(),
+            Self::WinogradMultiply(spec) => spec.variant(),
+            Self::WinogradOutput(spec) => spec.variant(),
+        };
+        format!("{}_{variant}", self.kernel())
+    }
+
+    /// Storage buffers, in the order of a step's operands.
+    pub fn bindings(&self) -> Vec<Binding> {
+        match self {
+            Self::Direct(spec) => spec.bindings(),
+            Self::WinogradFilter(spec) => spec.bindings(),
+            Self::WinogradInput(spec) => spec.bindings(),
+            Self::WinogradMultiply(spec) => spec.bindings(),
+            Self::WinogradOutput(spec) => spec.bindings(),
+        }
+    }
+
+    /// The uniform struct's fields.
+    pub const fn params(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Direct(_) => DirectParams::FIELDS,
+            Self::WinogradFilter(_) => FilterParams::FIELDS,
+            Self::WinogradInput(_) => InputParams::FIELDS,
+            Self::WinogradMultiply(_) => MultiplyParams::FIELDS,
+            Self::WinogradOutput(_) => OutputParams::FIELDS,
+        }
+    }
+
+    /// Bias and activation, where the kernel writes the output.
+    pub const fn epilogue(&self) -> Option<Epilogue> {
+        match self {
+            Self::Direct(spec) => Some(spec.epilogue),
+            Self::WinogradOutput(spec) => Some(spec.epilogue),
+            _ => None,
+        }
+    }
+
+    /// Invocations of a workgroup.
+    pub fn workgroup_size(&self) -> u32 {
+        match self {
+            Self::Direct(_) => Direct::WORKGROUP,
+            Self::WinogradFilter(_) => WinogradFilter::WORKGROUP,
+            Self::WinogradInput(spec) => spec.workgroup_size(),
+            Self::WinogradMultiply(spec) => spec.blocking.threads(),
+            Self::WinogradOutput(spec) => spec.workgroup_size(),
+        }
+    }
+
+    /// Bytes of workgroup memory.
+    pub fn workgroup_bytes(&self) -> u32 {
+        match self {
+            Self::Direct(_) | Self::WinogradFilter(_) => 0,
+            Self::WinogradInput(spec) => spec.workgroup_bytes(),
+            Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
+            Self::WinogradOutput(spec) => spec.workgroup_bytes(),
+        }
+    }
+
+    /// The head's constants, sorted by use: what sizes arrays, unrolls loops or shapes workgroups.
+    pub fn constants(&self) -> Vec<Constant> {
+        let mut constants = vec![("WORKGROUP", self.workgroup_size())];
+        constants.extend(match self {
+            Self::Direct(spec) => spec.constants(),
+            Self::WinogradFilter(spec) => spec.constants(),
+            Self::WinogradInput(spec) => spec.constants(),
+            Self::WinogradMultiply(spec) => spec.constants(),
+            Self::WinogradOutput(spec) => spec.constants(),
+        });
+        constants
+    }
+
+    /// Whether a device can run this variant at all: the bounds that do not depend on sizes.
+    ///
+    /// # Errors
+    /// The first bound that is exceeded, with the variant's name.
+    pub fn check(&self, limits: &Limits) -> Result<(), LimitError> {
+        let name = self.name();
+        let size = self.workgroup_size();
+        let within = |resource, need: u32, bound: u32| LimitError::check(&name, resource, need.into(), bound.into());
+        within(Resource::WorkgroupBytes, self.workgroup_bytes(), limits.max_compute_workgroup_storage_size)?;
+        within(Resource::Invocations, size, limits.max_compute_invocations_per_workgroup)?;
+        within(Resource::WorkgroupSize, size, limits.max_compute_workgroup_size[0])?;
+        let buffers = u32::try_from(self.bindings().len()).unwrap_or(u32::MAX);
+        within(Resource::StorageBuffers, buffers, limits.max_storage_buffers_per_shader_stage)
+    }
+}
+
+impl fmt::Display for KernelSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+/// A size as the 32-bit number that kernels take. Problems are checked to be within the index range.
+pub(crate) fn word(size: usize) -> u32 {
+    u32::try_from(size).expect("checked against the index range when the problem was made")
+}

@@ -1,0 +1,196 @@
+//! What a kernel learns at run time: sizes, offsets, positions. Each struct is the one home of its fields:
+//! the WGSL struct of the same name is written from it, and the CPU twin reads it as it is.
+
+use bytemuck::{Pod, Zeroable};
+
+/// Declares a uniform struct of 32-bit scalars with its fields' names and WGSL types.
+macro_rules! params {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ident,)* }) => {
+        $(#[$doc])*
+        #[repr(C)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Pod, Zeroable)]
+        pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* }
+
+        impl $name {
+            /// Name and WGSL type of each field, in order.
+            pub const FIELDS: &'static [(&'static str, &'static str)] = &[$((stringify!($field), stringify!($kind)),)*];
+        }
+
+        impl Params for $name {
+            const FIELDS: &'static [(&'static str, &'static str)] = Self::FIELDS;
+        }
+    };
+}
+
+/// A kernel's uniform struct: plain 32-bit words.
+pub trait Params: Pod {
+    /// Name and WGSL type of each field, in order.
+    const FIELDS: &'static [(&'static str, &'static str)];
+
+    /// The struct as words, as a plan keeps it.
+    fn words(&self) -> Vec<u32> {
+        bytemuck::cast_slice(std::slice::from_ref(self)).to_vec()
+    }
+
+    /// The struct from a plan's words.
+    ///
+    /// # Panics
+    /// If the number of words is not that of the struct: plans are made by this crate alone.
+    fn from_words(words: &[u32]) -> Self {
+        *bytemuck::from_bytes(bytemuck::cast_slice(words))
+    }
+}
+
+params! {
+    /// Parameters of `direct`. The invocation's outputs are counted over images, rows and columns.
+    DirectParams {
+        /// First output position of this dispatch.
+        first: u32,
+        /// Output positions in all, `N * P * Q`.
+        positions: u32,
+        /// Input channels, C.
+        c: u32,
+        /// Input height.
+        h: u32,
+        /// Input width.
+        w: u32,
+        /// Filters, K.
+        k: u32,
+        /// Output height.
+        p: u32,
+        /// Output width.
+        q: u32,
+        /// Filter height.
+        r: u32,
+        /// Filter width.
+        s: u32,
+        /// Stride in height.
+        stride_h: u32,
+        /// Stride in width.
+        stride_w: u32,
+        /// Dilation in height.
+        dilation_h: u32,
+        /// Dilation in width.
+        dilation_w: u32,
+        /// Rows of zeros above.
+        pad_top: u32,
+        /// Columns of zeros to the left.
+        pad_left: u32,
+        /// Input channels of a group.
+        group_c: u32,
+        /// Filters of a group.
+        group_k: u32,
+        /// First element of the input.
+        src_offset: u32,
+        /// First element of the output.
+        dst_offset: u32,
+        /// First element of the bias.
+        bias_offset: u32,
+        /// First element of the slopes.
+        slopes_offset: u32,
+        /// The activation's first number.
+        act_a: f32,
+        /// The activation's second number.
+        act_b: f32,
+    }
+}
+
+params! {
+    /// Parameters of `winograd_filter`.
+    FilterParams {
+        /// Input channels, C.
+        c: u32,
+        /// Input channels of a group.
+        group_c: u32,
+        /// Filters of a group.
+        group_k: u32,
+        /// Filters of a group, padded: the stride of U's rows.
+        k_stride: u32,
+    }
+}
+
+params! {
+    /// Parameters of `winograd_input`.
+    InputParams {
+        /// First tile of this dispatch.
+        first: u32,
+        /// Tiles of this dispatch.
+        tiles: u32,
+        /// Tiles, padded: the stride of V's rows.
+        t_stride: u32,
+        /// Rows of tiles in an image.
+        tiles_y: u32,
+        /// Tiles in a row.
+        tiles_x: u32,
+        /// Input channels, C.
+        c: u32,
+        /// Input height.
+        h: u32,
+        /// Input width.
+        w: u32,
+        /// Rows of zeros above.
+        pad_top: u32,
+        /// Columns of zeros to the left.
+        pad_left: u32,
+        /// First element of the input.
+        src_offset: u32,
+    }
+}
+
+params! {
+    /// Parameters of `winograd_multiply`: one matrix product for each point and group.
+    MultiplyParams {
+        /// Input channels of a group: the summed dimension.
+        group_c: u32,
+        /// Filters of a group.
+        group_k: u32,
+        /// The stride of U's rows.
+        k_stride: u32,
+        /// The stride of V's and M's rows.
+        t_stride: u32,
+    }
+}
+
+params! {
+    /// Parameters of `winograd_output`.
+    OutputParams {
+        /// First tile of this dispatch.
+        first: u32,
+        /// Tiles of this dispatch.
+        tiles: u32,
+        /// The stride of M's rows.
+        t_stride: u32,
+        /// Rows of tiles in an image.
+        tiles_y: u32,
+        /// Tiles in a row.
+        tiles_x: u32,
+        /// Filters, K.
+        k: u32,
+        /// Output height.
+        p: u32,
+        /// Output width.
+        q: u32,
+        /// First element of the output.
+        dst_offset: u32,
+        /// First element of the bias.
+        bias_offset: u32,
+        /// First element of the slopes.
+        slopes_offset: u32,
+        /// The activation's first number.
+        act_a: f32,
+        /// The activation's second number.
+        act_b: f32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_round_trip() {
+        let params = OutputParams { first: 1, act_b: -2.5, ..Default::default() };
+        assert_eq!(OutputParams::from_words(&params.words()), params, "same bits");
+        assert_eq!(params.words().len(), OutputParams::FIELDS.len(), "one word a field");
+    }
+}

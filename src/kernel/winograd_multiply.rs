@@ -1,0 +1,120 @@
+//! `winograd_multiply`: M = U^T V, one matrix product for each point and group, blocked for registers and
+//! workgroup memory.
+
+use super::{Binding, Constant, KernelSpec, MAX_ACCUMULATORS};
+
+/// How the product is cut: a workgroup computes `filters x tiles` of M, taking `channels` at a step through
+/// workgroup memory; an invocation keeps `filters_each x tiles_each` of it in registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Blocking {
+    /// Filters (rows of M) of a workgroup.
+    pub filters: u32,
+    /// Tiles (columns of M) of a workgroup.
+    pub tiles: u32,
+    /// Channels of a step.
+    pub channels: u32,
+    /// Filters of an invocation.
+    pub filters_each: u32,
+    /// Tiles of an invocation.
+    pub tiles_each: u32,
+}
+
+impl Blocking {
+    /// A blocking by its five numbers.
+    pub const fn new(filters: u32, tiles: u32, channels: u32, filters_each: u32, tiles_each: u32) -> Self {
+        Self { filters, tiles, channels, filters_each, tiles_each }
+    }
+
+    /// All blockings that are tried, largest first. Each is legal on every device: at most 256 invocations,
+    /// 16 KiB with both buffers, 64 accumulators.
+    pub const ALL: [Self; 6] = [
+        Self::new(128, 64, 8, 8, 8),
+        Self::new(64, 128, 8, 8, 8),
+        Self::new(64, 64, 8, 8, 8),
+        Self::new(32, 64, 8, 4, 8),
+        Self::new(32, 32, 16, 4, 4),
+        Self::new(16, 16, 16, 4, 4),
+    ];
+
+    /// Invocations of a workgroup.
+    pub const fn threads(&self) -> u32 {
+        (self.filters / self.filters_each) * (self.tiles / self.tiles_each)
+    }
+
+    /// Two buffers, each a step's worth of U and V: while one is read the other is filled.
+    pub const fn workgroup_bytes(&self) -> u32 {
+        2 * 4 * self.channels * (self.filters + self.tiles)
+    }
+
+    /// `vec4`s of U that an invocation fetches for a step.
+    pub const fn fetch_u(&self) -> u32 {
+        self.channels * self.filters / 4 / self.threads()
+    }
+
+    /// `vec4`s of V that an invocation fetches for a step.
+    pub const fn fetch_v(&self) -> u32 {
+        self.channels * self.tiles / 4 / self.threads()
+    }
+
+    /// Whether the numbers divide as the kernel needs it.
+    pub const fn is_legal(&self) -> bool {
+        self.filters_each.is_multiple_of(4)
+            && self.tiles_each.is_multiple_of(4)
+            && self.filters.is_multiple_of(self.filters_each)
+            && self.tiles.is_multiple_of(self.tiles_each)
+            && self.filters_each * self.tiles_each <= MAX_ACCUMULATORS
+            && (self.channels * self.filters / 4).is_multiple_of(self.threads())
+            && (self.channels * self.tiles / 4).is_multiple_of(self.threads())
+    }
+}
+
+/// The batched product, with one of [`Blocking::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WinogradMultiply {
+    /// How the product is cut.
+    pub blocking: Blocking,
+}
+
+impl WinogradMultiply {
+    /// The variant as a kernel.
+    pub const fn spec(self) -> KernelSpec {
+        KernelSpec::WinogradMultiply(self)
+    }
+
+    pub(super) fn variant(&self) -> String {
+        let Blocking { filters, tiles, channels, filters_each, tiles_each } = self.blocking;
+        format!("f32_{filters}x{tiles}x{channels}_{filters_each}x{tiles_each}")
+    }
+
+    pub(super) fn bindings(&self) -> Vec<Binding> {
+        vec![Binding::read(1, "u"), Binding::read(2, "v"), Binding::write(3, "m")]
+    }
+
+    pub(super) fn constants(&self) -> Vec<Constant> {
+        let b = self.blocking;
+        vec![
+            ("BLOCK_K", b.filters),
+            ("BLOCK_T", b.tiles),
+            ("BLOCK_C", b.channels),
+            ("EACH_K", b.filters_each),
+            ("EACH_T", b.tiles_each),
+            ("FETCH_U", b.fetch_u()),
+            ("FETCH_V", b.fetch_v()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caps::Limits;
+
+    #[test]
+    fn every_blocking_is_legal_on_every_device() {
+        for blocking in Blocking::ALL {
+            assert!(blocking.is_legal(), "{blocking:?}");
+            let spec = WinogradMultiply { blocking }.spec();
+            assert_eq!(spec.check(&Limits::WEBGPU_DEFAULT), Ok(()), "{spec}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! Portable convolution on the GPU: one source of WGSL kernels that runs through [`wgpu`] on Metal, Vulkan, DX12 and
+//! browsers' WebGPU, with Winograd's minimal filtering at its heart, and the processor beside it.
+//!
+//! Describe a convolution, put it on a device with its weights, run it:
+//!
+//! ```
+//! use winoconv::{Activation, Conv, Device, Layer, Preferences, Weights};
+//!
+//! let device = Device::best_blocking(); // a hardware GPU, or the processor: `device.fallback()` says why
+//! let conv = Conv::new(3, 8, [3, 3]).padding(1).bias(true).activation(Activation::Relu);
+//! let (weights, bias) = (vec![0.1; 8 * 3 * 9], vec![0.0; 8]);
+//! let layer = Layer::new_blocking(&device, conv, Weights::new(&weights).bias(&bias), Preferences::new())?;
+//!
+//! let output = layer.run_blocking([1, 3, 32, 32], &vec![1.0; 3 * 32 * 32])?;
+//! assert_eq!(output.shape, [1, 8, 32, 32]);
+//! println!("{}", output.account); // what ran, and where
+//! println!("{}", layer.plan([1, 3, 32, 32])?); // and why nothing else
+//! # Ok::<(), winoconv::Error>(())
+//! ```
+//!
+//! # How to choose
+//!
+//! | depth | call | for |
+//! |---|---|---|
+//! | simple | [`Layer::run`] | slices in, vector out |
+//! | reuse | [`Layer::run_with_workspace`] | many runs: buffers are kept |
+//! | encode | [`Layer::bind`], then [`gpu::Bound::encode`] | your device, your encoder, your buffers; no copy, no submit |
+//!
+//! | algorithm | kernels | for |
+//! |---|---|---|
+//! | [`plan::Algorithm::Direct`] | 1 | anything: any size, stride, dilation, groups |
+//! | [`plan::Algorithm::Staged`] | 3 | stride 1, dilation 1: Winograd F(m, r), up to 4 times fewer multiplications |
+//!
+//! The planner chooses; [`Preferences`] say how far the result may be from the exact one and how much memory may be
+//! used, or force an algorithm. A [`plan::Plan`] is a value that prints what will run and why.
+//!
+//! # wgpu
+//!
+//! With the feature `gpu` (on by default) the crate re-exports the [`wgpu`] whose types stand in its interface. A new
+//! major version of wgpu is a new minor version of this crate before 1.0, and a new major version after.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod account;
+mod activation;
+pub mod caps;
+pub mod cpu;
+mod device;
+mod dtype;
+pub mod error;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+pub mod kernel;
+mod layer;
+pub mod layout;
+pub mod plan;
+mod shape;
+pub mod wgsl;
+pub mod winograd;
+
+pub use account::Account;
+pub use activation::Activation;
+pub use device::{Device, Fallback};
+pub use dtype::DType;
+pub use error::Error;
+pub use layer::{Layer, Output, Weights, Workspace};
+pub use plan::{Algorithm, Plan, Preferences, Tolerance};
+pub use shape::{Conv, Padding, Problem};
+#[cfg(feature = "gpu")]
+pub use wgpu;

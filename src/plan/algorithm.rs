@@ -1,0 +1,113 @@
+//! The algorithms a planner chooses from, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::error::Error;
+use crate::shape::Conv;
+use crate::winograd::{F, Nested};
+
+/// A way to compute a convolution.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// The sum as it stands, one kernel; anything at all.
+    Direct,
+    /// Winograd in three kernels: input transform, multiply, output transform.
+    Staged(Nested),
+}
+
+impl Algorithm {
+    /// Everything that could compute a convolution, whether or not it is wise: `Direct` first.
+    pub fn all_for(conv: &Conv) -> Vec<Self> {
+        let [r, s] = conv.kernel;
+        let of = |size: usize| F::shipped().iter().copied().filter(move |f| usize::from(f.r()) == size);
+        let mut all = vec![Self::Direct];
+        if r == s {
+            all.extend(of(r).map(|f| Self::Staged(Nested::square(f))));
+        } else {
+            // A filter of one row or column is transformed along the other alone.
+            let identity = F::new(1, 1);
+            let along = |size| if size == 1 { vec![identity] } else { of(size).collect::<Vec<_>>() };
+            for rows in along(r) {
+                all.extend(along(s).into_iter().map(|cols| Self::Staged(Nested { rows, cols })));
+            }
+        }
+        all
+    }
+
+    /// The name without the transform: `direct`, `staged`.
+    pub const fn family(&self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Staged(_) => "staged",
+        }
+    }
+
+    /// The transform, where there is one.
+    pub const fn transform(&self) -> Option<Nested> {
+        match self {
+            Self::Direct => None,
+            Self::Staged(nested) => Some(*nested),
+        }
+    }
+
+    /// The name as the command line takes it: `direct`, `staged:f4x3`, `staged:f4qx3`, `staged:f4x3_f2x3`.
+    pub fn label(&self) -> String {
+        match self.transform() {
+            None => self.family().to_owned(),
+            Some(nested) => format!("{}:{}", self.family(), nested.label()),
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.transform() {
+            None => f.write_str(self.family()),
+            Some(nested) => write!(f, "{} {nested}", self.family()),
+        }
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = Error;
+
+    /// Reads a [`Self::label`]; the shipped transforms alone are known by name.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unknown = || Error::Unsupported {
+            what: format!("algorithm {text}"),
+            why: "expected direct or staged:<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 \
+                  (with x^2 + 1) or two of them joined by _ (rows, columns)"
+                .to_owned(),
+        };
+        let one = |label: &str| {
+            let known = F::shipped().iter().copied().chain([F::new(1, 1)]);
+            known.into_iter().find(|f| f.label() == label).ok_or_else(unknown)
+        };
+        match text.split_once(':') {
+            None if text == "direct" => Ok(Self::Direct),
+            Some(("staged", label)) => match label.split_once('_') {
+                None => Ok(Self::Staged(Nested::square(one(label)?))),
+                Some((rows, cols)) => Ok(Self::Staged(Nested { rows: one(rows)?, cols: one(cols)? })),
+            },
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_read_back() {
+        for kernel in [[3, 3], [5, 5], [1, 3], [3, 5], [7, 7]] {
+            for algorithm in Algorithm::all_for(&Conv::new(1, 1, kernel)) {
+                assert_eq!(algorithm.label().parse(), Ok(algorithm), "{algorithm}");
+            }
+        }
+        assert!("staged:f9x9".parse::<Algorithm>().is_err(), "not shipped");
+        assert!("winograd".parse::<Algorithm>().is_err(), "no such family");
+    }
+}

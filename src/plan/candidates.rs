@@ -1,0 +1,154 @@
+//! Every algorithm that could compute a problem, judged: chosen, slower, or out for a reason.
+
+use std::fmt;
+
+use super::{Algorithm, Preferences, Tolerance, expected_error, heuristics, steps};
+use crate::caps::Caps;
+use crate::error::LimitError;
+use crate::shape::Problem;
+
+/// An algorithm and the verdict on it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Candidate {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The planner's estimate of a run, in nanoseconds, where it got as far.
+    pub estimate_ns: Option<u64>,
+    /// Bytes of workspace, where it got as far.
+    pub workspace_bytes: Option<u64>,
+}
+
+/// What became of a candidate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It is the plan.
+    Chosen,
+    /// It could run, and is expected to be slower than the chosen one.
+    Slower,
+    /// It cannot run, or may not.
+    Rejected(Reason),
+}
+
+/// Why a candidate is out.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// Its expected error is above the tolerance: parts in 10^12 of the result.
+    Tolerance {
+        /// What it is expected to have, in units of 1e-12.
+        expected: u64,
+        /// What the tolerance allows, in units of 1e-12.
+        allowed: u64,
+    },
+    /// It needs more than the device or the caller has.
+    Limit(LimitError),
+    /// It does not compute this kind of convolution.
+    Inapplicable(&'static str),
+    /// Another algorithm was demanded.
+    NotDemanded,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Chosen => f.write_str("chosen"),
+            Self::Slower => f.write_str("slower by estimate"),
+            Self::Rejected(reason) => write!(f, "{reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    #[expect(clippy::cast_precision_loss, reason = "printed with two digits")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tolerance { expected, allowed } => {
+                let [expected, allowed] = [expected, allowed].map(|&x| x as f64 * 1e-12);
+                write!(f, "expected error {expected:.1e}, the tolerance allows {allowed:.1e}")
+            }
+            Self::Limit(error) => write!(f, "{error}"),
+            Self::Inapplicable(why) => f.write_str(why),
+            Self::NotDemanded => f.write_str("another algorithm was demanded"),
+        }
+    }
+}
+
+/// Judges every candidate; the chosen one, if there is one, comes first, then the slower ones in order, then
+/// the rejected.
+pub(super) fn judge(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Candidate> {
+    let mut all = Algorithm::all_for(&problem.conv);
+    if let Some(forced) = preferences.algorithm
+        && !all.contains(&forced)
+    {
+        all.push(forced);
+    }
+    let mut legal = Vec::new();
+    let mut rejected = Vec::new();
+    for algorithm in all {
+        match judge_one(problem, algorithm, caps, preferences) {
+            Ok((estimate_ns, bytes)) => legal.push(Candidate {
+                algorithm,
+                verdict: Verdict::Slower,
+                estimate_ns: Some(estimate_ns),
+                workspace_bytes: Some(bytes),
+            }),
+            Err(reason) => rejected.push(Candidate {
+                algorithm,
+                verdict: Verdict::Rejected(reason),
+                estimate_ns: None,
+                workspace_bytes: None,
+            }),
+        }
+    }
+    // A stable sort: equal estimates leave the simpler algorithm in front.
+    legal.sort_by_key(|candidate| candidate.estimate_ns);
+    if let Some(first) = legal.first_mut() {
+        first.verdict = Verdict::Chosen;
+    }
+    legal.extend(rejected);
+    legal
+}
+
+fn judge_one(
+    problem: &Problem,
+    algorithm: Algorithm,
+    caps: &Caps,
+    preferences: &Preferences,
+) -> Result<(u64, u64), Reason> {
+    if preferences.algorithm.is_some_and(|forced| forced != algorithm) {
+        return Err(Reason::NotDemanded);
+    }
+    if let Some(transform) = algorithm.transform() {
+        let conv = &problem.conv;
+        if conv.stride != [1, 1] {
+            return Err(Reason::Inapplicable("Winograd needs stride 1"));
+        }
+        if conv.dilation != [1, 1] {
+            return Err(Reason::Inapplicable("Winograd needs dilation 1"));
+        }
+        if [transform.rows.r(), transform.cols.r()].map(usize::from) != conv.kernel {
+            return Err(Reason::Inapplicable("its filter has another size"));
+        }
+        if transform.rows.programs().is_err() || transform.cols.programs().is_err() {
+            return Err(Reason::Inapplicable("there are no transforms of these sizes"));
+        }
+    }
+    within_tolerance(problem, algorithm, preferences.tolerance)?;
+    let built = steps::build(problem, algorithm, caps, preferences).map_err(Reason::Limit)?;
+    let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
+    Ok((heuristics::estimate_ns(problem, &built.steps, algorithm, caps), bytes))
+}
+
+fn within_tolerance(problem: &Problem, algorithm: Algorithm, tolerance: Tolerance) -> Result<(), Reason> {
+    let expected = expected_error(problem, algorithm);
+    let allowed = tolerance.allowed(expected_error(problem, Algorithm::Direct));
+    if expected <= allowed {
+        return Ok(());
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "errors are positive and below 1e6")]
+    let units = |error: f64| (error * 1e12).round() as u64;
+    Err(Reason::Tolerance { expected: units(expected), allowed: units(allowed) })
+}

@@ -1,0 +1,80 @@
+//! A plan in words: what it will run, what that takes, and what became of the other candidates.
+
+use std::fmt;
+
+use super::{Candidate, Plan, Step, Verdict};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.problem)?;
+        writeln!(f, "  on {}", self.caps)?;
+        writeln!(
+            f,
+            "  asked: {}, workspace at most {}",
+            self.preferences.tolerance,
+            Bytes(self.preferences.workspace_limit)
+        )?;
+        writeln!(
+            f,
+            "  {}: expected error {:.1e}, workspace {}, packed weights {}",
+            self.algorithm,
+            self.expected_error(),
+            Bytes(self.workspace_bytes()),
+            Bytes(self.packed_bytes()),
+        )?;
+        if self.steps.is_empty() {
+            writeln!(f, "  no dispatch: the output is empty")?;
+        }
+        let per_chunk = self.kernels().len().max(1);
+        for step in self.steps.iter().take(per_chunk) {
+            writeln!(f, "    {step}")?;
+        }
+        if self.steps.len() > per_chunk {
+            writeln!(f, "    ... {} dispatches in {} chunks", self.steps.len(), self.steps.len() / per_chunk)?;
+        }
+        writeln!(f, "  candidates:")?;
+        for candidate in &self.candidates {
+            writeln!(f, "    {candidate}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [x, y, z] = self.grid;
+        write!(f, "{} grid {x} x {y} x {z} of {}", self.kernel, self.kernel.workgroup_size())?;
+        if self.kernel.workgroup_bytes() > 0 {
+            write!(f, ", {} of workgroup memory", Bytes(self.kernel.workgroup_bytes().into()))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Candidate {
+    #[expect(clippy::cast_precision_loss, reason = "printed with three digits")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<28} {}", self.algorithm.to_string(), self.verdict)?;
+        if let (Verdict::Chosen | Verdict::Slower, Some(ns), Some(bytes)) =
+            (&self.verdict, self.estimate_ns, self.workspace_bytes)
+        {
+            write!(f, ": about {:.3} ms, workspace {}", ns as f64 / 1e6, Bytes(bytes))?;
+        }
+        Ok(())
+    }
+}
+
+/// A number of bytes in the largest unit that leaves it at least 1.
+struct Bytes(u64);
+
+impl fmt::Display for Bytes {
+    #[expect(clippy::cast_precision_loss, reason = "printed with one decimal")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bytes) = *self;
+        match bytes {
+            0..1024 => write!(f, "{bytes} B"),
+            1024..1_048_576 => write!(f, "{:.1} KiB", bytes as f64 / 1024.0),
+            _ => write!(f, "{:.1} MiB", bytes as f64 / 1_048_576.0),
+        }
+    }
+}

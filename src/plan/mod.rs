@@ -1,0 +1,176 @@
+//! The only place that decides. From a problem, a device's capabilities and the caller's preferences comes a
+//! [`Plan`]: a pure value that says what will run, on what, and why nothing else.
+
+mod algorithm;
+mod candidates;
+mod explain;
+mod heuristics;
+mod preferences;
+mod steps;
+
+pub use algorithm::Algorithm;
+pub use candidates::{Candidate, Reason, Verdict};
+pub use preferences::{Preferences, Tolerance};
+
+use crate::caps::Caps;
+use crate::error::{NoPlan, Result};
+use crate::kernel::KernelSpec;
+use crate::layout::Planes;
+use crate::shape::{Conv, Problem};
+use crate::winograd::{self, Nested};
+
+/// An operand of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Slot {
+    /// The input, NCHW.
+    Input,
+    /// The weights as given, `[K, C / groups, R, S]`.
+    Weights,
+    /// The weights as packed, see [`Packing`].
+    Packed,
+    /// The bias, K elements.
+    Bias,
+    /// The slopes of PReLU, K elements.
+    Slopes,
+    /// The output, NKPQ.
+    Output,
+    /// The workspace's buffer of this number.
+    Workspace(u8),
+}
+
+/// One dispatch: a kernel, its grid, its parameters and its operands.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Step {
+    /// The kernel.
+    pub kernel: KernelSpec,
+    /// Workgroups in x, y and z.
+    pub grid: [u32; 3],
+    /// The kernel's uniform struct, as words.
+    pub params: Vec<u32>,
+    /// What each of the kernel's bindings is, in their order.
+    pub operands: Vec<Slot>,
+}
+
+/// The form in which an algorithm takes its weights. One packing serves every input size and blocking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Packing {
+    /// As given.
+    Given,
+    /// Transformed: U of [`Planes`].
+    Winograd(Nested),
+}
+
+impl Packing {
+    /// Elements of the packed weights; 0 if they are used as given.
+    pub fn len(self, conv: &Conv) -> usize {
+        match self {
+            Self::Given => 0,
+            Self::Winograd(nested) => filter_planes(conv, nested).len(),
+        }
+    }
+
+    /// Whether there is nothing to pack.
+    pub fn is_given(self) -> bool {
+        self == Self::Given
+    }
+
+    /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`].
+    pub fn steps(self, conv: &Conv) -> Vec<Step> {
+        match self {
+            Self::Given => Vec::new(),
+            Self::Winograd(nested) => vec![steps::filter(conv, nested)],
+        }
+    }
+}
+
+/// U's layout.
+pub(crate) const fn filter_planes(conv: &Conv, nested: Nested) -> Planes {
+    Planes { points: nested.products(), rows: conv.channels, columns: conv.filters / conv.groups }
+}
+
+/// What will be run, and why. A value: it compares, hashes and prints, and no device was touched to make it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The problem it solves.
+    pub problem: Problem,
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// The form in which it takes the weights.
+    pub packing: Packing,
+    /// The dispatches of a run, in order. Empty if the output is.
+    pub steps: Vec<Step>,
+    /// Elements of each workspace buffer.
+    pub workspace: Vec<usize>,
+    /// What was asked.
+    pub preferences: Preferences,
+    /// The device it was made for.
+    pub caps: Caps,
+    /// Every candidate with the verdict on it, the chosen one first.
+    pub candidates: Vec<Candidate>,
+}
+
+impl Plan {
+    /// Plans `problem` for a device with `caps`.
+    ///
+    /// # Errors
+    /// [`NoPlan`] with every candidate's reason if none is left.
+    pub fn new(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Self> {
+        let mut candidates = candidates::judge(problem, caps, preferences);
+        let Some(chosen) = candidates.first().filter(|c| c.verdict == Verdict::Chosen).map(|c| c.algorithm) else {
+            let rejected = candidates.drain(..).map(|c| (c.algorithm.to_string(), c.verdict.to_string()));
+            let asked = match preferences.algorithm {
+                Some(forced) => format!("{problem}, {forced} demanded"),
+                None => problem.to_string(),
+            };
+            return Err(NoPlan { asked, rejected: rejected.collect() }.into());
+        };
+        let built = steps::build(problem, chosen, caps, preferences)?;
+        Ok(Self {
+            problem: *problem,
+            algorithm: chosen,
+            packing: built.packing,
+            steps: built.steps,
+            workspace: built.workspace,
+            preferences: *preferences,
+            caps: caps.clone(),
+            candidates,
+        })
+    }
+
+    /// Bytes between input and output.
+    pub fn workspace_bytes(&self) -> u64 {
+        self.workspace.iter().map(|&len| 4 * len as u64).sum()
+    }
+
+    /// Bytes of the packed weights; 0 if they are used as given.
+    pub fn packed_bytes(&self) -> u64 {
+        4 * self.packing.len(&self.problem.conv) as u64
+    }
+
+    /// The distinct kernels of a run, in order of first use.
+    pub fn kernels(&self) -> Vec<KernelSpec> {
+        let mut kernels = Vec::new();
+        for step in &self.steps {
+            if !kernels.contains(&step.kernel) {
+                kernels.push(step.kernel);
+            }
+        }
+        kernels
+    }
+
+    /// Expected relative L2 error on normally distributed data.
+    pub fn expected_error(&self) -> f64 {
+        expected_error(&self.problem, self.algorithm)
+    }
+}
+
+/// Expected relative L2 error of an algorithm on a problem, on normally distributed data.
+pub fn expected_error(problem: &Problem, algorithm: Algorithm) -> f64 {
+    match algorithm.transform() {
+        None => winograd::error_bound::expected_error_direct(problem.terms()),
+        Some(nested) => winograd::error_bound::expected_error(nested, problem.channels_per_group()),
+    }
+}

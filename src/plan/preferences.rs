@@ -1,0 +1,119 @@
+//! What a caller asks of a plan besides the convolution itself. Preferences are constraints: all of them hold, or
+//! there is no plan.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use super::Algorithm;
+
+/// How far a result may be from the exact one: the expected relative L2 error on normally distributed data.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Tolerance {
+    /// A multiple of what direct summation in f32 is expected to have on the same problem.
+    TimesDirect(f64),
+    /// A bound of its own, for example `1e-5`.
+    RelativeL2(f64),
+    /// Whatever is fastest.
+    Any,
+}
+
+impl Tolerance {
+    /// The largest expected error allowed where direct summation has `direct`.
+    pub fn allowed(self, direct: f64) -> f64 {
+        match self {
+            Self::TimesDirect(factor) => factor * direct,
+            Self::RelativeL2(bound) => bound,
+            Self::Any => f64::INFINITY,
+        }
+    }
+
+    fn key(self) -> (u8, u64) {
+        match self {
+            Self::TimesDirect(factor) => (0, factor.to_bits()),
+            Self::RelativeL2(bound) => (1, bound.to_bits()),
+            Self::Any => (2, 0),
+        }
+    }
+}
+
+/// Twice the error of direct summation: F(4,3) with our default points from C = 64 on, F(2,3) and the
+/// transforms with x^2 + 1 always; never F(6,3), nor F(4,3) with the textbook's points.
+impl Default for Tolerance {
+    fn default() -> Self {
+        Self::TimesDirect(2.0)
+    }
+}
+
+impl PartialEq for Tolerance {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Tolerance {}
+
+impl Hash for Tolerance {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimesDirect(factor) => write!(f, "expected error at most {factor} times direct summation's"),
+            Self::RelativeL2(bound) => write!(f, "expected error at most {bound:.1e}"),
+            Self::Any => f.write_str("any error"),
+        }
+    }
+}
+
+/// What a caller asks of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Preferences {
+    /// How far the result may be from the exact one. Default: [`Tolerance::TimesDirect`]`(2.0)`.
+    pub tolerance: Tolerance,
+    /// Most bytes between input and output, packed weights not counted. Default: [`Self::DEFAULT_WORKSPACE`].
+    pub workspace_limit: u64,
+    /// The algorithm, if it is not the planner's to choose. One that cannot run is an error, never another one.
+    pub algorithm: Option<Algorithm>,
+}
+
+impl Preferences {
+    /// 64 MiB.
+    pub const DEFAULT_WORKSPACE: u64 = 64 << 20;
+
+    /// The default preferences.
+    pub fn new() -> Self {
+        Self { tolerance: Tolerance::default(), workspace_limit: Self::DEFAULT_WORKSPACE, algorithm: None }
+    }
+
+    /// Sets the tolerance.
+    #[must_use]
+    pub const fn tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.tolerance = tolerance;
+        self
+    }
+
+    /// Sets the workspace limit in bytes.
+    #[must_use]
+    pub const fn workspace_limit(mut self, bytes: u64) -> Self {
+        self.workspace_limit = bytes;
+        self
+    }
+
+    /// Forces an algorithm. The other preferences still hold: to force one whose expected error is above the
+    /// tolerance, raise the tolerance as well.
+    #[must_use]
+    pub const fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = Some(algorithm);
+        self
+    }
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,87 @@
+//! The gate before any device: naga parses and validates the text, the lints and the device's bounds pass, or
+//! nothing is sent. Errors point into `shaders/`.
+
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+
+use super::{Source, lint, source};
+use crate::caps::Limits;
+use crate::error::{Error, Result};
+use crate::kernel::KernelSpec;
+
+/// A kernel that passed: its text and its validated module, so that no one parses it again.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The text.
+    pub source: Source,
+    /// naga's module of it.
+    pub module: naga::Module,
+    /// What validation found out about the module.
+    pub info: ModuleInfo,
+}
+
+/// Writes, parses, validates and lints a kernel, and holds it against a device's bounds.
+///
+/// # Errors
+/// [`Error::Kernel`] with the finding and its place in `shaders/`; [`Error::Limit`] with the bound.
+pub fn check(spec: &KernelSpec, limits: &Limits) -> Result<Checked> {
+    spec.check(limits)?;
+    let source = source(spec)?;
+    let (module, info) = validate(&source).map_err(|message| Error::Kernel { kernel: spec.name(), message })?;
+    let checked = Checked { source, module, info };
+    let violations = lint::run(spec, &checked);
+    if violations.is_empty() {
+        return Ok(checked);
+    }
+    Err(Error::Kernel { kernel: spec.name(), message: violations.join("; ") })
+}
+
+/// Parses and validates a text, with errors located in its pieces.
+fn validate(source: &Source) -> Result<(naga::Module, ModuleInfo), String> {
+    let place = |span: naga::Span| match span.location(&source.text).line_number {
+        0 => "unknown place".to_owned(),
+        line => source.locate(line as usize),
+    };
+    let module = naga::front::wgsl::parse_str(&source.text).map_err(|error| {
+        let at = error
+            .location(&source.text)
+            .map_or_else(|| "unknown place".to_owned(), |location| source.locate(location.line_number as usize));
+        format!("{at}: {}", error.message())
+    })?;
+    let info = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module).map_err(|error| {
+        let at = error.spans().next().map_or_else(|| "unknown place".to_owned(), |(span, _)| place(*span));
+        let mut message = format!("{at}: {}", error.as_inner());
+        let mut cause = std::error::Error::source(error.as_inner());
+        while let Some(inner) = cause {
+            message.push_str(&format!(": {inner}"));
+            cause = inner.source();
+        }
+        message
+    })?;
+    Ok((module, info))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Resource;
+    use crate::kernel::{Blocking, WinogradMultiply};
+
+    fn spec() -> KernelSpec {
+        WinogradMultiply { blocking: Blocking::ALL[0] }.spec()
+    }
+
+    #[test]
+    fn errors_are_located_in_the_shader_files() {
+        let mut broken = source(&spec()).expect("source");
+        broken.text = broken.text.replace("let batch = workgroup.z;", "let batch = workgroup.qq;");
+        let message = validate(&broken).expect_err("no such component");
+        assert!(message.starts_with("shaders/kernel/winograd_multiply.wgsl:"), "{message}");
+    }
+
+    #[test]
+    fn a_device_that_is_too_small_is_named_with_the_bound() {
+        let limits = Limits { max_compute_workgroup_storage_size: 1024, ..Limits::WEBGPU_DEFAULT };
+        let Err(Error::Limit(error)) = check(&spec(), &limits) else { panic!("12 KiB are over 1 KiB") };
+        assert_eq!((error.resource, error.bound), (Resource::WorkgroupBytes, 1024), "{error}");
+    }
+}

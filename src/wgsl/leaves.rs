@@ -1,0 +1,141 @@
+//! The generated leaves: transforms from the exact matrices, and gathers and scatters with literal indices. No
+//! control flow, no computed index into registers: what loops would do is written out.
+
+use super::register_tile;
+use super::writer::{Leaves, local_array, matrix_comment, program};
+use crate::kernel::{Direct, KernelSpec};
+use crate::winograd::{F, Matrix, Nested, Program, WinogradError};
+
+pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
+    let mut leaves = Leaves::default();
+    match spec {
+        KernelSpec::Direct(direct) => direct_leaves(&mut leaves, direct),
+        KernelSpec::WinogradFilter(filter) => filter_leaves(&mut leaves, filter.algorithm)?,
+        KernelSpec::WinogradInput(input) => input_leaves(&mut leaves, input.algorithm)?,
+        KernelSpec::WinogradMultiply(multiply) => register_tile::leaves(&mut leaves, multiply.blocking),
+        KernelSpec::WinogradOutput(output) => output_leaves(&mut leaves, output.algorithm)?,
+    }
+    Ok(leaves)
+}
+
+fn direct_leaves(leaves: &mut Leaves, direct: &Direct) {
+    let count = direct.filters as usize;
+    let filters = local_array("filters", "u32", count);
+    let acc = local_array("acc", "f32", count);
+    leaves.function(
+        "choose_filters",
+        "The filters of this invocation, none beyond `last`.",
+        &format!("first: u32, last: u32, {filters}"),
+        &lines(count, |i| format!("(*filters)[{i}] = min(first + {i}u, last);")),
+    );
+    leaves.function(
+        "accumulate",
+        "One tap of every filter.",
+        &format!("x: f32, tap: u32, filter_size: u32, {filters}, {acc}"),
+        &lines(count, |i| format!("(*acc)[{i}] = fma(x, weights[(*filters)[{i}] * filter_size + tap], (*acc)[{i}]);")),
+    );
+    leaves.function(
+        "write_outputs",
+        "Filters that stand twice are written twice, with the same value.",
+        &format!("at: u32, plane: u32, {filters}, {acc}"),
+        &lines(count, |i| format!("dst[at + (*filters)[{i}] * plane] = epilogue((*acc)[{i}], (*filters)[{i}]);")),
+    );
+}
+
+fn filter_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradError> {
+    let Nested { rows, cols } = algorithm;
+    let (down, across) = (rows.programs()?, cols.programs()?);
+    let (taps_h, taps_w) = (usize::from(rows.r()), usize::from(cols.r()));
+    let mut body = lines(taps_h * taps_w, |i| format!("let g{i} = weights[at + {i}u];"));
+    // Columns first: half[j] is the transformed column j.
+    let half: Vec<Vec<String>> = (0..taps_w)
+        .map(|j| {
+            let column: Vec<String> = (0..taps_h).map(|i| format!("g{}", i * taps_w + j)).collect();
+            program(&mut body, &down.filter, &column, &format!("h{j}_"))
+        })
+        .collect();
+    for i in 0..rows.products() {
+        let row: Vec<String> = half.iter().map(|column| column[i].clone()).collect();
+        let points = program(&mut body, &across.filter, &row, &format!("w{i}_"));
+        for (j, point) in points.iter().enumerate() {
+            body.push(format!("u[to + {}u * plane] = {point};", i * cols.products() + j));
+        }
+    }
+    let mut comment = matrix_comment("U = G g G^T of the filter at `at`. G of the columns:", &rows.transform()?.g);
+    if rows != cols {
+        comment.push_str(&matrix_comment("\nG of the rows:", &cols.transform()?.g));
+    }
+    leaves.function("transform_filter", &comment, "at: u32, to: u32, plane: u32", &body);
+    Ok(())
+}
+
+fn input_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradError> {
+    let Nested { rows, cols } = algorithm;
+    leaves.function(
+        "load_column",
+        "A column of a tile, with zeros outside the image.",
+        &format!("image: u32, y: u32, x: u32, {}", local_array("d", "f32", rows.span())),
+        &lines(rows.span(), |i| format!("(*d)[{i}] = load_src(image, y + {i}u, x);")),
+    );
+    transform(leaves, "transform_h", "B^T of a column:", &rows.transform()?.b_t, &rows.programs()?.input);
+    scatter(leaves, "write_half", "half_done", "SPAN_W * TILES_PADDED", rows.products());
+    gather(leaves, "read_half", "half_done", "TILES_PADDED", cols.span());
+    transform(leaves, "transform_w", "B^T of a row:", &cols.transform()?.b_t, &cols.programs()?.input);
+    leaves.function(
+        "write_v",
+        "A row of points, `plane` apart.",
+        &format!("at: u32, plane: u32, {}", local_array("d", "f32", cols.products())),
+        &lines(cols.products(), |i| format!("v[at + {i}u * plane] = (*d)[{i}];")),
+    );
+    Ok(())
+}
+
+fn output_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradError> {
+    let Nested { rows, cols } = algorithm;
+    let outputs = |f: F| usize::from(f.m());
+    leaves.function(
+        "read_m",
+        "A column of products, `row` apart.",
+        &format!("at: u32, row: u32, {}", local_array("d", "f32", rows.products())),
+        &lines(rows.products(), |i| format!("(*d)[{i}] = m[at + {i}u * row];")),
+    );
+    transform(leaves, "transform_h", "A^T of a column:", &rows.transform()?.a_t, &rows.programs()?.output);
+    scatter(leaves, "write_half", "half_done", "POINTS_W * TILES_PADDED", outputs(rows));
+    gather(leaves, "read_half", "half_done", "TILES_PADDED", cols.products());
+    transform(leaves, "transform_w", "A^T of a row:", &cols.transform()?.a_t, &cols.programs()?.output);
+    leaves.function(
+        "write_row",
+        "A row of outputs of filter k.",
+        &format!("row_at: u32, x: u32, k: u32, {}", local_array("d", "f32", outputs(cols))),
+        &lines(outputs(cols), |i| format!("store_dst(row_at, x + {i}u, k, (*d)[{i}]);")),
+    );
+    Ok(())
+}
+
+/// `out = matrix * d`, by the matrix's program.
+fn transform(leaves: &mut Leaves, name: &'static str, what: &str, matrix: &Matrix, ops: &Program) {
+    let inputs: Vec<String> = (0..ops.inputs()).map(|i| format!("d{i}")).collect();
+    let mut body = lines(ops.inputs(), |i| format!("let d{i} = (*d)[{i}];"));
+    let outputs = program(&mut body, ops, &inputs, "t");
+    body.extend(outputs.iter().enumerate().map(|(i, value)| format!("(*out)[{i}] = {value};")));
+    let parameters = format!("{}, {}", local_array("d", "f32", ops.inputs()), local_array("out", "f32", outputs.len()));
+    leaves.function(name, &matrix_comment(what, matrix), &parameters, &body);
+}
+
+/// Registers to `buffer[at + i * step]`.
+fn scatter(leaves: &mut Leaves, name: &'static str, buffer: &str, step: &str, len: usize) {
+    let parameters = format!("at: u32, {}", local_array("d", "f32", len));
+    let body = lines(len, |i| format!("{buffer}[at + {i}u * ({step})] = (*d)[{i}];"));
+    leaves.function(name, &format!("Registers to {buffer}."), &parameters, &body);
+}
+
+/// `buffer[at + i * step]` to registers.
+fn gather(leaves: &mut Leaves, name: &'static str, buffer: &str, step: &str, len: usize) {
+    let parameters = format!("at: u32, {}", local_array("d", "f32", len));
+    let body = lines(len, |i| format!("(*d)[{i}] = {buffer}[at + {i}u * ({step})];"));
+    leaves.function(name, &format!("From {buffer} to registers."), &parameters, &body);
+}
+
+pub(super) fn lines(count: usize, line: impl Fn(usize) -> String) -> Vec<String> {
+    (0..count).map(line).collect()
+}

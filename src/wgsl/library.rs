@@ -1,0 +1,39 @@
+//! The shader files, built into the crate. The only place that names them.
+
+macro_rules! library {
+    ($($path:literal),* $(,)?) => {
+        &[$(($path, include_str!(concat!("../../", $path)))),*]
+    };
+}
+
+const FILES: &[(&str, &str)] = library![
+    "shaders/kernel/direct.wgsl",
+    "shaders/kernel/winograd_filter.wgsl",
+    "shaders/kernel/winograd_input.wgsl",
+    "shaders/kernel/winograd_multiply.wgsl",
+    "shaders/kernel/winograd_output.wgsl",
+    "shaders/part/activation_clamp.wgsl",
+    "shaders/part/activation_gelu.wgsl",
+    "shaders/part/activation_gelu_tanh.wgsl",
+    "shaders/part/activation_leaky_relu.wgsl",
+    "shaders/part/activation_none.wgsl",
+    "shaders/part/activation_prelu.wgsl",
+    "shaders/part/activation_relu.wgsl",
+    "shaders/part/activation_sigmoid.wgsl",
+    "shaders/part/activation_silu.wgsl",
+    "shaders/part/activation_tanh.wgsl",
+    "shaders/part/bias_channel.wgsl",
+    "shaders/part/bias_none.wgsl",
+    "shaders/part/epilogue.wgsl",
+    "shaders/part/load_zero_pad.wgsl",
+];
+
+/// Path and text of every shader file.
+pub const fn files() -> &'static [(&'static str, &'static str)] {
+    FILES
+}
+
+/// The text of one file.
+pub(super) fn read(path: &str) -> Option<&'static str> {
+    FILES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+}

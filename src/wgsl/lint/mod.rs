@@ -1,0 +1,47 @@
+//! Lints on the validated module: what naga accepts and we do not. Each says what it wants and why, and has tests
+//! of what it accepts and what it rejects.
+
+mod bindings;
+mod body_size;
+mod no_select_of_load;
+mod register_index;
+mod resources;
+mod straight_line;
+#[cfg(test)]
+mod tests;
+
+use super::check::Checked;
+use crate::kernel::KernelSpec;
+
+/// A rule about shaders.
+pub struct Lint {
+    /// Its name, as it stands in findings.
+    pub name: &'static str,
+    /// What it wants, and why.
+    pub explanation: &'static str,
+    check: fn(&KernelSpec, &Checked) -> Vec<String>,
+}
+
+/// All rules.
+pub const LINTS: &[Lint] = &[
+    bindings::LINT,
+    resources::LINT,
+    register_index::LINT,
+    straight_line::LINT,
+    no_select_of_load::LINT,
+    body_size::LINT,
+];
+
+/// Every finding of every lint, as `lint: finding`.
+pub fn run(spec: &KernelSpec, checked: &Checked) -> Vec<String> {
+    let findings = |lint: &'static Lint| {
+        (lint.check)(spec, checked).into_iter().map(move |finding| format!("{}: {finding}", lint.name))
+    };
+    LINTS.iter().flat_map(findings).collect()
+}
+
+/// Name and body of every function, the entry point included.
+fn functions(module: &naga::Module) -> impl Iterator<Item = (&str, &naga::Function)> {
+    let named = module.functions.iter().map(|(_, f)| (f.name.as_deref().unwrap_or("?"), f));
+    named.chain(module.entry_points.iter().map(|entry| (entry.name.as_str(), &entry.function)))
+}

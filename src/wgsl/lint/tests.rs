@@ -1,0 +1,78 @@
+//! What each lint accepts and rejects: a real kernel passes, and a planted flaw in it is found by its lint alone.
+
+use super::run;
+use crate::activation::Activation;
+use crate::kernel::{Blocking, Direct, KernelSpec, WinogradMultiply};
+use crate::shape::Conv;
+use crate::wgsl::check::Checked;
+use crate::wgsl::source;
+
+fn direct() -> KernelSpec {
+    let problem = Conv::new(8, 8, [3, 3]).activation(Activation::Relu).on([1, 8, 9, 9]).expect("legal");
+    Direct::of(&problem).spec()
+}
+
+fn multiply() -> KernelSpec {
+    WinogradMultiply { blocking: Blocking::ALL[2] }.spec()
+}
+
+/// The findings after `from` became `to` in the text.
+fn findings(spec: &KernelSpec, from: &str, to: &str) -> Vec<String> {
+    let mut source = source(spec).expect("source");
+    assert!(source.text.contains(from), "{from} is not in the text");
+    source.text = source.text.replace(from, to);
+    let module = naga::front::wgsl::parse_str(&source.text).expect("parses");
+    let flags = naga::valid::ValidationFlags::all();
+    let info = naga::valid::Validator::new(flags, naga::valid::Capabilities::empty()).validate(&module);
+    run(spec, &Checked { source, module, info: info.expect("valid") })
+}
+
+fn only(findings: &[String], lint: &str) {
+    assert!(!findings.is_empty(), "{lint} found nothing");
+    assert!(findings.iter().all(|finding| finding.starts_with(lint)), "{lint} alone: {findings:?}");
+}
+
+#[test]
+fn real_kernels_pass() {
+    for spec in [direct(), multiply()] {
+        assert_eq!(findings(&spec, "main", "main"), Vec::<String>::new(), "{spec}");
+    }
+}
+
+#[test]
+fn bindings_find_a_wrong_number_and_a_wrong_access() {
+    only(&findings(&direct(), "@binding(2)", "@binding(7)"), "bindings");
+    only(&findings(&direct(), "storage, read> weights", "storage, read_write> weights"), "bindings");
+}
+
+#[test]
+fn resources_find_more_memory_and_another_size() {
+    only(&findings(&multiply(), "array<vec4<f32>, 2u * STEP_U>", "array<vec4<f32>, 3u * STEP_U>"), "resources");
+    only(&findings(&direct(), "@workgroup_size(WORKGROUP)", "@workgroup_size(32)"), "resources");
+}
+
+#[test]
+fn register_index_finds_a_computed_index() {
+    only(&findings(&direct(), "var tap = 0u;", "var tap = filters[position % 4u];"), "register_index");
+    only(&findings(&direct(), "(*acc)[0] = fma(x,", "(*acc)[tap % 4u] = fma(x,"), "register_index");
+}
+
+#[test]
+fn straight_line_finds_a_branch_in_a_leaf() {
+    let from = "(*filters)[0] = min(first + 0u, last);";
+    only(&findings(&direct(), from, &format!("if (first < last) {{ {from} }}")), "straight_line");
+}
+
+#[test]
+fn no_select_of_load_finds_a_guard_that_is_none() {
+    let from = "    return 0.0;\n";
+    let to = "    return select(0.0, src[image + y * params.w + x], x < params.w);\n";
+    only(&findings(&direct(), from, to), "no_select_of_load");
+}
+
+#[test]
+fn body_size_finds_a_long_loop() {
+    let from = "buffer = 1u - buffer;";
+    let step = "multiply_step(buffer * STEP_U + row, buffer * STEP_V + column, &acc);";
+    only(&findings(&multiply(), from, &format!("{step}\n{from}")), "body_size");
+}

@@ -1,0 +1,105 @@
+//! Writes a kernel spec as WGSL: a generated head, the parts its slots name, generated straight-line leaves, and
+//! the kernel's own file, in this order. The text is a pure function of the spec.
+
+pub mod check;
+mod head;
+mod leaves;
+mod library;
+pub mod lint;
+mod register_tile;
+mod writer;
+
+pub use check::{Checked, check};
+pub use library::files;
+
+use crate::error::{Error, Result};
+use crate::kernel::KernelSpec;
+
+/// The name of every kernel's entry point.
+pub const ENTRY_POINT: &str = "main";
+
+/// A kernel's full text, with where each piece of it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The variant's name.
+    pub name: String,
+    /// The text that the device sees.
+    pub text: String,
+    /// Names of the generated functions.
+    pub leaves: Vec<&'static str>,
+    /// First line (from 1) and origin of each piece, in order.
+    pieces: Vec<(usize, String)>,
+}
+
+impl Source {
+    /// Where a line (from 1) of the text came from: `shaders/kernel/direct.wgsl:7`, or the generated piece's name.
+    pub fn locate(&self, line: usize) -> String {
+        let Some((first, origin)) = self.pieces.iter().rev().find(|(first, _)| *first <= line) else {
+            return format!("line {line}");
+        };
+        format!("{origin}:{}", line - first + 1)
+    }
+
+    fn push(&mut self, origin: &str, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(&format!("// ---- {origin} ----\n"));
+        self.pieces.push((self.text.lines().count() + 1, origin.to_owned()));
+        self.text.push_str(text);
+    }
+}
+
+/// The text of a kernel.
+///
+/// # Errors
+/// [`Error::Kernel`] if the spec's algorithm has no transforms.
+pub fn source(spec: &KernelSpec) -> Result<Source> {
+    let failed = |message: String| Error::Kernel { kernel: spec.name(), message };
+    let leaves = leaves::of(spec).map_err(|error| failed(error.to_string()))?;
+    let mut source = Source { name: spec.name(), text: String::new(), leaves: leaves.names, pieces: Vec::new() };
+    source.push("head", &head::of(spec));
+    for part in slots(spec) {
+        let path = format!("shaders/part/{part}.wgsl");
+        let text = library::read(&path).ok_or_else(|| failed(format!("{path} is missing")))?;
+        source.push(&path, text);
+    }
+    source.push("leaves", &leaves.text);
+    let path = format!("shaders/kernel/{}.wgsl", spec.kernel());
+    let text = library::read(&path).ok_or_else(|| failed(format!("{path} is missing")))?;
+    source.push(&path, text);
+    Ok(source)
+}
+
+/// The parts that fill a kernel's slots.
+fn slots(spec: &KernelSpec) -> Vec<String> {
+    let mut parts = Vec::new();
+    if matches!(spec, KernelSpec::Direct(_) | KernelSpec::WinogradInput(_)) {
+        parts.push("load_zero_pad".to_owned());
+    }
+    if let Some(epilogue) = spec.epilogue() {
+        parts.push(if epilogue.bias { "bias_channel" } else { "bias_none" }.to_owned());
+        parts.push(format!("activation_{}", epilogue.activation));
+        parts.push("epilogue".to_owned());
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::activation::Activation;
+    use crate::kernel::Direct;
+    use crate::shape::Conv;
+
+    #[test]
+    fn lines_are_located() {
+        let problem = Conv::new(8, 8, [3, 3]).activation(Activation::Relu).on([1, 8, 9, 9]).expect("legal");
+        let source = source(&Direct::of(&problem).spec()).expect("source");
+        let line = 1 + source.text.lines().position(|l| l.contains("fn main(")).expect("entry point");
+        let file = library::read("shaders/kernel/direct.wgsl").expect("file");
+        let expected = 1 + file.lines().position(|l| l.contains("fn main(")).expect("entry point");
+        assert_eq!(source.locate(line), format!("shaders/kernel/direct.wgsl:{expected}"));
+        assert!(source.locate(2).starts_with("head:"), "{}", source.locate(2));
+    }
+}

@@ -1,0 +1,273 @@
+//! What an algorithm costs in rounding. Two numbers, not to be confused: [`expected_error`] is
+//! statistical (relative L2 error on normal data; what a tolerance is compared with),
+//! [`worst_case_bound`] and the componentwise bound made of [`abs_transforms`] and [`gamma`] are
+//! rigorous (never exceeded; what tests are held to).
+//!
+//! The componentwise bound, for one output tile, c running over the channels: `|Y^ - Y| <= gamma(k)
+//! |A|^T [ sum_c (|G| |g_c| |G|^T) . (|B|^T |d_c| |B|) ] |A|`, with k = [`roundings`] and |.| the
+//! absolute matrices of the programs. It follows from Higham (2002), lemma 3.1: each computed
+//! output is a sum over paths of exact factors times at most k terms `1 + delta`. It holds with and
+//! without fused multiply-adds, for any order of the channel sum, and as long as nothing overflows
+//! or underflows.
+//!
+//! An algorithm that does not exist (empty, or too large) has an infinite error here, so that no
+//! tolerance admits it.
+
+use super::{F, Nested, Transform, WinogradError};
+
+/// Unit roundoff of `f32`: half the distance from 1 to the next number.
+pub const UNIT_ROUNDOFF_F32: f64 = f64::EPSILON * 268_435_456.0; // 2^-52 * 2^28
+/// Unit roundoff of `f16`.
+pub const UNIT_ROUNDOFF_F16: f64 = 1.0 / 2048.0;
+
+/// Root mean square of one rounding's relative error, in unit roundoffs. Measured: direct f32
+/// convolution of 72 to 4,608 terms has a relative L2 error of 2.5e-8 times the root of half the
+/// terms, and f16 storage agrees.
+const RMS_ROUNDING: f64 = 0.42;
+/// What a transform of one dimension adds (data, filter and output together), in steps of the
+/// channel sum; measured as 2.5 to 4.5 over F(2,3) to F(6,3) and their kin.
+const TRANSFORM_STEPS: f64 = 3.5;
+
+/// Growth of rounding errors along one dimension, the root of `mean over outputs o of (sum over
+/// products p of A[o,p]^2 |G_p|^2 |B_p|^2) / r`; 1 for direct convolution. For independent data of
+/// zero mean it is how much larger than the output's deviation the products' deviations are, once
+/// they come together in an output. In more dimensions amplifications multiply.
+#[must_use]
+pub fn amplification(f: F) -> f64 {
+    f.transform().map_or(f64::INFINITY, |transform| amplification_of(&transform))
+}
+
+/// [`amplification`] of any transform.
+#[must_use]
+pub fn amplification_of(transform: &Transform) -> f64 {
+    let square_sum = |row: &[f64]| row.iter().map(|x| x * x).sum::<f64>();
+    let norms = |m: &super::Matrix| -> Vec<f64> { m.to_f64().chunks_exact(m.cols()).map(square_sum).collect() };
+    let (g, b, a) = (norms(&transform.g), norms(&transform.b_t), norms(&transform.a_t.transpose()));
+    let total: f64 = a.iter().zip(&g).zip(&b).map(|((a, g), b)| a * g * b).sum();
+    (total / (count(transform.a_t.rows()) * count(transform.g.cols()))).sqrt()
+}
+
+/// Amplification of a two-dimensional algorithm.
+#[must_use]
+pub fn amplification_2d(alg: Nested) -> f64 {
+    amplification(alg.rows) * amplification(alg.cols)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of terms, far below 2^53")]
+fn count(n: usize) -> f64 {
+    n as f64
+}
+
+/// Expected relative L2 error on independent normal data in f32, channels summed one after the
+/// other.
+///
+/// A sum of n terms has partial sums of variance 1, 2, .. n, each rounded with a relative deviation
+/// of 0.42 u: relative error `0.42 u sqrt(n / 2)`. Here that is a sum over the channels, in each
+/// product, plus the transforms' own few roundings, all grown by the amplification: `0.42 u amp
+/// sqrt(channels / 2 + 3.5 * dimensions that are no identity)`.
+#[must_use]
+pub fn expected_error(alg: Nested, channels: usize) -> f64 {
+    let transformed = [alg.rows, alg.cols].into_iter().filter(|f| !f.is_identity()).count();
+    let steps = count(channels) / 2.0 + TRANSFORM_STEPS * count(transformed);
+    RMS_ROUNDING * UNIT_ROUNDOFF_F32 * amplification_2d(alg) * steps.sqrt()
+}
+
+/// Expected relative L2 error of direct convolution in f32, `terms = C * R * S` summed one after
+/// the other: `0.42 u sqrt(terms / 2)`.
+#[must_use]
+pub fn expected_error_direct(terms: usize) -> f64 {
+    RMS_ROUNDING * UNIT_ROUNDOFF_F32 * (count(terms) / 2.0).sqrt()
+}
+
+/// Expected relative L2 error from storing the transformed weights (U) and data (V) with the given
+/// unit roundoffs, on top of [`expected_error`] (add the squares): `0.42 amp sqrt(u_weights^2 +
+/// u_data^2)`, however many channels. Zero for what is never stored. Rounding the inputs and the
+/// output themselves is not in it.
+#[must_use]
+pub fn expected_storage_error(alg: Nested, unit_roundoff_weights: f64, unit_roundoff_data: f64) -> f64 {
+    RMS_ROUNDING * amplification_2d(alg) * unit_roundoff_weights.hypot(unit_roundoff_data)
+}
+
+/// The absolute matrices of an algorithm's three programs ([`super::Program::abs_matrix`]), row by
+/// row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AbsTransforms {
+    /// |A|^T, m x products.
+    pub a_t: Vec<f64>,
+    /// |G|, products x r.
+    pub g: Vec<f64>,
+    /// |B|^T, products x span.
+    pub b_t: Vec<f64>,
+}
+
+/// The absolute matrices for the componentwise bound.
+///
+/// # Errors
+/// As [`F::programs`].
+pub fn abs_transforms(f: F) -> Result<AbsTransforms, WinogradError> {
+    let programs = f.programs()?;
+    Ok(AbsTransforms {
+        a_t: programs.output.abs_matrix()?.to_f64(),
+        g: programs.filter.abs_matrix()?.to_f64(),
+        b_t: programs.input.abs_matrix()?.to_f64(),
+    })
+}
+
+/// The k of [`gamma`]: the most f32 roundings between a weight or an input and an output. Both
+/// transforms in both dimensions, the product, the channel sum in whatever order, the output
+/// transform in both dimensions; saturates.
+#[must_use]
+pub fn roundings(alg: Nested, channels: usize) -> u32 {
+    let transforms =
+        |f: F| f.programs().map_or(u32::MAX, |p| p.input.depth().saturating_add(p.filter.depth() + p.output.depth()));
+    // The product rounds once and is then part of at most `channels - 1` sums.
+    let products = u32::try_from(channels).unwrap_or(u32::MAX).max(1);
+    transforms(alg.rows).saturating_add(transforms(alg.cols)).saturating_add(products)
+}
+
+/// `k u / (1 - k u)` for the unit roundoff u of f32: bounds `|(1 + delta_1) .. (1 + delta_k) - 1|`
+/// (Higham 2002, lemma 3.1). Infinite from `k u = 1`, where the lemma says nothing.
+#[must_use]
+pub fn gamma(k: u32) -> f64 {
+    let ku = f64::from(k) * UNIT_ROUNDOFF_F32;
+    if ku < 1.0 { ku / (1.0 - ku) } else { f64::INFINITY }
+}
+
+/// The componentwise bound with every input and weight at its largest: no output of f32 data within
+/// `max_abs_input` and `max_abs_weight` is further from the exact result.
+#[must_use]
+pub fn worst_case_bound(alg: Nested, channels: usize, max_abs_input: f64, max_abs_weight: f64) -> f64 {
+    let magnitude = magnitude(alg.rows) * magnitude(alg.cols);
+    gamma(roundings(alg, channels)) * magnitude * count(channels) * max_abs_input * max_abs_weight
+}
+
+/// `max over outputs o of sum over products p of |A|[o,p] * (sum of row p of |G|) * (sum of row p
+/// of |B|^T)`: the largest output of the absolute algorithm on ones. It is r for direct
+/// convolution.
+fn magnitude(f: F) -> f64 {
+    let Ok(abs) = abs_transforms(f) else {
+        return f64::INFINITY;
+    };
+    let row_sums =
+        |entries: &[f64], cols: usize| -> Vec<f64> { entries.chunks_exact(cols).map(|row| row.iter().sum()).collect() };
+    let (g, b) = (row_sums(&abs.g, usize::from(f.r())), row_sums(&abs.b_t, f.span()));
+    let output = |a: &[f64]| a.iter().zip(&g).zip(&b).map(|((a, g), b)| a * g * b).sum::<f64>();
+    abs.a_t.chunks_exact(f.products()).map(output).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_close(found: f64, expected: f64, tolerance: f64, what: impl std::fmt::Display) {
+        let off = (found / expected - 1.0).abs();
+        assert!(off <= tolerance, "{what}: {found} is not {expected}");
+    }
+
+    /// Squares, i.e. two-dimensional amplifications, of the numerics study, sections 3.2 and
+    /// 3.4.
+    #[test]
+    fn amplifications_are_the_studied_ones() {
+        let table = [
+            (F::new(2, 3), 1.67),
+            (F::new(3, 3), 2.62),
+            (F::new(4, 3), 4.78),
+            (F::new(5, 3), 9.5),
+            (F::new(6, 3), 20.6),
+            (F::new(8, 3), 113.0),
+            (F::new(2, 5), 5.39),
+            (F::new(4, 5), 19.1),
+            (F::new(6, 5), 95.5),
+            (F::new(2, 7), 24.8),
+            (F::new(4, 7), 101.0),
+            (F::quadratic(4, 3), 1.83),
+            (F::quadratic(6, 3), 2.90),
+            (F::textbook(3, 3), 6.0),
+            (F::textbook(4, 3), 10.8),
+            (F::textbook(8, 3), 1562.0),
+            (F::textbook(2, 5), 12.3),
+            (F::textbook(4, 7), 1340.0),
+            (F::new(1, 3), 1.0),
+            (F::new(4, 1), 1.0),
+        ];
+        for (f, expected) in table {
+            assert_close(amplification_2d(Nested::square(f)), expected, 0.02, f);
+        }
+        let mixed = amplification_2d(Nested::new(F::quadratic(6, 3), F::quadratic(4, 3)));
+        assert_close(mixed, 2.31, 0.02, "6qx4q");
+    }
+
+    /// The numerics study, sections 3.1, 3.2 and 3.4: direct errors, and factors over them, for
+    /// C = 8, 64, 256, 512.
+    #[test]
+    fn expected_errors_are_the_simulated_ones() {
+        const CHANNELS: [usize; 4] = [8, 64, 256, 512];
+        let direct = |r: u8| match r {
+            3 => [1.5e-7, 4.3e-7, 8.5e-7, 1.2e-6],
+            5 => [2.5e-7, 7.0e-7, 1.43e-6, 2.0e-6],
+            _ => [3.5e-7, 1.0e-6, 1.95e-6, 2.9e-6],
+        };
+        for r in [3, 5, 7] {
+            for (channels, expected) in CHANNELS.into_iter().zip(direct(r)) {
+                assert_close(expected_error_direct(channels * usize::from(r * r)), expected, 0.06, r);
+            }
+        }
+        let table = [
+            (F::new(2, 3), [0.89, 0.59, 0.57, 0.57]),
+            (F::new(3, 3), [1.52, 0.96, 0.92, 0.89]),
+            (F::new(4, 3), [2.63, 1.74, 1.66, 1.61]),
+            (F::textbook(4, 3), [5.4, 3.8, 3.7, 3.75]),
+            (F::new(5, 3), [5.1, 3.5, 3.25, 3.2]),
+            (F::new(6, 3), [11.4, 7.7, 6.9, 7.0]),
+            (F::quadratic(4, 3), [1.06, 0.68, 0.63, 0.62]),
+            (F::quadratic(6, 3), [1.75, 1.10, 1.00, 1.00]),
+            (F::new(2, 5), [1.82, 1.23, 1.10, 1.10]),
+            (F::new(4, 5), [6.7, 4.2, 3.9, 3.9]),
+            (F::new(2, 7), [6.4, 4.0, 3.7, 3.6]),
+        ];
+        for (f, factors) in table {
+            for ((channels, direct), factor) in CHANNELS.into_iter().zip(direct(f.r())).zip(factors) {
+                assert_close(expected_error(Nested::square(f), channels), direct * factor, 0.25, f);
+            }
+        }
+    }
+
+    /// The numerics study, section 3.3; the published numbers include an output rounding of
+    /// 2.1e-4.
+    #[test]
+    fn storage_errors_are_the_simulated_ones() {
+        let table = [(F::new(2, 3), 5.2e-4), (F::new(4, 3), 1.42e-3), (F::quadratic(6, 3), 8.6e-4)];
+        for (f, expected) in table {
+            let stored = expected_storage_error(Nested::square(f), UNIT_ROUNDOFF_F16, UNIT_ROUNDOFF_F16);
+            assert_close(stored.hypot(2.1e-4), expected, 0.05, f);
+        }
+    }
+
+    #[test]
+    fn roundings_count_every_stage() {
+        // The inner product: no transform rounds but the sum of the three products, in both
+        // dimensions.
+        assert_eq!(roundings(Nested::square(F::new(1, 3)), 8), 2 + 2 + 8);
+        assert_eq!(roundings(Nested::square(F::new(1, 1)), 1), 1);
+        // F(2,3): B^T 1, G 2 (halves are exact), A^T 2.
+        assert_eq!(roundings(Nested::square(F::new(2, 3)), 64), 2 * (1 + 2 + 2) + 64);
+        assert_eq!(UNIT_ROUNDOFF_F32.to_bits(), 2_f64.powi(-24).to_bits());
+        assert!(gamma(1) > UNIT_ROUNDOFF_F32 && gamma(1 << 24).is_infinite() && gamma(0) == 0.0);
+    }
+
+    #[test]
+    fn bound_of_direct_convolution_is_the_usual_one() {
+        let bound = worst_case_bound(Nested::square(F::new(1, 1)), 100, 2.0, 3.0);
+        assert_close(bound, gamma(100) * 600.0, 1e-12, "1x1");
+    }
+
+    #[test]
+    fn what_does_not_exist_is_infinitely_wrong() {
+        for f in [F::new(0, 3), F::new(200, 200)] {
+            let alg = Nested::square(f);
+            assert!(amplification(f).is_infinite() && expected_error(alg, 1).is_infinite());
+            assert!(worst_case_bound(alg, 1, 1.0, 1.0).is_infinite());
+            assert!(roundings(alg, 1) == u32::MAX && abs_transforms(f).is_err());
+        }
+    }
+}
