@@ -115,9 +115,9 @@ enum Operands {
     },
     #[cfg(feature = "gpu")]
     Gpu {
-        weights: wgpu::Buffer,
-        bias: Option<wgpu::Buffer>,
-        slopes: Option<wgpu::Buffer>,
+        weights: gpu::Buffer,
+        bias: Option<gpu::Buffer>,
+        slopes: Option<gpu::Buffer>,
     },
 }
 
@@ -126,7 +126,7 @@ enum Operands {
 enum Packed {
     Host(Arc<Vec<f32>>),
     #[cfg(feature = "gpu")]
-    Gpu(wgpu::Buffer),
+    Gpu(gpu::Buffer),
 }
 
 impl Layer {
@@ -259,12 +259,7 @@ impl Layer {
         Bound::new(context, &plan.steps, &tensors, workspace).await
     }
 
-    async fn pack_on_gpu(
-        &self,
-        context: &Context,
-        plan: &Plan,
-        weights: &wgpu::Buffer,
-    ) -> Result<Option<wgpu::Buffer>> {
+    async fn pack_on_gpu(&self, context: &Context, plan: &Plan, weights: &gpu::Buffer) -> Result<Option<gpu::Buffer>> {
         if plan.packing.is_given() {
             return Ok(None);
         }
@@ -281,10 +276,7 @@ impl Layer {
         };
         let steps = plan.packing.steps(&self.conv);
         let bound = Bound::new(context, &steps, &tensors, &gpu::Workspace::default()).await?;
-        let descriptor = wgpu::CommandEncoderDescriptor { label: Some("packing weights") };
-        let mut encoder = context.device().create_command_encoder(&descriptor);
-        bound.encode(&mut encoder);
-        context.queue().submit([encoder.finish()]);
+        context.submit(&bound);
         packings().insert(plan.packing, Packed::Gpu(packed.clone()));
         Ok(Some(packed))
     }
@@ -306,10 +298,7 @@ impl Layer {
         let ends: Vec<_> = workspace.ends.buffers().map(|(buffer, _)| buffer.clone()).collect();
         let bound = self.bind_plan(plan, (&ends[0]).into(), (&ends[1]).into(), &workspace.gpu).await?;
         context.queue().write_buffer(&ends[0], 0, bytemuck::cast_slice(input));
-        let descriptor = wgpu::CommandEncoderDescriptor { label: Some("winoconv") };
-        let mut encoder = context.device().create_command_encoder(&descriptor);
-        bound.encode(&mut encoder);
-        context.queue().submit([encoder.finish()]);
+        context.submit(&bound);
         output.copy_from_slice(&context.download(&ends[1], output.len()).await?);
         Ok(())
     }

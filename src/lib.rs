@@ -39,6 +39,7 @@
 //! With the feature `gpu` (on by default) the crate re-exports the [`wgpu`] whose types stand in its interface. A new
 //! major version of wgpu is a new minor version of this crate before 1.0, and a new major version after.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod account;
 mod activation;
@@ -67,3 +68,6 @@ pub use plan::{Algorithm, Plan, Preferences, Tolerance};
 pub use shape::{Conv, Padding, Problem};
 #[cfg(feature = "gpu")]
 pub use wgpu;
+
+/// This crate's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

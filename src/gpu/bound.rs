@@ -273,3 +273,13 @@ fn bind_group(
         entries: &entries,
     })
 }
+
+impl Context {
+    /// Encodes bound steps into an encoder of our own and submits it.
+    pub fn submit(&self, bound: &Bound) {
+        let descriptor = wgpu::CommandEncoderDescriptor { label: Some("winoconv") };
+        let mut encoder = self.device().create_command_encoder(&descriptor);
+        bound.encode(&mut encoder);
+        self.queue().submit([encoder.finish()]);
+    }
+}

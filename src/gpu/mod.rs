@@ -15,3 +15,5 @@ pub use buffer::Workspace;
 pub use context::{AdapterChoice, Context, ContextOptions, adapters};
 pub use pipeline::{CompileTime, Pipeline};
 pub use trusted::ShaderChecks;
+/// A buffer of the device.
+pub use wgpu::Buffer;

@@ -1,1 +1,59 @@
-fn main() {}
+//! The project's own tool: `cargo xtask VERB`. One file for each verb.
+
+mod bench;
+mod ci;
+mod matrices;
+mod report;
+mod setup;
+mod shaders;
+mod steps;
+mod test;
+mod tidy;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[derive(Debug, clap::Parser)]
+#[command(name = "cargo xtask", about = "The tool of the winoconv project")]
+enum Verb {
+    /// Time the convolutions, verified, on the GPU and on the processor, and write a report
+    Bench(bench::Options),
+    /// Everything that a change must pass
+    Test(test::Options),
+    /// What the machines run; with --full what they run at night
+    Ci(ci::Options),
+    /// Write out, check and judge the full text of every kernel variant
+    Shaders(shaders::Options),
+    /// Print the transforms with their costs
+    Matrices(matrices::Options),
+    /// Hold the sources against the rules of the house
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = setup::with_runtime_dir() {
+        return code;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    let needs = test::Needs {
+        has_adapter: || !pollster::block_on(winoconv::gpu::adapters()).is_empty(),
+        check_shaders: shaders::check,
+    };
+    let result = match Verb::parse() {
+        Verb::Bench(options) => bench::verb(&options),
+        Verb::Test(options) => return test::verb(root, options, needs),
+        Verb::Ci(options) => return ci::verb(root, options, needs),
+        Verb::Shaders(options) => shaders::verb(root, &options),
+        Verb::Matrices(options) => matrices::verb(&options),
+        Verb::Tidy => tidy::run(root),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -14,6 +14,7 @@ use super::check::Checked;
 use crate::kernel::KernelSpec;
 
 /// A rule about shaders.
+#[derive(Debug)]
 pub struct Lint {
     /// Its name, as it stands in findings.
     pub name: &'static str,

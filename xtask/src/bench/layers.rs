@@ -1,0 +1,92 @@
+//! The layers that are measured, by suite.
+
+use std::str::FromStr;
+
+use anyhow::{Context as _, bail};
+use winoconv::{Conv, Problem};
+
+/// A layer: a square filter, stride 1, padding that keeps the size.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub(super) struct Layer {
+    /// Its name, unique in the table.
+    pub name: String,
+    /// The suite it belongs to.
+    pub suite: String,
+    /// Batch.
+    pub n: usize,
+    /// Input channels.
+    pub c: usize,
+    /// Filters.
+    pub k: usize,
+    /// Height.
+    pub h: usize,
+    /// Width.
+    pub w: usize,
+    /// Filter size.
+    pub r: usize,
+    /// Padding.
+    pub padding: usize,
+}
+
+impl Layer {
+    /// The layer as a problem.
+    pub(super) fn problem(&self) -> Result<Problem, winoconv::Error> {
+        self.conv().on([self.n, self.c, self.h, self.w])
+    }
+
+    /// The operator.
+    pub(super) fn conv(&self) -> Conv {
+        Conv::new(self.c, self.k, [self.r, self.r]).padding(self.padding)
+    }
+}
+
+impl FromStr for Layer {
+    type Err = anyhow::Error;
+
+    /// Reads `N,C,K,H,W` or `N,C,K,H,W,R`.
+    fn from_str(text: &str) -> anyhow::Result<Self> {
+        let numbers: Vec<usize> = text
+            .split(',')
+            .map(|part| part.trim().parse().with_context(|| format!("{part} in {text} is no number")))
+            .collect::<anyhow::Result<_>>()?;
+        let (sizes, r) = match *numbers.as_slice() {
+            [n, c, k, h, w] => ([n, c, k, h, w], 3),
+            [n, c, k, h, w, r] if r > 0 => ([n, c, k, h, w], r),
+            _ => bail!("expected N,C,K,H,W or N,C,K,H,W,R with R at least 1, got {text}"),
+        };
+        let [n, c, k, h, w] = sizes;
+        let name = format!("{n}x{c}x{h}x{w}_k{k}_r{r}");
+        Ok(Self { name, suite: "custom".to_owned(), n, c, k, h, w, r, padding: r / 2 })
+    }
+}
+
+/// All layers of the table, in its order.
+pub(super) fn table() -> anyhow::Result<Vec<Layer>> {
+    serde_json::from_str(include_str!("layers.json")).context("the table of layers that is built in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_41_layers_with_names_of_their_own() {
+        let table = table().expect("reads");
+        let mut names: Vec<_> = table.iter().map(|layer| layer.name.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!((table.len(), names.len()), (41, 41));
+        for layer in &table {
+            let problem = layer.problem().expect("legal");
+            assert_eq!(problem.output_shape(), [layer.n, layer.k, layer.h, layer.w], "{}", layer.name);
+        }
+    }
+
+    #[test]
+    fn layers_are_read() {
+        let layer: Layer = "1,8,16,32,24,5".parse().expect("reads");
+        assert_eq!((layer.c, layer.k, layer.h, layer.w, layer.r, layer.padding), (8, 16, 32, 24, 5, 2));
+        assert!("1,8,16".parse::<Layer>().is_err(), "too few");
+        assert!("1,8,16,x,3".parse::<Layer>().is_err(), "no number");
+    }
+}

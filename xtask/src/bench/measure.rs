@@ -1,0 +1,330 @@
+//! Measuring one layer: every algorithm planned, compiled, verified, then timed in rounds that take turns.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use winoconv::gpu::{self, Bound, CompileTime, Context};
+use winoconv::kernel::KernelSpec;
+use winoconv::plan::Verdict;
+use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
+
+use super::data::Data;
+use super::layers::Layer;
+use super::verify::{Errors, Truth};
+use crate::report;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Rounds over all algorithms of a layer.
+    pub rounds: usize,
+    /// Runs recorded in one pass between two timestamps, at most.
+    pub runs: u32,
+    /// A pass gets fewer runs if it would take longer than this.
+    pub pass: Duration,
+}
+
+impl Effort {
+    /// The usual effort.
+    pub(super) const FULL: Self = Self { rounds: 7, runs: 10, pass: Duration::from_millis(400) };
+    /// For a look.
+    pub(super) const QUICK: Self = Self { rounds: 3, runs: 10, pass: Duration::from_millis(100) };
+}
+
+/// What is kept over the layers of one report.
+#[derive(Default)]
+pub(super) struct Session {
+    /// First and second compilation of each kernel.
+    compiled: HashMap<KernelSpec, [CompileTime; 2]>,
+    workspace: Workspace,
+}
+
+/// A row that is ready to be timed.
+struct Ready<'a> {
+    row: report::Row,
+    bound: Bound,
+    plan: std::sync::Arc<Plan>,
+    context: &'a Context,
+    runs: u32,
+    times: Vec<f64>,
+}
+
+/// The rows of a layer on a GPU, in the order of `algorithms`.
+pub(super) fn on_gpu(
+    session: &mut Session,
+    device: &Device,
+    layer: &Layer,
+    (data, truth): (&Data, &Truth),
+    algorithms: &[Algorithm],
+    effort: Effort,
+) -> anyhow::Result<Vec<report::Row>> {
+    pollster::block_on(async {
+        let Some(context) = device.context() else { anyhow::bail!("{} is no GPU", device.caps()) };
+        let chosen = chosen(device, layer);
+        let mut rows = Vec::new();
+        let mut ready: Vec<(usize, Ready<'_>)> = Vec::new();
+        let problem = layer.problem()?;
+        let shape = problem.input_shape();
+        // Ends and workspace are shared by all algorithms of the layer; a layer too large for a buffer has no rows.
+        let ends = match (
+            context.upload("input", &data.input).await,
+            context.create_buffer("output", problem.output_len()).await,
+        ) {
+            (Ok(input), Ok(output)) => Ok((input, output)),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        let mut workspace_plans = Vec::new();
+        for &algorithm in algorithms {
+            workspace_plans.extend(Plan::new(&problem, device.caps(), &forced(algorithm)).ok());
+        }
+        let workspace = gpu::Workspace::new(context, &workspace_plans.iter().collect::<Vec<_>>()).await?;
+        for (index, &algorithm) in algorithms.iter().enumerate() {
+            let mut row = row(layer, algorithm, report::Device::Gpu, chosen == Some(algorithm), device);
+            let prepared = async {
+                let (input, output) = ends.as_ref().map_err(Clone::clone)?;
+                let weights = Weights::new(&data.weights);
+                let conv = Conv2d::new(device, layer.conv(), weights, forced(algorithm)).await?;
+                let plan = conv.plan(shape)?;
+                describe(&mut row, &plan);
+                for times in compile(session, context, &plan).await? {
+                    *row.compile_cold_ms.get_or_insert(0.0) += ms(times[0].total());
+                    *row.compile_warm_ms.get_or_insert(0.0) += ms(times[1].total());
+                }
+                // Whole runs, with upload and download, which also give the result to verify.
+                let mut result = vec![f32::NAN; problem.output_len()];
+                session.workspace.poison(f32::NAN);
+                conv.run_with_workspace(shape, &data.input, &mut result, &mut session.workspace).await?;
+                let errors = truth.compare(&problem, algorithm, plan.expected_error(), &result);
+                let clock = Instant::now();
+                conv.run_with_workspace(shape, &data.input, &mut result, &mut session.workspace).await?;
+                row.wall_ms = Some(ms(clock.elapsed()));
+                record(&mut row, &errors);
+                let bound = conv.bind(shape, input, output, &workspace).await?;
+                // What is timed is verified as well: the caller's buffers, after one encoded run.
+                let mut encoder = context.device().create_command_encoder(&Default::default());
+                bound.encode(&mut encoder);
+                context.queue().submit([encoder.finish()]);
+                let encoded = context.download(output, problem.output_len()).await?;
+                let same = truth.compare(&problem, algorithm, plan.expected_error(), &encoded);
+                row.verified &= same.verified;
+                Ok::<_, winoconv::Error>((bound, plan))
+            };
+            match prepared.await {
+                Ok((bound, plan)) => {
+                    if row.verified {
+                        let ready_row = Ready { row: row.clone(), bound, plan, context, runs: 1, times: Vec::new() };
+                        ready.push((index, ready_row));
+                    } else {
+                        row.note = Some("the result is wrong: not timed".to_owned());
+                    }
+                }
+                Err(error) => row.note = Some(error.to_string()),
+            }
+            rows.push(row);
+        }
+        for (_, ready) in &mut ready {
+            ready.warm_up(effort).await?;
+        }
+        // In turns, so that a slow moment of the machine falls on all.
+        for _ in 0..effort.rounds {
+            for (_, ready) in &mut ready {
+                ready.round().await?;
+            }
+        }
+        for (index, ready) in ready {
+            rows[index] = ready.finish().await?;
+        }
+        Ok(rows)
+    })
+}
+
+impl Ready<'_> {
+    /// Runs once to learn how many runs fit into a pass.
+    async fn warm_up(&mut self, effort: Effort) -> Result<(), winoconv::Error> {
+        let once = self.context.time(|pass| self.bound.encode_pass(pass)).await?;
+        let fit = (effort.pass.as_secs_f64() / once.as_secs_f64().max(1e-9)).clamp(1.0, f64::from(effort.runs));
+        self.runs = fit as u32;
+        self.context.time(|pass| (0..self.runs).for_each(|_| self.bound.encode_pass(pass))).await?;
+        Ok(())
+    }
+
+    async fn round(&mut self) -> Result<(), winoconv::Error> {
+        let runs = self.runs;
+        let time = self.context.time(|pass| (0..runs).for_each(|_| self.bound.encode_pass(pass))).await?;
+        self.times.push(ms(time) / f64::from(runs));
+        Ok(())
+    }
+
+    async fn finish(mut self) -> Result<report::Row, winoconv::Error> {
+        // Each stage by itself, for information: the total is never their sum.
+        for kernel in self.plan.kernels() {
+            let mut times = Vec::new();
+            for _ in 0..3 {
+                let encode = |pass: &mut winoconv::wgpu::ComputePass<'_>| {
+                    for _ in 0..self.runs {
+                        self.bound.encode_stage(pass, kernel.kernel());
+                    }
+                };
+                times.push(ms(self.context.time(encode).await?) / f64::from(self.runs));
+            }
+            self.row.stage_ms.insert(stage(&kernel), median(&mut times));
+        }
+        let flops = self.plan.problem.direct_flops();
+        finish(&mut self.row, &mut self.times, self.runs, flops);
+        Ok(self.row)
+    }
+}
+
+/// The rows of a layer on the processor.
+pub(super) fn on_cpu(
+    layer: &Layer,
+    (data, truth): (&Data, &Truth),
+    algorithms: &[Algorithm],
+    effort: Effort,
+) -> anyhow::Result<Vec<report::Row>> {
+    let device = Device::host();
+    let chosen = chosen(&device, layer);
+    let problem = layer.problem()?;
+    let mut rows = Vec::new();
+    for &algorithm in algorithms {
+        let mut row = row(layer, algorithm, report::Device::Cpu, chosen == Some(algorithm), &device);
+        match Plan::new(&problem, device.caps(), &forced(algorithm)) {
+            Err(error) => row.note = Some(error.to_string()),
+            Ok(plan) => {
+                describe(&mut row, &plan);
+                let packed = cpu::pack(&plan, &data.weights);
+                let operands =
+                    cpu::Operands { input: &data.input, weights: &data.weights, packed: &packed, ..Default::default() };
+                let mut workspace: Vec<Vec<f32>> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+                let mut output = vec![f32::NAN; problem.output_len()];
+                let mut times = Vec::new();
+                let mut stages: BTreeMap<String, f64> = BTreeMap::new();
+                let begin = Instant::now();
+                for _ in 0..effort.rounds {
+                    let clock = Instant::now();
+                    let mut of_stages: BTreeMap<String, f64> = BTreeMap::new();
+                    for step in &plan.steps {
+                        let stage_clock = Instant::now();
+                        cpu::run_step(step, problem.conv.activation, &operands, &mut workspace, &mut output);
+                        *of_stages.entry(stage(&step.kernel)).or_default() += ms(stage_clock.elapsed());
+                    }
+                    times.push(ms(clock.elapsed()));
+                    stages = of_stages;
+                    if begin.elapsed() > 5 * effort.pass {
+                        break;
+                    }
+                }
+                row.stage_ms = stages;
+                record(&mut row, &truth.compare(&problem, algorithm, plan.expected_error(), &output));
+                if row.verified {
+                    finish(&mut row, &mut times, 1, problem.direct_flops());
+                    row.wall_ms = row.time_ms;
+                } else {
+                    row.note = Some("the result is wrong: no time is given".to_owned());
+                }
+            }
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+/// Compiles each kernel of a plan twice, past the device's own cache of pipelines; what an earlier layer compiled
+/// keeps the times of its first compilation.
+async fn compile(
+    session: &mut Session,
+    context: &Context,
+    plan: &Plan,
+) -> Result<Vec<[CompileTime; 2]>, winoconv::Error> {
+    let packing = plan.packing.steps(&plan.problem.conv);
+    let mut times = Vec::new();
+    for kernel in plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel)) {
+        if let std::collections::hash_map::Entry::Vacant(e) = session.compiled.entry(kernel) {
+            let both = [context.time_compile(&kernel).await?, context.time_compile(&kernel).await?];
+            e.insert(both);
+        }
+        times.push(session.compiled[&kernel]);
+    }
+    Ok(times)
+}
+
+/// What the planner takes when nothing is forced.
+fn chosen(device: &Device, layer: &Layer) -> Option<Algorithm> {
+    let plan = layer.problem().ok()?.plan(device, &Preferences::new()).ok()?;
+    plan.candidates.iter().find(|candidate| candidate.verdict == Verdict::Chosen).map(|candidate| candidate.algorithm)
+}
+
+/// The algorithms to measure: those asked for, and whatever the planner takes.
+pub(super) fn with_chosen(device: &Device, layer: &Layer, asked: &[Algorithm]) -> Vec<Algorithm> {
+    let mut algorithms = asked.to_vec();
+    algorithms.extend(chosen(device, layer).filter(|chosen| !asked.contains(chosen)));
+    algorithms
+}
+
+fn forced(algorithm: Algorithm) -> Preferences {
+    Preferences::new().algorithm(algorithm).tolerance(Tolerance::Any)
+}
+
+fn row(layer: &Layer, algorithm: Algorithm, kind: report::Device, chosen: bool, device: &Device) -> report::Row {
+    report::Row {
+        suite: layer.suite.clone(),
+        layer: layer.name.clone(),
+        n: layer.n,
+        c: layer.c,
+        k: layer.k,
+        h: layer.h,
+        w: layer.w,
+        r: layer.r,
+        stride: 1,
+        dtype: "f32".to_owned(),
+        algorithm: algorithm.to_string(),
+        points: algorithm.transform().map(|nested| format!("{:?}", nested.rows.points()).to_lowercase()),
+        device: kind,
+        chosen,
+        fallback: device.fallback().map(ToString::to_string),
+        ..Default::default()
+    }
+}
+
+fn describe(row: &mut report::Row, plan: &Plan) {
+    row.kernels = plan.kernels().iter().map(ToString::to_string).collect();
+    row.workspace_bytes = Some(plan.workspace_bytes());
+    row.packed_bytes = Some(plan.packed_bytes());
+    row.expected_error = Some(plan.expected_error());
+}
+
+fn record(row: &mut report::Row, errors: &Errors) {
+    row.rel_l2_error = Some(errors.rel_l2);
+    row.max_abs_error = Some(errors.max_abs);
+    row.error_bound = Some(errors.bound);
+    row.verified = errors.verified;
+}
+
+fn finish(row: &mut report::Row, times: &mut [f64], runs: u32, flops: f64) {
+    let time = median(times);
+    row.time_ms = Some(time);
+    row.time_ms_min = times.first().copied();
+    row.runs = Some(runs * u32::try_from(times.len()).unwrap_or(u32::MAX));
+    row.tflops_effective = Some(flops / time / 1e9);
+}
+
+/// The stage's name in reports: `winograd_input` is `input_transform`, ...
+fn stage(kernel: &KernelSpec) -> String {
+    match kernel.kernel() {
+        "winograd_input" => "input_transform",
+        "winograd_multiply" => "multiply",
+        "winograd_output" => "output_transform",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// The median; sorts.
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}

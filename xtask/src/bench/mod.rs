@@ -1,0 +1,234 @@
+//! `cargo xtask bench`: plans, compiles, verifies and times layers on the GPU and on the processor, and writes the
+//! report.
+
+mod data;
+mod layers;
+mod measure;
+mod verify;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use winoconv::error::DeviceError;
+use winoconv::gpu::{AdapterChoice, ContextOptions, ShaderChecks};
+use winoconv::{Algorithm, Device, Error};
+
+use crate::report::{self, Report};
+use crate::setup;
+use layers::Layer;
+use measure::{Effort, Session};
+
+/// What is measured unless something else is asked for: the algorithms of the investigation's tables and ours.
+const ALGORITHMS: &str = "direct,staged:f2x3,staged:f4x3t,staged:f4x3,staged:f6x3,staged:f4qx3,staged:f6qx3";
+
+/// Options of `bench`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Suites of layers: seed, vgg, resnet, sr [default: seed, and resnet at N = 1]
+    #[arg(long, value_delimiter = ',')]
+    suite: Vec<String>,
+    /// A layer of your own: N,C,K,H,W or N,C,K,H,W,R (stride 1, padding R/2)
+    #[arg(long, value_name = "N,C,K,H,W,R")]
+    layer: Vec<Layer>,
+    /// Only these batch sizes
+    #[arg(long, value_delimiter = ',')]
+    batch: Vec<usize>,
+    /// Every layer of every suite
+    #[arg(long)]
+    all: bool,
+    /// Algorithms: direct, staged:f4x3, staged:f4qx3, ...; the planner's own choice is always measured too
+    #[arg(long, value_delimiter = ',', default_value = ALGORITHMS)]
+    algorithms: Vec<Algorithm>,
+    /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
+    #[arg(long)]
+    adapter: Option<String>,
+    /// Measure on the processor alone
+    #[arg(long)]
+    cpu: bool,
+    /// Measure on the GPU alone
+    #[arg(long, conflicts_with = "cpu")]
+    gpu: bool,
+    /// Shaders that check every index and loop while they run
+    #[arg(long)]
+    checked: bool,
+    /// Fewer and shorter rounds
+    #[arg(long)]
+    quick: bool,
+    /// Never install a driver
+    #[arg(long)]
+    no_install: bool,
+    /// Also write the report to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Compare with an earlier report
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Times of others to show beside ours: {"name": {"layer": milliseconds}}
+    #[arg(long, value_name = "FILE")]
+    peers: Option<PathBuf>,
+    /// Where the report goes
+    #[arg(long, value_name = "DIR", default_value = "target/bench")]
+    out: PathBuf,
+}
+
+/// Runs the benchmark. Fails if a row is wrong.
+pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
+    let layers = chosen_layers(options)?;
+    let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
+    let mut report = Report { host: host(), ..Default::default() };
+    let gpu = if options.cpu { None } else { open_gpu(options, &mut report)? };
+    let with_cpu = !options.gpu;
+
+    let bar = progress(layers.len());
+    let mut session = Session::default();
+    for layer in &layers {
+        bar.set_message(layer.name.clone());
+        let problem = layer.problem()?;
+        let data = data::Data::new(&problem);
+        let truth = verify::Truth::new(&problem, &data);
+        if let Some(device) = &gpu {
+            let algorithms = measure::with_chosen(device, layer, &options.algorithms);
+            let rows = measure::on_gpu(&mut session, device, layer, (&data, &truth), &algorithms, effort)?;
+            report.rows.extend(rows);
+        }
+        if with_cpu {
+            let algorithms = measure::with_chosen(&Device::host(), layer, &options.algorithms);
+            report.rows.extend(measure::on_cpu(layer, (&data, &truth), &algorithms, effort)?);
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if let Some(path) = &options.peers {
+        add_peers(&mut report, path)?;
+    }
+    write(options, &report)?;
+    let wrong = report.rows.iter().filter(|row| row.rel_l2_error.is_some() && !row.verified).count();
+    anyhow::ensure!(wrong == 0, "{wrong} of {} rows are wrong", report.rows.len());
+    Ok(())
+}
+
+fn chosen_layers(options: &Options) -> anyhow::Result<Vec<Layer>> {
+    let table = layers::table()?;
+    for suite in &options.suite {
+        let known = table.iter().any(|layer| layer.suite == *suite);
+        anyhow::ensure!(known, "there is no suite {suite}: expected seed, vgg, resnet or sr");
+    }
+    let default = options.suite.is_empty() && options.layer.is_empty() && !options.all;
+    let wanted = |layer: &Layer| {
+        let in_suite = options.all
+            || options.suite.contains(&layer.suite)
+            || (default && (layer.suite == "seed" || (layer.suite == "resnet" && layer.n == 1)));
+        in_suite && (options.batch.is_empty() || options.batch.contains(&layer.n))
+    };
+    let mut layers: Vec<Layer> = table.into_iter().filter(wanted).collect();
+    layers.extend(options.layer.iter().cloned());
+    anyhow::ensure!(!layers.is_empty(), "no layer is left to measure");
+    Ok(layers)
+}
+
+/// The adapter that was asked for, else hardware, else software, else an attempt to install one. `None`, with a note
+/// in the report, where there is none.
+fn open_gpu(options: &Options, report: &mut Report) -> anyhow::Result<Option<Device>> {
+    let checks = if options.checked { ShaderChecks::Checked } else { ShaderChecks::Trusted };
+    let open = |choice: AdapterChoice| Device::gpu_blocking(&ContextOptions::default().adapter(choice).checks(checks));
+    let choices = match options.adapter.as_deref() {
+        Some("software") => vec![AdapterChoice::Software],
+        Some(name) => vec![AdapterChoice::Named(name.to_owned())],
+        None => vec![AdapterChoice::Hardware, AdapterChoice::Software],
+    };
+    let try_all = || {
+        let mut last = None;
+        for choice in &choices {
+            match open(choice.clone()) {
+                Ok(device) => return Ok(device),
+                Err(error @ Error::Device(DeviceError::NoAdapter { .. })) => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last.unwrap_or(Error::Device(DeviceError::NoAdapter { asked: String::new(), found: String::new() })))
+    };
+    let device = match try_all() {
+        Err(Error::Device(DeviceError::NoAdapter { asked, found })) if found == "none" => {
+            eprintln!("no graphics adapter was found (asked for {asked})");
+            let outcome = setup::ensure_vulkan(options.no_install);
+            eprintln!("{outcome}");
+            match try_all() {
+                Ok(device) => device,
+                Err(error) => {
+                    let note = format!("No GPU rows: {error}. {outcome}. Going on with the processor alone.");
+                    eprintln!("{note}");
+                    report.notes.push(note);
+                    return Ok(None);
+                }
+            }
+        }
+        other => other?,
+    };
+    let caps = device.caps();
+    eprintln!("adapter: {caps}");
+    if caps.is_software() {
+        let note = "The adapter is software: its rows are run by the processor through a graphics driver.";
+        eprintln!("{note}");
+        report.notes.push(note.to_owned());
+    }
+    report.notes.push(match checks {
+        ShaderChecks::Checked => "Shaders check every index and loop while they run (--checked).".to_owned(),
+        ShaderChecks::Trusted => "Shaders run without run-time checks of indices and loops.".to_owned(),
+    });
+    report.adapter = Some(report::Adapter {
+        name: caps.name.clone(),
+        backend: caps.backend.clone(),
+        device_type: caps.kind.to_string(),
+        driver: caps.driver.clone(),
+        software: caps.is_software(),
+    });
+    Ok(Some(device))
+}
+
+fn write(options: &Options, report: &Report) -> anyhow::Result<()> {
+    let width = comfy_table::Table::new().width().map_or(150, usize::from);
+    println!("{}", report::table::render(report, width));
+    for path in report::write_all(report, &options.out)? {
+        println!("{}", path.display());
+    }
+    if let Some(path) = &options.json {
+        report.save(path)?;
+        println!("{}", path.display());
+    }
+    if let Some(path) = &options.baseline {
+        let old = Report::load(path)?;
+        println!("{}", report::compare::compare(&old, report).render(width));
+    }
+    Ok(())
+}
+
+fn host() -> report::Host {
+    report::Host::here(winoconv::VERSION, &jiff::Timestamp::now().to_string())
+}
+
+fn add_peers(report: &mut Report, path: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let peers: std::collections::BTreeMap<String, std::collections::BTreeMap<String, f64>> =
+        serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    for row in &mut report.rows {
+        for (peer, times) in &peers {
+            if let Some(&time) = times.get(&row.layer) {
+                row.peers.insert(peer.clone(), time);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn progress(layers: usize) -> ProgressBar {
+    let target =
+        if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(Some(layers as u64), target);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg} ({elapsed})")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    bar
+}

@@ -1,0 +1,95 @@
+//! A result against the f64 reference: no time is taken of what is wrong.
+
+use winoconv::cpu::{Reference, Sample};
+use winoconv::winograd::error_bound;
+use winoconv::{Algorithm, Problem};
+
+use super::data::Data;
+
+/// At most so many products go into a reference; larger layers are sampled.
+const MAX_PRODUCTS: usize = 100_000_000;
+/// At least so many outputs are compared, or all.
+const MIN_OUTPUTS: usize = 1000;
+/// A result is right if its relative L2 error is at most so many times the expected one.
+const EXPECTED_TIMES: f64 = 8.0;
+
+/// The exact values of a layer's outputs, or of a sample of them.
+pub(super) struct Truth {
+    sample: Vec<Sample>,
+    max_input: f64,
+    max_weight: f64,
+}
+
+/// How far a result is from the truth.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Errors {
+    /// Relative L2.
+    pub rel_l2: f64,
+    /// Largest absolute error.
+    pub max_abs: f64,
+    /// No output may be further off than this, whatever the data between the same largest values.
+    pub bound: f64,
+    /// Whether both errors are within what is expected and allowed.
+    pub verified: bool,
+}
+
+impl Truth {
+    /// The truth of a problem.
+    pub(super) fn new(problem: &Problem, data: &Data) -> Self {
+        let reference = Reference { problem, input: &data.input, weights: &data.weights, bias: &[], slopes: &[] };
+        let count = (MAX_PRODUCTS / problem.terms().max(1)).max(MIN_OUTPUTS);
+        let max = |values: &[f32]| values.iter().fold(0.0f32, |max, x| max.max(x.abs())).into();
+        Self { sample: reference.sample(count), max_input: max(&data.input), max_weight: max(&data.weights) }
+    }
+
+    /// Compares a result.
+    pub(super) fn compare(&self, problem: &Problem, algorithm: Algorithm, expected: f64, output: &[f32]) -> Errors {
+        let (mut error, mut size, mut max_abs) = (0.0, 0.0, 0.0f64);
+        let mut complete = true;
+        for sample in &self.sample {
+            let off = f64::from(output[sample.index]) - sample.value;
+            // A NaN makes no maximum.
+            complete &= off.is_finite();
+            error += off * off;
+            size += sample.value * sample.value;
+            max_abs = max_abs.max(off.abs());
+        }
+        let rel_l2 = (error / size).sqrt();
+        let bound = self.bound(problem, algorithm);
+        let verified = complete && rel_l2 <= EXPECTED_TIMES * expected && max_abs <= bound;
+        Errors { rel_l2, max_abs, bound, verified }
+    }
+
+    fn bound(&self, problem: &Problem, algorithm: Algorithm) -> f64 {
+        match algorithm.transform() {
+            Some(nested) => {
+                error_bound::worst_case_bound(nested, problem.channels_per_group(), self.max_input, self.max_weight)
+            }
+            None => {
+                let terms = problem.terms();
+                let gamma = error_bound::gamma(u32::try_from(terms + 1).unwrap_or(u32::MAX));
+                gamma * terms as f64 * self.max_input * self.max_weight
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use winoconv::Conv;
+
+    use super::*;
+
+    #[test]
+    fn a_wrong_output_is_not_verified() {
+        let problem = Conv::new(2, 2, [3, 3]).padding(1).on([1, 2, 8, 8]).expect("legal");
+        let data = Data::new(&problem);
+        let truth = Truth::new(&problem, &data);
+        let mut output: Vec<f32> = truth.sample.iter().map(|sample| sample.value as f32).collect();
+        assert!(truth.compare(&problem, Algorithm::Direct, 1e-7, &output).verified, "the truth");
+        output[77] += 1e-3;
+        assert!(!truth.compare(&problem, Algorithm::Direct, 1e-7, &output).verified, "one value off");
+        output[77] = f32::NAN;
+        assert!(!truth.compare(&problem, Algorithm::Direct, 1e-7, &output).verified, "not a number");
+    }
+}

@@ -1,0 +1,93 @@
+//! `ci`: what the machines run. Without `--full` it is `test`; with it come the checks that take their time: the benches, one
+//! pass each, and the library's types on every target that it promises to build for.
+
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use crate::steps::{Outcome, Steps, cargo, run};
+use crate::test::{self, Needs};
+
+/// Targets that are checked from any machine, without their linkers.
+const TARGETS: &[&str] =
+    &["wasm32-unknown-unknown", "aarch64-apple-darwin", "x86_64-pc-windows-msvc", "aarch64-linux-android"];
+
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[group(id = "ci")]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) test: test::Options,
+    /// Also what is nightly: benches, and every target
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Only check the targets
+    #[arg(long, conflicts_with = "full")]
+    pub(crate) targets: bool,
+}
+
+/// Runs all steps, prints how they ended, and fails when any of them did.
+pub(crate) fn verb(root: &Path, options: Options, needs: Needs) -> ExitCode {
+    let mut steps = Steps::default();
+    if !options.targets {
+        test::all_steps(&mut steps, root, options.test, needs);
+    }
+    if options.full {
+        steps.step("benches, one pass each", |_| run(&mut cargo(root, "test -p winoconv --benches")));
+    }
+    if options.full || options.targets {
+        for target in TARGETS {
+            steps.step(&format!("target {target}"), |_| check_target(root, target, options));
+        }
+    }
+    steps.finish()
+}
+
+fn check_target(root: &Path, target: &str, options: Options) -> Outcome {
+    match ensure_target(target, options.test.no_install) {
+        Ok(()) => run(&mut cargo(root, &format!("check -p winoconv --lib --target {target}"))).into(),
+        // Who asks for the targets alone must not be content with none.
+        Err(reason) if options.targets => Outcome::Failed(reason),
+        Err(reason) => Outcome::Skipped(reason),
+    }
+}
+
+/// Has the standard library of `target`, by rustup if need be; the error says why it could not be had.
+fn ensure_target(target: &str, no_install: bool) -> Result<(), String> {
+    let installed = Command::new("rustup")
+        .args(["target", "list", "--installed"])
+        .output()
+        .map_err(|error| format!("rustup cannot be run ({error})"))?;
+    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line.trim() == target) {
+        return Ok(());
+    }
+    let command = format!("rustup target add {target}");
+    if no_install {
+        return Err(format!("the target is not installed; run `{command}`"));
+    }
+    println!("$ {command}");
+    let added = Command::new("rustup")
+        .args(["target", "add", target])
+        .output()
+        .map_err(|error| format!("rustup cannot be run ({error})"))?;
+    if added.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&added.stderr).into_owned();
+    let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no word of why").trim();
+    Err(format!("`{command}` failed: {last}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_cannot_be_had_is_told() {
+        let reason = ensure_target("no-such-target", true).expect_err("no such target");
+        assert!(reason.contains("rustup"), "{reason}");
+        let test = test::Options { gpu: test::GpuPolicy::Off, no_install: true };
+        let check =
+            |targets: bool| check_target(Path::new("."), "no-such-target", Options { test, full: !targets, targets });
+        assert!(matches!(check(false), Outcome::Skipped(_)));
+        assert!(matches!(check(true), Outcome::Failed(_)));
+    }
+}

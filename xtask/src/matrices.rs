@@ -1,0 +1,62 @@
+//! `cargo xtask matrices`: the transforms of an algorithm as they are, with what they cost and how exact they are.
+
+use anyhow::Context as _;
+use winoconv::winograd::{F, Nested, Program, error_bound};
+
+/// Options of `matrices`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Algorithms by label: f4x3, f4x3t (textbook points), f4qx3 (with x^2 + 1); all, if none is named
+    labels: Vec<String>,
+}
+
+/// Prints the matrices.
+pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
+    let shipped = F::shipped();
+    let wanted: Vec<F> = if options.labels.is_empty() {
+        shipped.to_vec()
+    } else {
+        let find = |label: &String| {
+            let known = || shipped.iter().map(|f| f.label()).collect::<Vec<_>>().join(", ");
+            let f = shipped.iter().copied().find(|f| f.label() == *label);
+            f.with_context(|| format!("there is no {label}: expected one of {}", known()))
+        };
+        options.labels.iter().map(find).collect::<anyhow::Result<_>>()?
+    };
+    for f in wanted {
+        let (transform, programs) = (f.transform()?, f.programs()?);
+        let points: Vec<String> = f.points_used()?.iter().map(ToString::to_string).collect();
+        let square = Nested::square(f);
+        println!("{f}  ({}): points {}, infinity", f.label(), points.join(", "));
+        println!(
+            "  {} products for {} outputs; squared {:.2} times fewer multiplications, amplification {:.2}, \
+             expected error at C = 64 {:.1e}",
+            f.products(),
+            f.m(),
+            square.reduction(),
+            error_bound::amplification_2d(square),
+            error_bound::expected_error(square, 64),
+        );
+        for (name, matrix, program) in [
+            ("B^T", &transform.b_t, &programs.input),
+            ("G", &transform.g, &programs.filter),
+            ("A^T", &transform.a_t, &programs.output),
+        ] {
+            println!("  {name}: {}", cost(program));
+            for line in matrix.to_string().lines() {
+                println!("    {line}");
+            }
+        }
+        println!();
+    }
+    Ok(())
+}
+
+fn cost(program: &Program) -> String {
+    format!(
+        "{} additions or fused multiply-adds, {} multiplications, {} roundings deep",
+        program.adds_and_fmas(),
+        program.scales(),
+        program.depth()
+    )
+}

@@ -1,0 +1,102 @@
+//! `cargo xtask shaders`: the full texts that devices see, written out, checked, and judged by a second front end.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail, ensure};
+use winoconv::caps::Limits;
+use winoconv::kernel::KernelSpec;
+use winoconv::wgsl;
+
+/// Options of `shaders`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only variants whose name contains this text
+    #[arg(default_value = "")]
+    name: String,
+    /// Print the texts instead of writing them to files
+    #[arg(long)]
+    print: bool,
+    /// Check the texts and write nothing
+    #[arg(long, conflicts_with = "print")]
+    check: bool,
+    /// Have Dawn's Tint judge them too, through Node and the npm package `webgpu`, without a GPU
+    #[arg(long)]
+    tint: bool,
+    /// Where the texts go
+    #[arg(long, value_name = "DIR", default_value = "target/shaders")]
+    out: PathBuf,
+}
+
+/// Dumps or checks variants.
+pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
+    let specs: Vec<KernelSpec> =
+        KernelSpec::all().into_iter().filter(|spec| spec.name().contains(&options.name)).collect();
+    ensure!(!specs.is_empty(), "no variant's name contains {}", options.name);
+    if options.print {
+        for spec in &specs {
+            println!("{}", wgsl::source(spec)?.text);
+        }
+        return Ok(());
+    }
+    check_all(&specs)?;
+    println!("{} variants pass naga, our lints and WebGPU's default limits", specs.len());
+    if options.check && !options.tint {
+        return Ok(());
+    }
+    write_all(&specs, &options.out)?;
+    println!("written to {}", options.out.display());
+    if options.tint { tint(root, &options.out) } else { Ok(()) }
+}
+
+/// Every variant of the grid against naga, the lints and WebGPU's default limits.
+pub(crate) fn check(_root: &Path) -> anyhow::Result<()> {
+    check_all(&KernelSpec::all())
+}
+
+fn check_all(specs: &[KernelSpec]) -> anyhow::Result<()> {
+    let refused: Vec<String> = specs
+        .iter()
+        .filter_map(|spec| wgsl::check(spec, &Limits::WEBGPU_DEFAULT).err())
+        .map(|error| error.to_string())
+        .collect();
+    ensure!(refused.is_empty(), "{} of {} variants are refused:\n{}", refused.len(), specs.len(), refused.join("\n"));
+    Ok(())
+}
+
+fn write_all(specs: &[KernelSpec], out: &Path) -> anyhow::Result<()> {
+    // Texts of variants that are no more must not be judged again.
+    if out.exists() {
+        std::fs::remove_dir_all(out).with_context(|| format!("emptying {}", out.display()))?;
+    }
+    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    for spec in specs {
+        let path = out.join(format!("{spec}.wgsl"));
+        std::fs::write(&path, wgsl::source(spec)?.text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Runs Dawn's null backend over a folder of texts. It needs Node; the package is fetched into `target`.
+fn tint(root: &Path, folder: &Path) -> anyhow::Result<()> {
+    let Ok(node) = Command::new("node").arg("--version").output() else {
+        bail!("--tint needs Node.js on the PATH");
+    };
+    ensure!(node.status.success(), "node --version failed");
+    let home = root.join("target/tint");
+    std::fs::create_dir_all(&home)?;
+    if !home.join("node_modules/webgpu").exists() {
+        println!("fetching the npm package webgpu into {}", home.display());
+        std::fs::write(home.join("package.json"), "{\"private\": true}\n")?;
+        let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
+        let status =
+            Command::new(npm).args(["install", "--no-audit", "--no-fund", "webgpu@0.6.2"]).current_dir(&home).status();
+        ensure!(status.context("running npm")?.success(), "npm install webgpu failed");
+    }
+    let script = home.join("judge.mjs");
+    std::fs::write(&script, include_str!("tint.mjs"))?;
+    let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
+    let status = Command::new("node").arg(&script).arg(folder).current_dir(&home).status().context("running node")?;
+    ensure!(status.success(), "Tint refuses some variants");
+    Ok(())
+}

@@ -1,0 +1,234 @@
+//! For each rule, trees that it accepts and trees that it refuses.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::violations;
+
+/// A tree of files that lives as long as one test.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn new(files: &[(&str, &str)]) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("winoconv-tidy-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let root = std::env::temp_dir().join(name);
+        for (path, text) in files {
+            let file = root.join(path);
+            std::fs::create_dir_all(file.parent().expect("a file has a folder")).expect("a folder for the test");
+            std::fs::write(file, text).expect("a file for the test");
+        }
+        Self(root)
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        // Left behind in the temporary folder at worst.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[track_caller]
+fn accepts(files: &[(&str, &str)]) {
+    let found = violations(&Tree::new(files).0).expect("the tree can be read");
+    assert!(found.is_empty(), "refused: {found:#?}");
+}
+
+/// Exactly one violation, at `place` (`path:line`), whose text holds `words`.
+#[track_caller]
+fn refuses(files: &[(&str, &str)], place: &str, words: &str) {
+    let found = violations(&Tree::new(files).0).expect("the tree can be read");
+    let [only] = &found[..] else { panic!("expected one violation, found {found:#?}") };
+    let text = only.to_string();
+    assert!(text.starts_with(&format!("{place}: ")) && text.contains(words), "found {text}");
+}
+
+/// One file of Rust with the given body below its opening comment, so that the body starts in line 2.
+#[track_caller]
+fn accepts_rust(path: &str, body: &str) {
+    accepts(&[(path, &format!("//! Doc.\n{body}\n"))]);
+}
+
+#[track_caller]
+fn refuses_rust(path: &str, body: &str, line: usize, words: &str) {
+    refuses(&[(path, &format!("//! Doc.\n{body}\n"))], &format!("{path}:{line}"), words);
+}
+
+#[test]
+fn arrows_that_go_down_are_accepted() {
+    accepts_rust("src/conv.rs", "use crate::gpu::Context;\nuse crate::{plan::Plan, shape, error::{self, Error}};");
+    accepts_rust("src/tune/measure.rs", "use super::super::conv::Conv;\nuse super::choose::Choice;");
+    accepts_rust("src/gpu/context.rs", "pub(crate) fn f() { crate::plan::f(); super::g(); self::h(); }");
+    accepts_rust("src/shape.rs", "use super::error::Error;\nuse crate::dtype::Dtype;");
+    accepts_rust(
+        "src/cpu/reference.rs",
+        "// use crate::gpu::x;\nconst S: &str = \"crate::gpu\";\n/// See [`crate::gpu`].\nfn f() {}",
+    );
+}
+
+#[test]
+fn arrows_that_go_up_are_refused() {
+    refuses_rust("src/plan/cost.rs", "use crate::gpu::Context;", 2, "`plan` (floor 2) names `gpu` (floor 4)");
+    refuses_rust("src/plan/cost.rs", "\nuse crate::{shape::Shape,\n    wgsl};", 4, "names `wgsl`");
+    refuses_rust("src/winograd/points.rs", "fn f() -> crate::plan::Plan { g() }", 2, "names `plan`");
+    refuses_rust("src/kernel/spec.rs", "use super::super::cpu::x;", 2, "names `cpu`");
+    refuses_rust("src/kernel/spec.rs", "use super::super::{cpu::x, shape};", 2, "names `cpu`");
+    refuses_rust("src/error.rs", "use super::plan::Plan;", 2, "names `plan`");
+    refuses_rust("src/error.rs", "mod inner { use super::super::plan::Plan; }", 2, "names `plan`");
+    refuses_rust("src/dtype.rs", "macro_rules! m { () => { $crate::gpu::x() }; }", 2, "names `gpu`");
+    refuses_rust("src/dtype.rs", "pub(in crate::gpu) fn f() {}", 2, "names `gpu`");
+}
+
+#[test]
+fn strangers_are_refused() {
+    refuses_rust("src/cpu/twin.rs", "use crate::wgsl::header;", 2, "strangers");
+    refuses_rust("src/wgsl/mod.rs", "use crate::cpu::twin;", 2, "strangers");
+    refuses_rust("src/kernel.rs", "use crate::winograd::Matrix;", 2, "strangers");
+    accepts_rust("src/layout.rs", "use crate::shape::Shape;");
+}
+
+#[test]
+fn a_room_without_a_floor_is_refused() {
+    refuses_rust("src/helpers.rs", "fn f() {}", 1, "no floor");
+    refuses_rust("src/helpers/strings.rs", "fn f() {}", 1, "no floor");
+    refuses_rust("src/conv.rs", "use crate::Plan;", 2, "no room");
+    refuses_rust("src/conv.rs", "use crate::*;", 2, "no room");
+    accepts_rust("src/lib.rs", "mod conv;\npub use conv::Conv;\nuse crate::gpu::x;\nuse crate::Conv as C;");
+}
+
+#[test]
+fn tests_may_look_upstairs() {
+    accepts_rust(
+        "src/plan/cost.rs",
+        "#[cfg(test)]\nmod tests { use crate::gpu::Context; use super::super::super::cpu; }",
+    );
+    accepts_rust("src/plan/tests.rs", "use crate::gpu::Context;");
+    refuses_rust("src/plan/cost.rs", "#[cfg(unix)]\nmod tests { use crate::gpu::Context; }", 3, "names `gpu`");
+}
+
+#[test]
+fn wgpu_is_named_in_one_place() {
+    for path in ["src/gpu/context.rs", "src/gpu.rs", "src/lib.rs", "tests/gpu.rs", "examples/a.rs", "xtask/src/a.rs"] {
+        accepts_rust(path, "use wgpu::Device;");
+    }
+    refuses_rust("src/conv.rs", "use wgpu::Device;", 2, "`wgpu` outside src/gpu");
+    refuses_rust("src/plan/a.rs", "fn f(l: &::wgpu_types::Limits) {}", 2, "`wgpu_types` outside");
+    accepts_rust("src/conv.rs", "// wgpu\nfn from_wgpu() -> &'static str { \"wgpu\" }");
+}
+
+#[test]
+fn unsafe_is_for_listed_files() {
+    accepts_rust("src/gpu/trusted.rs", "fn f() { unsafe { g() } }");
+    accepts_rust("src/gpu/timing.rs", "#![deny(unsafe_code)]\n// unsafe\nconst S: &str = \"unsafe\";");
+    refuses_rust("src/gpu/timing.rs", "fn f() {\n    unsafe { g() }\n}", 3, "`unsafe` outside");
+    refuses_rust("tests/a.rs", "unsafe fn f() {}", 2, "`unsafe` outside");
+    refuses_rust("src/dtype.rs", "m! { unsafe }", 2, "`unsafe` outside");
+}
+
+#[test]
+fn a_file_opens_with_what_it_is() {
+    refuses(&[("src/conv.rs", "fn f() {}\n")], "src/conv.rs:1", "`//!`");
+    refuses(&[("src/conv.rs", "//!\nfn f() {}\n")], "src/conv.rs:1", "`//!`");
+    refuses(&[("shaders/part/pad.wgsl", "fn f() {}\n")], "shaders/part/pad.wgsl:1", "`//`");
+    accepts(&[("shaders/part/pad.wgsl", "// Padding.\nfn f() {}\n"), ("tests/golden/a.wgsl", "fn f() {}\n")]);
+}
+
+#[test]
+fn files_and_folders_stay_small() {
+    let of = |lines: usize| {
+        (1..lines).fold("// Long.\n".to_owned(), |mut text, n| {
+            writeln!(text, "const C{n} = {n};").expect("a string takes everything");
+            text
+        })
+    };
+    accepts(&[("shaders/part/a.wgsl", &of(600)), ("tests/golden/a.wgsl", &of(900))]);
+    refuses(&[("shaders/part/a.wgsl", &of(601))], "shaders/part/a.wgsl:601", "601 lines");
+    accepts_rust("src/gpu/buffers/readback.rs", "fn f() {}");
+    refuses_rust("src/gpu/buffers/map/readback.rs", "fn f() {}", 1, "3 folders");
+}
+
+#[test]
+fn shaders_are_plain() {
+    for mark in ["{{ N }}", "{% if x %}", "#if X", "#import a", "#define N 4"] {
+        let text = format!("// Adds.\n{mark}\n");
+        refuses(&[("shaders/part/a.wgsl", &text)], "shaders/part/a.wgsl:2", "template syntax");
+    }
+    accepts(&[("shaders/part/a.wgsl", "// Takes the place of {{x}} and #define.\nfn f() { if (a) { b(); } }\n")]);
+}
+
+#[test]
+fn a_kernel_has_its_twin() {
+    let kernel = ("shaders/kernel/direct.wgsl", "// Direct.\n");
+    accepts(&[kernel, ("src/cpu/direct.rs", "//! Direct.\n")]);
+    refuses(
+        &[kernel, ("src/cpu/other.rs", "//! Other.\n")],
+        "shaders/kernel/direct.wgsl:1",
+        "no twin `src/cpu/direct.rs`",
+    );
+}
+
+#[test]
+fn leftovers_are_refused() {
+    refuses_rust("tests/a.rs", "#[test]\n#[ignore]\nfn f() {}", 3, "`#[ignore]`");
+    refuses_rust("tests/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}", 3, "`#[ignore]`");
+    refuses_rust("tests/a.rs", "#[cfg_attr(miri, ignore)]\nfn f() {}", 2, "`#[ignore]`");
+    refuses_rust("tests/a.rs", "fn f() {\n    todo!()\n}", 3, "`todo!`");
+    refuses_rust("tests/a.rs", "fn f() { unimplemented!(\"later\") }", 2, "`unimplemented!`");
+    refuses_rust("tests/a.rs", "fn f() { dbg!(1); }", 2, "`dbg!`");
+    refuses_rust("tests/a.rs", concat!("// FIX", "ME: later"), 2, "mend it now");
+    refuses(&[("docs/A.md", concat!("FIX", "ME\n"))], "docs/A.md:1", "mend it now");
+    refuses_rust("src/conv.rs", "/// ```ignore\n/// f();\n/// ```\nfn f() {}", 2, "ignored example");
+    accepts_rust("tests/a.rs", "// todo!() and #[ignore]\nconst S: &str = \"dbg!(x)\";\nfn ignore(todo: u32) {}");
+}
+
+#[test]
+fn exceptions_have_reasons() {
+    refuses_rust("tests/a.rs", "#[allow(dead_code)]\nfn f() {}", 2, "without `reason");
+    refuses_rust("tests/a.rs", "#![allow(dead_code)]", 2, "without `reason");
+    refuses_rust("tests/a.rs", "#[expect(dead_code)]\nfn f() {}", 2, "without `reason");
+    refuses_rust("tests/a.rs", "#[cfg_attr(test, allow(dead_code))]\nfn f() {}", 2, "without `reason");
+    accepts_rust("tests/a.rs", "#[allow(dead_code, reason = \"kept for the tests\")]\nfn f() {}");
+    accepts_rust("tests/a.rs", "#[cfg_attr(test, allow(dead_code, reason = \"as above\"))]\nfn f() {}");
+}
+
+#[test]
+fn lines_end_cleanly() {
+    refuses(&[("a.toml", "x = 1 \n")], "a.toml:1", "white space at the end");
+    refuses(&[("a.toml", "x = 1\n\ty = 2\n")], "a.toml:2", "a tab");
+    refuses(&[("a.toml", "x = 1\r\n")], "a.toml:1", "CRLF");
+    refuses(&[("a.toml", "x = 1\ny = 2")], "a.toml:2", "no line end");
+    refuses(&[("a.toml", "x = 1\n\n")], "a.toml:2", "empty line at the end");
+    refuses(&[(".ci/run", "cargo test \n")], ".ci/run:1", "white space");
+    accepts(&[("target/a.toml", "x = 1 \n"), ("Cargo.lock", "x = 1 \n"), ("data/a.csv", "1\t2")]);
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let tree = |text| [("docs/A.md", text), ("docs/B.md", "# B\n"), ("README.md", "# R\n")];
+    accepts(&tree("[b](B.md) [r](../README.md#top) [d](../docs) [w](https://x.org/y.md) [h](#here) `[n](no.md)`\n"));
+    accepts(&tree("```\n[x](no.md)\n```\n\n[b]: B.md\n[^1]: a note\n"));
+    refuses(&tree("# A\n\n[b](B.md) and [c](C.md \"title\")\n"), "docs/A.md:3", "`C.md` leads nowhere");
+    refuses(&tree("[r](README.md)\n"), "docs/A.md:1", "leads nowhere");
+    refuses(&tree("[up](../../etc)\n"), "docs/A.md:1", "leads nowhere");
+    refuses(&tree("[c]: C.md\n"), "docs/A.md:1", "leads nowhere");
+}
+
+#[test]
+fn versions_are_the_manifests() {
+    let manifest = ("Cargo.toml", "[package]\nname = \"winoconv\"\nversion = \"0.1.2\"\nrust-version = \"1.88\"\n");
+    accepts(&[manifest, ("README.md", "The MSRV is Rust 1.88 (1.88.0).\n\nwgpu 30.1 is newer than Rust 1.95.\n")]);
+    refuses(&[manifest, ("README.md", "# W\nThe MSRV is Rust 1.87.\n")], "README.md:2", "Rust 1.87, but");
+    let workflow = |version| format!("# CI\nsteps:\n  - run: rustup toolchain install {version}\n");
+    accepts(&[manifest, (".github/workflows/ci.yml", &workflow("1.88.0"))]);
+    refuses(&[manifest, (".github/workflows/ci.yml", &workflow("1.90"))], ".github/workflows/ci.yml:3", "1.90, but");
+    accepts(&[manifest, ("README.md", "winoconv = \"0.1\"\nwinoconv = { version = \"0.1.2\", features = [] }\n")]);
+    refuses(&[manifest, ("README.md", "winoconv = \"0.2\"\n")], "README.md:1", "winoconv 0.2, but");
+    refuses(&[("Cargo.toml", "[workspace]\n")], "Cargo.toml:1", "states no `rust-version`");
+}
+
+#[test]
+fn what_is_no_rust_is_told_once() {
+    refuses_rust("src/conv.rs", "fn f() { (", 2, "is no Rust");
+}
