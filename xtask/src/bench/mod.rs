@@ -199,7 +199,11 @@ fn write(options: &Options, report: &Report) -> anyhow::Result<()> {
     }
     if let Some(path) = &options.baseline {
         let old = Report::load(path)?;
-        println!("{}", report::compare::compare(&old, report).render(width));
+        let comparison = report::compare::compare(&old, report);
+        println!("{}", comparison.render(width));
+        let page = options.out.join("comparison.md");
+        std::fs::write(&page, comparison.markdown()).with_context(|| format!("writing {}", page.display()))?;
+        println!("{}", page.display());
     }
     Ok(())
 }

@@ -117,11 +117,6 @@ fn machine_warnings(old: &Report, new: &Report) -> Vec<String> {
 }
 
 impl Comparison {
-    /// The pairs whose time grew by more than `factor`, for instance 1.05.
-    pub(crate) fn slower_than(&self, factor: f64) -> impl Iterator<Item = &Pair> {
-        self.pairs.iter().filter(move |pair| pair.ratio > factor)
-    }
-
     fn grid(&self) -> Grid {
         let columns = vec![
             Column::words("layer"),
