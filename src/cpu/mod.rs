@@ -6,6 +6,8 @@ mod error_bound;
 mod reference;
 mod transform;
 mod winograd_filter;
+mod winograd_fused;
+mod winograd_fused_output;
 mod winograd_input;
 mod winograd_multiply;
 mod winograd_output;
@@ -14,7 +16,9 @@ pub use error_bound::error_bound;
 pub use reference::{Reference, Sample};
 
 use crate::activation::Activation;
-use crate::kernel::{DirectParams, FilterParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params};
+use crate::kernel::{
+    DirectParams, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams, Params,
+};
 use crate::plan::{Plan, Slot, Step};
 
 /// The tensors of a run, by slot. What a plan does not use may stay empty.
@@ -118,6 +122,15 @@ pub fn run_step(
             let (v, m) = workspace.split_at_mut(1);
             let u = operands.read(step.operands[0]);
             winograd_multiply::run(&params, step.grid[2] as usize, u, &v[0], &mut m[0]);
+        }
+        KernelSpec::WinogradFused(spec) => {
+            let params = FusedParams::from_words(&step.params);
+            match spec.fusion {
+                Fusion::Input => winograd_fused::run(&spec, &params, operands.input, operands.packed, output, finish),
+                Fusion::Output => {
+                    winograd_fused_output::run(&spec, &params, &workspace[0], operands.packed, output, finish);
+                }
+            }
         }
         KernelSpec::WinogradOutput(spec) => {
             let params = OutputParams::from_words(&step.params);

@@ -6,6 +6,7 @@ mod epilogue;
 mod params;
 mod variants;
 mod winograd_filter;
+mod winograd_fused;
 mod winograd_input;
 mod winograd_multiply;
 mod winograd_output;
@@ -14,8 +15,9 @@ use std::fmt;
 
 pub use direct::Direct;
 pub use epilogue::Epilogue;
-pub use params::{DirectParams, FilterParams, InputParams, MultiplyParams, OutputParams, Params};
+pub use params::{DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams, OutputParams, Params};
 pub use winograd_filter::WinogradFilter;
+pub use winograd_fused::{FusedBlocking, Fusion, WinogradFused};
 pub use winograd_input::WinogradInput;
 pub use winograd_multiply::{Blocking, WinogradMultiply};
 pub use winograd_output::WinogradOutput;
@@ -39,6 +41,8 @@ pub enum KernelSpec {
     WinogradInput(WinogradInput),
     /// Multiply, M = U^T V for each point.
     WinogradMultiply(WinogradMultiply),
+    /// Multiply and output transform, and the input transform too where it is fused.
+    WinogradFused(WinogradFused),
     /// Output transform, Y = A^T M A, with bias and activation.
     WinogradOutput(WinogradOutput),
 }
@@ -85,6 +89,7 @@ impl KernelSpec {
             Self::WinogradInput(_) => "winograd_input",
             Self::WinogradMultiply(_) => "winograd_multiply",
             Self::WinogradOutput(_) => "winograd_output",
+            Self::WinogradFused(spec) => spec.kernel(),
         }
     }
 
@@ -96,6 +101,7 @@ impl KernelSpec {
             Self::WinogradInput(spec) => spec.variant(),
             Self::WinogradMultiply(spec) => spec.variant(),
             Self::WinogradOutput(spec) => spec.variant(),
+            Self::WinogradFused(spec) => spec.variant(),
         };
         format!("{}_{variant}", self.kernel())
     }
@@ -108,6 +114,7 @@ impl KernelSpec {
             Self::WinogradInput(spec) => spec.bindings(),
             Self::WinogradMultiply(spec) => spec.bindings(),
             Self::WinogradOutput(spec) => spec.bindings(),
+            Self::WinogradFused(spec) => spec.bindings(),
         }
     }
 
@@ -119,6 +126,7 @@ impl KernelSpec {
             Self::WinogradInput(_) => InputParams::FIELDS,
             Self::WinogradMultiply(_) => MultiplyParams::FIELDS,
             Self::WinogradOutput(_) => OutputParams::FIELDS,
+            Self::WinogradFused(_) => FusedParams::FIELDS,
         }
     }
 
@@ -127,6 +135,7 @@ impl KernelSpec {
         match self {
             Self::Direct(spec) => Some(spec.epilogue),
             Self::WinogradOutput(spec) => Some(spec.epilogue),
+            Self::WinogradFused(spec) => Some(spec.epilogue),
             _ => None,
         }
     }
@@ -139,6 +148,7 @@ impl KernelSpec {
             Self::WinogradInput(spec) => spec.workgroup_size(),
             Self::WinogradMultiply(spec) => spec.blocking.threads(),
             Self::WinogradOutput(spec) => spec.workgroup_size(),
+            Self::WinogradFused(spec) => spec.workgroup_size(),
         }
     }
 
@@ -149,6 +159,7 @@ impl KernelSpec {
             Self::WinogradInput(spec) => spec.workgroup_bytes(),
             Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
             Self::WinogradOutput(spec) => spec.workgroup_bytes(),
+            Self::WinogradFused(spec) => spec.workgroup_bytes(),
         }
     }
 
@@ -161,6 +172,7 @@ impl KernelSpec {
             Self::WinogradInput(spec) => spec.constants(),
             Self::WinogradMultiply(spec) => spec.constants(),
             Self::WinogradOutput(spec) => spec.constants(),
+            Self::WinogradFused(spec) => spec.constants(),
         });
         constants
     }

@@ -183,6 +183,56 @@ params! {
     }
 }
 
+params! {
+    /// Parameters of `winograd_fused` and `winograd_fused_output`.
+    FusedParams {
+        /// First tile of this dispatch.
+        first: u32,
+        /// Tiles of this dispatch.
+        tiles: u32,
+        /// The stride of V's rows; `winograd_fused` has no V.
+        t_stride: u32,
+        /// Rows of tiles in an image.
+        tiles_y: u32,
+        /// Tiles in a row.
+        tiles_x: u32,
+        /// Input channels, C.
+        c: u32,
+        /// Input height.
+        h: u32,
+        /// Input width.
+        w: u32,
+        /// Rows of zeros above.
+        pad_top: u32,
+        /// Columns of zeros to the left.
+        pad_left: u32,
+        /// Input channels of a group.
+        group_c: u32,
+        /// Filters of a group.
+        group_k: u32,
+        /// The stride of U's rows.
+        k_stride: u32,
+        /// Filters, K.
+        k: u32,
+        /// Output height.
+        p: u32,
+        /// Output width.
+        q: u32,
+        /// First element of the input.
+        src_offset: u32,
+        /// First element of the output.
+        dst_offset: u32,
+        /// First element of the bias.
+        bias_offset: u32,
+        /// First element of the slopes.
+        slopes_offset: u32,
+        /// The activation's first number.
+        act_a: f32,
+        /// The activation's second number.
+        act_b: f32,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,10 @@ pub enum Algorithm {
     Direct,
     /// Winograd in three kernels: input transform, multiply, output transform.
     Staged(Nested),
+    /// Winograd in two kernels: input transform; multiply and output transform.
+    FusedOutput(Nested),
+    /// Winograd in one kernel.
+    Fused(Nested),
 }
 
 impl Algorithm {
@@ -22,25 +26,29 @@ impl Algorithm {
     pub fn all_for(conv: &Conv) -> Vec<Self> {
         let [r, s] = conv.kernel;
         let of = |size: usize| F::shipped().iter().copied().filter(move |f| usize::from(f.r()) == size);
-        let mut all = vec![Self::Direct];
+        let mut transforms = Vec::new();
         if r == s {
-            all.extend(of(r).map(|f| Self::Staged(Nested::square(f))));
+            transforms.extend(of(r).map(Nested::square));
         } else {
             // A filter of one row or column is transformed along the other alone.
             let identity = F::new(1, 1);
             let along = |size| if size == 1 { vec![identity] } else { of(size).collect::<Vec<_>>() };
             for rows in along(r) {
-                all.extend(along(s).into_iter().map(|cols| Self::Staged(Nested { rows, cols })));
+                transforms.extend(along(s).into_iter().map(|cols| Nested { rows, cols }));
             }
         }
-        all
+        let families = [Self::Staged, Self::FusedOutput, Self::Fused];
+        let winograd = families.into_iter().flat_map(|family| transforms.iter().map(move |&nested| family(nested)));
+        [Self::Direct].into_iter().chain(winograd).collect()
     }
 
-    /// The name without the transform: `direct`, `staged`.
+    /// The name without the transform: `direct`, `staged`, `fused_output`, `fused`.
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Staged(_) => "staged",
+            Self::FusedOutput(_) => "fused_output",
+            Self::Fused(_) => "fused",
         }
     }
 
@@ -48,7 +56,7 @@ impl Algorithm {
     pub const fn transform(&self) -> Option<Nested> {
         match self {
             Self::Direct => None,
-            Self::Staged(nested) => Some(*nested),
+            Self::Staged(nested) | Self::FusedOutput(nested) | Self::Fused(nested) => Some(*nested),
         }
     }
 
@@ -75,22 +83,29 @@ impl FromStr for Algorithm {
 
     /// Reads a [`Self::label`]; the shipped transforms alone are known by name.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || Error::Unsupported {
+        let unknown = || {
+            Error::Unsupported {
             what: format!("algorithm {text}"),
-            why: "expected direct or staged:<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 \
+            why: "expected direct, or staged, fused_output or fused with :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 \
                   (with x^2 + 1) or two of them joined by _ (rows, columns)"
                 .to_owned(),
+        }
         };
         let one = |label: &str| {
             let known = F::shipped().iter().copied().chain([F::new(1, 1)]);
             known.into_iter().find(|f| f.label() == label).ok_or_else(unknown)
         };
-        match text.split_once(':') {
-            None if text == "direct" => Ok(Self::Direct),
-            Some(("staged", label)) => match label.split_once('_') {
-                None => Ok(Self::Staged(Nested::square(one(label)?))),
-                Some((rows, cols)) => Ok(Self::Staged(Nested { rows: one(rows)?, cols: one(cols)? })),
-            },
+        let Some((family, transform)) = text.split_once(':') else {
+            return if text == "direct" { Ok(Self::Direct) } else { Err(unknown()) };
+        };
+        let nested = match transform.split_once('_') {
+            None => Nested::square(one(transform)?),
+            Some((rows, cols)) => Nested { rows: one(rows)?, cols: one(cols)? },
+        };
+        match family {
+            "staged" => Ok(Self::Staged(nested)),
+            "fused_output" => Ok(Self::FusedOutput(nested)),
+            "fused" => Ok(Self::Fused(nested)),
             _ => Err(unknown()),
         }
     }

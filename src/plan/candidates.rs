@@ -136,6 +136,11 @@ fn judge_one(
             return Err(Reason::Inapplicable("there are no transforms of these sizes"));
         }
     }
+    if matches!(algorithm, Algorithm::FusedOutput(_) | Algorithm::Fused(_))
+        && preferences.fused_blocking.is_some_and(|blocking| !blocking.is_legal())
+    {
+        return Err(Reason::Inapplicable("the blocking's numbers do not divide each other, or keep too many sums"));
+    }
     within_tolerance(problem, algorithm, preferences.tolerance)?;
     let built = steps::build(problem, algorithm, caps, preferences).map_err(Reason::Limit)?;
     let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();

@@ -4,7 +4,8 @@
 use super::steps::{is_multiply, workgroups};
 use super::{Algorithm, Step};
 use crate::caps::{Caps, DeviceKind};
-use crate::kernel::{Blocking, KernelSpec};
+use crate::error::{LimitError, Result};
+use crate::kernel::{Blocking, FusedBlocking, KernelSpec, WinogradFused};
 use crate::shape::Problem;
 
 /// What a kind of device achieves in our kernels.
@@ -13,6 +14,8 @@ struct Rates {
     direct: f64,
     /// Floating-point operations a second of `winograd_multiply`, best blocking, full device.
     multiply: f64,
+    /// Floating-point operations a second of the fused kernels' multiply, everything else included.
+    fused: f64,
     /// Bytes a second that the transforms move.
     bytes: f64,
     /// Seconds of a dispatch that does nothing, with the barrier after it.
@@ -21,10 +24,11 @@ struct Rates {
     full: u64,
 }
 
-const DISCRETE: Rates = Rates { direct: 4e12, multiply: 25e12, bytes: 1.5e12, dispatch: 3e-6, full: 264 };
-const INTEGRATED: Rates = Rates { direct: 0.5e12, multiply: 1.5e12, bytes: 80e9, dispatch: 5e-6, full: 32 };
-const SOFTWARE: Rates = Rates { direct: 5e9, multiply: 20e9, bytes: 3e9, dispatch: 50e-6, full: 2 };
-const HOST: Rates = Rates { direct: 4e9, multiply: 10e9, bytes: 3e9, dispatch: 1e-6, full: 1 };
+const DISCRETE: Rates = Rates { direct: 4e12, multiply: 25e12, fused: 10e12, bytes: 1.5e12, dispatch: 3e-6, full: 264 };
+const INTEGRATED: Rates =
+    Rates { direct: 0.5e12, multiply: 1.5e12, fused: 0.6e12, bytes: 80e9, dispatch: 5e-6, full: 32 };
+const SOFTWARE: Rates = Rates { direct: 5e9, multiply: 20e9, fused: 4e9, bytes: 3e9, dispatch: 50e-6, full: 2 };
+const HOST: Rates = Rates { direct: 4e9, multiply: 10e9, fused: 8e9, bytes: 3e9, dispatch: 1e-6, full: 1 };
 
 const fn rates(kind: DeviceKind) -> &'static Rates {
     match kind {
@@ -57,6 +61,38 @@ pub(super) fn blocking(filters: usize, tiles: usize, batches: usize, caps: &Caps
     best.map_or(Blocking::ALL[0], |(_, blocking)| blocking)
 }
 
+/// The blocking of a fused kernel: of those that the device can run, the least padded work, weighted by how full the
+/// device is and by the traffic that a small block causes.
+///
+/// # Errors
+/// The bound that the smallest blocking exceeds.
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+pub(super) fn fused_blocking(
+    problem: &Problem,
+    tiles: usize,
+    caps: &Caps,
+    kernel: impl Fn(FusedBlocking) -> WinogradFused,
+) -> Result<FusedBlocking, LimitError> {
+    let full = rates(caps.kind).full as f64;
+    let (filters, channels) = (problem.filters_per_group(), problem.channels_per_group());
+    let cost = |b: &FusedBlocking| {
+        let blocks = filters.div_ceil(b.filters as usize) * tiles.div_ceil(b.tiles as usize) * problem.conv.groups;
+        let area = f64::from(b.filters) * f64::from(b.tiles);
+        // Vectors read for each multiply-add, and barriers for each channel.
+        let traffic = 1.0 + 4.0 * (1.0 / f64::from(b.filters) + 1.0 / f64::from(b.tiles));
+        let each = 1.0 + 8.0 / f64::from(b.filters_each * b.tiles_each);
+        let steps = channels.div_ceil(b.channels as usize) as f64 * f64::from(b.channels) / channels as f64;
+        let barriers = 1.0 + 0.5 / f64::from(b.channels);
+        blocks as f64 * area * traffic * each * steps * barriers * (full / blocks as f64).max(1.0)
+    };
+    let legal =
+        FusedBlocking::all().filter(|&b| kernel(b).is_compact() && kernel(b).spec().check(&caps.limits).is_ok());
+    match legal.min_by(|a, b| cost(a).total_cmp(&cost(b))) {
+        Some(best) => Ok(best),
+        None => kernel(FusedBlocking::SMALLEST).spec().check(&caps.limits).map(|()| FusedBlocking::SMALLEST),
+    }
+}
+
 /// The estimate of a run.
 pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorithm, caps: &Caps) -> u64 {
     let rates = rates(caps.kind);
@@ -76,6 +112,11 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
             let channels = count(problem.conv.channels + problem.conv.filters);
             let bytes = 4.0 * pixels * channels * (1.0 + 2.0 * expansion);
             rates.dispatch * count(steps.len()) + multiply + bytes / rates.bytes
+        }
+        Algorithm::FusedOutput(nested) | Algorithm::Fused(nested) => {
+            let groups: u64 = steps.iter().map(workgroups).sum();
+            let flops = problem.direct_flops() / nested.reduction();
+            rates.dispatch * count(steps.len()) + flops / (rates.fused * part_filled(groups, rates))
         }
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of a run")]

@@ -7,6 +7,7 @@ mod explain;
 mod heuristics;
 mod preferences;
 mod steps;
+mod winograd_steps;
 
 pub use algorithm::Algorithm;
 pub use candidates::{Candidate, Reason, Verdict};
@@ -120,7 +121,9 @@ impl Plan {
     pub fn new(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Self> {
         let mut candidates = candidates::judge(problem, caps, preferences);
         let Some(chosen) = candidates.first().filter(|c| c.verdict == Verdict::Chosen).map(|c| c.algorithm) else {
-            let rejected = candidates.drain(..).map(|c| (c.algorithm.to_string(), c.verdict.to_string()));
+            // Where one was demanded, only its own reason says anything.
+            let said = |c: &Candidate| c.verdict != Verdict::Rejected(Reason::NotDemanded);
+            let rejected = candidates.drain(..).filter(said).map(|c| (c.algorithm.to_string(), c.verdict.to_string()));
             let asked = match preferences.algorithm {
                 Some(forced) => format!("{problem}, {forced} demanded"),
                 None => problem.to_string(),

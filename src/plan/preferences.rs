@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use super::Algorithm;
+use crate::kernel::FusedBlocking;
 
 /// How far a result may be from the exact one: the expected relative L2 error on normally distributed data.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +79,8 @@ pub struct Preferences {
     pub workspace_limit: u64,
     /// The algorithm, if it is not the planner's to choose. One that cannot run is an error, never another one.
     pub algorithm: Option<Algorithm>,
+    /// How fused kernels are cut, if that is not the planner's to choose: to measure blockings.
+    pub fused_blocking: Option<FusedBlocking>,
 }
 
 impl Preferences {
@@ -86,7 +89,12 @@ impl Preferences {
 
     /// The default preferences.
     pub fn new() -> Self {
-        Self { tolerance: Tolerance::default(), workspace_limit: Self::DEFAULT_WORKSPACE, algorithm: None }
+        Self {
+            tolerance: Tolerance::default(),
+            workspace_limit: Self::DEFAULT_WORKSPACE,
+            algorithm: None,
+            fused_blocking: None,
+        }
     }
 
     /// Sets the tolerance.
@@ -108,6 +116,15 @@ impl Preferences {
     #[must_use]
     pub const fn algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = Some(algorithm);
+        self
+    }
+}
+
+impl Preferences {
+    /// Forces the blocking of fused kernels.
+    #[must_use]
+    pub const fn fused_blocking(mut self, blocking: FusedBlocking) -> Self {
+        self.fused_blocking = Some(blocking);
         self
     }
 }

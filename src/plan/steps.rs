@@ -1,21 +1,13 @@
 //! From an algorithm to its dispatches: grids, parameters, operands, and the cutting of the work into chunks that
 //! respect the workspace limit and the device's bounds.
 
-use super::{Packing, Preferences, Slot, Step, filter_planes, heuristics};
+use super::winograd_steps::Winograd;
+use super::{Algorithm, Packing, Preferences, Slot, Step, filter_planes};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
-use crate::kernel::{
-    Direct, DirectParams, Epilogue, FilterParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params,
-    WinogradFilter, WinogradInput, WinogradMultiply, WinogradOutput, word,
-};
-use crate::layout::{Planes, Tiles, VECTOR};
-use crate::plan::Algorithm;
+use crate::kernel::{Direct, DirectParams, FilterParams, KernelSpec, Params, WinogradFilter, word};
 use crate::shape::{Conv, Problem};
 use crate::winograd::Nested;
-
-/// V and M.
-const V: Slot = Slot::Workspace(0);
-const M: Slot = Slot::Workspace(1);
 
 /// What an algorithm comes to on a problem.
 pub(super) struct Built {
@@ -37,7 +29,9 @@ pub(super) fn build(
     limits.check_tensor("the weights", 4 * problem.conv.weights_len() as u64)?;
     let built = match algorithm {
         Algorithm::Direct => direct(problem, limits),
-        Algorithm::Staged(nested) => staged(problem, nested, caps, preferences)?,
+        Algorithm::Staged(nested) => Winograd::new(problem, nested).staged(caps, preferences)?,
+        Algorithm::FusedOutput(nested) => Winograd::new(problem, nested).fused_output(caps, preferences)?,
+        Algorithm::Fused(nested) => Winograd::new(problem, nested).fused(caps, preferences)?,
     };
     limits.check_tensor("the packed weights", 4 * built.packing.len(&problem.conv) as u64)?;
     for step in built.steps.iter().chain(&built.packing.steps(&problem.conv)) {
@@ -108,123 +102,8 @@ pub(super) fn filter(conv: &Conv, algorithm: Nested) -> Step {
     }
 }
 
-fn staged(problem: &Problem, algorithm: Nested, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
-    let conv = &problem.conv;
-    let outputs = [usize::from(algorithm.rows.m()), usize::from(algorithm.cols.m())];
-    let tiles = Tiles::new(problem.n, [problem.p, problem.q], outputs);
-    let points = algorithm.products();
-    let packing = Packing::Winograd(algorithm);
-    if tiles.count() == 0 {
-        return Ok(Built { packing, steps: Vec::new(), workspace: Vec::new() });
-    }
-    let chunk = chunk_of_tiles(problem, algorithm, tiles.count(), &caps.limits, preferences.workspace_limit)?;
-    let v = Planes { points, rows: conv.channels, columns: chunk };
-    let m = Planes { points, rows: conv.filters, columns: chunk };
-
-    let input = WinogradInput { algorithm };
-    let output = WinogradOutput { algorithm, epilogue: Epilogue::of(conv) };
-    let blocking = heuristics::blocking(problem.filters_per_group(), chunk, points * conv.groups, caps);
-    let multiply = WinogradMultiply { blocking };
-    let output_operands: Vec<Slot> = [M, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect();
-
-    let mut steps = Vec::new();
-    for first in (0..tiles.count()).step_by(chunk) {
-        let count = chunk.min(tiles.count() - first);
-        steps.push(Step {
-            kernel: input.spec(),
-            grid: [word(count).div_ceil(input.tiles()), word(conv.channels), 1],
-            params: InputParams {
-                first: word(first),
-                tiles: word(count),
-                t_stride: word(v.stride()),
-                tiles_y: word(tiles.y),
-                tiles_x: word(tiles.x),
-                c: word(conv.channels),
-                h: word(problem.h),
-                w: word(problem.w),
-                pad_top: word(conv.padding.top),
-                pad_left: word(conv.padding.left),
-                src_offset: 0,
-            }
-            .words(),
-            operands: vec![Slot::Input, V],
-        });
-        steps.push(Step {
-            kernel: multiply.spec(),
-            grid: [
-                word(count).div_ceil(blocking.tiles),
-                word(problem.filters_per_group()).div_ceil(blocking.filters),
-                word(points * conv.groups),
-            ],
-            params: MultiplyParams {
-                group_c: word(problem.channels_per_group()),
-                group_k: word(problem.filters_per_group()),
-                k_stride: word(filter_planes(conv, algorithm).stride()),
-                t_stride: word(v.stride()),
-            }
-            .words(),
-            operands: vec![Slot::Packed, V, M],
-        });
-        steps.push(Step {
-            kernel: output.spec(),
-            grid: [word(count).div_ceil(output.tiles()), word(conv.filters), 1],
-            params: OutputParams {
-                first: word(first),
-                tiles: word(count),
-                t_stride: word(m.stride()),
-                tiles_y: word(tiles.y),
-                tiles_x: word(tiles.x),
-                k: word(conv.filters),
-                p: word(problem.p),
-                q: word(problem.q),
-                act_a: conv.activation.arguments()[0],
-                act_b: conv.activation.arguments()[1],
-                ..Default::default()
-            }
-            .words(),
-            operands: output_operands.clone(),
-        });
-    }
-    Ok(Built { packing, steps, workspace: vec![v.len(), m.len()] })
-}
-
-/// How many tiles are in flight at once: all, if V and M then respect the workspace limit and the device's bounds,
-/// else even chunks that do.
-fn chunk_of_tiles(
-    problem: &Problem,
-    algorithm: Nested,
-    tiles: usize,
-    limits: &Limits,
-    workspace_limit: u64,
-) -> Result<usize, LimitError> {
-    let who = format!("staged {algorithm}");
-    let planes = |rows: usize| 4 * algorithm.products() as u64 * rows as u64;
-    let (v, m) = (planes(problem.conv.channels), planes(problem.conv.filters));
-    let smallest = tiles.min(VECTOR) as u64;
-    LimitError::check(&who, Resource::WorkspaceBytes, smallest.next_multiple_of(4) * (v + m), workspace_limit)?;
-    let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-    LimitError::check(&who, Resource::BindingBytes, smallest.next_multiple_of(4) * v.max(m), binding)?;
-    let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
-    let per_workgroup = u64::from(WinogradInput { algorithm }.tiles());
-    let most = (workspace_limit / (v + m))
-        .min(binding / v.max(m))
-        .min(workgroups.saturating_mul(per_workgroup))
-        // M's rows are reached by 32-bit indices.
-        .min(u64::from(u32::MAX) / (v.max(m) / 4));
-    let most = usize::try_from(most).unwrap_or(usize::MAX);
-    // Rows are padded to vectors, so only whole vectors count.
-    let most = if most >= tiles.next_multiple_of(VECTOR) { tiles } else { most / VECTOR * VECTOR };
-    let chunks = tiles.div_ceil(most);
-    if chunks == 1 {
-        return Ok(tiles);
-    }
-    // Whole workgroups where there is room for them.
-    let even = tiles.div_ceil(chunks);
-    let whole = even.next_multiple_of(usize::try_from(per_workgroup).unwrap_or(1));
-    Ok(if whole <= most { whole } else { most })
-}
-
-fn epilogue_operands(conv: &Conv) -> impl Iterator<Item = Slot> {
+/// Bias and slopes, where the convolution has them.
+pub(super) fn epilogue_operands(conv: &Conv) -> impl Iterator<Item = Slot> {
     let bias = conv.bias.then_some(Slot::Bias);
     let slopes = conv.activation.has_slopes().then_some(Slot::Slopes);
     bias.into_iter().chain(slopes)

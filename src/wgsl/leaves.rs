@@ -1,8 +1,8 @@
 //! The generated leaves: transforms from the exact matrices, and gathers and scatters with literal indices. No
 //! control flow, no computed index into registers: what loops would do is written out.
 
-use super::register_tile;
 use super::writer::{Leaves, local_array, matrix_comment, program};
+use super::{fused, register_tile};
 use crate::kernel::{Direct, KernelSpec};
 use crate::winograd::{F, Matrix, Nested, Program, WinogradError};
 
@@ -13,6 +13,7 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
         KernelSpec::WinogradFilter(filter) => filter_leaves(&mut leaves, filter.algorithm)?,
         KernelSpec::WinogradInput(input) => input_leaves(&mut leaves, input.algorithm)?,
         KernelSpec::WinogradMultiply(multiply) => register_tile::leaves(&mut leaves, multiply.blocking),
+        KernelSpec::WinogradFused(spec) => fused::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradOutput(output) => output_leaves(&mut leaves, output.algorithm)?,
     }
     Ok(leaves)
@@ -113,7 +114,7 @@ fn output_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradE
 }
 
 /// `out = matrix * d`, by the matrix's program.
-fn transform(leaves: &mut Leaves, name: &'static str, what: &str, matrix: &Matrix, ops: &Program) {
+pub(super) fn transform(leaves: &mut Leaves, name: &'static str, what: &str, matrix: &Matrix, ops: &Program) {
     let inputs: Vec<String> = (0..ops.inputs()).map(|i| format!("d{i}")).collect();
     let mut body = lines(ops.inputs(), |i| format!("let d{i} = (*d)[{i}];"));
     let outputs = program(&mut body, ops, &inputs, "t");

@@ -9,6 +9,8 @@ macro_rules! library {
 const FILES: &[(&str, &str)] = library![
     "shaders/kernel/direct.wgsl",
     "shaders/kernel/winograd_filter.wgsl",
+    "shaders/kernel/winograd_fused.wgsl",
+    "shaders/kernel/winograd_fused_output.wgsl",
     "shaders/kernel/winograd_input.wgsl",
     "shaders/kernel/winograd_multiply.wgsl",
     "shaders/kernel/winograd_output.wgsl",
@@ -26,6 +28,7 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/bias_none.wgsl",
     "shaders/part/epilogue.wgsl",
     "shaders/part/load_zero_pad.wgsl",
+    "shaders/part/output_exchange.wgsl",
 ];
 
 /// Path and text of every shader file.

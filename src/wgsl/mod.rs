@@ -2,6 +2,7 @@
 //! the kernel's own file, in this order. The text is a pure function of the spec.
 
 pub mod check;
+mod fused;
 mod head;
 mod leaves;
 mod library;
@@ -13,7 +14,7 @@ pub use check::{Checked, check};
 pub use library::files;
 
 use crate::error::{Error, Result};
-use crate::kernel::KernelSpec;
+use crate::kernel::{Fusion, KernelSpec};
 
 /// The name of every kernel's entry point.
 pub const ENTRY_POINT: &str = "main";
@@ -74,13 +75,21 @@ pub fn source(spec: &KernelSpec) -> Result<Source> {
 /// The parts that fill a kernel's slots.
 fn slots(spec: &KernelSpec) -> Vec<String> {
     let mut parts = Vec::new();
-    if matches!(spec, KernelSpec::Direct(_) | KernelSpec::WinogradInput(_)) {
+    let loads = match spec {
+        KernelSpec::Direct(_) | KernelSpec::WinogradInput(_) => true,
+        KernelSpec::WinogradFused(fused) => fused.fusion == Fusion::Input,
+        _ => false,
+    };
+    if loads {
         parts.push("load_zero_pad".to_owned());
     }
     if let Some(epilogue) = spec.epilogue() {
         parts.push(if epilogue.bias { "bias_channel" } else { "bias_none" }.to_owned());
         parts.push(format!("activation_{}", epilogue.activation));
         parts.push("epilogue".to_owned());
+    }
+    if matches!(spec, KernelSpec::WinogradFused(_)) {
+        parts.push("output_exchange".to_owned());
     }
     parts
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use winoconv::gpu::{self, Bound, CompileTime, Context};
-use winoconv::kernel::KernelSpec;
+use winoconv::kernel::{FusedBlocking, KernelSpec};
 use winoconv::plan::Verdict;
 use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
 
@@ -29,10 +29,25 @@ pub(super) struct Effort {
 impl Effort {
     /// The usual effort.
     pub(super) const FULL: Self =
-        Self { rounds: 7, runs: 10, pass: Duration::from_millis(400), warm_up: Duration::from_millis(800) };
+        Self { rounds: 7, runs: 10, pass: Duration::from_millis(400), warm_up: Duration::from_millis(1500) };
     /// For a look.
     pub(super) const QUICK: Self =
-        Self { rounds: 3, runs: 10, pass: Duration::from_millis(100), warm_up: Duration::from_millis(400) };
+        Self { rounds: 3, runs: 10, pass: Duration::from_millis(100), warm_up: Duration::from_millis(800) };
+}
+
+/// What a row measures: an algorithm, and for fused ones the blocking if it is not the planner's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The algorithm.
+    pub(super) algorithm: Algorithm,
+    /// The blocking.
+    pub(super) blocking: Option<FusedBlocking>,
+}
+
+impl From<Algorithm> for Entry {
+    fn from(algorithm: Algorithm) -> Self {
+        Self { algorithm, blocking: None }
+    }
 }
 
 /// What is kept over the layers of one report.
@@ -53,13 +68,13 @@ struct Ready<'a> {
     times: Vec<f64>,
 }
 
-/// The rows of a layer on a GPU, in the order of `algorithms`.
+/// The rows of a layer on a GPU, in the order of `entries`.
 pub(super) fn on_gpu(
     session: &mut Session,
     device: &Device,
     layer: &Layer,
     (data, truth): (&Data, &Truth),
-    algorithms: &[Algorithm],
+    entries: &[Entry],
     effort: Effort,
 ) -> anyhow::Result<Vec<report::Row>> {
     pollster::block_on(async {
@@ -78,16 +93,16 @@ pub(super) fn on_gpu(
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
         let mut workspace_plans = Vec::new();
-        for &algorithm in algorithms {
-            workspace_plans.extend(Plan::new(&problem, device.caps(), &forced(algorithm)).ok());
+        for &entry in entries {
+            workspace_plans.extend(Plan::new(&problem, device.caps(), &forced(entry)).ok());
         }
         let workspace = gpu::Workspace::new(context, &workspace_plans.iter().collect::<Vec<_>>()).await?;
-        for (index, &algorithm) in algorithms.iter().enumerate() {
-            let mut row = row(layer, algorithm, report::Device::Gpu, chosen == Some(algorithm), device);
+        for (index, &entry) in entries.iter().enumerate() {
+            let mut row = row(layer, entry, report::Device::Gpu, chosen == Some(entry), device);
             let prepared = async {
                 let (input, output) = ends.as_ref().map_err(Clone::clone)?;
                 let weights = Weights::new(&data.weights);
-                let conv = Conv2d::new(device, layer.conv(), weights, forced(algorithm)).await?;
+                let conv = Conv2d::new(device, layer.conv(), weights, forced(entry)).await?;
                 let plan = conv.plan(shape)?;
                 describe(&mut row, &plan);
                 for times in compile(session, context, &plan).await? {
@@ -98,7 +113,7 @@ pub(super) fn on_gpu(
                 let mut result = vec![f32::NAN; problem.output_len()];
                 session.workspace.poison(f32::NAN);
                 conv.run_with_workspace(shape, &data.input, &mut result, &mut session.workspace).await?;
-                let errors = truth.compare(&problem, algorithm, plan.expected_error(), &result);
+                let errors = truth.compare(&problem, entry.algorithm, plan.expected_error(), &result);
                 let clock = Instant::now();
                 conv.run_with_workspace(shape, &data.input, &mut result, &mut session.workspace).await?;
                 row.wall_ms = Some(ms(clock.elapsed()));
@@ -109,7 +124,7 @@ pub(super) fn on_gpu(
                 bound.encode(&mut encoder);
                 context.queue().submit([encoder.finish()]);
                 let encoded = context.download(output, problem.output_len()).await?;
-                let same = truth.compare(&problem, algorithm, plan.expected_error(), &encoded);
+                let same = truth.compare(&problem, entry.algorithm, plan.expected_error(), &encoded);
                 row.verified &= same.verified;
                 Ok::<_, winoconv::Error>((bound, plan))
             };
@@ -199,16 +214,16 @@ impl Ready<'_> {
 pub(super) fn on_cpu(
     layer: &Layer,
     (data, truth): (&Data, &Truth),
-    algorithms: &[Algorithm],
+    entries: &[Entry],
     effort: Effort,
 ) -> anyhow::Result<Vec<report::Row>> {
     let device = Device::host();
     let chosen = chosen(&device, layer);
     let problem = layer.problem()?;
     let mut rows = Vec::new();
-    for &algorithm in algorithms {
-        let mut row = row(layer, algorithm, report::Device::Cpu, chosen == Some(algorithm), &device);
-        match Plan::new(&problem, device.caps(), &forced(algorithm)) {
+    for &entry in entries {
+        let mut row = row(layer, entry, report::Device::Cpu, chosen == Some(entry), &device);
+        match Plan::new(&problem, device.caps(), &forced(entry)) {
             Err(error) => row.note = Some(error.to_string()),
             Ok(plan) => {
                 describe(&mut row, &plan);
@@ -235,7 +250,7 @@ pub(super) fn on_cpu(
                     }
                 }
                 row.stage_ms = stages;
-                record(&mut row, &truth.compare(&problem, algorithm, plan.expected_error(), &output));
+                record(&mut row, &truth.compare(&problem, entry.algorithm, plan.expected_error(), &output));
                 if row.verified {
                     finish(&mut row, &mut times, 1, problem.direct_flops());
                     row.wall_ms = row.time_ms;
@@ -269,23 +284,27 @@ async fn compile(
 }
 
 /// What the planner takes when nothing is forced.
-fn chosen(device: &Device, layer: &Layer) -> Option<Algorithm> {
+fn chosen(device: &Device, layer: &Layer) -> Option<Entry> {
     let plan = layer.problem().ok()?.plan(device, &Preferences::new()).ok()?;
-    plan.candidates.iter().find(|candidate| candidate.verdict == Verdict::Chosen).map(|candidate| candidate.algorithm)
+    plan.candidates
+        .iter()
+        .find(|candidate| candidate.verdict == Verdict::Chosen)
+        .map(|candidate| candidate.algorithm.into())
 }
 
 /// The algorithms to measure: those asked for, and whatever the planner takes.
-pub(super) fn with_chosen(device: &Device, layer: &Layer, asked: &[Algorithm]) -> Vec<Algorithm> {
-    let mut algorithms = asked.to_vec();
-    algorithms.extend(chosen(device, layer).filter(|chosen| !asked.contains(chosen)));
-    algorithms
+pub(super) fn with_chosen(device: &Device, layer: &Layer, asked: &[Entry]) -> Vec<Entry> {
+    let mut entries = asked.to_vec();
+    entries.extend(chosen(device, layer).filter(|chosen| !asked.contains(chosen)));
+    entries
 }
 
-fn forced(algorithm: Algorithm) -> Preferences {
-    Preferences::new().algorithm(algorithm).tolerance(Tolerance::Any)
+fn forced(entry: Entry) -> Preferences {
+    let preferences = Preferences::new().algorithm(entry.algorithm).tolerance(Tolerance::Any);
+    Preferences { fused_blocking: entry.blocking, ..preferences }
 }
 
-fn row(layer: &Layer, algorithm: Algorithm, kind: report::Device, chosen: bool, device: &Device) -> report::Row {
+fn row(layer: &Layer, entry: Entry, kind: report::Device, chosen: bool, device: &Device) -> report::Row {
     report::Row {
         suite: layer.suite.clone(),
         layer: layer.name.clone(),
@@ -297,8 +316,11 @@ fn row(layer: &Layer, algorithm: Algorithm, kind: report::Device, chosen: bool, 
         r: layer.r,
         stride: 1,
         dtype: "f32".to_owned(),
-        algorithm: algorithm.to_string(),
-        points: algorithm.transform().map(|nested| format!("{:?}", nested.rows.points()).to_lowercase()),
+        algorithm: match entry.blocking {
+            None => entry.algorithm.to_string(),
+            Some(blocking) => format!("{} {blocking}", entry.algorithm),
+        },
+        points: entry.algorithm.transform().map(|nested| format!("{:?}", nested.rows.points()).to_lowercase()),
         device: kind,
         chosen,
         fallback: device.fallback().map(ToString::to_string),

@@ -13,12 +13,13 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use winoconv::error::DeviceError;
 use winoconv::gpu::{AdapterChoice, ContextOptions, ShaderChecks};
+use winoconv::kernel::FusedBlocking;
 use winoconv::{Algorithm, Device, Error};
 
 use crate::report::{self, Report};
 use crate::setup;
 use layers::Layer;
-use measure::{Effort, Session};
+use measure::{Effort, Entry, Session};
 
 /// What is measured unless something else is asked for: the algorithms of the investigation's tables and ours.
 const ALGORITHMS: &str = "direct,staged:f2x3,staged:f4x3t,staged:f4x3,staged:f6x3,staged:f4qx3,staged:f6qx3";
@@ -41,6 +42,10 @@ pub(crate) struct Options {
     /// Algorithms: direct, staged:f4x3, staged:f4qx3, ...; the planner's own choice is always measured too
     #[arg(long, value_delimiter = ',', default_value = ALGORITHMS)]
     algorithms: Vec<Algorithm>,
+    /// Blockings to measure fused algorithms with, beside the planner's: filters x tiles x channels _ filters x tiles
+    /// of an invocation _ round, for instance `32x16x6_8x8_2`
+    #[arg(long, value_delimiter = ',', value_name = "BLOCKING")]
+    blockings: Vec<FusedBlocking>,
     /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
     #[arg(long)]
     adapter: Option<String>,
@@ -81,6 +86,7 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let gpu = if options.cpu { None } else { open_gpu(options, &mut report)? };
     let with_cpu = !options.gpu;
 
+    let entries = entries(options);
     let bar = progress(layers.len());
     let mut session = Session::default();
     for layer in &layers {
@@ -89,12 +95,12 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
         let data = data::Data::new(&problem);
         let truth = verify::Truth::new(&problem, &data);
         if let Some(device) = &gpu {
-            let algorithms = measure::with_chosen(device, layer, &options.algorithms);
+            let algorithms = measure::with_chosen(device, layer, &entries);
             let rows = measure::on_gpu(&mut session, device, layer, (&data, &truth), &algorithms, effort)?;
             report.rows.extend(rows);
         }
         if with_cpu {
-            let algorithms = measure::with_chosen(&Device::host(), layer, &options.algorithms);
+            let algorithms = measure::with_chosen(&Device::host(), layer, &entries);
             report.rows.extend(measure::on_cpu(layer, (&data, &truth), &algorithms, effort)?);
         }
         bar.inc(1);
@@ -107,6 +113,18 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let wrong = report.rows.iter().filter(|row| row.rel_l2_error.is_some() && !row.verified).count();
     anyhow::ensure!(wrong == 0, "{wrong} of {} rows are wrong", report.rows.len());
     Ok(())
+}
+
+/// The algorithms that were asked for, the fused ones with each blocking too.
+fn entries(options: &Options) -> Vec<Entry> {
+    let mut entries: Vec<Entry> = Vec::new();
+    for &algorithm in &options.algorithms {
+        entries.push(algorithm.into());
+        if algorithm.family().starts_with("fused") {
+            entries.extend(options.blockings.iter().map(|&blocking| Entry { algorithm, blocking: Some(blocking) }));
+        }
+    }
+    entries
 }
 
 fn chosen_layers(options: &Options) -> anyhow::Result<Vec<Layer>> {

@@ -1,0 +1,69 @@
+// winograd_fused_output: multiply and output transform of a block of filters and tiles, with bias and activation:
+// from V and U to the output. M never leaves the registers but through workgroup memory.
+//
+// One workgroup owns all points of BLOCK_K filters x BLOCK_T tiles of one group; one invocation owns one point of
+// EACH_K filters x EACH_T tiles, in registers. U and V are read as they are needed, so the channel loop has no
+// barrier. At the end the products are exchanged, see part/output_exchange.wgsl.
+//
+// grid      x: blocks of BLOCK_T tiles of this dispatch; y: blocks of BLOCK_K filters, group by group
+// constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, ROUND, OUT_H, OUT_W, POINTS_H, POINTS_W, POOL
+// leaves    multiply_step
+// slots     epilogue, exchange_outputs
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> u: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+const POINTS: u32 = POINTS_H * POINTS_W;
+const THREADS_T: u32 = BLOCK_T / EACH_T;
+const THREADS_POINT: u32 = (BLOCK_K / EACH_K) * THREADS_T;
+const_assert WORKGROUP == POINTS * THREADS_POINT;
+
+var<workgroup> pool: array<vec4<f32>, POOL / 4u>;
+
+fn store_pool(at: u32, value: f32) {
+    pool[at / 4u][at % 4u] = value;
+}
+
+fn load_pool(at: u32) -> f32 {
+    return pool[at / 4u][at % 4u];
+}
+
+// A vector of U: row `at` of it, for this channel. Past the last channel it is the last one, whose factors in V are
+// zero.
+fn load_u(at: u32, c: u32) -> vec4<f32> {
+    return u[at + min(c, params.group_c - 1u) * (params.k_stride / 4u)];
+}
+
+// A vector of V, likewise, zero past the last channel.
+fn load_v(at: u32, c: u32) -> vec4<f32> {
+    if (c < params.group_c) {
+        return v[at + c * (params.t_stride / 4u)];
+    }
+    return vec4<f32>();
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let blocks = (params.group_k + BLOCK_K - 1u) / BLOCK_K;
+    let g = workgroup.y / blocks;
+    let k_first = workgroup.y % blocks * BLOCK_K;
+    let t_first = workgroup.x * BLOCK_T;
+
+    let point = local / THREADS_POINT;
+    let row = local % THREADS_POINT / THREADS_T;
+    let column = local % THREADS_T;
+    let plane = point * params.c + g * params.group_c;
+    let u_first = plane * (params.k_stride / 4u);
+    let k_last = params.k_stride / 4u - 1u;
+    let k_vector = (k_first + row * EACH_K) / 4u;
+    let t_last = params.t_stride / 4u - 1u;
+    let t_vector = t_first / 4u + column;
+
+    var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
+    for (var c = 0u; c < params.group_c; c += BLOCK_C) {
+        multiply_step(c, u_first, k_vector, k_last, plane * (params.t_stride / 4u), t_vector, t_last, &acc);
+    }
+    exchange_outputs(local, point, row, column, g, k_first, t_first, &acc);
+}

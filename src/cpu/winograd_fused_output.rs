@@ -1,0 +1,33 @@
+//! Twin of `shaders/kernel/winograd_fused_output.wgsl`: the twins of the last two stages, one after the other.
+
+use super::{Finish, winograd_multiply, winograd_output};
+use crate::kernel::{FusedParams, MultiplyParams, OutputParams, WinogradFused, WinogradOutput};
+
+pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f32], dst: &mut [f32], f: Finish<'_>) {
+    let points = spec.algorithm.products();
+    let groups = (params.c / params.group_c) as usize;
+    let mut m = vec![0.0; points * (params.k * params.t_stride) as usize];
+    let multiply = MultiplyParams {
+        group_c: params.group_c,
+        group_k: params.group_k,
+        k_stride: params.k_stride,
+        t_stride: params.t_stride,
+    };
+    winograd_multiply::run(&multiply, points * groups, u, v, &mut m);
+    let output = OutputParams {
+        first: params.first,
+        tiles: params.tiles,
+        t_stride: params.t_stride,
+        tiles_y: params.tiles_y,
+        tiles_x: params.tiles_x,
+        k: params.k,
+        p: params.p,
+        q: params.q,
+        dst_offset: params.dst_offset,
+        bias_offset: params.bias_offset,
+        slopes_offset: params.slopes_offset,
+        act_a: params.act_a,
+        act_b: params.act_b,
+    };
+    winograd_output::run(&WinogradOutput { algorithm: spec.algorithm, epilogue: spec.epilogue }, &output, &m, dst, f);
+}

@@ -1,0 +1,256 @@
+//! The dispatches of the Winograd algorithms: how tiles are walked in chunks, and what each kernel is told.
+
+use super::steps::{Built, epilogue_operands};
+use super::{Packing, Preferences, Slot, Step, filter_planes, heuristics};
+use crate::caps::{Caps, Limits};
+use crate::error::{LimitError, Resource, Result};
+use crate::kernel::{
+    Blocking, Epilogue, FusedParams, Fusion, InputParams, MultiplyParams, OutputParams, Params, WinogradFused,
+    WinogradInput, WinogradMultiply, WinogradOutput, word,
+};
+use crate::layout::{Planes, Tiles, VECTOR};
+use crate::shape::Problem;
+use crate::winograd::Nested;
+
+/// V and M.
+const V: Slot = Slot::Workspace(0);
+const M: Slot = Slot::Workspace(1);
+
+/// A problem cut into the tiles of an algorithm.
+pub(super) struct Winograd<'a> {
+    problem: &'a Problem,
+    algorithm: Nested,
+    tiles: Tiles,
+}
+
+/// A run of tiles, from the first on.
+#[derive(Clone, Copy)]
+struct Chunk {
+    first: usize,
+    count: usize,
+}
+
+impl<'a> Winograd<'a> {
+    pub(super) fn new(problem: &'a Problem, algorithm: Nested) -> Self {
+        let outputs = [usize::from(algorithm.rows.m()), usize::from(algorithm.cols.m())];
+        Self { problem, algorithm, tiles: Tiles::new(problem.n, [problem.p, problem.q], outputs) }
+    }
+
+    /// Input transform, multiply, output transform for each chunk.
+    pub(super) fn staged(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
+        let conv = &self.problem.conv;
+        let rows = [conv.channels, conv.filters];
+        let Some(chunk) = self.chunk("staged", &rows, &caps.limits, preferences.workspace_limit)? else {
+            return Ok(self.nothing());
+        };
+        let [v, m] = rows.map(|rows| self.planes(rows, chunk));
+        let batches = self.algorithm.products() * conv.groups;
+        let blocking = heuristics::blocking(self.problem.filters_per_group(), chunk, batches, caps);
+        let steps = self
+            .chunks(chunk)
+            .flat_map(|chunk| [self.input(chunk, &v), self.multiply(chunk, &v, blocking), self.output(chunk, &m)]);
+        Ok(self.built(steps.collect(), vec![v.len(), m.len()]))
+    }
+
+    /// Input transform, then the rest, for each chunk.
+    pub(super) fn fused_output(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
+        let rows = [self.problem.conv.channels];
+        let Some(chunk) = self.chunk("fused_output", &rows, &caps.limits, preferences.workspace_limit)? else {
+            return Ok(self.nothing());
+        };
+        let v = self.planes(rows[0], chunk);
+        let kernel = self.fused_kernel(Fusion::Output, chunk, caps, preferences)?;
+        let steps =
+            self.chunks(chunk).flat_map(|chunk| [self.input(chunk, &v), self.fused_step(chunk, v.stride(), kernel)]);
+        Ok(self.built(steps.collect(), vec![v.len()]))
+    }
+
+    /// Everything in one kernel; more than one dispatch only beyond the reach of a grid.
+    pub(super) fn fused(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
+        if self.tiles.count() == 0 {
+            return Ok(self.nothing());
+        }
+        let kernel = self.fused_kernel(Fusion::Input, self.tiles.count(), caps, preferences)?;
+        let reach = caps.limits.max_compute_workgroups_per_dimension as usize * kernel.blocking.tiles as usize;
+        let steps = self.chunks(reach).map(|chunk| self.fused_step(chunk, 0, kernel));
+        Ok(self.built(steps.collect(), Vec::new()))
+    }
+
+    fn nothing(&self) -> Built {
+        self.built(Vec::new(), Vec::new())
+    }
+
+    fn built(&self, steps: Vec<Step>, workspace: Vec<usize>) -> Built {
+        Built { packing: Packing::Winograd(self.algorithm), steps, workspace }
+    }
+
+    fn planes(&self, rows: usize, columns: usize) -> Planes {
+        Planes { points: self.algorithm.products(), rows, columns }
+    }
+
+    fn chunks(&self, chunk: usize) -> impl Iterator<Item = Chunk> + use<> {
+        let all = self.tiles.count();
+        (0..all).step_by(chunk).map(move |first| Chunk { first, count: chunk.min(all - first) })
+    }
+
+    fn input(&self, chunk: Chunk, v: &Planes) -> Step {
+        let kernel = WinogradInput { algorithm: self.algorithm };
+        let conv = &self.problem.conv;
+        let params = InputParams {
+            first: word(chunk.first),
+            tiles: word(chunk.count),
+            t_stride: word(v.stride()),
+            tiles_y: word(self.tiles.y),
+            tiles_x: word(self.tiles.x),
+            c: word(conv.channels),
+            h: word(self.problem.h),
+            w: word(self.problem.w),
+            pad_top: word(conv.padding.top),
+            pad_left: word(conv.padding.left),
+            src_offset: 0,
+        };
+        Step {
+            kernel: kernel.spec(),
+            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(conv.channels), 1],
+            params: params.words(),
+            operands: vec![Slot::Input, V],
+        }
+    }
+
+    fn multiply(&self, chunk: Chunk, v: &Planes, blocking: Blocking) -> Step {
+        let conv = &self.problem.conv;
+        let params = MultiplyParams {
+            group_c: word(self.problem.channels_per_group()),
+            group_k: word(self.problem.filters_per_group()),
+            k_stride: word(filter_planes(conv, self.algorithm).stride()),
+            t_stride: word(v.stride()),
+        };
+        Step {
+            kernel: WinogradMultiply { blocking }.spec(),
+            grid: [
+                word(chunk.count).div_ceil(blocking.tiles),
+                word(self.problem.filters_per_group()).div_ceil(blocking.filters),
+                word(self.algorithm.products() * conv.groups),
+            ],
+            params: params.words(),
+            operands: vec![Slot::Packed, V, M],
+        }
+    }
+
+    fn output(&self, chunk: Chunk, m: &Planes) -> Step {
+        let conv = &self.problem.conv;
+        let kernel = WinogradOutput { algorithm: self.algorithm, epilogue: Epilogue::of(conv) };
+        let params = OutputParams {
+            first: word(chunk.first),
+            tiles: word(chunk.count),
+            t_stride: word(m.stride()),
+            tiles_y: word(self.tiles.y),
+            tiles_x: word(self.tiles.x),
+            k: word(conv.filters),
+            p: word(self.problem.p),
+            q: word(self.problem.q),
+            act_a: conv.activation.arguments()[0],
+            act_b: conv.activation.arguments()[1],
+            ..Default::default()
+        };
+        Step {
+            kernel: kernel.spec(),
+            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(conv.filters), 1],
+            params: params.words(),
+            operands: [M, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
+        }
+    }
+
+    /// The fused kernel with the blocking that was asked for, or the planner's.
+    fn fused_kernel(
+        &self,
+        fusion: Fusion,
+        tiles: usize,
+        caps: &Caps,
+        preferences: &Preferences,
+    ) -> Result<WinogradFused, LimitError> {
+        let epilogue = Epilogue::of(&self.problem.conv);
+        let kernel = |blocking| WinogradFused { algorithm: self.algorithm, fusion, blocking, epilogue };
+        match preferences.fused_blocking {
+            Some(blocking) => Ok(kernel(blocking)),
+            None => heuristics::fused_blocking(self.problem, tiles, caps, kernel).map(kernel),
+        }
+    }
+
+    fn fused_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradFused) -> Step {
+        let conv = &self.problem.conv;
+        let params = FusedParams {
+            first: word(chunk.first),
+            tiles: word(chunk.count),
+            t_stride: word(t_stride),
+            tiles_y: word(self.tiles.y),
+            tiles_x: word(self.tiles.x),
+            c: word(conv.channels),
+            h: word(self.problem.h),
+            w: word(self.problem.w),
+            pad_top: word(conv.padding.top),
+            pad_left: word(conv.padding.left),
+            group_c: word(self.problem.channels_per_group()),
+            group_k: word(self.problem.filters_per_group()),
+            k_stride: word(filter_planes(conv, self.algorithm).stride()),
+            k: word(conv.filters),
+            p: word(self.problem.p),
+            q: word(self.problem.q),
+            act_a: conv.activation.arguments()[0],
+            act_b: conv.activation.arguments()[1],
+            ..Default::default()
+        };
+        let source = match kernel.fusion {
+            Fusion::Output => V,
+            Fusion::Input => Slot::Input,
+        };
+        let blocks = conv.groups * self.problem.filters_per_group().div_ceil(kernel.blocking.filters as usize);
+        Step {
+            kernel: kernel.spec(),
+            grid: [word(chunk.count).div_ceil(kernel.blocking.tiles), word(blocks), 1],
+            params: params.words(),
+            operands: [source, Slot::Packed, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
+        }
+    }
+
+    /// How many tiles are in flight at once, where the planes between the steps have these rows: all, if the planes
+    /// then respect the workspace limit and the device's bounds, else even chunks that do. `None` if there are no
+    /// tiles.
+    fn chunk(
+        &self,
+        family: &str,
+        rows: &[usize],
+        limits: &Limits,
+        workspace_limit: u64,
+    ) -> Result<Option<usize>, LimitError> {
+        let tiles = self.tiles.count();
+        if tiles == 0 {
+            return Ok(None);
+        }
+        let who = format!("{family} {}", self.algorithm);
+        let bytes = |rows: usize| 4 * self.algorithm.products() as u64 * rows as u64;
+        let (sum, widest) = (rows.iter().map(|&r| bytes(r)).sum::<u64>(), rows.iter().map(|&r| bytes(r)).max());
+        let widest = widest.unwrap_or(1);
+        let smallest = (tiles.min(VECTOR) as u64).next_multiple_of(VECTOR as u64);
+        LimitError::check(&who, Resource::WorkspaceBytes, smallest * sum, workspace_limit)?;
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        LimitError::check(&who, Resource::BindingBytes, smallest * widest, binding)?;
+        let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
+        let per_workgroup = u64::from(WinogradInput { algorithm: self.algorithm }.tiles());
+        let most = (workspace_limit / sum)
+            .min(binding / widest)
+            .min(workgroups.saturating_mul(per_workgroup))
+            // Rows are reached by 32-bit indices.
+            .min(u64::from(u32::MAX) / (widest / 4));
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        // Rows are padded to vectors, so only whole vectors count.
+        if most >= tiles.next_multiple_of(VECTOR) {
+            return Ok(Some(tiles));
+        }
+        let most = most / VECTOR * VECTOR;
+        let even = tiles.div_ceil(tiles.div_ceil(most));
+        // Whole workgroups where there is room for them.
+        let whole = even.next_multiple_of(usize::try_from(per_workgroup).unwrap_or(1));
+        Ok(Some(if whole <= most { whole } else { most }))
+    }
+}
