@@ -173,7 +173,13 @@ impl Canvas<'_> {
     }
 
     /// The axis' grid lines between two heights, with its labels above and below and its name at the foot.
-    pub(super) fn axis(&self, axis: &Axis, (top, foot): (i32, i32), name: &str, label: impl Fn(f64) -> String) -> Result<()> {
+    pub(super) fn axis(
+        &self,
+        axis: &Axis,
+        (top, foot): (i32, i32),
+        name: &str,
+        label: impl Fn(f64) -> String,
+    ) -> Result<()> {
         for tick in axis.ticks() {
             let x = axis.at(tick);
             self.line((x, top), (x, foot), GRID)?;
