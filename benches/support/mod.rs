@@ -1,6 +1,7 @@
 //! What the benches share: data, and a GPU if the machine has one.
 #![allow(dead_code, reason = "each bench is a crate of its own and uses its part")]
 
+#[cfg(feature = "gpu")]
 use winoconv::gpu::{AdapterChoice, Context, ContextOptions};
 use winoconv::{Algorithm, Conv, Preferences, Problem, Tolerance};
 
@@ -21,6 +22,7 @@ pub(crate) fn data(len: usize) -> Vec<f32> {
 }
 
 /// The best adapter, software if need be; says which, or that there is none.
+#[cfg(feature = "gpu")]
 pub(crate) fn gpu(bench: &str) -> Option<Context> {
     let open = |choice| pollster::block_on(Context::new(&ContextOptions::default().adapter(choice)));
     match open(AdapterChoice::Hardware).or_else(|_| open(AdapterChoice::Software)) {
