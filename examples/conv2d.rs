@@ -11,9 +11,9 @@ fn main() -> Result<(), Error> {
     let weights: Vec<f32> = (0..conv.weights_len()).map(|i| (i as f32 * 0.7).sin() / 5.0).collect();
     let layer = Layer::new_blocking(&device, conv, Weights::new(&weights).bias(&[0.1; 16]), Preferences::new())?;
 
-    let image: Vec<f32> = (0..3 * 64 * 64).map(|i| (i as f32 * 0.01).cos()).collect();
+    let image: Vec<f32> = (0..3 * 64 * 64).map(|i| (i as f32 * 0.37).cos()).collect();
     let output = layer.run_blocking([1, 3, 64, 64], &image)?;
-    println!("{:?}, first values {:?}", output.shape, &output.data[..4]);
+    println!("{:?}, values {:?}", output.shape, &output.data[500..504]);
     println!("{}", output.account);
     Ok(())
 }

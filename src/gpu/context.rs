@@ -152,7 +152,7 @@ impl Context {
     /// The pipeline of a kernel, compiled on first use and kept.
     ///
     /// # Errors
-    /// Whatever [`crate::wgsl::check`] or the device finds.
+    /// Whatever [`crate::wgsl::check()`] or the device finds.
     pub async fn pipeline(&self, spec: &KernelSpec) -> Result<Arc<Pipeline>> {
         let pipelines = || self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines().get(spec) {

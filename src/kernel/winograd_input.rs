@@ -17,7 +17,7 @@ impl WinogradInput {
         KernelSpec::WinogradInput(self)
     }
 
-    /// Tiles of a workgroup, see [`tiles_per_workgroup`].
+    /// Tiles of a workgroup, see `tiles_per_workgroup`.
     pub fn tiles(&self) -> u32 {
         tiles_per_workgroup(self.algorithm)
     }

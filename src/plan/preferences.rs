@@ -38,8 +38,8 @@ impl Tolerance {
     }
 }
 
-/// Twice the error of direct summation: F(4,3) with our default points from C = 64 on, F(2,3) and the
-/// transforms with x^2 + 1 always; never F(6,3), nor F(4,3) with the textbook's points.
+/// Twice the error of direct summation. Of the square transforms of 3 x 3 that admits F(2,3) and F(4q,3) from 2 channels
+/// on, F(6q,3) from 5, F(4,3) with our default points from 25; never F(6,3), nor F(4,3) with the textbook's points.
 impl Default for Tolerance {
     fn default() -> Self {
         Self::TimesDirect(2.0)

@@ -1,7 +1,7 @@
 //! `cargo xtask matrices`: the transforms of an algorithm as they are, with what they cost and how exact they are.
 
 use anyhow::Context as _;
-use winoconv::winograd::{F, Nested, Program, error_bound};
+use winoconv::winograd::{F, Nested, Points, Program, error_bound};
 
 /// Options of `matrices`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,8 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
         let (transform, programs) = (f.transform()?, f.programs()?);
         let points: Vec<String> = f.points_used()?.iter().map(ToString::to_string).collect();
         let square = Nested::square(f);
-        println!("{f}  ({}): points {}, infinity", f.label(), points.join(", "));
+        let modulus = if f.points() == Points::Quadratic { ", and the modulus x^2 + 1" } else { "" };
+        println!("{f}  ({}): points {}, infinity{modulus}", f.label(), points.join(", "));
         println!(
             "  {} products for {} outputs; squared {:.2} times fewer multiplications, amplification {:.2}, \
              expected error at C = 64 {:.1e}",

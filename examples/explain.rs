@@ -1,0 +1,86 @@
+//! What would run, and why nothing else: the plan of a convolution, its kernels, every rejected candidate, and on
+//! request a kernel's full text. Planning touches no device, so plans for devices that are not here can be read too.
+//!
+//! `cargo run --example explain -- [N,C,H,W,K,R] [--webgpu] [--shader NAME]`
+
+use std::process::ExitCode;
+
+use winoconv::caps::Caps;
+use winoconv::kernel::KernelSpec;
+use winoconv::plan::Verdict;
+use winoconv::{Conv, Device, Error, Plan, Preferences, wgsl};
+
+const USAGE: &str = "usage: explain [N,C,H,W,K,R] [--webgpu] [--shader NAME]
+  N,C,H,W,K,R    batch, channels, height, width, filters, filter size (default 1,64,56,56,64,3; padding R/2)
+  --webgpu       plan for WebGPU's default limits instead of the best device of this machine
+  --shader NAME  print the text of the plan's kernels whose name contains NAME";
+
+struct Asked {
+    sizes: [usize; 6],
+    webgpu: bool,
+    shader: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let Some(asked) = read(std::env::args().skip(1)) else {
+        eprintln!("{USAGE}");
+        return ExitCode::FAILURE;
+    };
+    match explain(&asked) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn explain(asked: &Asked) -> Result<(), Error> {
+    let [n, c, h, w, k, r] = asked.sizes;
+    let caps = if asked.webgpu {
+        Caps::webgpu_default()
+    } else {
+        let device = Device::best_blocking();
+        if let Some(fallback) = device.fallback() {
+            println!("{fallback}\n");
+        }
+        device.caps().clone()
+    };
+    let problem = Conv::new(c, k, [r, r]).padding(r / 2).on([n, c, h, w])?;
+    let plan = Plan::new(&problem, &caps, &Preferences::new())?;
+    println!("{plan}");
+
+    let packing: Vec<_> = plan.packing.steps(&problem.conv).iter().map(|step| step.kernel).collect();
+    println!("kernels, for the weights once: {}", names(&packing));
+    println!("kernels, for each run: {}", names(&plan.kernels()));
+    let is_out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(_));
+    let out = plan.candidates.iter().filter(|candidate| is_out(&candidate.verdict)).count();
+    println!("{out} of {} candidates are rejected, each with its reason above", plan.candidates.len());
+    if let Some(name) = &asked.shader {
+        let kernels = packing.into_iter().chain(plan.kernels());
+        for kernel in kernels.filter(|kernel| kernel.name().contains(name)) {
+            println!("\n{}", wgsl::source(&kernel)?.text);
+        }
+    }
+    Ok(())
+}
+
+fn names(kernels: &[KernelSpec]) -> String {
+    let names: Vec<String> = kernels.iter().map(KernelSpec::name).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn read(mut words: impl Iterator<Item = String>) -> Option<Asked> {
+    let mut asked = Asked { sizes: [1, 64, 56, 56, 64, 3], webgpu: false, shader: None };
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--webgpu" => asked.webgpu = true,
+            "--shader" => asked.shader = Some(words.next()?),
+            sizes => {
+                let sizes: Option<Vec<usize>> = sizes.split(',').map(|size| size.parse().ok()).collect();
+                asked.sizes = sizes?.try_into().ok()?;
+            }
+        }
+    }
+    Some(asked)
+}
