@@ -204,13 +204,15 @@ fn chunk_of_tiles(
     LimitError::check(&who, Resource::WorkspaceBytes, smallest.next_multiple_of(4) * (v + m), workspace_limit)?;
     let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
     LimitError::check(&who, Resource::BindingBytes, smallest.next_multiple_of(4) * v.max(m), binding)?;
+    let reach = u64::from(u32::MAX);
+    LimitError::check(&who, Resource::IndexRange, smallest.next_multiple_of(4) * v.max(m) / 4, reach)?;
     let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
     let per_workgroup = u64::from(WinogradInput { algorithm }.tiles());
     let most = (workspace_limit / (v + m))
         .min(binding / v.max(m))
         .min(workgroups.saturating_mul(per_workgroup))
         // M's rows are reached by 32-bit indices.
-        .min(u64::from(u32::MAX) / (v.max(m) / 4));
+        .min(reach / (v.max(m) / 4));
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     // Rows are padded to vectors, so only whole vectors count.
     let most = if most >= tiles.next_multiple_of(VECTOR) { tiles } else { most / VECTOR * VECTOR };
