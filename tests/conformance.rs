@@ -8,6 +8,7 @@
 //! every entry point. On GPUs it goes through two of the six, in turn over problems, algorithms and devices; a last
 //! round runs whatever combination of algorithm, device and entry point did not come up, and the suite asserts that
 //! each did.
+#![cfg(feature = "gpu")]
 
 mod support;
 
@@ -15,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use support::data::{Case, Data, assert_exact, assert_within};
 use support::entry::EntryPoint;
-use support::on_gpus;
+use support::gpus::on_gpus;
 use support::problems::{self, Algorithms};
 use winoconv::plan::{Reason, Verdict};
 use winoconv::winograd::{F, Nested};

@@ -1,6 +1,7 @@
 //! Properties over the whole space of attributes: every legal algorithm against the f64 reference, linearity, and
 //! that a shifted input has a shifted output. `PROPTEST_CASES` sets the number of cases, `PROPTEST_RNG_SEED` other
 //! cases than the usual ones.
+#![cfg(feature = "gpu")]
 
 mod support;
 
@@ -10,7 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use support::data::{Case, Data, worst_ratio};
 use support::entry::EntryPoint;
-use support::on_one_gpu;
+use support::gpus::on_one_gpu;
 use winoconv::plan::{Reason, Verdict};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Algorithm, Conv, Device, Layer, Padding, Preferences, Problem, Tolerance};

@@ -1,11 +1,12 @@
 //! The GPU's buffers against the twins', stage by stage: each stage gets the same input on both sides (the GPU's own
 //! result of the stage before), so that what differs is that stage's doing, and each is held to its own bound.
+#![cfg(feature = "gpu")]
 
 mod support;
 
 use pollster::block_on;
 use support::data::{Case, Data};
-use support::on_gpus;
+use support::gpus::on_gpus;
 use support::stage::{Stage, TransformBound, dot_bound};
 use winoconv::cpu::{self, Operands};
 use winoconv::gpu::{self, Bound, Tensors};

@@ -86,7 +86,7 @@ impl Case {
                 Data::Normal => scale * random.normal(),
                 Data::Integer => random.below(5) as f64 - 2.0,
                 Data::Wide => random.sign() * ((random.uniform() - 0.5) * 24.0).exp2(),
-                Data::Cancelling => (if i % 2 == 0 { 1.0 } else { -1.0 }) * (1000.0 + random.uniform()),
+                Data::Cancelling => (if i.is_multiple_of(2) { 1.0 } else { -1.0 }) * (1000.0 + random.uniform()),
             };
             (0..len).map(value).map(|x| x as f32).collect()
         };
