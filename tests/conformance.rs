@@ -18,9 +18,11 @@ use support::data::{Case, Data, assert_exact, assert_within};
 use support::entry::EntryPoint;
 use support::gpus::on_gpus;
 use support::problems::{self, Algorithms};
+use winoconv::caps::{Caps, Limits};
+use winoconv::gpu::{self, Bound, Tensors};
 use winoconv::plan::{Reason, Verdict};
 use winoconv::winograd::{F, Nested};
-use winoconv::{Activation, Algorithm, Conv, Device, Layer, Preferences, Problem, Tolerance};
+use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Problem, Tolerance, cpu, wgpu};
 
 /// A problem, one algorithm for it, and what is expected.
 struct Job {
@@ -160,6 +162,71 @@ fn gpus_conform() {
         let all = EntryPoint::ALL;
         let picks = |job: usize| vec![all[(job + device) % 6], all[(job + device + 3) % 6]];
         suite.get_or_init(Suite::new).run_all(&gpu.device(), &gpu.label, &all, picks);
+    });
+}
+
+/// Plans for a device with few workgroups and small bindings, run here: what real devices do only with images too large
+/// for a test, `direct` in several dispatches and chunks cut by a device's bounds.
+#[test]
+fn plans_of_smaller_devices_run_here() {
+    let problem = Conv::new(3, 5, [3, 3]).padding(1).bias(true).on([2, 3, 37, 29]);
+    let problem = problem.unwrap_or_else(|error| panic!("{error}"));
+    let case = Case::new(problem, Data::Normal, 21);
+    let exact = case.reference().all();
+    let base = Limits::WEBGPU_DEFAULT;
+    let few = Limits { max_compute_workgroups_per_dimension: 16, ..base };
+    let small = Limits { max_storage_buffer_binding_size: 48_000, ..base };
+    let staged = Algorithm::Staged(Nested::square(F::new(2, 3)));
+    let all = [(few, Algorithm::Direct, 3), (small, staged, 4)];
+    let plans = all.map(|(limits, algorithm, parts)| {
+        let caps = Caps { limits, ..Caps::webgpu_default() };
+        let plan = Plan::new(&problem, &caps, &forced(algorithm)).unwrap_or_else(|error| panic!("{error}"));
+        let got = plan.steps.len() / plan.kernels().len();
+        assert!(got >= parts, "{algorithm}: {got} parts, expected at least {parts}");
+        plan
+    });
+    for plan in &plans {
+        let packed = cpu::pack(plan, &case.weights);
+        let Case { input, weights, bias, slopes, .. } = &case;
+        let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes };
+        let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+        let mut output = vec![f32::NAN; exact.len()];
+        cpu::run(plan, &operands, &mut workspace, &mut output);
+        assert_within(
+            &output,
+            &exact,
+            &case.bound(plan.algorithm),
+            &format!("{} in parts on the host", plan.algorithm),
+        );
+    }
+    on_gpus("plans_of_smaller_devices_run_here", |gpu| {
+        let context = &gpu.context;
+        for plan in &plans {
+            let run = async {
+                let workspace = gpu::Workspace::new(context, &[plan]).await?;
+                let input = context.upload("input", &case.input).await?;
+                let weights = context.upload("weights", &case.weights).await?;
+                let packed = context.upload("packed", &cpu::pack(plan, &case.weights)).await?;
+                let bias = context.upload("bias", &case.bias).await?;
+                let output = context.upload("output", &vec![f32::NAN; exact.len()]).await?;
+                let tensors = Tensors {
+                    input: Some(((&input).into(), case.input.len())),
+                    output: Some(((&output).into(), exact.len())),
+                    weights: Some(((&weights).into(), case.weights.len())),
+                    packed: Some(((&packed).into(), plan.packing.len(&problem.conv))),
+                    bias: Some(((&bias).into(), case.bias.len())),
+                    slopes: None,
+                };
+                let bound = Bound::new(context, &plan.steps, &tensors, &workspace).await?;
+                let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+                bound.encode(&mut encoder);
+                context.queue().submit([encoder.finish()]);
+                context.download(&output, exact.len()).await
+            };
+            let what = format!("{} in parts on {}", plan.algorithm, gpu.label);
+            let got = pollster::block_on(run).unwrap_or_else(|error: winoconv::Error| panic!("{what}: {error}"));
+            assert_within(&got, &exact, &case.bound(plan.algorithm), &what);
+        }
     });
 }
 

@@ -9,8 +9,11 @@ use super::data::Case;
 
 /// What outputs hold before a run: a NaN, so that a word that is not written shows.
 const UNWRITTEN: u32 = 0x7fc0_beef;
-/// What lies around a caller's tensors: another NaN, which must be there afterwards, bit for bit.
+/// What lies around the caller's output: another NaN, which must be there afterwards, bit for bit.
 const GUARD: u32 = 0x7fc0_dead;
+/// What lies around the caller's input: a third NaN. Arithmetic passes a NaN's bits on, so a kernel that reads it and
+/// writes the result over a guard would otherwise leave no trace.
+const AROUND_INPUT: u32 = 0x7fc0_cafe;
 /// Words before the input, before the output and behind both: no multiples of any device's alignment, and both sides
 /// of 256 bytes.
 const BEFORE_INPUT: usize = 67;
@@ -84,8 +87,8 @@ impl EntryPoint {
 }
 
 /// `data` between guard words.
-fn guarded(data: impl IntoIterator<Item = f32>, before: usize) -> Vec<f32> {
-    let guards = |count| std::iter::repeat_n(f32::from_bits(GUARD), count);
+fn guarded(data: impl IntoIterator<Item = f32>, before: usize, guard: u32) -> Vec<f32> {
+    let guards = |count| std::iter::repeat_n(f32::from_bits(guard), count);
     guards(before).chain(data).chain(guards(BEHIND)).collect()
 }
 
@@ -100,9 +103,9 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
             let poison = vec![f32::NAN; len];
             context.queue().write_buffer(buffer, 0, bytemuck::cast_slice(&poison));
         }
-        let input = context.upload("input", &guarded(case.input.iter().copied(), BEFORE_INPUT)).await?;
+        let input = context.upload("input", &guarded(case.input.iter().copied(), BEFORE_INPUT, AROUND_INPUT)).await?;
         let unwritten = std::iter::repeat_n(f32::from_bits(UNWRITTEN), len);
-        let output = context.upload("output", &guarded(unwritten, BEFORE_OUTPUT)).await?;
+        let output = context.upload("output", &guarded(unwritten, BEFORE_OUTPUT, GUARD)).await?;
         let (from, to) = (Tensor::at(&input, 4 * BEFORE_INPUT as u64), Tensor::at(&output, 4 * BEFORE_OUTPUT as u64));
         let bound = layer.bind(shape, from, to, &workspace).await?;
         assert_eq!(bound.len(), plan.steps.len(), "{what}: a dispatch for each step");
