@@ -128,7 +128,7 @@ fn buffers_that_cannot_be_bound_are_refused() {
         assert_eq!(bind((&input).into(), Tensor::at(&output, 4000), &room), length("the output", 80, 0));
         let unsupported = |error: Error, text: &str| match error {
             Error::Unsupported { what, why } => {
-                assert!(format!("{what}: {why}").contains(text), "{text}: {what}, {why}")
+                assert!(format!("{what}: {why}").contains(text), "{text}: {what}, {why}");
             }
             other => panic!("expected Unsupported, got {other}"),
         };

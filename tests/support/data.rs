@@ -9,16 +9,16 @@ use winoconv::cpu::{Reference, error_bound};
 use winoconv::{Algorithm, Problem, Weights};
 
 /// `SplitMix64`: the same numbers on every machine.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// A sequence of its own for each seed.
-    pub const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
     /// 64 random bits.
-    pub const fn next(&mut self) -> u64 {
+    pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -27,30 +27,30 @@ impl Random {
     }
 
     /// One of `0..bound`.
-    pub const fn below(&mut self, bound: usize) -> usize {
+    pub(crate) const fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
 
     /// Uniform in (0, 1).
-    pub fn uniform(&mut self) -> f64 {
+    pub(crate) fn uniform(&mut self) -> f64 {
         ((self.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
     /// Normal with deviation 1, by Box and Muller.
-    pub fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * self.uniform().ln()).sqrt();
         radius * (std::f64::consts::TAU * self.uniform()).cos()
     }
 
     /// 1 or -1.
-    pub const fn sign(&mut self) -> f64 {
+    pub(crate) const fn sign(&mut self) -> f64 {
         if self.next() & 1 == 0 { 1.0 } else { -1.0 }
     }
 }
 
 /// What the numbers are like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Data {
+pub(crate) enum Data {
     /// Input N(0, 1), weights N(0, 1) / (3 sqrt C): what networks see.
     Normal,
     /// Integers from -2 to 2: every sum is exact, and so are the transforms with dyadic matrices.
@@ -62,22 +62,22 @@ pub enum Data {
 }
 
 /// A problem with its operands.
-pub struct Case {
+pub(crate) struct Case {
     /// The problem.
-    pub problem: Problem,
+    pub(crate) problem: Problem,
     /// NCHW.
-    pub input: Vec<f32>,
+    pub(crate) input: Vec<f32>,
     /// `[K, C / groups, R, S]`.
-    pub weights: Vec<f32>,
+    pub(crate) weights: Vec<f32>,
     /// K elements, or none.
-    pub bias: Vec<f32>,
+    pub(crate) bias: Vec<f32>,
     /// K elements, or none.
-    pub slopes: Vec<f32>,
+    pub(crate) slopes: Vec<f32>,
 }
 
 impl Case {
     /// Random operands for a problem.
-    pub fn new(problem: Problem, data: Data, seed: u64) -> Self {
+    pub(crate) fn new(problem: Problem, data: Data, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let conv = problem.conv;
         let deviation = 1.0 / (3.0 * (problem.channels_per_group() as f64).sqrt());
@@ -98,13 +98,13 @@ impl Case {
     }
 
     /// The exact result.
-    pub fn reference(&self) -> Reference<'_> {
+    pub(crate) fn reference(&self) -> Reference<'_> {
         let Self { problem, input, weights, bias, slopes } = self;
         Reference { problem, input, weights, bias, slopes }
     }
 
     /// The operands as a layer takes them.
-    pub fn operands(&self) -> Weights<'_> {
+    pub(crate) fn operands(&self) -> Weights<'_> {
         let mut weights = Weights::new(&self.weights);
         if self.problem.conv.bias {
             weights = weights.bias(&self.bias);
@@ -116,13 +116,13 @@ impl Case {
     }
 
     /// The bound on each output of an algorithm.
-    pub fn bound(&self, algorithm: Algorithm) -> Vec<f64> {
+    pub(crate) fn bound(&self, algorithm: Algorithm) -> Vec<f64> {
         error_bound(&self.reference(), algorithm).unwrap_or_else(|error| panic!("bound of {algorithm}: {error}"))
     }
 }
 
 /// The largest error in parts of its bound, and where it is; NaN counts as infinitely wrong.
-pub fn worst_ratio(got: &[f32], exact: &[f64], bound: &[f64]) -> (f64, usize) {
+pub(crate) fn worst_ratio(got: &[f32], exact: &[f64], bound: &[f64]) -> (f64, usize) {
     assert_eq!((got.len(), bound.len()), (exact.len(), exact.len()), "as many results and bounds as outputs");
     let ratio = |i: usize| {
         let error = (f64::from(got[i]) - exact[i]).abs();
@@ -138,7 +138,7 @@ pub fn worst_ratio(got: &[f32], exact: &[f64], bound: &[f64]) -> (f64, usize) {
 }
 
 /// Fails if an output is further from the exact one than its bound; returns the worst error in parts of its bound.
-pub fn assert_within(got: &[f32], exact: &[f64], bound: &[f64], what: &str) -> f64 {
+pub(crate) fn assert_within(got: &[f32], exact: &[f64], bound: &[f64], what: &str) -> f64 {
     let (ratio, at) = worst_ratio(got, exact, bound);
     assert!(
         ratio <= 1.0,
@@ -152,7 +152,7 @@ pub fn assert_within(got: &[f32], exact: &[f64], bound: &[f64], what: &str) -> f
 }
 
 /// Fails unless every output is exactly the expected number; the sign of a zero is free.
-pub fn assert_exact(got: &[f32], exact: &[f64], what: &str) {
+pub(crate) fn assert_exact(got: &[f32], exact: &[f64], what: &str) {
     assert_eq!(got.len(), exact.len(), "{what}: length");
     let bits = |x: f32| (x + 0.0).to_bits();
     let wrong = got.iter().zip(exact).position(|(&got, &exact)| bits(got) != bits(exact as f32));

@@ -22,7 +22,7 @@ const BEHIND: usize = 37;
 
 /// A way to run a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EntryPoint {
+pub(crate) enum EntryPoint {
     /// `run`
     Run,
     /// `run_with_workspace`, an empty one.
@@ -39,12 +39,13 @@ pub enum EntryPoint {
 
 impl EntryPoint {
     /// Those of a GPU.
-    pub const ALL: [Self; 6] = [Self::Run, Self::Fresh, Self::Dirty, Self::Oversized, Self::Encode, Self::EncodePass];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Run, Self::Fresh, Self::Dirty, Self::Oversized, Self::Encode, Self::EncodePass];
     /// Those of the processor.
-    pub const HOST: [Self; 4] = [Self::Run, Self::Fresh, Self::Dirty, Self::Oversized];
+    pub(crate) const HOST: [Self; 4] = [Self::Run, Self::Fresh, Self::Dirty, Self::Oversized];
 
     /// Runs `layer` on the input of `case`. `what` stands in messages.
-    pub fn run(self, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
+    pub(crate) fn run(self, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
         let failed = |error: winoconv::Error| -> ! { panic!("{what}: {error}") };
         let shape = case.problem.input_shape();
         let mut workspace = Workspace::new();

@@ -9,29 +9,29 @@ use winoconv::gpu::{AdapterChoice, Context, ContextOptions, ShaderChecks, adapte
 
 /// A failure of a driver that we know of and cannot mend: the test must then fail with this message on this adapter,
 /// and one that passes is an error, so that the list stays true.
-pub struct KnownFailure {
+pub(crate) struct KnownFailure {
     /// Part of the adapter's name or driver.
-    pub adapter: &'static str,
+    pub(crate) adapter: &'static str,
     /// The test's name.
-    pub test: &'static str,
+    pub(crate) test: &'static str,
     /// Part of the message.
-    pub message: &'static str,
+    pub(crate) message: &'static str,
 }
 
 /// All of them.
-pub const KNOWN_FAILURES: &[KnownFailure] = &[];
+pub(crate) const KNOWN_FAILURES: &[KnownFailure] = &[];
 
 /// A device under test.
-pub struct Gpu {
+pub(crate) struct Gpu {
     /// Adapter, and how the device was opened.
-    pub label: String,
+    pub(crate) label: String,
     /// The device.
-    pub context: Context,
+    pub(crate) context: Context,
 }
 
 impl Gpu {
     /// As the front door takes it.
-    pub fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.context.clone().into()
     }
 }
@@ -87,7 +87,7 @@ fn open(label: &str, options: &ContextOptions) -> Gpu {
 }
 
 /// The devices for a test, or none with the skip reported.
-pub fn gpus_for(test: &str) -> &'static [Gpu] {
+pub(crate) fn gpus_for(test: &str) -> &'static [Gpu] {
     match policy() {
         Policy::Off => {
             skipped(test, "WINOCONV_GPU=off");
@@ -105,21 +105,21 @@ pub fn gpus_for(test: &str) -> &'static [Gpu] {
 }
 
 /// Runs a test on every device, and holds it against [`KNOWN_FAILURES`].
-pub fn on_gpus(test: &str, run: impl Fn(&Gpu)) {
+pub(crate) fn on_gpus(test: &str, run: impl Fn(&Gpu)) {
     for gpu in gpus_for(test) {
         judge(test, gpu, KNOWN_FAILURES, || run(gpu));
     }
 }
 
 /// Runs a test on the first device alone: for what does not depend on how a device was opened.
-pub fn on_one_gpu(test: &str, run: impl Fn(&Gpu)) {
+pub(crate) fn on_one_gpu(test: &str, run: impl Fn(&Gpu)) {
     if let Some(gpu) = gpus_for(test).first() {
         judge(test, gpu, KNOWN_FAILURES, || run(gpu));
     }
 }
 
 /// A failure is expected or resumed; a success where a failure was expected is a failure.
-pub fn judge(test: &str, gpu: &Gpu, known: &[KnownFailure], run: impl FnOnce()) {
+pub(crate) fn judge(test: &str, gpu: &Gpu, known: &[KnownFailure], run: impl FnOnce()) {
     let caps = gpu.context.caps();
     let here = |known: &&KnownFailure| {
         known.test == test && (caps.name.contains(known.adapter) || caps.driver.contains(known.adapter))

@@ -3,19 +3,19 @@
 //! ([`entry`]) and the bounds of single stages ([`stage`]).
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
 
-pub mod data;
+pub(crate) mod data;
 #[cfg(feature = "gpu")]
-pub mod entry;
+pub(crate) mod entry;
 #[cfg(feature = "gpu")]
-pub mod gpus;
-pub mod problems;
-pub mod stage;
+pub(crate) mod gpus;
+pub(crate) mod problems;
+pub(crate) mod stage;
 
 use std::fs::OpenOptions;
 use std::io::Write;
 
 /// Says that a test did not run, on the terminal and in the file that `WINOCONV_SKIP_LOG` names.
-pub fn skipped(test: &str, reason: &str) {
+pub(crate) fn skipped(test: &str, reason: &str) {
     let line = format!("SKIPPED {test}: {reason}");
     println!("{line}");
     if let Some(path) = std::env::var_os("WINOCONV_SKIP_LOG") {

@@ -3,22 +3,22 @@
 use winoconv::{Activation, Conv, Padding};
 
 /// A problem of the suite.
-pub struct Entry {
+pub(crate) struct Entry {
     /// What is special about it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The operator.
-    pub conv: Conv,
+    pub(crate) conv: Conv,
     /// `[N, C, H, W]`
-    pub shape: [usize; 4],
+    pub(crate) shape: [usize; 4],
     /// Whether the workspace is limited so that the work is cut into chunks.
-    pub chunked: bool,
+    pub(crate) chunked: bool,
     /// How many algorithms it is run with; the rest of the suite has the others.
-    pub algorithms: Algorithms,
+    pub(crate) algorithms: Algorithms,
 }
 
 /// How much of the list of algorithms a problem takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithms {
+pub(crate) enum Algorithms {
     /// Each one that applies.
     All,
     /// `direct` and so many others, other ones for each problem.
@@ -30,7 +30,7 @@ const fn padding(top: usize, bottom: usize, left: usize, right: usize) -> Paddin
 }
 
 /// The table. `n, [h, w]` is the input's size, its channels are the operator's.
-pub fn all() -> Vec<Entry> {
+pub(crate) fn all() -> Vec<Entry> {
     let mut all = Vec::new();
     let mut add = |name, conv: Conv, n, [h, w]: [usize; 2], algorithms| {
         all.push(Entry { name, conv, shape: [n, conv.channels, h, w], chunked: false, algorithms });

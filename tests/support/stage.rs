@@ -6,7 +6,7 @@ use winoconv::winograd::{F, Nested, Programs};
 
 /// Which matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// `G`
     Filter,
     /// `B^T`
@@ -39,24 +39,24 @@ impl Side {
 }
 
 /// A two-dimensional transform's bound.
-pub struct TransformBound {
+pub(crate) struct TransformBound {
     down: Side,
     across: Side,
 }
 
 impl TransformBound {
     /// The bound of one stage of an algorithm.
-    pub fn new(algorithm: Nested, stage: Stage) -> Self {
+    pub(crate) fn new(algorithm: Nested, stage: Stage) -> Self {
         Self { down: Side::new(algorithm.rows, stage), across: Side::new(algorithm.cols, stage) }
     }
 
     /// Values that go in.
-    pub const fn inputs(&self) -> usize {
+    pub(crate) const fn inputs(&self) -> usize {
         self.down.cols * self.across.cols
     }
 
     /// The bound on each value that comes out of `x`, row by row, with `extra` more roundings afterwards.
-    pub fn of(&self, x: &[f64], extra: u32) -> Vec<f64> {
+    pub(crate) fn of(&self, x: &[f64], extra: u32) -> Vec<f64> {
         let Self { down, across } = self;
         assert_eq!(x.len(), self.inputs(), "a whole tile");
         let gamma = gamma(down.roundings + across.roundings + extra);
@@ -75,7 +75,7 @@ impl TransformBound {
 }
 
 /// The bound on a sum of products.
-pub fn dot_bound(terms: impl Iterator<Item = (f32, f32)>) -> f64 {
+pub(crate) fn dot_bound(terms: impl Iterator<Item = (f32, f32)>) -> f64 {
     let (mut sum, mut count) = (0.0, 0);
     for (x, y) in terms {
         sum += (f64::from(x) * f64::from(y)).abs();
