@@ -35,7 +35,7 @@ fn shader_text(c: &mut Criterion) {
     group.finish();
     let mut group = c.benchmark_group("check");
     for kernel in &kernels {
-        let check = || wgsl::check(black_box(kernel), &Limits::WEBGPU_DEFAULT).expect("a kernel without findings");
+        let check = || wgsl::check(black_box(kernel), &Limits::LARGEST).expect("a kernel without findings");
         group.bench_function(kernel.name(), |b| b.iter(check));
     }
     group.finish();

@@ -73,6 +73,15 @@ impl Limits {
         min_uniform_buffer_offset_alignment: 256,
     };
 
+    /// The most workgroup memory and invocations that any device is known to have (NVIDIA's through Vulkan): what no
+    /// kernel variant may exceed.
+    pub const LARGEST: Self = Self {
+        max_compute_workgroup_storage_size: 48 << 10,
+        max_compute_invocations_per_workgroup: 1024,
+        max_compute_workgroup_size: [1024, 1024, 64],
+        ..Self::WEBGPU_DEFAULT
+    };
+
     /// The host's bounds: none but the index range.
     pub const HOST: Self = Self {
         max_compute_workgroup_storage_size: u32::MAX,

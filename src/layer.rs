@@ -223,8 +223,8 @@ impl Layer {
     /// encoding the result creates no GPU object.
     ///
     /// # Errors
-    /// As [`Self::run`]; buffers that are too short, misaligned, of the wrong usage, or one for both ends; a device
-    /// that is no GPU.
+    /// As [`Self::run`]; buffers that are too short, misaligned, of the wrong usage, or one for both ends; a workspace
+    /// that is too small or of another device; a device that is no GPU.
     pub async fn bind(
         &self,
         shape: [usize; 4],
@@ -246,6 +246,7 @@ impl Layer {
         let (Some(context), Operands::Gpu { weights, bias, slopes }) = (self.device.context(), &self.operands) else {
             return Err(no_gpu(&self.device));
         };
+        workspace.check_room(&plan.workspace)?;
         let filters = self.conv.filters;
         let packed = self.pack_on_gpu(context, plan, weights).await?;
         let tensors = Tensors {

@@ -16,7 +16,7 @@
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let position = params.first + workgroup.x * WORKGROUP + local;
-    if (position >= params.positions) {
+    if (position >= params.end) {
         return;
     }
     let plane = params.p * params.q;

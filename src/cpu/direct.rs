@@ -16,7 +16,7 @@ pub(super) fn run(
     let filters = spec.filters as usize;
     let plane = p_size * q_size;
     let groups = (params.k as usize).checked_div(group_k).unwrap_or(0);
-    for position in params.first as usize..params.positions as usize {
+    for position in params.first as usize..params.end as usize {
         let (n, p, q) = (position / plane, position % plane / q_size, position % q_size);
         // Rows and columns above and left of the image wrap around to huge numbers.
         let y_first = (p * params.stride_h as usize).wrapping_sub(params.pad_top as usize);

@@ -95,9 +95,10 @@ impl Bound {
     /// Binds steps, compiling what is not compiled yet.
     ///
     /// # Errors
-    /// A tensor that is missing, too short, misaligned or of the wrong usage; input and output in one buffer; whatever
-    /// the device says.
+    /// A tensor that is missing, too short, misaligned or of the wrong usage; input and output in one buffer; a
+    /// workspace of another device; whatever the device says.
     pub async fn new(context: &Context, steps: &[Step], tensors: &Tensors<'_>, workspace: &Workspace) -> Result<Self> {
+        workspace.check_device(context)?;
         let mut pipelines = Vec::with_capacity(steps.len());
         for step in steps {
             pipelines.push(context.pipeline(&step.kernel).await?);
@@ -109,6 +110,7 @@ impl Bound {
             let mut of_step = Vec::with_capacity(step.operands.len());
             for &slot in &step.operands {
                 let window = window(slot, tensors, workspace, alignment)?;
+                refuse_offset(step, of_step.len(), &window)?;
                 let size = window.size;
                 LimitError::check(
                     &step.kernel.name(),
@@ -203,6 +205,21 @@ fn window<'a>(slot: Slot, tensors: &Tensors<'a>, workspace: &'a Workspace, align
     Ok(Window { buffer, start, size, first })
 }
 
+/// A kernel without a parameter for a tensor's first element takes it from the window's start alone.
+fn refuse_offset(step: &Step, operand: usize, window: &Window<'_>) -> Result<()> {
+    let Some(binding) = step.kernel.bindings().into_iter().nth(operand) else { return Ok(()) };
+    if window.first == 0 || offset_field(step, binding.name).is_some() {
+        return Ok(());
+    }
+    let what = format!("{} of {} at {} bytes past the device's alignment", binding.name, step.kernel, 4 * window.first);
+    Err(Error::Unsupported { what, why: "this kernel takes it at an aligned offset only".to_owned() })
+}
+
+/// Position of the parameter that holds a binding's first element.
+fn offset_field(step: &Step, name: &str) -> Option<usize> {
+    step.kernel.params().iter().position(|(field, _)| field.strip_suffix("_offset") == Some(name))
+}
+
 /// wgpu refuses a buffer that a dispatch both reads and writes, even in parts that do not touch.
 fn refuse_aliases(step: &Step, windows: &[Window<'_>]) -> Result<()> {
     let bindings = step.kernel.bindings();
@@ -224,8 +241,7 @@ fn uniforms(device: &wgpu::Device, steps: &[Step], windows: &[Vec<Window<'_>>], 
     for (i, (step, windows)) in steps.iter().zip(windows).enumerate() {
         let mut words = step.params.clone();
         for (binding, window) in step.kernel.bindings().iter().zip(windows) {
-            let field = format!("{}_offset", binding.name);
-            if let Some(at) = step.kernel.params().iter().position(|(name, _)| *name == field) {
+            if let Some(at) = offset_field(step, binding.name) {
                 words[at] += window.first;
             }
         }

@@ -4,7 +4,7 @@ use futures_intrusive::channel::shared::oneshot_channel;
 
 use super::context::Context;
 use super::fault::scoped;
-use crate::error::{DeviceError, LimitError, Resource, Result};
+use crate::error::{DeviceError, LimitError, Resource, Result, ShapeError};
 use crate::plan::Plan;
 
 const STORAGE: wgpu::BufferUsages =
@@ -94,6 +94,8 @@ impl Context {
 #[derive(Debug, Default)]
 pub struct Workspace {
     buffers: Vec<(wgpu::Buffer, usize)>,
+    /// Whose they are, once there are any.
+    context: Option<Context>,
 }
 
 impl Workspace {
@@ -110,7 +112,12 @@ impl Workspace {
     }
 
     /// Makes room for buffers of these many elements. What is large enough stays.
+    ///
+    /// # Errors
+    /// [`DeviceError::OutOfMemory`]; [`DeviceError::WrongDevice`] if it has buffers of another device.
     pub(crate) async fn reserve(&mut self, context: &Context, lens: &[usize]) -> Result<()> {
+        self.check_device(context)?;
+        self.context.get_or_insert_with(|| context.clone());
         for (i, &len) in lens.iter().enumerate() {
             let label = format!("workspace {i}");
             match self.buffers.get(i) {
@@ -130,6 +137,25 @@ impl Workspace {
     /// Bytes of all buffers.
     pub fn bytes(&self) -> u64 {
         self.buffers.iter().map(|(buffer, _)| buffer.size()).sum()
+    }
+
+    /// Buffers mean nothing on another device: wgpu would take another object for them, or panic.
+    pub(super) fn check_device(&self, context: &Context) -> Result<()> {
+        match &self.context {
+            Some(own) if !own.is_same(context) => Err(DeviceError::WrongDevice { what: "the workspace" }.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether there is room for buffers of these many elements.
+    pub(crate) fn check_room(&self, lens: &[usize]) -> Result<()> {
+        for (i, &expected) in lens.iter().enumerate() {
+            let got = self.buffers.get(i).map_or(0, |(_, len)| *len);
+            if got < expected {
+                return Err(ShapeError::Length { what: "a workspace buffer", expected, got }.into());
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn get(&self, index: u8) -> Option<&wgpu::Buffer> {

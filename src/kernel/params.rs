@@ -46,8 +46,8 @@ params! {
     DirectParams {
         /// First output position of this dispatch.
         first: u32,
-        /// Output positions in all, `N * P * Q`.
-        positions: u32,
+        /// One past the last output position of this dispatch.
+        end: u32,
         /// Input channels, C.
         c: u32,
         /// Input height.

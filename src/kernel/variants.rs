@@ -1,12 +1,16 @@
 //! The whole grid of variants: finite, since no image size is part of one. Tests and dumps walk it.
 
-use super::{Blocking, Direct, Epilogue, KernelSpec, WinogradFilter, WinogradInput, WinogradMultiply, WinogradOutput};
+use super::{
+    Blocking, Direct, Epilogue, FusedBlocking, Fusion, KernelSpec, WinogradFilter, WinogradFused, WinogradInput,
+    WinogradMultiply, WinogradOutput,
+};
 use crate::activation::Activation;
+use crate::caps::Limits;
 use crate::winograd::{F, Nested};
 
 impl KernelSpec {
-    /// Every variant that a planner can choose: all shipped transforms, square and of one row or column, and some
-    /// that mix two; all blockings; every bias and activation.
+    /// A grid over the variants that a planner can choose: all shipped transforms, square and of one row or column,
+    /// and some that mix two; all blockings; every bias and activation, for the fused kernels two of them.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for filters in [1, 4, 8] {
@@ -18,8 +22,26 @@ impl KernelSpec {
             all.push(WinogradInput { algorithm }.spec());
             all.extend(epilogues().map(|epilogue| WinogradOutput { algorithm, epilogue }.spec()));
         }
+        all.extend(fused().map(WinogradFused::spec));
         all
     }
+}
+
+/// The fused kernels: every blocking that a device of 48 KiB and 1,024 invocations can run, for the square transforms
+/// and one that mixes two, with and without the operands of an epilogue.
+fn fused() -> impl Iterator<Item = WinogradFused> {
+    let algorithms = F::shipped().iter().map(|&f| Nested::square(f));
+    let algorithms = algorithms.chain([Nested { rows: F::new(4, 3), cols: F::new(2, 3) }]);
+    let ends = [(false, Activation::None), (true, Activation::PRelu)];
+    let ends = ends.map(|(bias, activation)| Epilogue { bias, activation: activation.name() });
+    algorithms.flat_map(move |algorithm| {
+        [Fusion::Output, Fusion::Input].into_iter().flat_map(move |fusion| {
+            FusedBlocking::ALL.into_iter().flat_map(move |blocking| {
+                let all = ends.map(|epilogue| WinogradFused { algorithm, fusion, blocking, epilogue });
+                all.into_iter().filter(|kernel| kernel.is_compact() && kernel.spec().check(&Limits::LARGEST).is_ok())
+            })
+        })
+    })
 }
 
 fn algorithms() -> Vec<Nested> {
@@ -57,7 +79,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::caps::Limits;
 
     #[test]
     fn variants_have_names_of_their_own() {
@@ -67,9 +88,33 @@ mod tests {
     }
 
     #[test]
-    fn every_variant_is_legal_on_every_device() {
+    fn every_variant_but_large_fused_ones_is_legal_on_every_device() {
         for spec in KernelSpec::all() {
-            assert_eq!(spec.check(&Limits::WEBGPU_DEFAULT), Ok(()), "{spec}");
+            let limits =
+                if matches!(spec, KernelSpec::WinogradFused(_)) { Limits::LARGEST } else { Limits::WEBGPU_DEFAULT };
+            assert_eq!(spec.check(&limits), Ok(()), "{spec}");
+        }
+    }
+
+    #[test]
+    fn fused_kernels_fit_every_class_of_device() {
+        let classes = [(16, 256), (32, 1024), (48, 1024)].map(|(kib, threads)| Limits {
+            max_compute_workgroup_storage_size: kib << 10,
+            max_compute_invocations_per_workgroup: threads,
+            max_compute_workgroup_size: [threads, threads, 64],
+            ..Limits::WEBGPU_DEFAULT
+        });
+        for fusion in [Fusion::Output, Fusion::Input] {
+            for f in F::shipped().iter().filter(|f| f.products() <= 9) {
+                for limits in &classes {
+                    let fits = |kernel: &WinogradFused| {
+                        kernel.fusion == fusion
+                            && kernel.algorithm == Nested::square(*f)
+                            && kernel.spec().check(limits).is_ok()
+                    };
+                    assert!(fused().any(|kernel| fits(&kernel)), "{f} {fusion:?} has no blocking for {limits:?}");
+                }
+            }
         }
     }
 }

@@ -41,24 +41,24 @@ impl FusedBlocking {
         Self { filters, tiles, channels, filters_each, tiles_each, round }
     }
 
-    /// The smallest one.
-    pub const SMALLEST: Self = Self::new([4, 4, 1], [4, 4], 1);
-
-    /// All blockings that are tried.
-    pub fn all() -> impl Iterator<Item = Self> {
-        let sizes = [4, 8, 16, 32, 64];
-        let each = [[8, 8], [4, 8], [8, 4], [4, 4]];
-        let all = sizes.into_iter().flat_map(move |filters| {
-            sizes.into_iter().flat_map(move |tiles| {
-                [1, 2, 3, 4, 6, 8].into_iter().flat_map(move |channels| {
-                    each.into_iter().flat_map(move |each| {
-                        [2, 1].into_iter().map(move |round| Self::new([filters, tiles, channels], each, round))
-                    })
-                })
-            })
-        });
-        all.filter(Self::is_legal)
-    }
+    /// All blockings that are tried, largest first. Which of them a transform can have depends on its points: those
+    /// that fit into 16 KiB and 256 invocations stand at the end.
+    pub const ALL: [Self; 14] = [
+        Self::new([64, 32, 4], [8, 8], 1),
+        Self::new([32, 16, 6], [8, 4], 2),
+        Self::new([32, 16, 4], [8, 4], 1),
+        Self::new([32, 16, 2], [8, 8], 1),
+        Self::new([32, 8, 3], [8, 8], 2),
+        Self::new([32, 8, 4], [8, 4], 2),
+        Self::new([16, 16, 2], [8, 8], 1),
+        Self::new([16, 16, 3], [8, 4], 1),
+        Self::new([16, 8, 4], [8, 4], 2),
+        Self::new([16, 8, 2], [8, 4], 1),
+        Self::new([8, 8, 4], [8, 4], 1),
+        Self::new([8, 8, 2], [4, 4], 1),
+        Self::new([8, 4, 1], [8, 4], 1),
+        Self::new([4, 4, 1], [4, 4], 1),
+    ];
 
     /// Invocations for one point.
     const fn threads_per_point(&self) -> u32 {

@@ -28,7 +28,7 @@ const DISCRETE: Rates = Rates { direct: 4e12, multiply: 25e12, fused: 10e12, byt
 const INTEGRATED: Rates =
     Rates { direct: 0.5e12, multiply: 1.5e12, fused: 0.6e12, bytes: 80e9, dispatch: 5e-6, full: 32 };
 const SOFTWARE: Rates = Rates { direct: 5e9, multiply: 20e9, fused: 4e9, bytes: 3e9, dispatch: 50e-6, full: 2 };
-const HOST: Rates = Rates { direct: 4e9, multiply: 10e9, fused: 8e9, bytes: 3e9, dispatch: 1e-6, full: 1 };
+const HOST: Rates = Rates { direct: 2.5e9, multiply: 18e9, fused: 8e9, bytes: 3e9, dispatch: 1e-6, full: 1 };
 
 const fn rates(kind: DeviceKind) -> &'static Rates {
     match kind {
@@ -85,11 +85,15 @@ pub(super) fn fused_blocking(
         let barriers = 1.0 + 0.5 / f64::from(b.channels);
         blocks as f64 * area * traffic * each * steps * barriers * (full / blocks as f64).max(1.0)
     };
-    let legal =
-        FusedBlocking::all().filter(|&b| kernel(b).is_compact() && kernel(b).spec().check(&caps.limits).is_ok());
+    let legal = FusedBlocking::ALL
+        .into_iter()
+        .filter(|&b| kernel(b).is_compact() && kernel(b).spec().check(&caps.limits).is_ok());
     match legal.min_by(|a, b| cost(a).total_cmp(&cost(b))) {
         Some(best) => Ok(best),
-        None => kernel(FusedBlocking::SMALLEST).spec().check(&caps.limits).map(|()| FusedBlocking::SMALLEST),
+        None => {
+            let [.., smallest] = FusedBlocking::ALL;
+            kernel(smallest).spec().check(&caps.limits).map(|()| smallest)
+        }
     }
 }
 

@@ -51,7 +51,6 @@ fn direct(problem: &Problem, limits: &Limits) -> Built {
     let blocks = conv.groups * problem.filters_per_group().div_ceil(kernel.filters as usize);
     let params = DirectParams {
         first: 0,
-        positions: word(positions),
         c: word(conv.channels),
         h: word(problem.h),
         w: word(problem.w),
@@ -75,11 +74,12 @@ fn direct(problem: &Problem, limits: &Limits) -> Built {
     let operands: Vec<Slot> =
         [Slot::Input, Slot::Weights, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect();
     // One dispatch reaches so many positions; more are walked in chunks.
-    let reach = Direct::WORKGROUP as usize * limits.max_compute_workgroups_per_dimension as usize;
+    let reach = (Direct::WORKGROUP as usize).saturating_mul(limits.max_compute_workgroups_per_dimension as usize);
     let steps = (0..positions).step_by(reach).map(|first| Step {
         kernel: kernel.spec(),
         grid: [word(reach.min(positions - first)).div_ceil(Direct::WORKGROUP), word(blocks), 1],
-        params: DirectParams { first: word(first), ..params }.words(),
+        params: DirectParams { first: word(first), end: word(positions.min(first.saturating_add(reach))), ..params }
+            .words(),
         operands: operands.clone(),
     });
     Built { packing: Packing::Given, steps: steps.collect(), workspace: Vec::new() }

@@ -71,7 +71,8 @@ impl<'a> Winograd<'a> {
             return Ok(self.nothing());
         }
         let kernel = self.fused_kernel(Fusion::Input, self.tiles.count(), caps, preferences)?;
-        let reach = caps.limits.max_compute_workgroups_per_dimension as usize * kernel.blocking.tiles as usize;
+        let workgroups = caps.limits.max_compute_workgroups_per_dimension as usize;
+        let reach = workgroups.saturating_mul(kernel.blocking.tiles as usize);
         let steps = self.chunks(reach).map(|chunk| self.fused_step(chunk, 0, kernel));
         Ok(self.built(steps.collect(), Vec::new()))
     }
@@ -235,13 +236,15 @@ impl<'a> Winograd<'a> {
         LimitError::check(&who, Resource::WorkspaceBytes, smallest * sum, workspace_limit)?;
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         LimitError::check(&who, Resource::BindingBytes, smallest * widest, binding)?;
+        let reach = u64::from(u32::MAX);
+        LimitError::check(&who, Resource::IndexRange, smallest * (widest / 4), reach)?;
         let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
         let per_workgroup = u64::from(WinogradInput { algorithm: self.algorithm }.tiles());
         let most = (workspace_limit / sum)
             .min(binding / widest)
             .min(workgroups.saturating_mul(per_workgroup))
             // Rows are reached by 32-bit indices.
-            .min(u64::from(u32::MAX) / (widest / 4));
+            .min(reach / (widest / 4));
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         // Rows are padded to vectors, so only whole vectors count.
         if most >= tiles.next_multiple_of(VECTOR) {

@@ -9,7 +9,7 @@ use crate::kernel::KernelSpec;
 use crate::wgsl::check::Checked;
 
 /// About as many instructions as an instruction cache of 12 KB holds (Apple's).
-const MAX_OPERATIONS: usize = 2000;
+const MAX_OPERATIONS: usize = 1000;
 
 pub(super) const LINT: Lint = Lint {
     name: "body_size",

@@ -1,0 +1,237 @@
+//! The public entry points as a caller meets them: what each says to bad input, and what it promises about devices,
+//! workspaces and encoders.
+#![cfg(feature = "gpu")]
+
+mod support;
+
+use pollster::block_on;
+use support::data::{Case, Data, assert_within};
+use support::gpus::{Gpu, on_gpus, on_one_gpu};
+use winoconv::caps::DeviceKind;
+use winoconv::error::{DeviceError, Error, ShapeError};
+use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Tensor, Tensors};
+use winoconv::winograd::{F, Nested};
+use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Tolerance, Weights, Workspace, wgpu};
+
+fn staged() -> Preferences {
+    Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(Nested::square(F::new(2, 3))))
+}
+
+fn case(conv: Conv, [n, h, w]: [usize; 3]) -> Case {
+    let problem = conv.on([n, conv.channels, h, w]).unwrap_or_else(|error| panic!("{error}"));
+    Case::new(problem, Data::Normal, 5)
+}
+
+fn layer(device: &Device, case: &Case, preferences: Preferences) -> Layer {
+    Layer::new_blocking(device, case.problem.conv, case.operands(), preferences)
+        .unwrap_or_else(|error| panic!("{}: {error}", case.problem))
+}
+
+fn assert_right(layer: &Layer, case: &Case, got: &[f32], what: &str) {
+    let plan = layer.plan(case.problem.input_shape()).unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_within(got, &case.reference().all(), &case.bound(plan.algorithm), what);
+}
+
+/// What a refusal says.
+fn refusal<T>(result: Result<T, Error>, what: &str) -> Error {
+    match result {
+        Ok(_) => panic!("{what}: expected a refusal"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn wrong_operands_are_refused_with_what_was_expected_and_what_came() {
+    let device = Device::host();
+    let plain = Conv::new(2, 4, [3, 3]);
+    let w = [0.0; 72];
+    let new = |conv, weights| refusal(Layer::new_blocking(&device, conv, weights, Preferences::new()), "operands");
+    let length = |what, expected, got| Error::Shape(ShapeError::Length { what, expected, got });
+    assert_eq!(new(plain, Weights::new(&w[1..])), length("the weights", 72, 71));
+    assert_eq!(new(plain.bias(true), Weights::new(&w).bias(&w[..3])), length("the bias", 4, 3));
+    let prelu = plain.activation(Activation::PRelu);
+    assert_eq!(new(prelu, Weights::new(&w).slopes(&w[..5])), length("the slopes", 4, 5));
+    for (error, what, expected, got) in [
+        (new(plain.bias(true), Weights::new(&w)), "the bias", "some, by the description", "none"),
+        (new(plain, Weights::new(&w).bias(&w[..4])), "the bias", "none, by the description", "some"),
+        (new(prelu, Weights::new(&w)), "the slopes", "some, by the description", "none"),
+        (new(plain, Weights::new(&w).slopes(&w[..4])), "the slopes", "none, by the description", "some"),
+    ] {
+        assert_eq!(error, Error::Shape(ShapeError::Presence { what, expected, got }), "{what}");
+    }
+    for (conv, message) in [
+        (Conv::new(0, 4, [3, 3]), "channels is 0, expected at least 1"),
+        (plain.groups(3), "channels is 2, expected a multiple of groups = 3"),
+        (plain.stride([0, 1]), "stride in height is 0, expected at least 1"),
+        (plain.activation(Activation::LeakyRelu { slope: f32::NAN }), "the slope is not finite"),
+        (plain.activation(Activation::Clamp { low: 2.0, high: 1.0 }), "the lower bound is above the upper bound"),
+    ] {
+        let error = new(conv, Weights::new(&w));
+        assert!(matches!(error, Error::Shape(_)) && error.to_string().contains(message), "{message}: {error}");
+    }
+}
+
+/// On the processor and on every GPU alike.
+fn wrong_runs(device: &Device) {
+    let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
+    let layer = layer(device, &case, Preferences::new());
+    let run = |shape, input: &[f32]| refusal(layer.run_blocking(shape, input), "run");
+    let length = |what, expected, got| Error::Shape(ShapeError::Length { what, expected, got });
+    assert_eq!(run([1, 2, 6, 7], &case.input[1..]), length("the input", 84, 83));
+    assert_eq!(run([1, 3, 6, 7], &case.input), Error::Shape(ShapeError::Channels { expected: 2, got: 3 }));
+    let small = ShapeError::FilterTooLarge { axis: "height", span: 3, padded: 2 };
+    assert_eq!(run([1, 2, 2, 7], &case.input), Error::Shape(small));
+    assert_eq!(run([1, 2, 6, 0], &case.input), Error::Shape(ShapeError::Zero { what: "input width" }));
+    let into = |output: &mut [f32]| {
+        block_on(layer.run_with_workspace([1, 2, 6, 7], &case.input, output, &mut Workspace::new()))
+    };
+    assert_eq!(refusal(into(&mut [0.0; 81]), "output"), length("the output", 80, 81));
+    let got = layer.run_blocking(case.problem.input_shape(), &case.input).expect("a refusal leaves the layer usable");
+    assert_right(&layer, &case, &got.data, "after refusals");
+}
+
+#[test]
+fn wrong_inputs_are_refused_on_the_host() {
+    wrong_runs(&Device::host());
+}
+
+#[test]
+fn wrong_inputs_are_refused_on_gpus() {
+    on_gpus("wrong_inputs_are_refused_on_gpus", |gpu| wrong_runs(&gpu.device()));
+}
+
+fn upload(context: &Context, len: usize) -> wgpu::Buffer {
+    block_on(context.upload("test", &vec![0.0; len])).unwrap_or_else(|error| panic!("upload: {error}"))
+}
+
+fn workspace(context: &Context, plans: &[&Plan]) -> gpu::Workspace {
+    block_on(gpu::Workspace::new(context, plans)).unwrap_or_else(|error| panic!("workspace: {error}"))
+}
+
+#[test]
+fn buffers_that_cannot_be_bound_are_refused() {
+    on_one_gpu("buffers_that_cannot_be_bound_are_refused", |gpu| {
+        let context = &gpu.context;
+        let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
+        let shape = case.problem.input_shape();
+        let layer = layer(&gpu.device(), &case, staged());
+        let plan = layer.plan(shape).expect("a plan");
+        let room = workspace(context, &[&plan]);
+        let (input, output, short) = (upload(context, 90), upload(context, 90), upload(context, 83));
+        let bind = |input: Tensor<'_>, output: Tensor<'_>, room: &gpu::Workspace| {
+            refusal(block_on(layer.bind(shape, input, output, room)), "bind")
+        };
+        let length = |what, expected, got| Error::Shape(ShapeError::Length { what, expected, got });
+        assert_eq!(bind((&short).into(), (&output).into(), &room), length("the input", 84, 83));
+        assert_eq!(bind(Tensor::at(&input, 28), (&output).into(), &room), length("the input", 84, 83));
+        assert_eq!(bind((&input).into(), Tensor::at(&output, 44), &room), length("the output", 80, 79));
+        assert_eq!(bind((&input).into(), Tensor::at(&output, 4000), &room), length("the output", 80, 0));
+        let unsupported = |error: Error, text: &str| match error {
+            Error::Unsupported { what, why } => {
+                assert!(format!("{what}: {why}").contains(text), "{text}: {what}, {why}");
+            }
+            other => panic!("expected Unsupported, got {other}"),
+        };
+        unsupported(bind(Tensor::at(&input, 6), (&output).into(), &room), "6 bytes, expected a multiple of 4");
+        let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let descriptor = wgpu::BufferDescriptor { label: None, size: 400, usage, mapped_at_creation: false };
+        let copies = context.device().create_buffer(&descriptor);
+        unsupported(bind((&copies).into(), (&output).into(), &room), "expected STORAGE among its usages");
+        let direct = self::layer(&gpu.device(), &case, Preferences::new().algorithm(Algorithm::Direct));
+        let both = upload(context, 400);
+        let aliased = block_on(direct.bind(shape, &both, Tensor::at(&both, 800), &room));
+        unsupported(refusal(aliased, "one buffer"), "one buffer read and written by direct");
+
+        let nothing = gpu::Workspace::default();
+        let need = plan.workspace[0];
+        assert_eq!(bind((&input).into(), (&output).into(), &nothing), length("a workspace buffer", need, 0));
+        let smaller = layer.plan([1, 2, 3, 3]).expect("a plan");
+        let small = workspace(context, &[&smaller]);
+        let got = smaller.workspace[0];
+        assert_eq!(bind((&input).into(), (&output).into(), &small), length("a workspace buffer", need, got));
+        let other = block_on(Context::new(&ContextOptions::default().adapter(named(gpu)))).expect("a second device");
+        let foreign = workspace(&other, &[&plan]);
+        let wrong = Error::Device(DeviceError::WrongDevice { what: "the workspace" });
+        assert_eq!(bind((&input).into(), (&output).into(), &foreign), wrong);
+
+        let host = self::layer(&Device::host(), &case, staged());
+        unsupported(
+            refusal(block_on(host.bind(shape, &input, &output, &room)), "host"),
+            "binding a layer to GPU buffers",
+        );
+    });
+}
+
+fn named(gpu: &Gpu) -> AdapterChoice {
+    AdapterChoice::Named(gpu.context.caps().name.clone())
+}
+
+/// Kernels without an offset parameter for a tensor must not read it from somewhere else.
+#[test]
+fn weights_at_an_offset_are_refused() {
+    on_one_gpu("weights_at_an_offset_are_refused", |gpu| {
+        let context = &gpu.context;
+        let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
+        let plan = case.problem.plan(&gpu.device(), &Preferences::new().algorithm(Algorithm::Direct)).expect("a plan");
+        let [input, output, weights] = [84, 80, 200].map(|len| upload(context, len));
+        let tensors = Tensors {
+            input: Some(((&input).into(), 84)),
+            output: Some(((&output).into(), 80)),
+            weights: Some((Tensor::at(&weights, 12), 72)),
+            ..Default::default()
+        };
+        let bound = block_on(Bound::new(context, &plan.steps, &tensors, &gpu::Workspace::default()));
+        let error = refusal(bound, "weights at 12 bytes").to_string();
+        assert!(error.contains("weights") && error.contains("12 bytes"), "{error}");
+    });
+}
+
+#[test]
+fn a_workspace_serves_one_device() {
+    on_one_gpu("a_workspace_serves_one_device", |gpu| {
+        let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
+        let other = block_on(Context::new(&ContextOptions::default().adapter(named(gpu)))).expect("a second device");
+        let mut workspace = Workspace::new();
+        let mut output = vec![0.0; case.problem.output_len()];
+        let mut run = |device: Device| {
+            let layer = layer(&device, &case, staged());
+            block_on(layer.run_with_workspace(case.problem.input_shape(), &case.input, &mut output, &mut workspace))
+        };
+        run(gpu.device()).expect("the first device");
+        let wrong = Error::Device(DeviceError::WrongDevice { what: "the workspace" });
+        assert_eq!(refusal(run(other.into()), "a second device"), wrong);
+        run(gpu.device()).expect("the first device again");
+    });
+}
+
+#[test]
+fn an_adapter_that_is_not_there_is_named_with_what_is() {
+    let options = ContextOptions::default().adapter(AdapterChoice::Named("nonexistent".to_owned()));
+    let error = refusal(Device::gpu_blocking(&options), "no such adapter");
+    let Error::Device(DeviceError::NoAdapter { asked, found }) = error else { panic!("expected NoAdapter: {error}") };
+    assert_eq!(asked, "an adapter named nonexistent");
+    let there = block_on(gpu::adapters());
+    assert!(there.iter().all(|caps| found.contains(&caps.name)), "{found} lists {there:?}");
+    assert_eq!(found == "none", there.is_empty(), "{found}");
+}
+
+/// The best device is hardware, or the processor with a reason; never a software adapter.
+#[test]
+fn the_best_device_says_what_it_is() {
+    let device = Device::best_blocking();
+    let kind = device.caps().kind;
+    assert_ne!(kind, DeviceKind::SoftwareGpu, "a software adapter is no GPU");
+    assert_eq!(
+        device.fallback().is_some(),
+        kind == DeviceKind::HostCpu,
+        "a fallback is visible: {:?}",
+        device.fallback()
+    );
+    let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
+    let output = layer(&device, &case, Preferences::new()).run_blocking(case.problem.input_shape(), &case.input);
+    let account = output.expect("a run").account;
+    assert_eq!(account.fallback.as_ref(), device.fallback(), "and in the account of each run");
+    assert_eq!(account.candidates.len(), Algorithm::all_for(&case.problem.conv).len(), "with every candidate");
+    let text = account.to_string();
+    assert!(text.contains(&device.caps().to_string()) && text.contains(&account.kernels[0]), "{text}");
+}

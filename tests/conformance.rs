@@ -1,0 +1,253 @@
+//! One suite over every algorithm and device. Each problem of `support::problems` is computed by every algorithm that
+//! applies, on the processor and on every GPU of the machine, and each output is held against the f64 reference within
+//! the algorithm's rigorous bound.
+//!
+//! How the work is spread: a pipeline takes a software adapter as long to compile as a hundred small runs, so runs are
+//! not spared and kernels are. Every job goes through every entry point on every device, so every combination of
+//! algorithm, device and entry point occurs (asserted). Activations and channel counts, which do not concern the
+//! algorithm's arithmetic, take `direct` and a few other algorithms, others for each problem.
+#![cfg(feature = "gpu")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use support::data::{Case, Data, assert_exact, assert_within};
+use support::entry::EntryPoint;
+use support::gpus::on_gpus;
+use support::problems::{self, Algorithms};
+use winoconv::caps::{Caps, Limits};
+use winoconv::gpu::{self, Bound, Tensors};
+use winoconv::plan::{Reason, Verdict};
+use winoconv::winograd::{F, Nested};
+use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Problem, Tolerance, cpu, wgpu};
+
+/// A problem, one algorithm for it, and what is expected.
+struct Job {
+    what: String,
+    algorithm: Algorithm,
+    preferences: Preferences,
+    case: usize,
+    bound: Vec<f64>,
+}
+
+/// The whole suite, made ready: exact results and bounds once for all devices.
+struct Suite {
+    cases: Vec<(Case, Vec<f64>)>,
+    jobs: Vec<Job>,
+}
+
+fn forced(algorithm: Algorithm) -> Preferences {
+    Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm)
+}
+
+/// Every algorithm that the planner does not call inapplicable; any other refusal is a failure.
+fn applicable(problem: &Problem) -> Vec<Algorithm> {
+    let preferences = Preferences::new().tolerance(Tolerance::Any);
+    let plan = problem.plan(&Device::host(), &preferences).unwrap_or_else(|error| panic!("{problem}: {error}"));
+    let applies = |candidate: &winoconv::plan::Candidate| match &candidate.verdict {
+        Verdict::Rejected(Reason::Inapplicable(_)) => false,
+        Verdict::Chosen | Verdict::Slower => true,
+        other => panic!("{problem}: {} is out: {other}", candidate.algorithm),
+    };
+    let mut all: Vec<_> = plan.candidates.iter().filter(|c| applies(c)).map(|c| c.algorithm).collect();
+    all.sort();
+    all
+}
+
+/// Preferences under which `algorithm` works in several chunks, if it has a workspace at all.
+fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
+    let device = Device::host();
+    let whole = problem.plan(&device, &forced(algorithm)).unwrap_or_else(|error| panic!("{problem}: {error}"));
+    let limited = forced(algorithm).workspace_limit(whole.workspace_bytes() / 3);
+    let plan = problem.plan(&device, &limited).unwrap_or_else(|error| panic!("{problem}, {algorithm}: {error}"));
+    if whole.workspace_bytes() > 0 {
+        let chunks = plan.steps.len() / plan.kernels().len();
+        assert!(chunks >= 3, "{problem}, {algorithm}: {chunks} chunks, expected at least 3");
+        assert!(plan.workspace_bytes() <= limited.workspace_limit, "{problem}, {algorithm}: over the limit");
+    }
+    limited
+}
+
+impl Suite {
+    fn new() -> Self {
+        let (mut cases, mut jobs) = (Vec::new(), Vec::new());
+        for (index, entry) in problems::all().into_iter().enumerate() {
+            let problem = entry.conv.on(entry.shape).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+            let data = [Data::Normal, Data::Normal, Data::Wide, Data::Normal, Data::Cancelling][index % 5];
+            let case = Case::new(problem, data, index as u64);
+            let mut algorithms = applicable(&problem);
+            if let Algorithms::Some(count) = entry.algorithms {
+                let others = algorithms.len() - 1;
+                let picked = (0..count.min(others)).map(|i| algorithms[1 + (index * 5 + i * 4) % others]);
+                algorithms = [Algorithm::Direct].into_iter().chain(picked).collect();
+                algorithms.dedup();
+            }
+            for algorithm in algorithms {
+                let preferences = if entry.chunked { chunked(&problem, algorithm) } else { forced(algorithm) };
+                let what = format!("{} ({problem}), {data:?}, {algorithm}", entry.name);
+                jobs.push(Job { what, algorithm, preferences, case: cases.len(), bound: case.bound(algorithm) });
+            }
+            let exact = case.reference().all();
+            cases.push((case, exact));
+        }
+        Self { cases, jobs }
+    }
+
+    fn layer(&self, job: &Job, device: &Device) -> Layer {
+        let case = &self.cases[job.case].0;
+        Layer::new_blocking(device, case.problem.conv, case.operands(), job.preferences)
+            .unwrap_or_else(|error| panic!("{}: {error}", job.what))
+    }
+
+    /// Runs one job through one entry point; the worst error in parts of its bound.
+    fn run(&self, job: &Job, layer: &Layer, entry: EntryPoint, label: &str) -> f64 {
+        let (case, exact) = &self.cases[job.case];
+        let what = format!("{}, {entry:?} on {label}", job.what);
+        let plan = layer.plan(case.problem.input_shape()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(plan.algorithm, job.algorithm, "{what}: a forced algorithm is the plan's");
+        let got = entry.run(layer, case, &what);
+        assert_within(&got, exact, &job.bound, &what)
+    }
+
+    /// All jobs on one device, through each of `entries`.
+    fn run_all(&self, device: &Device, label: &str, entries: &[EntryPoint]) {
+        let mut worst = BTreeMap::new();
+        let mut runs = 0;
+        for job in &self.jobs {
+            let layer = self.layer(job, device);
+            for &entry in entries {
+                let ratio = self.run(job, &layer, entry, label);
+                runs += 1;
+                let worst = worst.entry(job.algorithm.label()).or_insert((0.0, String::new()));
+                if ratio > worst.0 {
+                    *worst = (ratio, job.what.clone());
+                }
+            }
+        }
+        let named = self.jobs.iter().map(|job| job.algorithm.transform());
+        let ran: BTreeSet<_> = named.flatten().flat_map(|nested| [nested.rows, nested.cols]).collect();
+        let missing: Vec<_> = F::shipped().iter().filter(|f| !ran.contains(f)).collect();
+        assert!(missing.is_empty(), "the table has no problem for {missing:?}");
+        println!("{label}: {runs} runs of {} jobs; worst error in parts of the bound:", self.jobs.len());
+        for (algorithm, (ratio, what)) in worst {
+            println!("  {algorithm:<24} {ratio:.3}  {what}");
+        }
+    }
+}
+
+#[test]
+fn host_conforms() {
+    Suite::new().run_all(&Device::host(), "the host", &EntryPoint::HOST);
+}
+
+#[test]
+fn gpus_conform() {
+    let suite = std::sync::OnceLock::new();
+    on_gpus("gpus_conform", |gpu| {
+        suite.get_or_init(Suite::new).run_all(&gpu.device(), &gpu.label, &EntryPoint::ALL);
+    });
+}
+
+/// Plans for a device with few workgroups and small bindings, run here: what real devices do only with images too large
+/// for a test, `direct` in several dispatches and chunks cut by a device's bounds.
+#[test]
+fn plans_of_smaller_devices_run_here() {
+    let problem = Conv::new(3, 5, [3, 3]).padding(1).bias(true).on([2, 3, 37, 29]);
+    let problem = problem.unwrap_or_else(|error| panic!("{error}"));
+    let case = Case::new(problem, Data::Normal, 21);
+    let exact = case.reference().all();
+    let base = Limits::WEBGPU_DEFAULT;
+    let few = Limits { max_compute_workgroups_per_dimension: 16, ..base };
+    let small = Limits { max_storage_buffer_binding_size: 48_000, ..base };
+    let staged = Algorithm::Staged(Nested::square(F::new(2, 3)));
+    let all = [(few, Algorithm::Direct, 3), (small, staged, 4)];
+    let plans = all.map(|(limits, algorithm, parts)| {
+        let caps = Caps { limits, ..Caps::webgpu_default() };
+        let plan = Plan::new(&problem, &caps, &forced(algorithm)).unwrap_or_else(|error| panic!("{error}"));
+        let got = plan.steps.len() / plan.kernels().len();
+        assert!(got >= parts, "{algorithm}: {got} parts, expected at least {parts}");
+        plan
+    });
+    for plan in &plans {
+        let packed = cpu::pack(plan, &case.weights);
+        let Case { input, weights, bias, slopes, .. } = &case;
+        let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes };
+        let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+        let mut output = vec![f32::NAN; exact.len()];
+        cpu::run(plan, &operands, &mut workspace, &mut output);
+        assert_within(
+            &output,
+            &exact,
+            &case.bound(plan.algorithm),
+            &format!("{} in parts on the host", plan.algorithm),
+        );
+    }
+    on_gpus("plans_of_smaller_devices_run_here", |gpu| {
+        let context = &gpu.context;
+        for plan in &plans {
+            let run = async {
+                let workspace = gpu::Workspace::new(context, &[plan]).await?;
+                let input = context.upload("input", &case.input).await?;
+                let weights = context.upload("weights", &case.weights).await?;
+                let packed = context.upload("packed", &cpu::pack(plan, &case.weights)).await?;
+                let bias = context.upload("bias", &case.bias).await?;
+                let output = context.upload("output", &vec![f32::NAN; exact.len()]).await?;
+                let tensors = Tensors {
+                    input: Some(((&input).into(), case.input.len())),
+                    output: Some(((&output).into(), exact.len())),
+                    weights: Some(((&weights).into(), case.weights.len())),
+                    packed: Some(((&packed).into(), plan.packing.len(&problem.conv))),
+                    bias: Some(((&bias).into(), case.bias.len())),
+                    slopes: None,
+                };
+                let bound = Bound::new(context, &plan.steps, &tensors, &workspace).await?;
+                let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+                bound.encode(&mut encoder);
+                context.queue().submit([encoder.finish()]);
+                context.download(&output, exact.len()).await
+            };
+            let what = format!("{} in parts on {}", plan.algorithm, gpu.label);
+            let got = pollster::block_on(run).unwrap_or_else(|error: winoconv::Error| panic!("{what}: {error}"));
+            assert_within(&got, &exact, &case.bound(plan.algorithm), &what);
+        }
+    });
+}
+
+/// Small integers through transforms whose matrices are dyadic: every intermediate is exact, so is the result.
+fn exact_jobs() -> Vec<(Case, Algorithm)> {
+    let square = |f| Algorithm::Staged(Nested::square(f));
+    let three = Conv::new(7, 6, [3, 3]).padding(1);
+    let five = Conv::new(5, 4, [5, 5]).padding(2);
+    let mut jobs = Vec::new();
+    for (conv, algorithms) in [
+        (three, vec![Algorithm::Direct, square(F::new(2, 3)), square(F::quadratic(4, 3))]),
+        (three.bias(true).activation(Activation::Relu), vec![Algorithm::Direct, square(F::quadratic(4, 3))]),
+        (five, vec![Algorithm::Direct, square(F::quadratic(2, 5))]),
+    ] {
+        for (i, algorithm) in algorithms.into_iter().enumerate() {
+            let problem = conv.on([2, conv.channels, 13, 10]).unwrap_or_else(|error| panic!("{error}"));
+            jobs.push((Case::new(problem, Data::Integer, i as u64), algorithm));
+        }
+    }
+    jobs
+}
+
+fn assert_exact_on(device: &Device, label: &str) {
+    for (case, algorithm) in exact_jobs() {
+        let what = format!("{}, {algorithm} on {label}", case.problem);
+        let layer = Layer::new_blocking(device, case.problem.conv, case.operands(), forced(algorithm));
+        let layer = layer.unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_exact(&EntryPoint::Dirty.run(&layer, &case, &what), &case.reference().all(), &what);
+    }
+}
+
+#[test]
+fn host_is_exact_on_small_integers() {
+    assert_exact_on(&Device::host(), "the host");
+}
+
+#[test]
+fn gpus_are_exact_on_small_integers() {
+    on_gpus("gpus_are_exact_on_small_integers", |gpu| assert_exact_on(&gpu.device(), &gpu.label));
+}

@@ -1,0 +1,112 @@
+//! Kernel texts as files, so that a review sees what the GPU sees: a few in full, all of them by a hash. A change that
+//! should not alter kernels proves here that it does not.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use winoconv::kernel::{
+    Blocking, Direct, Epilogue, KernelSpec, WinogradFilter, WinogradInput, WinogradMultiply, WinogradOutput,
+};
+use winoconv::wgsl::source;
+use winoconv::winograd::{F, Nested};
+
+const BLESS: &str = "WINOCONV_BLESS=1 cargo test --test golden";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join("golden")
+}
+
+fn blessing() -> bool {
+    std::env::var_os("WINOCONV_BLESS").is_some_and(|value| value == "1")
+}
+
+fn text_of(spec: &KernelSpec) -> String {
+    source(spec).unwrap_or_else(|error| panic!("{spec}: {error}")).text
+}
+
+/// Kernels that stand for the others: each kernel, plain and with everything on, each family of points, two transforms
+/// in one, the smallest and the largest blocking.
+fn representatives() -> Vec<KernelSpec> {
+    let epilogue = |bias, activation| Epilogue { bias, activation };
+    let f4 = Nested::square(F::new(4, 3));
+    let f2 = Nested::square(F::new(2, 3));
+    let f4q = Nested::square(F::quadratic(4, 3));
+    let mixed = Nested::new(F::new(4, 3), F::new(2, 3));
+    let row = Nested::new(F::new(1, 1), F::new(4, 3));
+    vec![
+        Direct { filters: 1, epilogue: epilogue(false, "none") }.spec(),
+        Direct { filters: 8, epilogue: epilogue(true, "prelu") }.spec(),
+        WinogradFilter { algorithm: f4 }.spec(),
+        WinogradFilter { algorithm: mixed }.spec(),
+        WinogradInput { algorithm: f2 }.spec(),
+        WinogradInput { algorithm: f4 }.spec(),
+        WinogradInput { algorithm: f4q }.spec(),
+        WinogradInput { algorithm: row }.spec(),
+        WinogradMultiply { blocking: Blocking::ALL[2] }.spec(),
+        WinogradMultiply { blocking: Blocking::ALL[5] }.spec(),
+        WinogradOutput { algorithm: f4, epilogue: epilogue(true, "relu") }.spec(),
+        WinogradOutput { algorithm: f4q, epilogue: epilogue(false, "gelu") }.spec(),
+        WinogradOutput { algorithm: mixed, epilogue: epilogue(false, "none") }.spec(),
+    ]
+}
+
+/// Compares whole, or writes.
+fn hold(path: &Path, text: &str) -> Result<(), String> {
+    if blessing() {
+        return std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let golden = std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}"))?.replace("\r\n", "\n");
+    if golden == text {
+        return Ok(());
+    }
+    let mut lines = golden.lines().zip(text.lines()).enumerate();
+    let at = lines.find(|(_, (golden, now))| golden != now);
+    Err(match at {
+        Some((line, (golden, now))) => format!("{name}, line {}:\n  golden: {golden}\n  now:    {now}", line + 1),
+        None => format!("{name}: {} lines, now {}", golden.lines().count(), text.lines().count()),
+    })
+}
+
+fn assert_held(found: &[String]) {
+    assert!(
+        found.is_empty(),
+        "{} golden files differ. If that is meant, rewrite them and read the difference:\n    {BLESS}\n{}",
+        found.len(),
+        found.join("\n"),
+    );
+}
+
+#[test]
+fn representative_kernels_are_as_they_were() {
+    let mut expected: Vec<String> = Vec::new();
+    let mut found = Vec::new();
+    for spec in representatives() {
+        let name = format!("{spec}.wgsl");
+        found.extend(hold(&folder().join(&name), &text_of(&spec)).err());
+        expected.push(name);
+    }
+    let files = std::fs::read_dir(folder()).unwrap_or_else(|error| panic!("tests/golden: {error}"));
+    for file in files.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()) {
+        if file.ends_with(".wgsl") && !expected.contains(&file) {
+            found.push(format!("{file}: no kernel of this test, remove it"));
+        }
+    }
+    assert_held(&found);
+}
+
+/// FNV-1a, 64 bits: the same on every machine and for every version of Rust.
+fn fnv1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[test]
+fn every_variant_is_as_it_was() {
+    assert_eq!(fnv1a("foobar"), 0x8594_4171_f739_67e8, "the published test vector");
+    let mut index = String::new();
+    for spec in KernelSpec::all() {
+        // Writing into a String cannot fail.
+        let _ = writeln!(index, "{:016x} {spec}", fnv1a(&text_of(&spec)));
+    }
+    assert_held(&hold(&folder().join("index.txt"), &index).err().into_iter().collect::<Vec<_>>());
+}

@@ -1,0 +1,177 @@
+// ---- head ----
+// winograd_filter_f4x3_f32
+const WORKGROUP: u32 = 64u;
+const TAPS_H: u32 = 3u;
+const TAPS_W: u32 = 3u;
+const POINTS_H: u32 = 6u;
+const POINTS_W: u32 = 6u;
+
+struct Params {
+    c: u32,
+    group_c: u32,
+    group_k: u32,
+    k_stride: u32,
+}
+
+// ---- leaves ----
+// U = G g G^T of the filter at `at`. G of the columns:
+//    256/225         0        0
+// -2048/2975  -256/595  -32/119
+// -2048/2975   256/595  -32/119
+//   128/1071    64/357   32/119
+//   128/1071   -64/357   32/119
+//          0         0        1
+fn transform_filter(at: u32, to: u32, plane: u32) {
+    let g0 = weights[at + 0u];
+    let g1 = weights[at + 1u];
+    let g2 = weights[at + 2u];
+    let g3 = weights[at + 3u];
+    let g4 = weights[at + 4u];
+    let g5 = weights[at + 5u];
+    let g6 = weights[at + 6u];
+    let g7 = weights[at + 7u];
+    let g8 = weights[at + 8u];
+    let h0_0 = fma(0.390625f, g6, g0);
+    let h0_1 = fma(2.25f, g6, g0);
+    let h0_2 = 1.1377778f * g0;
+    let h0_3 = -0.4302521f * g3;
+    let h0_4 = fma(-0.68840337f, h0_0, h0_3);
+    let h0_5 = fma(-0.68840337f, h0_0, -h0_3);
+    let h0_6 = 0.17927171f * g3;
+    let h0_7 = fma(0.11951447f, h0_1, h0_6);
+    let h0_8 = fma(0.11951447f, h0_1, -h0_6);
+    let h1_0 = fma(0.390625f, g7, g1);
+    let h1_1 = fma(2.25f, g7, g1);
+    let h1_2 = 1.1377778f * g1;
+    let h1_3 = -0.4302521f * g4;
+    let h1_4 = fma(-0.68840337f, h1_0, h1_3);
+    let h1_5 = fma(-0.68840337f, h1_0, -h1_3);
+    let h1_6 = 0.17927171f * g4;
+    let h1_7 = fma(0.11951447f, h1_1, h1_6);
+    let h1_8 = fma(0.11951447f, h1_1, -h1_6);
+    let h2_0 = fma(0.390625f, g8, g2);
+    let h2_1 = fma(2.25f, g8, g2);
+    let h2_2 = 1.1377778f * g2;
+    let h2_3 = -0.4302521f * g5;
+    let h2_4 = fma(-0.68840337f, h2_0, h2_3);
+    let h2_5 = fma(-0.68840337f, h2_0, -h2_3);
+    let h2_6 = 0.17927171f * g5;
+    let h2_7 = fma(0.11951447f, h2_1, h2_6);
+    let h2_8 = fma(0.11951447f, h2_1, -h2_6);
+    let w0_0 = fma(0.390625f, h2_2, h0_2);
+    let w0_1 = fma(2.25f, h2_2, h0_2);
+    let w0_2 = 1.1377778f * h0_2;
+    let w0_3 = -0.4302521f * h1_2;
+    let w0_4 = fma(-0.68840337f, w0_0, w0_3);
+    let w0_5 = fma(-0.68840337f, w0_0, -w0_3);
+    let w0_6 = 0.17927171f * h1_2;
+    let w0_7 = fma(0.11951447f, w0_1, w0_6);
+    let w0_8 = fma(0.11951447f, w0_1, -w0_6);
+    u[to + 0u * plane] = w0_2;
+    u[to + 1u * plane] = w0_4;
+    u[to + 2u * plane] = w0_5;
+    u[to + 3u * plane] = w0_7;
+    u[to + 4u * plane] = w0_8;
+    u[to + 5u * plane] = h2_2;
+    let w1_0 = fma(0.390625f, h2_4, h0_4);
+    let w1_1 = fma(2.25f, h2_4, h0_4);
+    let w1_2 = 1.1377778f * h0_4;
+    let w1_3 = -0.4302521f * h1_4;
+    let w1_4 = fma(-0.68840337f, w1_0, w1_3);
+    let w1_5 = fma(-0.68840337f, w1_0, -w1_3);
+    let w1_6 = 0.17927171f * h1_4;
+    let w1_7 = fma(0.11951447f, w1_1, w1_6);
+    let w1_8 = fma(0.11951447f, w1_1, -w1_6);
+    u[to + 6u * plane] = w1_2;
+    u[to + 7u * plane] = w1_4;
+    u[to + 8u * plane] = w1_5;
+    u[to + 9u * plane] = w1_7;
+    u[to + 10u * plane] = w1_8;
+    u[to + 11u * plane] = h2_4;
+    let w2_0 = fma(0.390625f, h2_5, h0_5);
+    let w2_1 = fma(2.25f, h2_5, h0_5);
+    let w2_2 = 1.1377778f * h0_5;
+    let w2_3 = -0.4302521f * h1_5;
+    let w2_4 = fma(-0.68840337f, w2_0, w2_3);
+    let w2_5 = fma(-0.68840337f, w2_0, -w2_3);
+    let w2_6 = 0.17927171f * h1_5;
+    let w2_7 = fma(0.11951447f, w2_1, w2_6);
+    let w2_8 = fma(0.11951447f, w2_1, -w2_6);
+    u[to + 12u * plane] = w2_2;
+    u[to + 13u * plane] = w2_4;
+    u[to + 14u * plane] = w2_5;
+    u[to + 15u * plane] = w2_7;
+    u[to + 16u * plane] = w2_8;
+    u[to + 17u * plane] = h2_5;
+    let w3_0 = fma(0.390625f, h2_7, h0_7);
+    let w3_1 = fma(2.25f, h2_7, h0_7);
+    let w3_2 = 1.1377778f * h0_7;
+    let w3_3 = -0.4302521f * h1_7;
+    let w3_4 = fma(-0.68840337f, w3_0, w3_3);
+    let w3_5 = fma(-0.68840337f, w3_0, -w3_3);
+    let w3_6 = 0.17927171f * h1_7;
+    let w3_7 = fma(0.11951447f, w3_1, w3_6);
+    let w3_8 = fma(0.11951447f, w3_1, -w3_6);
+    u[to + 18u * plane] = w3_2;
+    u[to + 19u * plane] = w3_4;
+    u[to + 20u * plane] = w3_5;
+    u[to + 21u * plane] = w3_7;
+    u[to + 22u * plane] = w3_8;
+    u[to + 23u * plane] = h2_7;
+    let w4_0 = fma(0.390625f, h2_8, h0_8);
+    let w4_1 = fma(2.25f, h2_8, h0_8);
+    let w4_2 = 1.1377778f * h0_8;
+    let w4_3 = -0.4302521f * h1_8;
+    let w4_4 = fma(-0.68840337f, w4_0, w4_3);
+    let w4_5 = fma(-0.68840337f, w4_0, -w4_3);
+    let w4_6 = 0.17927171f * h1_8;
+    let w4_7 = fma(0.11951447f, w4_1, w4_6);
+    let w4_8 = fma(0.11951447f, w4_1, -w4_6);
+    u[to + 24u * plane] = w4_2;
+    u[to + 25u * plane] = w4_4;
+    u[to + 26u * plane] = w4_5;
+    u[to + 27u * plane] = w4_7;
+    u[to + 28u * plane] = w4_8;
+    u[to + 29u * plane] = h2_8;
+    let w5_0 = fma(0.390625f, g8, g6);
+    let w5_1 = fma(2.25f, g8, g6);
+    let w5_2 = 1.1377778f * g6;
+    let w5_3 = -0.4302521f * g7;
+    let w5_4 = fma(-0.68840337f, w5_0, w5_3);
+    let w5_5 = fma(-0.68840337f, w5_0, -w5_3);
+    let w5_6 = 0.17927171f * g7;
+    let w5_7 = fma(0.11951447f, w5_1, w5_6);
+    let w5_8 = fma(0.11951447f, w5_1, -w5_6);
+    u[to + 30u * plane] = w5_2;
+    u[to + 31u * plane] = w5_4;
+    u[to + 32u * plane] = w5_5;
+    u[to + 33u * plane] = w5_7;
+    u[to + 34u * plane] = w5_8;
+    u[to + 35u * plane] = g8;
+}
+
+// ---- shaders/kernel/winograd_filter.wgsl ----
+// winograd_filter: U = G g G^T, the transformed filters, [point][input channel][filter of its group].
+//
+// One invocation owns one filter of one input channel; one workgroup owns WORKGROUP filters, so that its writes
+// to u are contiguous.
+//
+// grid      x: blocks of WORKGROUP filters of a group; y: input channels, over all groups
+// constants WORKGROUP, TAPS_H, TAPS_W, POINTS_H, POINTS_W
+// leaves    transform_filter
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> weights: array<f32>;
+@group(0) @binding(2) var<storage, read_write> u: array<f32>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let k = workgroup.x * WORKGROUP + local;
+    if (k >= params.group_k) {
+        return;
+    }
+    let c = workgroup.y;
+    let g = c / params.group_c;
+    let filter_at = ((g * params.group_k + k) * params.group_c + c % params.group_c) * (TAPS_H * TAPS_W);
+    transform_filter(filter_at, c * params.k_stride + k, params.c * params.k_stride);
+}

@@ -1,0 +1,201 @@
+// ---- head ----
+// winograd_input_f4qx3_f32
+const WORKGROUP: u32 = 224u;
+const TILES: u32 = 32u;
+const TILES_PADDED: u32 = 33u;
+const OUT_H: u32 = 4u;
+const OUT_W: u32 = 4u;
+const SPAN_H: u32 = 6u;
+const SPAN_W: u32 = 6u;
+const POINTS_H: u32 = 7u;
+const POINTS_W: u32 = 7u;
+
+struct Params {
+    first: u32,
+    tiles: u32,
+    t_stride: u32,
+    tiles_y: u32,
+    tiles_x: u32,
+    c: u32,
+    h: u32,
+    w: u32,
+    pad_top: u32,
+    pad_left: u32,
+    src_offset: u32,
+}
+
+// ---- shaders/part/load_zero_pad.wgsl ----
+// Slot load_src: an element of the input, zero outside the image. `image` is the first element of the channel;
+// coordinates left of or above the image have wrapped around to huge numbers.
+fn load_src(image: u32, y: u32, x: u32) -> f32 {
+    if (y < params.h && x < params.w) {
+        return src[image + y * params.w + x];
+    }
+    return 0.0;
+}
+
+// ---- leaves ----
+// A column of a tile, with zeros outside the image.
+fn load_column(image: u32, y: u32, x: u32, d: ptr<function, array<f32, 6>>) {
+    (*d)[0] = load_src(image, y + 0u, x);
+    (*d)[1] = load_src(image, y + 1u, x);
+    (*d)[2] = load_src(image, y + 2u, x);
+    (*d)[3] = load_src(image, y + 3u, x);
+    (*d)[4] = load_src(image, y + 4u, x);
+    (*d)[5] = load_src(image, y + 5u, x);
+}
+
+// B^T of a column:
+// -1   0   0   0  1  0
+//  0   1   1   1  1  0
+//  0  -1   1  -1  1  0
+//  0  -1   0   0  0  1
+//  0  -1  -1   1  1  0
+//  0   1  -1  -1  1  0
+//  0  -1   0   1  0  0
+fn transform_h(d: ptr<function, array<f32, 6>>, out: ptr<function, array<f32, 7>>) {
+    let d0 = (*d)[0];
+    let d1 = (*d)[1];
+    let d2 = (*d)[2];
+    let d3 = (*d)[3];
+    let d4 = (*d)[4];
+    let d5 = (*d)[5];
+    let t0 = d3 - d1;
+    let t1 = d1 + d3;
+    let t2 = d4 - d2;
+    let t3 = d2 + d4;
+    let t4 = d4 - d0;
+    let t5 = t1 + t3;
+    let t6 = t3 - t1;
+    let t7 = d5 - d1;
+    let t8 = t0 + t2;
+    let t9 = t2 - t0;
+    (*out)[0] = t4;
+    (*out)[1] = t5;
+    (*out)[2] = t6;
+    (*out)[3] = t7;
+    (*out)[4] = t8;
+    (*out)[5] = t9;
+    (*out)[6] = t0;
+}
+
+// Registers to half_done.
+fn write_half(at: u32, d: ptr<function, array<f32, 7>>) {
+    half_done[at + 0u * (SPAN_W * TILES_PADDED)] = (*d)[0];
+    half_done[at + 1u * (SPAN_W * TILES_PADDED)] = (*d)[1];
+    half_done[at + 2u * (SPAN_W * TILES_PADDED)] = (*d)[2];
+    half_done[at + 3u * (SPAN_W * TILES_PADDED)] = (*d)[3];
+    half_done[at + 4u * (SPAN_W * TILES_PADDED)] = (*d)[4];
+    half_done[at + 5u * (SPAN_W * TILES_PADDED)] = (*d)[5];
+    half_done[at + 6u * (SPAN_W * TILES_PADDED)] = (*d)[6];
+}
+
+// From half_done to registers.
+fn read_half(at: u32, d: ptr<function, array<f32, 6>>) {
+    (*d)[0] = half_done[at + 0u * (TILES_PADDED)];
+    (*d)[1] = half_done[at + 1u * (TILES_PADDED)];
+    (*d)[2] = half_done[at + 2u * (TILES_PADDED)];
+    (*d)[3] = half_done[at + 3u * (TILES_PADDED)];
+    (*d)[4] = half_done[at + 4u * (TILES_PADDED)];
+    (*d)[5] = half_done[at + 5u * (TILES_PADDED)];
+}
+
+// B^T of a row:
+// -1   0   0   0  1  0
+//  0   1   1   1  1  0
+//  0  -1   1  -1  1  0
+//  0  -1   0   0  0  1
+//  0  -1  -1   1  1  0
+//  0   1  -1  -1  1  0
+//  0  -1   0   1  0  0
+fn transform_w(d: ptr<function, array<f32, 6>>, out: ptr<function, array<f32, 7>>) {
+    let d0 = (*d)[0];
+    let d1 = (*d)[1];
+    let d2 = (*d)[2];
+    let d3 = (*d)[3];
+    let d4 = (*d)[4];
+    let d5 = (*d)[5];
+    let t0 = d3 - d1;
+    let t1 = d1 + d3;
+    let t2 = d4 - d2;
+    let t3 = d2 + d4;
+    let t4 = d4 - d0;
+    let t5 = t1 + t3;
+    let t6 = t3 - t1;
+    let t7 = d5 - d1;
+    let t8 = t0 + t2;
+    let t9 = t2 - t0;
+    (*out)[0] = t4;
+    (*out)[1] = t5;
+    (*out)[2] = t6;
+    (*out)[3] = t7;
+    (*out)[4] = t8;
+    (*out)[5] = t9;
+    (*out)[6] = t0;
+}
+
+// A row of points, `plane` apart.
+fn write_v(at: u32, plane: u32, d: ptr<function, array<f32, 7>>) {
+    v[at + 0u * plane] = (*d)[0];
+    v[at + 1u * plane] = (*d)[1];
+    v[at + 2u * plane] = (*d)[2];
+    v[at + 3u * plane] = (*d)[3];
+    v[at + 4u * plane] = (*d)[4];
+    v[at + 5u * plane] = (*d)[5];
+    v[at + 6u * plane] = (*d)[6];
+}
+
+// ---- shaders/kernel/winograd_input.wgsl ----
+// winograd_input: V = B^T d B, the transformed input, [point][channel][tile].
+//
+// One workgroup owns TILES tiles of one channel. In the first phase an invocation owns one column of one tile, in
+// the second one row of the half-transformed tile: it never holds a tile, and its code is two short transforms.
+//
+// grid      x: blocks of TILES tiles of this dispatch; y: channels
+// constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, SPAN_H, SPAN_W, POINTS_H, POINTS_W
+// leaves    load_column, transform_h, write_half, read_half, transform_w, write_v
+// slots     load_src
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> src: array<f32>;
+@group(0) @binding(2) var<storage, read_write> v: array<f32>;
+
+// [row of points][column of the tile][tile], padded so that a tile's columns lie in different banks.
+var<workgroup> half_done: array<f32, POINTS_H * SPAN_W * TILES_PADDED>;
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let first = workgroup.x * TILES;
+    let channel = workgroup.y;
+
+    // Neighbouring invocations read neighbouring columns of the image.
+    if (local < TILES * SPAN_W) {
+        let t = local / SPAN_W;
+        let column = local % SPAN_W;
+        // Past the last tile the last one is transformed again, and not written.
+        let tile = params.first + min(first + t, params.tiles - 1u);
+        let tile_x = tile % params.tiles_x;
+        let tile_y = tile / params.tiles_x % params.tiles_y;
+        let n = tile / (params.tiles_x * params.tiles_y);
+        let image = params.src_offset + (n * params.c + channel) * params.h * params.w;
+        // Above and left of the image these wrap around to huge numbers, which load_src finds outside.
+        var d: array<f32, SPAN_H>;
+        load_column(image, tile_y * OUT_H - params.pad_top, tile_x * OUT_W + column - params.pad_left, &d);
+        var b: array<f32, POINTS_H>;
+        transform_h(&d, &b);
+        write_half(column * TILES_PADDED + t, &b);
+    }
+    workgroupBarrier();
+
+    // Neighbouring invocations write neighbouring tiles.
+    let t = local % TILES;
+    let row = local / TILES;
+    if (row < POINTS_H && first + t < params.tiles) {
+        var d: array<f32, SPAN_W>;
+        read_half(row * SPAN_W * TILES_PADDED + t, &d);
+        var b: array<f32, POINTS_W>;
+        transform_w(&d, &b);
+        let plane = params.c * params.t_stride;
+        write_v(row * POINTS_W * plane + channel * params.t_stride + first + t, plane, &b);
+    }
+}

@@ -1,0 +1,180 @@
+// ---- head ----
+// winograd_output_f4x3_f2x3_f32
+const WORKGROUP: u32 = 128u;
+const TILES: u32 = 32u;
+const TILES_PADDED: u32 = 33u;
+const OUT_H: u32 = 4u;
+const OUT_W: u32 = 2u;
+const POINTS_H: u32 = 6u;
+const POINTS_W: u32 = 4u;
+
+struct Params {
+    first: u32,
+    tiles: u32,
+    t_stride: u32,
+    tiles_y: u32,
+    tiles_x: u32,
+    k: u32,
+    p: u32,
+    q: u32,
+    dst_offset: u32,
+    bias_offset: u32,
+    slopes_offset: u32,
+    act_a: f32,
+    act_b: f32,
+}
+
+// ---- shaders/part/bias_none.wgsl ----
+// Slot add_bias: no bias.
+fn add_bias(x: f32, k: u32) -> f32 {
+    return x;
+}
+
+// ---- shaders/part/activation_none.wgsl ----
+// Slot activate: nothing.
+fn activate(x: f32, k: u32) -> f32 {
+    return x;
+}
+
+// ---- shaders/part/epilogue.wgsl ----
+// Slot epilogue: what happens to an output of filter k before it is written.
+fn epilogue(x: f32, k: u32) -> f32 {
+    return activate(add_bias(x, k), k);
+}
+
+// ---- leaves ----
+// A column of products, `row` apart.
+fn read_m(at: u32, row: u32, d: ptr<function, array<f32, 6>>) {
+    (*d)[0] = m[at + 0u * row];
+    (*d)[1] = m[at + 1u * row];
+    (*d)[2] = m[at + 2u * row];
+    (*d)[3] = m[at + 3u * row];
+    (*d)[4] = m[at + 4u * row];
+    (*d)[5] = m[at + 5u * row];
+}
+
+// A^T of a column:
+// 1        1         1     1      1  0
+// 0      5/8      -5/8   3/2   -3/2  0
+// 0    25/64     25/64   9/4    9/4  0
+// 0  125/512  -125/512  27/8  -27/8  1
+fn transform_h(d: ptr<function, array<f32, 6>>, out: ptr<function, array<f32, 4>>) {
+    let d0 = (*d)[0];
+    let d1 = (*d)[1];
+    let d2 = (*d)[2];
+    let d3 = (*d)[3];
+    let d4 = (*d)[4];
+    let d5 = (*d)[5];
+    let t0 = d1 + d2;
+    let t1 = d1 - d2;
+    let t2 = d3 + d4;
+    let t3 = d3 - d4;
+    let t4 = d0 + t0;
+    let t5 = t4 + t2;
+    let t6 = 0.625f * t1;
+    let t7 = fma(1.5f, t3, t6);
+    let t8 = 0.390625f * t0;
+    let t9 = fma(2.25f, t2, t8);
+    let t10 = fma(0.24414063f, t1, d5);
+    let t11 = fma(3.375f, t3, t10);
+    (*out)[0] = t5;
+    (*out)[1] = t7;
+    (*out)[2] = t9;
+    (*out)[3] = t11;
+}
+
+// Registers to half_done.
+fn write_half(at: u32, d: ptr<function, array<f32, 4>>) {
+    half_done[at + 0u * (POINTS_W * TILES_PADDED)] = (*d)[0];
+    half_done[at + 1u * (POINTS_W * TILES_PADDED)] = (*d)[1];
+    half_done[at + 2u * (POINTS_W * TILES_PADDED)] = (*d)[2];
+    half_done[at + 3u * (POINTS_W * TILES_PADDED)] = (*d)[3];
+}
+
+// From half_done to registers.
+fn read_half(at: u32, d: ptr<function, array<f32, 4>>) {
+    (*d)[0] = half_done[at + 0u * (TILES_PADDED)];
+    (*d)[1] = half_done[at + 1u * (TILES_PADDED)];
+    (*d)[2] = half_done[at + 2u * (TILES_PADDED)];
+    (*d)[3] = half_done[at + 3u * (TILES_PADDED)];
+}
+
+// A^T of a row:
+// 1  1   1  0
+// 0  1  -1  1
+fn transform_w(d: ptr<function, array<f32, 4>>, out: ptr<function, array<f32, 2>>) {
+    let d0 = (*d)[0];
+    let d1 = (*d)[1];
+    let d2 = (*d)[2];
+    let d3 = (*d)[3];
+    let t0 = d0 + d1;
+    let t1 = t0 + d2;
+    let t2 = d1 - d2;
+    let t3 = t2 + d3;
+    (*out)[0] = t1;
+    (*out)[1] = t3;
+}
+
+// A row of outputs of filter k.
+fn write_row(row_at: u32, x: u32, k: u32, d: ptr<function, array<f32, 2>>) {
+    store_dst(row_at, x + 0u, k, (*d)[0]);
+    store_dst(row_at, x + 1u, k, (*d)[1]);
+}
+
+// ---- shaders/kernel/winograd_output.wgsl ----
+// winograd_output: Y = A^T M A for each tile, then bias and activation: [n][filter][row][column].
+//
+// One workgroup owns TILES tiles of one filter. In the first phase an invocation owns one column of products of
+// one tile, in the second one row of its outputs.
+//
+// grid      x: blocks of TILES tiles of this dispatch; y: filters
+// constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, POINTS_H, POINTS_W
+// leaves    read_m, transform_h, write_half, read_half, transform_w, write_row
+// slots     epilogue
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> m: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+// [row of outputs][column of points][tile]
+var<workgroup> half_done: array<f32, OUT_H * POINTS_W * TILES_PADDED>;
+
+// One output, unless it lies right of the image. `row_at` is the row's first element.
+fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
+    if (x < params.q) {
+        dst[row_at + x] = epilogue(value, k);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let first = workgroup.x * TILES;
+    let k = workgroup.y;
+    let t = local % TILES;
+    let line = local / TILES;
+    // Past the last tile the last one is transformed again, and not written.
+    let index = min(first + t, params.tiles - 1u);
+
+    // Neighbouring invocations read neighbouring tiles.
+    if (line < POINTS_W) {
+        let plane = params.k * params.t_stride;
+        var d: array<f32, POINTS_H>;
+        read_m(line * plane + k * params.t_stride + index, POINTS_W * plane, &d);
+        var a: array<f32, OUT_H>;
+        transform_h(&d, &a);
+        write_half(line * TILES_PADDED + t, &a);
+    }
+    workgroupBarrier();
+
+    let tile = params.first + index;
+    let x = tile % params.tiles_x * OUT_W;
+    let y = tile / params.tiles_x % params.tiles_y * OUT_H + line;
+    let n = tile / (params.tiles_x * params.tiles_y);
+    if (line < OUT_H && first + t < params.tiles && y < params.p) {
+        var d: array<f32, POINTS_W>;
+        read_half(line * POINTS_W * TILES_PADDED + t, &d);
+        var a: array<f32, OUT_W>;
+        transform_w(&d, &a);
+        write_row(params.dst_offset + ((n * params.k + k) * params.p + y) * params.q, x, k, &a);
+    }
+}

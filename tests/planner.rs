@@ -1,0 +1,297 @@
+//! Plans as values, with no device: what is chosen, what is refused and why, and that every dispatch of every plan
+//! respects the device that it was made for.
+
+mod support;
+
+use std::collections::HashSet;
+use std::time::Instant;
+
+use support::data::Random;
+use support::problems;
+use winoconv::caps::{Caps, DeviceKind, Limits};
+use winoconv::error::Error;
+use winoconv::kernel::Access;
+use winoconv::plan::{Algorithm, Reason, Slot, Verdict};
+use winoconv::winograd::{F, Nested};
+use winoconv::{Activation, Conv, Plan, Preferences, Problem, Tolerance};
+
+fn profile(name: &str, kind: DeviceKind, limits: Limits) -> Caps {
+    Caps { name: name.to_owned(), kind, limits, ..Caps::webgpu_default() }
+}
+
+/// Devices that there are, and some that there could be.
+fn profiles() -> Vec<Caps> {
+    let base = Limits::WEBGPU_DEFAULT;
+    let wide = |bytes, invocations| Limits {
+        max_compute_workgroup_storage_size: bytes,
+        max_compute_invocations_per_workgroup: invocations,
+        max_compute_workgroup_size: [invocations, invocations, 64],
+        max_storage_buffer_binding_size: 2 << 30,
+        max_buffer_size: 4 << 30,
+        ..base
+    };
+    let small = Limits { max_storage_buffer_binding_size: 64 << 10, max_buffer_size: 96 << 10, ..base };
+    let narrow = Limits { max_compute_invocations_per_workgroup: 64, max_compute_workgroup_size: [64, 64, 64], ..base };
+    vec![
+        Caps::webgpu_default(),
+        profile("like Metal", DeviceKind::IntegratedGpu, wide(32 << 10, 1024)),
+        profile("like NVIDIA", DeviceKind::DiscreteGpu, wide(48 << 10, 1024)),
+        profile("tiny bindings", DeviceKind::OtherGpu, small),
+        profile("64 invocations", DeviceKind::OtherGpu, narrow),
+        profile("few workgroups", DeviceKind::OtherGpu, Limits { max_compute_workgroups_per_dimension: 100, ..base }),
+        Caps::host(),
+    ]
+}
+
+fn any() -> Preferences {
+    Preferences::new().tolerance(Tolerance::Any)
+}
+
+fn problem(conv: Conv, shape: [usize; 4]) -> Problem {
+    conv.on(shape).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The suite's problems and some of networks.
+fn all_problems() -> Vec<Problem> {
+    let mut all: Vec<_> = problems::all().into_iter().map(|entry| problem(entry.conv, entry.shape)).collect();
+    for (n, c, k, size) in [(1, 64, 64, 56), (32, 3, 64, 224), (1, 512, 512, 7), (8, 256, 256, 28), (1, 16, 16, 1080)] {
+        all.push(problem(Conv::new(c, k, [3, 3]).padding(1), [n, c, size, size]));
+    }
+    all
+}
+
+/// Everything that a device could refuse in a plan.
+fn assert_respects(plan: &Plan) {
+    let limits = &plan.caps.limits;
+    let what = format!("{} by {} on {}", plan.problem, plan.algorithm, plan.caps);
+    let problem = &plan.problem;
+    let bytes = |slot: Slot| {
+        let filters = problem.conv.filters;
+        4 * match slot {
+            Slot::Input => problem.input_len(),
+            Slot::Output => problem.output_len(),
+            Slot::Weights => problem.conv.weights_len(),
+            Slot::Packed => plan.packing.len(&problem.conv),
+            Slot::Bias | Slot::Slopes => filters,
+            Slot::Workspace(index) => plan.workspace[usize::from(index)],
+            other => panic!("{what}: {other:?} is new to this test"),
+        } as u64
+    };
+    assert!(plan.workspace_bytes() <= plan.preferences.workspace_limit, "{what}: over the workspace limit");
+    for step in plan.steps.iter().chain(&plan.packing.steps(&problem.conv)) {
+        let what = format!("{what}, {step}");
+        let most = limits.max_compute_workgroups_per_dimension;
+        assert!(step.grid.iter().all(|&size| 1 <= size && size <= most), "{what}: at most {most} workgroups");
+        assert_eq!(step.kernel.check(limits), Ok(()), "{what}");
+        assert!(step.kernel.workgroup_size() <= limits.max_compute_invocations_per_workgroup, "{what}");
+        assert!(step.kernel.workgroup_bytes() <= limits.max_compute_workgroup_storage_size, "{what}");
+        assert_eq!(step.params.len(), step.kernel.params().len(), "{what}: a word for each parameter");
+        let bindings = step.kernel.bindings();
+        assert_eq!(step.operands.len(), bindings.len(), "{what}: an operand for each binding");
+        for (binding, &slot) in bindings.iter().zip(&step.operands) {
+            let size = bytes(slot);
+            let bound = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+            assert!(size <= bound, "{what}: {} has {size} bytes, the bound is {bound}", binding.name);
+            let twice = step.operands.iter().filter(|&&other| other == slot).count();
+            assert!(binding.access == Access::Read || twice == 1, "{what}: {} is read and written", binding.name);
+        }
+    }
+}
+
+#[test]
+fn every_step_of_every_plan_respects_the_device() {
+    let (mut plans, mut refused) = (0, 0);
+    for caps in profiles() {
+        for problem in all_problems() {
+            for algorithm in Algorithm::all_for(&problem.conv) {
+                for preferences in [any(), any().workspace_limit(100_000)] {
+                    match Plan::new(&problem, &caps, &preferences.algorithm(algorithm)) {
+                        Ok(plan) => {
+                            assert_respects(&plan);
+                            plans += 1;
+                        }
+                        Err(Error::NoPlan(_)) => refused += 1,
+                        Err(other) => panic!("{problem} by {algorithm} on {caps}: {other}"),
+                    }
+                }
+            }
+        }
+    }
+    assert!(plans > refused, "{plans} plans, {refused} refusals: the profiles leave too little to check");
+}
+
+#[test]
+fn plans_are_values() {
+    for caps in profiles() {
+        let mut seen = HashSet::new();
+        for problem in all_problems() {
+            let Ok(plan) = Plan::new(&problem, &caps, &any()) else { continue };
+            let again = Plan::new(&problem, &caps, &any()).unwrap_or_else(|error| panic!("{problem}: {error}"));
+            assert_eq!(plan, again, "the same question, the same plan");
+            assert_eq!(plan.to_string(), again.to_string(), "{problem}: printed");
+            seen.insert(plan.clone());
+            assert!(seen.contains(&again), "{problem}: equal plans hash alike");
+            let other = Plan::new(&problem, &caps, &any().workspace_limit(1 << 40));
+            assert_ne!(other.ok(), Some(plan), "{problem}: other preferences make another plan");
+        }
+    }
+}
+
+#[test]
+fn a_plan_prints_every_candidate_with_its_verdict() {
+    let problem = problem(Conv::new(64, 64, [3, 3]).padding(1), [1, 64, 56, 56]);
+    let plan = Plan::new(&problem, &Caps::webgpu_default(), &Preferences::new()).expect("a plan");
+    let text = plan.to_string();
+    let all = Algorithm::all_for(&problem.conv);
+    assert_eq!(plan.candidates.len(), all.len(), "as many candidates as algorithms");
+    for algorithm in all {
+        let candidate = plan.candidates.iter().find(|c| c.algorithm == algorithm).expect("every algorithm is judged");
+        let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{algorithm} ")));
+        let line = line.unwrap_or_else(|| panic!("{algorithm} is not in\n{text}"));
+        assert!(line.contains(&candidate.verdict.to_string()), "the verdict on {algorithm} is not in: {line}");
+    }
+    let chosen = plan.candidates.iter().filter(|c| c.verdict == Verdict::Chosen);
+    assert_eq!(chosen.map(|c| c.algorithm).collect::<Vec<_>>(), [plan.algorithm], "one is chosen, and it is the plan");
+}
+
+#[test]
+fn a_forced_algorithm_that_cannot_run_is_an_error_with_its_reason() {
+    let winograd = Algorithm::Staged(Nested::square(F::new(2, 3)));
+    let conv = Conv::new(4, 4, [3, 3]).padding(1);
+    for (conv, algorithm, reason) in [
+        (conv.stride([2, 2]), winograd, "Winograd needs stride 1"),
+        (conv.dilation([1, 2]), winograd, "Winograd needs dilation 1"),
+        (Conv::new(4, 4, [5, 5]), winograd, "its filter has another size"),
+        (conv, Algorithm::Staged(Nested::square(F::new(14, 3))), "there are no transforms of these sizes"),
+        (conv, Algorithm::Staged(Nested::square(F::new(6, 3))), "the tolerance allows"),
+    ] {
+        let problem = problem(conv, [1, 4, 12, 12]);
+        let result = Plan::new(&problem, &Caps::host(), &Preferences::new().algorithm(algorithm));
+        let Err(Error::NoPlan(error)) = result else {
+            panic!("{problem} by {algorithm}: expected no plan, got {:?}", result.map(|plan| plan.algorithm))
+        };
+        let rejected = error.rejected.iter().find(|(name, _)| *name == algorithm.to_string());
+        let why = rejected.map_or("nothing", |(_, why)| why.as_str());
+        assert!(why.contains(reason), "{problem} by {algorithm}: expected '{reason}', got '{why}'");
+        assert!(error.asked.contains("demanded"), "{}", error.asked);
+        let others = error.rejected.iter().filter(|(name, _)| *name != algorithm.to_string());
+        for (name, why) in others {
+            assert_eq!(why, "another algorithm was demanded", "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_tolerance_is_respected() {
+    for caps in profiles() {
+        for problem in all_problems() {
+            for tolerance in [Tolerance::default(), Tolerance::TimesDirect(1.0), Tolerance::RelativeL2(3e-7)] {
+                let direct = winoconv::plan::expected_error(&problem, Algorithm::Direct);
+                let allowed = tolerance.allowed(direct);
+                let plan = Plan::new(&problem, &caps, &Preferences::new().tolerance(tolerance));
+                if let Ok(plan) = plan {
+                    assert!(plan.expected_error() <= allowed, "{problem}: {} over {allowed:e}", plan.algorithm);
+                    for candidate in &plan.candidates {
+                        let expected = winoconv::plan::expected_error(&problem, candidate.algorithm);
+                        let out = matches!(candidate.verdict, Verdict::Rejected(Reason::Tolerance { .. }));
+                        let other = matches!(candidate.verdict, Verdict::Rejected(Reason::Inapplicable(_)));
+                        assert!(out || other || expected <= allowed, "{problem}, {candidate}: over the tolerance");
+                        assert!(!out || expected > allowed, "{problem}, {candidate}: within the tolerance");
+                    }
+                }
+                let f6 = Algorithm::Staged(Nested::square(F::new(6, 3)));
+                let plan = Plan::new(&problem, &caps, &Preferences::new());
+                assert_ne!(plan.ok().map(|plan| plan.algorithm), Some(f6), "{problem}: F(6,3) by default");
+            }
+        }
+    }
+    let large = problem(Conv::new(256, 256, [3, 3]).padding(1), [8, 256, 60, 60]);
+    let f6 = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(Nested::square(F::new(6, 3))));
+    let plan = Plan::new(&large, &Caps::webgpu_default(), &f6).expect("F(6,3) where any error will do");
+    assert!(plan.expected_error() > 2.0 * winoconv::plan::expected_error(&large, Algorithm::Direct), "the worse one");
+}
+
+/// From the smallest workspace that can do, and one byte less, to more than is needed.
+#[test]
+fn the_workspace_limit_is_a_ceiling() {
+    let mut random = Random::new(3);
+    let caps = Caps::webgpu_default();
+    for _ in 0..300 {
+        let [c, k] = [1 + random.below(80), 1 + random.below(80)];
+        let shape = [1 + random.below(3), c, 3 + random.below(60), 3 + random.below(60)];
+        let problem = problem(Conv::new(c, k, [3, 3]).padding(1), shape);
+        let shipped: Vec<_> = Algorithm::all_for(&problem.conv).into_iter().skip(1).collect();
+        let algorithm = shipped[random.below(shipped.len())];
+        let nested = algorithm.transform().expect("staged");
+        let plan = |limit| Plan::new(&problem, &caps, &any().algorithm(algorithm).workspace_limit(limit));
+        let column = 4 * (nested.products() * (c + k)) as u64;
+        let whole = plan(u64::MAX).unwrap_or_else(|error| panic!("{problem}: {error}")).workspace_bytes();
+        let mut limits = vec![4 * column, 5 * column, 9 * column + 1, whole, whole + 1];
+        limits.extend((0..4).map(|_| 4 * column + random.next() % whole.max(1)));
+        for limit in limits {
+            let plan = plan(limit).unwrap_or_else(|error| panic!("{problem}, limit {limit}: {error}"));
+            assert!(plan.workspace_bytes() <= limit, "{problem}: {} over {limit}", plan.workspace_bytes());
+            assert_respects(&plan);
+        }
+        let Err(Error::NoPlan(error)) = plan(4 * column - 1) else { panic!("{problem}: less than one vector") };
+        let why = &error.rejected.iter().find(|(name, _)| *name == algorithm.to_string()).expect("judged").1;
+        let numbers = format!("needs {} bytes of workspace, the bound is {}", 4 * column, 4 * column - 1);
+        assert!(why.contains(&numbers), "expected '{numbers}' in '{why}'");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_the_numbers() {
+    let caps = profiles().swap_remove(3);
+    let problem = problem(Conv::new(8, 8, [3, 3]).padding(1), [1, 8, 64, 64]);
+    let Err(Error::NoPlan(error)) = Plan::new(&problem, &caps, &any()) else { panic!("the input alone is too large") };
+    assert_eq!(error.rejected.len(), Algorithm::all_for(&problem.conv).len(), "each with its reason");
+    let numbers = "the input needs 131072 bytes in one storage binding, the bound is 65536";
+    assert!(error.rejected.iter().all(|(_, why)| why == numbers), "{error}");
+    let forced = Plan::new(&problem, &caps, &any().algorithm(Algorithm::Direct)).map(|plan| plan.algorithm);
+    let Err(Error::NoPlan(error)) = forced else { panic!("the input alone is too large, got {forced:?}") };
+    assert!(error.rejected.iter().any(|(name, why)| name == "direct" && why == numbers), "{error}");
+}
+
+/// More channels than a 32-bit index reaches once they are transformed, and all the memory in the world.
+#[test]
+fn enormous_channel_counts_are_refused_or_planned_but_never_panic() {
+    let conv = Conv::new(12_000_000, 1, [3, 3]).padding(1);
+    let problem = problem(conv, [1, 12_000_000, 4, 4]);
+    for caps in profiles() {
+        let plan = Plan::new(&problem, &caps, &any().workspace_limit(u64::MAX));
+        if let Ok(plan) = plan {
+            assert_respects(&plan);
+        }
+    }
+}
+
+#[test]
+fn an_empty_batch_has_no_steps() {
+    for caps in profiles() {
+        let conv = Conv::new(3, 4, [3, 3]).padding(1).bias(true).activation(Activation::Gelu);
+        for algorithm in Algorithm::all_for(&conv) {
+            let problem = problem(conv, [0, 3, 8, 8]);
+            let plan = Plan::new(&problem, &caps, &any().algorithm(algorithm));
+            let plan = plan.unwrap_or_else(|error| panic!("{algorithm} on {caps}: {error}"));
+            assert_eq!((plan.steps.len(), plan.workspace_bytes()), (0, 0), "{algorithm} on {caps}: nothing to do");
+            assert!(plan.to_string().contains("the output is empty"), "{plan}");
+        }
+    }
+}
+
+/// Release builds plan in microseconds; here only what could be a search or a device is caught.
+#[test]
+fn planning_a_new_size_is_cheap() {
+    let conv = Conv::new(64, 64, [3, 3]).padding(1);
+    let plan = |size| Plan::new(&problem(conv, [1, 64, size, size]), &Caps::webgpu_default(), &Preferences::new());
+    plan(8).expect("the transforms are computed once a process");
+    let start = Instant::now();
+    for size in 9..59 {
+        plan(size).expect("a plan");
+    }
+    let each = start.elapsed() / 50;
+    let bound = std::time::Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 1 });
+    println!("planning a new size takes {each:?}");
+    assert!(each < bound, "planning takes {each:?}, the bound is {bound:?}");
+}

@@ -1,0 +1,266 @@
+//! The GPU's buffers against the twins', stage by stage: each stage gets the same input on both sides (the GPU's own
+//! result of the stage before), so that what differs is that stage's doing, and each is held to its own bound.
+#![cfg(feature = "gpu")]
+
+mod support;
+
+use pollster::block_on;
+use support::data::{Case, Data};
+use support::gpus::on_gpus;
+use support::stage::{Stage, TransformBound, dot_bound};
+use winoconv::cpu::{self, Operands};
+use winoconv::gpu::{self, Bound, Tensors};
+use winoconv::kernel::{InputParams, KernelSpec, MultiplyParams, OutputParams, Params};
+use winoconv::layout::{Planes, Tiles};
+use winoconv::plan::Step;
+use winoconv::winograd::{F, Nested};
+use winoconv::{Activation, Algorithm, Conv, Padding, Plan, Preferences, Tolerance, wgpu};
+
+/// What no stage may leave where it should write, and no padded column may spread from.
+const POISON: u32 = 0x7fc0_1234;
+
+struct Job {
+    name: &'static str,
+    conv: Conv,
+    shape: [usize; 4],
+    algorithm: Nested,
+    /// Bytes of workspace, as a part of what one chunk would take.
+    parts: u64,
+}
+
+fn jobs() -> Vec<Job> {
+    let three = |c, k| Conv::new(c, k, [3, 3]).padding(1);
+    let square = Nested::square;
+    let job = |name, conv: Conv, n, [h, w]: [usize; 2], algorithm, parts| Job {
+        name,
+        conv,
+        shape: [n, conv.channels, h, w],
+        algorithm,
+        parts,
+    };
+    let asymmetric = Padding { top: 2, bottom: 0, left: 1, right: 3 };
+    let mixed = Nested::new(F::new(4, 3), F::new(2, 3));
+    let wide = Nested::new(F::new(1, 1), F::new(4, 3));
+    vec![
+        job("plain", three(8, 8), 1, [16, 16], square(F::new(4, 3)), 1),
+        job("ragged tiles", three(5, 7), 2, [9, 11], square(F::new(4, 3)), 1),
+        job("one tile in four columns", three(3, 2), 1, [4, 4], square(F::new(6, 3)), 1),
+        job("groups", three(6, 15).groups(3), 1, [10, 7], square(F::new(2, 3)), 1),
+        job("chunks", three(3, 4).bias(true).activation(Activation::Relu), 2, [26, 21], square(F::new(4, 3)), 4),
+        job("chunks of groups", three(4, 6).groups(2), 3, [19, 22], square(F::quadratic(4, 3)), 3),
+        job("padding", three(2, 3).padding(asymmetric), 1, [11, 9], square(F::quadratic(6, 3)), 1),
+        job("two transforms", three(4, 5), 1, [13, 8], mixed, 1),
+        job("one row", Conv::new(3, 4, [1, 3]), 2, [3, 17], wide, 1),
+        job("5 x 5", Conv::new(9, 4, [5, 5]).padding(2), 1, [11, 10], square(F::new(4, 5)), 1),
+        job("many channels", three(37, 70), 1, [8, 12], square(F::new(2, 3)), 1),
+    ]
+}
+
+/// One comparison: a stage's results from both sides, within `bound` of each other twice over.
+fn compare(what: &str, at: usize, [gpu, twin]: [f32; 2], bound: f64, worst: &mut f64) {
+    let difference = (f64::from(gpu) - f64::from(twin)).abs();
+    assert!(
+        difference <= 2.0 * bound,
+        "{what}: element {at} is {gpu} on the GPU, {twin} on the twin: {difference:e} apart, bound {:e}",
+        2.0 * bound
+    );
+    if bound > 0.0 {
+        *worst = worst.max(difference / (2.0 * bound));
+    }
+}
+
+fn compare_filter(plan: &Plan, case: &Case, nested: Nested, gpu: &[f32], twin: &[f32], what: &str) -> f64 {
+    let bounds = TransformBound::new(nested, Stage::Filter);
+    let problem = &plan.problem;
+    let (group_c, group_k) = (problem.channels_per_group(), problem.filters_per_group());
+    let u = Planes { points: nested.products(), rows: problem.conv.channels, columns: group_k };
+    let mut worst = 0.0;
+    for (filter, g) in case.weights.chunks(bounds.inputs()).enumerate() {
+        let (k, c) = (filter / group_c, filter % group_c);
+        let g: Vec<f64> = g.iter().map(|&x| x.into()).collect();
+        for (point, bound) in bounds.of(&g, 0).into_iter().enumerate() {
+            let at = u.index(point, k / group_k * group_c + c, k % group_k);
+            compare(&format!("{what}, U"), at, [gpu[at], twin[at]], bound, &mut worst);
+        }
+    }
+    worst
+}
+
+fn compare_input(step: &Step, case: &Case, nested: Nested, gpu: &[f32], twin: &[f32], what: &str) -> f64 {
+    let bounds = TransformBound::new(nested, Stage::Input);
+    let params = InputParams::from_words(&step.params);
+    let problem = &case.problem;
+    let (tiles, stride) = (params.tiles as usize, params.t_stride as usize);
+    let v = Planes { points: nested.products(), rows: problem.conv.channels, columns: stride };
+    let grid = Tiles { n: problem.n, y: params.tiles_y as usize, x: params.tiles_x as usize };
+    let padding = problem.conv.padding;
+    let span_w = nested.cols.span();
+    let mut worst = 0.0;
+    for c in 0..problem.conv.channels {
+        for t in 0..tiles {
+            let [n, y, x] = grid.position(params.first as usize + t);
+            let value = |i: usize| {
+                let y = (y * usize::from(nested.rows.m()) + i / span_w).wrapping_sub(padding.top);
+                let x = (x * usize::from(nested.cols.m()) + i % span_w).wrapping_sub(padding.left);
+                let row = (n * problem.conv.channels + c) * problem.h;
+                if y < problem.h && x < problem.w { case.input[(row + y) * problem.w + x].into() } else { 0.0 }
+            };
+            let d: Vec<f64> = (0..bounds.inputs()).map(value).collect();
+            for (point, bound) in bounds.of(&d, 0).into_iter().enumerate() {
+                let at = v.index(point, c, t);
+                compare(&format!("{what}, V"), at, [gpu[at], twin[at]], bound, &mut worst);
+            }
+        }
+        for (point, t) in (0..v.points).flat_map(|point| (tiles..stride).map(move |t| (point, t))) {
+            let at = v.index(point, c, t);
+            let bits = gpu[at].to_bits();
+            assert_eq!(bits, POISON, "{what}, V: padded column {t} of channel {c}, point {point} was written");
+        }
+    }
+    worst
+}
+
+/// `tiles` is the number of columns that carry data in this chunk.
+fn compare_multiply(step: &Step, tiles: usize, [u, v]: [&[f32]; 2], [gpu, twin]: [&[f32]; 2], what: &str) -> f64 {
+    let params = MultiplyParams::from_words(&step.params);
+    let words = [params.group_c, params.group_k, params.k_stride, params.t_stride];
+    let [group_c, group_k, k_stride, t_stride] = words.map(|word| word as usize);
+    let mut worst = 0.0;
+    for batch in 0..step.grid[2] as usize {
+        for (k, t) in (0..group_k).flat_map(|k| (0..tiles).map(move |t| (k, t))) {
+            let row = |c| batch * group_c + c;
+            let terms = (0..group_c).map(|c| (u[row(c) * k_stride + k], v[row(c) * t_stride + t]));
+            let at = (batch * group_k + k) * t_stride + t;
+            compare(&format!("{what}, M"), at, [gpu[at], twin[at]], dot_bound(terms), &mut worst);
+        }
+    }
+    worst
+}
+
+fn compare_output(step: &Step, case: &Case, nested: Nested, m: &[f32], [gpu, twin]: [&[f32]; 2], what: &str) -> f64 {
+    let bounds = TransformBound::new(nested, Stage::Output);
+    let params = OutputParams::from_words(&step.params);
+    let problem = &case.problem;
+    let filters = problem.conv.filters;
+    let planes = Planes { points: nested.products(), rows: filters, columns: params.t_stride as usize };
+    let grid = Tiles { n: problem.n, y: params.tiles_y as usize, x: params.tiles_x as usize };
+    let (out_h, out_w) = (usize::from(nested.rows.m()), usize::from(nested.cols.m()));
+    let mut worst = 0.0;
+    for (k, t) in (0..filters).flat_map(|k| (0..params.tiles as usize).map(move |t| (k, t))) {
+        let [n, y, x] = grid.position(params.first as usize + t);
+        let products: Vec<f64> = (0..planes.points).map(|point| m[planes.index(point, k, t)].into()).collect();
+        // ReLU and none enlarge no error; the bias is one more addition.
+        let bias = case.bias.get(k).map_or(0.0, |&bias| f64::from(bias).abs());
+        let with_bias = winoconv::winograd::error_bound::gamma(1) * bias;
+        for (i, bound) in bounds.of(&products, 1).into_iter().enumerate() {
+            let (p, q) = (y * out_h + i / out_w, x * out_w + i % out_w);
+            if p < problem.p && q < problem.q {
+                let at = ((n * filters + k) * problem.p + p) * problem.q + q;
+                compare(&format!("{what}, Y"), at, [gpu[at], twin[at]], bound + with_bias, &mut worst);
+            }
+        }
+    }
+    worst
+}
+
+fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
+    let what = format!("{} ({}) on {label}", job.name, job.algorithm);
+    let failed = |error: winoconv::Error| -> ! { panic!("{what}: {error}") };
+    let problem = job.conv.on(job.shape).unwrap_or_else(|error| failed(error));
+    let case = Case::new(problem, Data::Normal, 7);
+    let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(job.algorithm));
+    let plan = |preferences| Plan::new(&problem, context.caps(), &preferences).unwrap_or_else(|error| failed(error));
+    let limit = plan(preferences).workspace_bytes() / job.parts;
+    let plan = plan(preferences.workspace_limit(limit));
+    assert!(plan.steps.len() as u64 >= 3 * job.parts, "{what}: {} steps for {} parts", plan.steps.len(), job.parts);
+
+    let poisoned = |len: usize| vec![f32::from_bits(POISON); len];
+    let test = async {
+        let workspace = gpu::Workspace::new(context, &[&plan]).await?;
+        let buffers: Vec<_> = workspace.buffers().map(|(buffer, len)| (buffer.clone(), len)).collect();
+        let packed_len = plan.packing.len(&problem.conv);
+        let input = context.upload("input", &case.input).await?;
+        let weights = context.upload("weights", &case.weights).await?;
+        let bias = context.upload("bias", &case.bias).await?;
+        let packed = context.upload("packed", &poisoned(packed_len)).await?;
+        let output = context.upload("output", &poisoned(problem.output_len())).await?;
+        let tensors = Tensors {
+            input: Some(((&input).into(), problem.input_len())),
+            output: Some(((&output).into(), problem.output_len())),
+            weights: Some(((&weights).into(), case.weights.len())),
+            packed: Some(((&packed).into(), packed_len)),
+            bias: Some(((&bias).into(), case.bias.len())),
+            slopes: None,
+        };
+        let dispatch = async |step: &Step| -> winoconv::error::Result<()> {
+            let bound = Bound::new(context, std::slice::from_ref(step), &tensors, &workspace).await?;
+            let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            bound.encode(&mut encoder);
+            context.queue().submit([encoder.finish()]);
+            Ok(())
+        };
+        for step in plan.packing.steps(&problem.conv) {
+            dispatch(&step).await?;
+        }
+        let u = context.download(&packed, packed_len).await?;
+        let twin_u = cpu::pack(&plan, &case.weights);
+        let mut worst = [compare_filter(&plan, &case, job.algorithm, &u, &twin_u, &what), 0.0, 0.0, 0.0];
+
+        let operands =
+            Operands { input: &case.input, weights: &case.weights, packed: &u, bias: &case.bias, slopes: &[] };
+        let mut twin: Vec<_> = plan.workspace.iter().map(|&len| poisoned(len)).collect();
+        let mut twin_output = poisoned(problem.output_len());
+        let mut tiles = 0;
+        for (i, step) in plan.steps.iter().enumerate() {
+            let what = format!("{what}, step {i}");
+            if let KernelSpec::WinogradInput(_) = step.kernel {
+                // What the chunk before left must not be taken for this one's.
+                for (buffer, len) in &buffers {
+                    context.queue().write_buffer(buffer, 0, bytemuck::cast_slice(&poisoned(*len)));
+                }
+                tiles = InputParams::from_words(&step.params).tiles as usize;
+            }
+            dispatch(step).await?;
+            cpu::run_step(step, problem.conv.activation, &operands, &mut twin, &mut twin_output);
+            let read = async |at: usize| context.download(&buffers[at].0, buffers[at].1).await;
+            let (stage, ratio) = match step.kernel {
+                KernelSpec::WinogradInput(_) => {
+                    let v = read(0).await?;
+                    let ratio = compare_input(step, &case, job.algorithm, &v, &twin[0], &what);
+                    twin[0].copy_from_slice(&v);
+                    (1, ratio)
+                }
+                KernelSpec::WinogradMultiply(_) => {
+                    let m = read(1).await?;
+                    let ratio = compare_multiply(step, tiles, [&u, &twin[0]], [&m, &twin[1]], &what);
+                    twin[1].copy_from_slice(&m);
+                    (2, ratio)
+                }
+                KernelSpec::WinogradOutput(_) => {
+                    let y = context.download(&output, problem.output_len()).await?;
+                    (3, compare_output(step, &case, job.algorithm, &twin[1], [&y, &twin_output], &what))
+                }
+                other => panic!("{what}: {other} is no stage"),
+            };
+            worst[stage] = f64::max(worst[stage], ratio);
+        }
+        let y = context.download(&output, problem.output_len()).await?;
+        assert_eq!(
+            y.iter().position(|x| x.is_nan()),
+            None,
+            "{what}: a padded column or an unwritten word came through"
+        );
+        Ok(worst)
+    };
+    block_on(test).unwrap_or_else(|error| failed(error))
+}
+
+#[test]
+fn every_stage_is_its_twins() {
+    on_gpus("every_stage_is_its_twins", |gpu| {
+        for job in jobs() {
+            let [u, v, m, y] = run(&gpu.context, &job, &gpu.label);
+            println!("{}, {}: U {u:.3} V {v:.3} M {m:.3} Y {y:.3} of the bound", gpu.label, job.name);
+        }
+    });
+}

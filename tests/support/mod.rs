@@ -1,0 +1,26 @@
+//! What the test files share: which GPUs a test runs on and what happens where there is none ([`gpus`]), random
+//! data ([`data`]), the problems of the conformance suite ([`problems`]), running one through each entry point
+//! ([`entry`]) and the bounds of single stages ([`stage`]).
+#![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
+
+pub(crate) mod data;
+#[cfg(feature = "gpu")]
+pub(crate) mod entry;
+#[cfg(feature = "gpu")]
+pub(crate) mod gpus;
+pub(crate) mod problems;
+pub(crate) mod stage;
+
+use std::fs::OpenOptions;
+use std::io::Write;
+
+/// Says that a test did not run, on the terminal and in the file that `WINOCONV_SKIP_LOG` names.
+pub(crate) fn skipped(test: &str, reason: &str) {
+    let line = format!("SKIPPED {test}: {reason}");
+    println!("{line}");
+    if let Some(path) = std::env::var_os("WINOCONV_SKIP_LOG") {
+        let log = OpenOptions::new().append(true).create(true).open(&path);
+        log.and_then(|mut log| writeln!(log, "{line}"))
+            .unwrap_or_else(|error| panic!("WINOCONV_SKIP_LOG {}: {error}", path.display()));
+    }
+}
