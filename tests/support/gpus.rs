@@ -104,11 +104,13 @@ pub(crate) fn gpus_for(test: &str) -> &'static [Gpu] {
     }
 }
 
-/// Runs a test on every device, and holds it against [`KNOWN_FAILURES`].
-pub(crate) fn on_gpus(test: &str, run: impl Fn(&Gpu)) {
-    for gpu in gpus_for(test) {
-        judge(test, gpu, KNOWN_FAILURES, || run(gpu));
-    }
+/// Runs a test on every device at once, and holds it against [`KNOWN_FAILURES`].
+pub(crate) fn on_gpus(test: &str, run: impl Fn(&Gpu) + Sync) {
+    std::thread::scope(|scope| {
+        for gpu in gpus_for(test) {
+            scope.spawn(|| judge(test, gpu, KNOWN_FAILURES, || run(gpu)));
+        }
+    });
 }
 
 /// Runs a test on the first device alone: for what does not depend on how a device was opened.
