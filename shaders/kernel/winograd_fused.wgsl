@@ -2,10 +2,10 @@
 // activation: from the image and U to the output, with nothing in memory between them.
 //
 // One workgroup owns all points of BLOCK_K filters x BLOCK_T tiles of one group. It walks the channels in steps of
-// BLOCK_C. At each step an invocation transforms columns of tiles (from registers into half_done), then rows (from
-// half_done into V), then multiplies: it owns one point of EACH_K filters x EACH_T tiles, in registers. While one
-// step is multiplied, the next one's rows are made and the columns after those are on their way from memory. V has
-// two buffers for that. U is read as it is needed: each vector of it is used by one invocation's row alone.
+// BLOCK_C. In one turn of the loop an invocation multiplies a step (it owns one point of EACH_K filters x EACH_T
+// tiles, in registers), transforms rows of the next step (from half_done into V) and columns of the one after (from
+// registers into half_done), and fetches columns of the one after that: so a turn has one barrier, and V and
+// half_done two buffers each. The vectors of U for the next step are fetched as those of this one are used up.
 //
 // At the end the products are exchanged through the same workgroup memory, ROUND filters of each invocation at a
 // time, see part/output_exchange.wgsl.
@@ -13,7 +13,7 @@
 // grid      x: blocks of BLOCK_T tiles of this dispatch; y: blocks of BLOCK_K filters, group by group
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, ROUND, OUT_H, OUT_W, SPAN_H, SPAN_W, POINTS_H,
 //           POINTS_W, FETCH, HALF, HALF_STRIDE, POOL
-// leaves    place_columns, fetch_columns, put_columns, read_half, transform_w, write_v, multiply_step
+// leaves    place_columns, fetch_columns, put_columns, read_half, transform_w, write_v, fetch_u, multiply_step
 // slots     load_src, epilogue, exchange_outputs
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -26,10 +26,10 @@ const THREADS_T: u32 = BLOCK_T / EACH_T;
 const THREADS_POINT: u32 = (BLOCK_K / EACH_K) * THREADS_T;
 const STEP_V: u32 = BLOCK_C * POINTS * BLOCK_T;
 const_assert WORKGROUP == POINTS * THREADS_POINT;
-const_assert HALF + 2u * STEP_V <= POOL;
+const_assert 2u * HALF + 2u * STEP_V <= POOL;
 
-// In the channel loop: half_done, [channel][row of points][tile][column of the tile], then V twice,
-// [channel][point][tile].
+// In the channel loop: half_done, [channel][row of points][tile][column of the tile], then V, [channel][point][tile],
+// each twice.
 var<workgroup> pool: array<vec4<f32>, POOL / 4u>;
 
 fn store_pool(at: u32, value: f32) {
@@ -62,10 +62,10 @@ fn column_of(x: u32, channel: u32) -> u32 {
 }
 
 // The place in half_done of the first row of a step's column, the others BLOCK_T * HALF_STRIDE apart.
-fn half_at(item: u32) -> u32 {
+fn half_at(item: u32, buffer: u32) -> u32 {
     let channel = item / (BLOCK_T * SPAN_W);
     let t = item / SPAN_W % BLOCK_T;
-    return (channel * POINTS_H * BLOCK_T + t) * HALF_STRIDE + item % SPAN_W;
+    return buffer * HALF + (channel * POINTS_H * BLOCK_T + t) * HALF_STRIDE + item % SPAN_W;
 }
 
 // A value of a half-transformed column, unless the step has no such column.
@@ -75,16 +75,16 @@ fn store_half(item: u32, at: u32, value: f32) {
     }
 }
 
-// All rows of a step, from half_done into a buffer of V. Neighbouring invocations write neighbouring tiles.
+// All rows of a step, from half_done into the same buffer of V. Neighbouring invocations write neighbouring tiles.
 fn transform_rows(local: u32, buffer: u32) {
     for (var item = local; item < BLOCK_C * POINTS_H * BLOCK_T; item += WORKGROUP) {
         let t = item % BLOCK_T;
         let line = item / BLOCK_T;
         var d: array<f32, SPAN_W>;
-        read_half(item * HALF_STRIDE, &d);
+        read_half(buffer * HALF + item * HALF_STRIDE, &d);
         var b: array<f32, POINTS_W>;
         transform_w(&d, &b);
-        write_v(HALF + buffer * STEP_V + line * POINTS_W * BLOCK_T + t, &b);
+        write_v(2u * HALF + buffer * STEP_V + line * POINTS_W * BLOCK_T + t, &b);
     }
 }
 
@@ -120,25 +120,25 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     place_columns(local, t_first, g, &image, &y, &x);
     var next: array<f32, FETCH * SPAN_H>;
     fetch_columns(local, 0u, &image, &y, &x, &next);
-    put_columns(local, &next);
+    var next_u: array<vec4<f32>, BLOCK_C * EACH_K / 4u>;
+    fetch_u(0u, u_first, k_vector, k_last, &next_u);
+    put_columns(local, 0u, &next);
     fetch_columns(local, BLOCK_C, &image, &y, &x, &next);
     workgroupBarrier();
     transform_rows(local, 0u);
-    workgroupBarrier();
-    put_columns(local, &next);
+    put_columns(local, 1u, &next);
     fetch_columns(local, 2u * BLOCK_C, &image, &y, &x, &next);
     workgroupBarrier();
 
     var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
     var buffer = 0u;
     for (var c = 0u; c < params.group_c; c += BLOCK_C) {
-        let v_at = (HALF + buffer * STEP_V + point * BLOCK_T) / 4u + column;
-        multiply_step(c, u_first, k_vector, k_last, v_at, &acc);
-        buffer = 1u - buffer;
-        transform_rows(local, buffer);
-        workgroupBarrier();
-        put_columns(local, &next);
+        let v_at = (2u * HALF + buffer * STEP_V + point * BLOCK_T) / 4u + column;
+        multiply_step(c + BLOCK_C, u_first, k_vector, k_last, v_at, &next_u, &acc);
+        transform_rows(local, 1u - buffer);
+        put_columns(local, buffer, &next);
         fetch_columns(local, c + 3u * BLOCK_C, &image, &y, &x, &next);
+        buffer = 1u - buffer;
         workgroupBarrier();
     }
     exchange_outputs(local, point, row, column, g, k_first, t_first, &acc);

@@ -2,12 +2,13 @@
 // from V and U to the output. M never leaves the registers but through workgroup memory.
 //
 // One workgroup owns all points of BLOCK_K filters x BLOCK_T tiles of one group; one invocation owns one point of
-// EACH_K filters x EACH_T tiles, in registers. U and V are read as they are needed, so the channel loop has no
-// barrier. At the end the products are exchanged, see part/output_exchange.wgsl.
+// EACH_K filters x EACH_T tiles, in registers. It reads its vectors of U and V straight from memory, so the channel
+// loop has no barrier; those of the next step of BLOCK_C channels are fetched as those of this one are used up. At
+// the end the products are exchanged, see part/output_exchange.wgsl.
 //
 // grid      x: blocks of BLOCK_T tiles of this dispatch; y: blocks of BLOCK_K filters, group by group
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, ROUND, OUT_H, OUT_W, POINTS_H, POINTS_W, POOL
-// leaves    multiply_step
+// leaves    fetch_u, fetch_v, multiply_step
 // slots     epilogue, exchange_outputs
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -61,9 +62,14 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let t_last = params.t_stride / 4u - 1u;
     let t_vector = t_first / 4u + column;
 
+    let v_first = plane * (params.t_stride / 4u);
+    var next_u: array<vec4<f32>, BLOCK_C * EACH_K / 4u>;
+    var next_v: array<vec4<f32>, BLOCK_C * EACH_T / 4u>;
+    fetch_u(0u, u_first, k_vector, k_last, &next_u);
+    fetch_v(0u, v_first, t_vector, t_last, &next_v);
     var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
-    for (var c = 0u; c < params.group_c; c += BLOCK_C) {
-        multiply_step(c, u_first, k_vector, k_last, plane * (params.t_stride / 4u), t_vector, t_last, &acc);
+    for (var c = BLOCK_C; c < params.group_c + BLOCK_C; c += BLOCK_C) {
+        multiply_step(c, u_first, k_vector, k_last, v_first, t_vector, t_last, &next_u, &next_v, &acc);
     }
     exchange_outputs(local, point, row, column, g, k_first, t_first, &acc);
 }

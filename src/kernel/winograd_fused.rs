@@ -45,11 +45,11 @@ impl FusedBlocking {
     /// that fit into 16 KiB and 256 invocations stand at the end.
     pub const ALL: [Self; 14] = [
         Self::new([64, 32, 4], [8, 8], 1),
-        Self::new([32, 16, 6], [8, 4], 2),
-        Self::new([32, 16, 4], [8, 4], 1),
-        Self::new([32, 16, 2], [8, 8], 1),
+        Self::new([32, 24, 2], [8, 8], 1),
+        Self::new([32, 16, 4], [8, 4], 2),
+        Self::new([32, 16, 3], [8, 4], 2),
+        Self::new([32, 16, 2], [8, 4], 1),
         Self::new([32, 8, 3], [8, 8], 2),
-        Self::new([32, 8, 4], [8, 4], 2),
         Self::new([16, 16, 2], [8, 8], 1),
         Self::new([16, 16, 3], [8, 4], 1),
         Self::new([16, 8, 4], [8, 4], 2),
@@ -148,12 +148,12 @@ impl WinogradFused {
         let exchange = pairs * (points + u32::from(rows.m()) * points_w);
         let channel_loop = match self.fusion {
             Fusion::Output => 0,
-            Fusion::Input => self.half() + 2 * b.channels * points * b.tiles,
+            Fusion::Input => 2 * self.half() + 2 * b.channels * points * b.tiles,
         };
         exchange.max(channel_loop).next_multiple_of(4)
     }
 
-    /// Floats of a step's half-transformed tiles.
+    /// Floats of a step's half-transformed tiles, one buffer of them.
     fn half(&self) -> u32 {
         let rows = word(self.algorithm.rows.products());
         (self.blocking.channels * rows * self.blocking.tiles * self.half_stride()).next_multiple_of(4)

@@ -59,7 +59,7 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
         body.extend(inputs.iter().enumerate().map(|(j, d)| format!("let {d} = (*next)[{}];", i * span + j)));
         let outputs = program(&mut body, &rows.programs()?.input, &inputs, &format!("t{i}_"));
         body.push(format!("let item{i} = {};", item(i)));
-        body.push(format!("let at{i} = half_at(item{i});"));
+        body.push(format!("let at{i} = half_at(item{i}, buffer);"));
         body.extend(outputs.iter().enumerate().map(|(point, value)| {
             format!("store_half(item{i}, at{i} + {point}u * (BLOCK_T * HALF_STRIDE), {value});")
         }));
@@ -67,7 +67,7 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
     leaves.function(
         "put_columns",
         &matrix_comment("The fetched columns, transformed, into half_done. B^T of a column:", &rows.transform()?.b_t),
-        &format!("local: u32, {next}"),
+        &format!("local: u32, buffer: u32, {next}"),
         &body,
     );
     load(leaves, "read_half", "1u", cols.span());
@@ -78,24 +78,54 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
 
 fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
     let b = spec.blocking;
+    let channels = b.channels as usize;
     let (each_k, each_t) = (b.filters_each as usize, (b.tiles_each / 4) as usize);
-    let threads_t = b.tiles / b.tiles_each;
+    let threads_t = (b.tiles / b.tiles_each) as usize;
     let acc = local_array("acc", "vec4<f32>", each_k * each_t);
-    let mut body = lines(each_k / 4, |i| format!("let u{i} = u_first + min(k_vector + {i}u, k_last);"));
+    let vectors_u = each_k / 4;
+    let next_u = local_array("next_u", "vec4<f32>", channels * vectors_u);
+    let next_v = local_array("next_v", "vec4<f32>", channels * each_t);
+    let place_u = lines(vectors_u, |i| format!("let u{i} = u_first + min(k_vector + {i}u, k_last);"));
+    let place_v = lines(each_t, |j| format!("let v{j} = v_first + min(t_vector + {}u, t_last);", j * threads_t));
+    let load_u = |c: usize, i: usize| format!("(*next_u)[{}] = load_u(u{i}, c + {c}u);", c * vectors_u + i);
+    let load_v = |c: usize, j: usize| format!("(*next_v)[{}] = load_v(v{j}, c + {c}u);", c * each_t + j);
+
+    let fetch = lines(channels * vectors_u, |at| load_u(at / vectors_u, at % vectors_u));
+    leaves.function(
+        "fetch_u",
+        "This invocation's vectors of U of the step from channel c on.",
+        &format!("c: u32, u_first: u32, k_vector: u32, k_last: u32, {next_u}"),
+        &[place_u.clone(), fetch].concat(),
+    );
+    if spec.fusion == Fusion::Output {
+        let fetch = lines(channels * each_t, |at| load_v(at / each_t, at % each_t));
+        leaves.function(
+            "fetch_v",
+            "This invocation's vectors of V of the step from channel c on.",
+            &format!("c: u32, v_first: u32, t_vector: u32, t_last: u32, {next_v}"),
+            &[place_v.clone(), fetch].concat(),
+        );
+    }
+
+    let mut body = place_u;
     let parameters = match spec.fusion {
-        Fusion::Input => "c: u32, u_first: u32, k_vector: u32, k_last: u32, v_at: u32",
+        Fusion::Input => format!("c: u32, u_first: u32, k_vector: u32, k_last: u32, v_at: u32, {next_u}"),
         Fusion::Output => {
-            let place = |j| format!("let v{j} = v_first + min(t_vector + {}u, t_last);", j * threads_t as usize);
-            body.extend(lines(each_t, place));
-            "c: u32, u_first: u32, k_vector: u32, k_last: u32, v_first: u32, t_vector: u32, t_last: u32"
+            body.extend(place_v);
+            let v = "v_first: u32, t_vector: u32, t_last: u32";
+            format!("c: u32, u_first: u32, k_vector: u32, k_last: u32, {v}, {next_u}, {next_v}")
         }
     };
-    for c in 0..b.channels as usize {
-        body.extend(lines(each_k / 4, |i| format!("let a{c}_{i} = load_u(u{i}, c + {c}u);")));
+    for c in 0..channels {
+        body.extend(lines(vectors_u, |i| format!("let a{c}_{i} = (*next_u)[{}];", c * vectors_u + i)));
         body.extend(lines(each_t, |j| match spec.fusion {
-            Fusion::Input => format!("let b{c}_{j} = load_v(v_at + {}u, {c}u);", j * threads_t as usize),
-            Fusion::Output => format!("let b{c}_{j} = load_v(v{j}, c + {c}u);"),
+            Fusion::Input => format!("let b{c}_{j} = load_v(v_at + {}u, {c}u);", j * threads_t),
+            Fusion::Output => format!("let b{c}_{j} = (*next_v)[{}];", c * each_t + j),
         }));
+        body.extend(lines(vectors_u, |i| load_u(c, i)));
+        if spec.fusion == Fusion::Output {
+            body.extend(lines(each_t, |j| load_v(c, j)));
+        }
         for k in 0..each_k {
             let lane = ["x", "y", "z", "w"][k % 4];
             body.extend(lines(each_t, |j| {
@@ -106,7 +136,7 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
     }
     leaves.function(
         "multiply_step",
-        &format!("acc += U^T V of one point over a step's {} channels.", b.channels),
+        &format!("acc += U^T V of one point over a step's {channels} channels; fetches those of the step from c on."),
         &format!("{parameters}, {acc}"),
         &body,
     );
