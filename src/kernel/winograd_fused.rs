@@ -43,16 +43,17 @@ impl FusedBlocking {
 
     /// All blockings that are tried, largest first. Which of them a transform can have depends on its points: those
     /// that fit into 16 KiB and 256 invocations stand at the end.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::new([64, 32, 4], [8, 8], 1),
-        Self::new([32, 24, 2], [8, 8], 1),
+        Self::new([32, 24, 3], [8, 8], 1),
+        Self::new([32, 16, 6], [8, 4], 2),
         Self::new([32, 16, 4], [8, 4], 2),
         Self::new([32, 16, 3], [8, 4], 2),
-        Self::new([32, 16, 2], [8, 4], 1),
         Self::new([32, 8, 3], [8, 8], 2),
         Self::new([16, 16, 2], [8, 8], 1),
         Self::new([16, 16, 3], [8, 4], 1),
-        Self::new([16, 8, 4], [8, 4], 2),
+        Self::new([16, 8, 8], [4, 4], 2),
+        Self::new([16, 8, 4], [4, 4], 2),
         Self::new([16, 8, 2], [8, 4], 1),
         Self::new([8, 8, 4], [8, 4], 1),
         Self::new([8, 8, 2], [4, 4], 1),
@@ -144,16 +145,26 @@ impl WinogradFused {
         let b = self.blocking;
         let Nested { rows, cols } = self.algorithm;
         let (points, points_w) = (word(rows.products() * cols.products()), word(cols.products()));
-        let pairs = b.round * (b.filters / b.filters_each) * b.tiles;
-        let exchange = pairs * (points + u32::from(rows.m()) * points_w);
+        let exchange = self.pairs() * (points + u32::from(rows.m()) * points_w);
         let channel_loop = match self.fusion {
             Fusion::Output => 0,
-            Fusion::Input => 2 * self.half() + 2 * b.channels * points * b.tiles,
+            Fusion::Input => self.half() + 2 * b.channels * points * b.tiles,
         };
         exchange.max(channel_loop).next_multiple_of(4)
     }
 
-    /// Floats of a step's half-transformed tiles, one buffer of them.
+    /// Filters and tiles that are exchanged at once.
+    const fn pairs(&self) -> u32 {
+        let b = self.blocking;
+        b.round * (b.filters / b.filters_each) * b.tiles
+    }
+
+    /// Rows of outputs that an invocation writes in a round.
+    pub fn rows(&self) -> u32 {
+        (u32::from(self.algorithm.rows.m()) * self.pairs()).div_ceil(self.workgroup_size())
+    }
+
+    /// Floats of a step's half-transformed tiles.
     fn half(&self) -> u32 {
         let rows = word(self.algorithm.rows.products());
         (self.blocking.channels * rows * self.blocking.tiles * self.half_stride()).next_multiple_of(4)
@@ -213,6 +224,7 @@ impl WinogradFused {
             ("OUT_W", cols.m().into()),
             ("POINTS_H", word(rows.products())),
             ("POINTS_W", word(cols.products())),
+            ("ROWS", self.rows()),
             ("POOL", self.pool()),
         ];
         if self.fusion == Fusion::Input {

@@ -5,8 +5,9 @@ use super::steps::{is_multiply, workgroups};
 use super::{Algorithm, Step};
 use crate::caps::{Caps, DeviceKind};
 use crate::error::{LimitError, Result};
-use crate::kernel::{Blocking, FusedBlocking, KernelSpec, WinogradFused};
+use crate::kernel::{Blocking, FusedBlocking, Fusion, KernelSpec, WinogradFused};
 use crate::shape::Problem;
+use crate::winograd::Nested;
 
 /// What a kind of device achieves in our kernels.
 struct Rates {
@@ -14,21 +15,52 @@ struct Rates {
     direct: f64,
     /// Floating-point operations a second of `winograd_multiply`, best blocking, full device.
     multiply: f64,
-    /// Floating-point operations a second of the fused kernels' multiply, everything else included.
-    fused: f64,
     /// Bytes a second that the transforms move.
     bytes: f64,
     /// Seconds of a dispatch that does nothing, with the barrier after it.
     dispatch: f64,
     /// Workgroups below which the device is not full.
     full: u64,
+    /// Seconds between a channel step's loads and its sums: what no parallelism hides.
+    latency: f64,
+    /// Units that run workgroups, each with registers for [`RESIDENT`] invocations.
+    units: f64,
+    /// Operations a second of one unit in the fused kernels.
+    issue: f64,
 }
 
-const DISCRETE: Rates = Rates { direct: 4e12, multiply: 25e12, fused: 10e12, bytes: 1.5e12, dispatch: 3e-6, full: 264 };
-const INTEGRATED: Rates =
-    Rates { direct: 0.5e12, multiply: 1.5e12, fused: 0.6e12, bytes: 80e9, dispatch: 5e-6, full: 32 };
-const SOFTWARE: Rates = Rates { direct: 5e9, multiply: 20e9, fused: 4e9, bytes: 3e9, dispatch: 50e-6, full: 2 };
-const HOST: Rates = Rates { direct: 2.5e9, multiply: 18e9, fused: 8e9, bytes: 3e9, dispatch: 1e-6, full: 1 };
+/// H100, Vulkan, driver 580, 2026-11-23: an empty dispatch 2.8 us; multiply 64x64x8 33 TFLOP/s on 512x1568x512;
+/// input transform 2.3 TB/s; fused F(4,3) 32x16x6 0.32 us a channel, 57 operations a cycle of 1.755 GHz.
+const DISCRETE: Rates = Rates {
+    direct: 5e12,
+    multiply: 33e12,
+    bytes: 2e12,
+    dispatch: 2.8e-6,
+    full: 264,
+    latency: 0.35e-6,
+    units: 132.0,
+    issue: 57.0 * 1.755e9,
+};
+/// Not measured: between the H100 and the processors, by the number of their units.
+const INTEGRATED: Rates = Rates {
+    direct: 0.5e12,
+    multiply: 1.5e12,
+    bytes: 80e9,
+    dispatch: 5e-6,
+    full: 32,
+    latency: 0.5e-6,
+    units: 10.0,
+    issue: 57.0 * 1.2e9,
+};
+/// lavapipe on two cores, 2026-11-23: direct 1.3 GFLOP/s, multiply 12, fused about 3.
+const SOFTWARE: Rates =
+    Rates { direct: 1.3e9, multiply: 12e9, bytes: 3e9, dispatch: 60e-6, full: 2, latency: 0.0, units: 2.0, issue: 2e9 };
+/// Our twins on one core, 2026-11-23: direct 1.7 to 3.4 GFLOP/s, multiply 12 to 22. The fused twins are the staged ones.
+const HOST: Rates =
+    Rates { direct: 2.5e9, multiply: 18e9, bytes: 3e9, dispatch: 1e-6, full: 1, latency: 0.0, units: 1.0, issue: 6e9 };
+
+/// Invocations that a unit of a GPU holds with up to about 100 registers each.
+const RESIDENT: u32 = 640;
 
 const fn rates(kind: DeviceKind) -> &'static Rates {
     match kind {
@@ -61,29 +93,21 @@ pub(super) fn blocking(filters: usize, tiles: usize, batches: usize, caps: &Caps
     best.map_or(Blocking::ALL[0], |(_, blocking)| blocking)
 }
 
-/// The blocking of a fused kernel: of those that the device can run, the least padded work, weighted by how full the
-/// device is and by the traffic that a small block causes.
+/// The blocking of a fused kernel: of those that the device can run, the one with the least estimate.
 ///
 /// # Errors
 /// The bound that the smallest blocking exceeds.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
 pub(super) fn fused_blocking(
     problem: &Problem,
     tiles: usize,
     caps: &Caps,
     kernel: impl Fn(FusedBlocking) -> WinogradFused,
 ) -> Result<FusedBlocking, LimitError> {
-    let full = rates(caps.kind).full as f64;
-    let (filters, channels) = (problem.filters_per_group(), problem.channels_per_group());
+    let rates = rates(caps.kind);
+    let filters = problem.filters_per_group();
     let cost = |b: &FusedBlocking| {
         let blocks = filters.div_ceil(b.filters as usize) * tiles.div_ceil(b.tiles as usize) * problem.conv.groups;
-        let area = f64::from(b.filters) * f64::from(b.tiles);
-        // Vectors read for each multiply-add, and barriers for each channel.
-        let traffic = 1.0 + 4.0 * (1.0 / f64::from(b.filters) + 1.0 / f64::from(b.tiles));
-        let each = 1.0 + 8.0 / f64::from(b.filters_each * b.tiles_each);
-        let steps = channels.div_ceil(b.channels as usize) as f64 * f64::from(b.channels) / channels as f64;
-        let barriers = 1.0 + 0.5 / f64::from(b.channels);
-        blocks as f64 * area * traffic * each * steps * barriers * (full / blocks as f64).max(1.0)
+        fused_seconds(&kernel(*b), count(blocks), problem.channels_per_group(), rates)
     };
     let legal = FusedBlocking::ALL
         .into_iter()
@@ -95,6 +119,36 @@ pub(super) fn fused_blocking(
             kernel(smallest).spec().check(&caps.limits).map(|()| smallest)
         }
     }
+}
+
+/// The estimate of a fused kernel over `blocks` workgroups: rounds of workgroups that the units hold at once; in each,
+/// the multiply-adds, about 70 operations for each column and row of a tile and step, 800 for each tile of outputs,
+/// and what is not hidden of a step's latency.
+fn fused_seconds(kernel: &WinogradFused, blocks: f64, channels: usize, rates: &Rates) -> f64 {
+    let b = kernel.blocking;
+    let Nested { rows, cols } = kernel.algorithm;
+    let area = f64::from(b.filters) * f64::from(b.tiles);
+    let lines = match kernel.fusion {
+        Fusion::Output => 0.0,
+        Fusion::Input => f64::from(b.tiles) * count(cols.span() + rows.products()),
+    };
+    let points = count(kernel.algorithm.products());
+    let compute = (points * area + 70.0 * lines) / rates.issue;
+    // U, and V where it is not made here, come from a cache at about twice the transforms' rate.
+    let vectors = match kernel.fusion {
+        Fusion::Output => f64::from(b.filters + b.tiles),
+        Fusion::Input => f64::from(b.filters),
+    };
+    let channel = compute.max(4.0 * points * vectors / (2.0 * rates.bytes / rates.units));
+    let steps = channels.div_ceil(b.channels as usize);
+    let loop_seconds = count(steps * b.channels as usize) * channel;
+    let end = 800.0 * area / rates.issue;
+    let resident = f64::from((RESIDENT / kernel.spec().workgroup_size()).max(1));
+    let rounds = (blocks / (rates.units * resident)).ceil();
+    // In the last round a unit may hold fewer.
+    let held = (blocks / rates.units).ceil().min(resident);
+    let hidden = rates.latency * count(steps + 4);
+    rounds * (held * (loop_seconds + end)).max(hidden)
 }
 
 /// The estimate of a run.
@@ -110,22 +164,39 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
             let multiply: f64 =
                 steps.iter().filter(|step| is_multiply(step)).map(|step| multiply_seconds(problem, step, rates)).sum();
             // Input and output once, V and M written and read.
-            let outputs = f64::from(nested.rows.m()) * f64::from(nested.cols.m());
-            let expansion = count(nested.products()) / outputs;
-            let pixels = count(problem.n * problem.p * problem.q);
-            let channels = count(problem.conv.channels + problem.conv.filters);
-            let bytes = 4.0 * pixels * channels * (1.0 + 2.0 * expansion);
-            rates.dispatch * count(steps.len()) + multiply + bytes / rates.bytes
+            let channels = problem.conv.channels + problem.conv.filters;
+            rates.dispatch * count(steps.len()) + multiply + transform_seconds(problem, nested, channels, rates)
         }
         Algorithm::FusedOutput(nested) | Algorithm::Fused(nested) => {
-            let groups: u64 = steps.iter().map(workgroups).sum();
-            let flops = problem.direct_flops() / nested.reduction();
-            rates.dispatch * count(steps.len()) + flops / (rates.fused * part_filled(groups, rates))
+            let fused: f64 = steps
+                .iter()
+                .filter_map(|step| match &step.kernel {
+                    KernelSpec::WinogradFused(kernel) => Some((kernel, step)),
+                    _ => None,
+                })
+                .map(|(kernel, step)| {
+                    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                    let blocks = workgroups(step) as f64;
+                    fused_seconds(kernel, blocks, problem.channels_per_group(), rates)
+                })
+                .sum();
+            let transform = match algorithm {
+                Algorithm::FusedOutput(_) => transform_seconds(problem, nested, problem.conv.channels, rates),
+                _ => 0.0,
+            };
+            rates.dispatch * count(steps.len()) + fused + transform
         }
     };
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of a run")]
     let ns = (seconds * 1e9) as u64;
     ns
+}
+
+/// What the transforms of so many channels move: each tensor once, its planes written and read.
+fn transform_seconds(problem: &Problem, nested: Nested, channels: usize, rates: &Rates) -> f64 {
+    let expansion = count(nested.products()) / count(nested.outputs());
+    let pixels = count(problem.n * problem.p * problem.q);
+    4.0 * pixels * count(channels) * (1.0 + 2.0 * expansion) / rates.bytes
 }
 
 fn multiply_seconds(problem: &Problem, step: &Step, rates: &Rates) -> f64 {
@@ -137,7 +208,11 @@ fn multiply_seconds(problem: &Problem, step: &Step, rates: &Rates) -> f64 {
     let flops = 2.0 * f64::from(b.filters) * f64::from(b.tiles) * count(problem.channels_per_group());
     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
     let all = flops * groups as f64;
-    all / (rates.multiply * efficiency * part_filled(groups, rates))
+    let compute = all / (rates.multiply * efficiency * part_filled(groups, rates));
+    // U comes from memory once for each dispatch, and each step of the channels waits once.
+    let u = 4.0 * f64::from(step.grid[2]) * count(problem.channels_per_group() * problem.filters_per_group());
+    let waiting = rates.latency * count(problem.channels_per_group().div_ceil(b.channels as usize));
+    compute.max(u / rates.bytes).max(waiting)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

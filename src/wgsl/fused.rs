@@ -18,16 +18,14 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
     let (rows, cols) = (spec.algorithm.rows, spec.algorithm.cols);
     let fetch = spec.fetch() as usize;
     let span = rows.span();
-    let places: Vec<String> = ["image", "y", "x"].map(|name| local_array(name, "u32", fetch)).to_vec();
+    let places: Vec<String> = ["image", "rows"].map(|name| local_array(name, "u32", fetch)).to_vec();
     let places = places.join(", ");
     let next = local_array("next", "f32", fetch * span);
     let item = |i: usize| format!("local + {i}u * WORKGROUP");
 
     let body = (0..fetch).flat_map(|i| {
         let mut body = vec![format!("let p{i} = place({}, first, g);", item(i))];
-        body.extend(
-            [("image", "x"), ("y", "y"), ("x", "z")].map(|(name, part)| format!("(*{name})[{i}] = p{i}.{part};")),
-        );
+        body.extend([("image", "x"), ("rows", "y")].map(|(name, part)| format!("(*{name})[{i}] = p{i}.{part};")));
         body
     });
     leaves.function(
@@ -40,10 +38,12 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
     let body = (0..fetch).flat_map(|i| {
         let mut body = vec![
             format!("let c{i} = c + ({}) / (BLOCK_T * SPAN_W);", item(i)),
-            format!("let x{i} = column_of((*x)[{i}], c{i});"),
+            format!("let rows{i} = rows_of((*rows)[{i}], c{i});"),
             format!("let at{i} = (*image)[{i}] + c{i} * (params.h * params.w);"),
         ];
-        body.extend((0..span).map(|j| format!("(*next)[{}] = load_src(at{i}, (*y)[{i}] + {j}u, x{i});", i * span + j)));
+        body.extend((0..span).map(|j| {
+            format!("(*next)[{}] = load_row(at{i} + {j}u * params.w, rows{i}, {}u);", i * span + j, 1u32 << j)
+        }));
         body
     });
     leaves.function(
@@ -59,7 +59,7 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
         body.extend(inputs.iter().enumerate().map(|(j, d)| format!("let {d} = (*next)[{}];", i * span + j)));
         let outputs = program(&mut body, &rows.programs()?.input, &inputs, &format!("t{i}_"));
         body.push(format!("let item{i} = {};", item(i)));
-        body.push(format!("let at{i} = half_at(item{i}, buffer);"));
+        body.push(format!("let at{i} = half_at(item{i});"));
         body.extend(outputs.iter().enumerate().map(|(point, value)| {
             format!("store_half(item{i}, at{i} + {point}u * (BLOCK_T * HALF_STRIDE), {value});")
         }));
@@ -67,7 +67,7 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
     leaves.function(
         "put_columns",
         &matrix_comment("The fetched columns, transformed, into half_done. B^T of a column:", &rows.transform()?.b_t),
-        &format!("local: u32, buffer: u32, {next}"),
+        &format!("local: u32, {next}"),
         &body,
     );
     load(leaves, "read_half", "1u", cols.span());
@@ -90,14 +90,14 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
     let load_u = |c: usize, i: usize| format!("(*next_u)[{}] = load_u(u{i}, c + {c}u);", c * vectors_u + i);
     let load_v = |c: usize, j: usize| format!("(*next_v)[{}] = load_v(v{j}, c + {c}u);", c * each_t + j);
 
-    let fetch = lines(channels * vectors_u, |at| load_u(at / vectors_u, at % vectors_u));
-    leaves.function(
-        "fetch_u",
-        "This invocation's vectors of U of the step from channel c on.",
-        &format!("c: u32, u_first: u32, k_vector: u32, k_last: u32, {next_u}"),
-        &[place_u.clone(), fetch].concat(),
-    );
     if spec.fusion == Fusion::Output {
+        let fetch = lines(channels * vectors_u, |at| load_u(at / vectors_u, at % vectors_u));
+        leaves.function(
+            "fetch_u",
+            "This invocation's vectors of U of the step from channel c on.",
+            &format!("c: u32, u_first: u32, k_vector: u32, k_last: u32, {next_u}"),
+            &[place_u.clone(), fetch].concat(),
+        );
         let fetch = lines(channels * each_t, |at| load_v(at / each_t, at % each_t));
         leaves.function(
             "fetch_v",
@@ -109,7 +109,7 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
 
     let mut body = place_u;
     let parameters = match spec.fusion {
-        Fusion::Input => format!("c: u32, u_first: u32, k_vector: u32, k_last: u32, v_at: u32, {next_u}"),
+        Fusion::Input => "c: u32, u_first: u32, k_vector: u32, k_last: u32, v_at: u32".to_owned(),
         Fusion::Output => {
             body.extend(place_v);
             let v = "v_first: u32, t_vector: u32, t_last: u32";
@@ -117,13 +117,16 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
         }
     };
     for c in 0..channels {
-        body.extend(lines(vectors_u, |i| format!("let a{c}_{i} = (*next_u)[{}];", c * vectors_u + i)));
+        body.extend(lines(vectors_u, |i| match spec.fusion {
+            Fusion::Input => format!("let a{c}_{i} = load_u(u{i}, c + {c}u);"),
+            Fusion::Output => format!("let a{c}_{i} = (*next_u)[{}];", c * vectors_u + i),
+        }));
         body.extend(lines(each_t, |j| match spec.fusion {
             Fusion::Input => format!("let b{c}_{j} = load_v(v_at + {}u, {c}u);", j * threads_t),
             Fusion::Output => format!("let b{c}_{j} = (*next_v)[{}];", c * each_t + j),
         }));
-        body.extend(lines(vectors_u, |i| load_u(c, i)));
         if spec.fusion == Fusion::Output {
+            body.extend(lines(vectors_u, |i| load_u(c, i)));
             body.extend(lines(each_t, |j| load_v(c, j)));
         }
         for k in 0..each_k {
@@ -134,16 +137,15 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
             }));
         }
     }
-    leaves.function(
-        "multiply_step",
-        &format!("acc += U^T V of one point over a step's {channels} channels; fetches those of the step from c on."),
-        &format!("{parameters}, {acc}"),
-        &body,
-    );
+    let what = match spec.fusion {
+        Fusion::Input => "acc += U^T V of one point over the channels from c on",
+        Fusion::Output => "acc += U^T V of one point over the fetched channels; fetches those from c on",
+    };
+    leaves.function("multiply_step", &format!("{what}, {channels} of them."), &format!("{parameters}, {acc}"), &body);
 }
 
 fn exchange_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), WinogradError> {
-    let (rows, cols) = (spec.algorithm.rows, spec.algorithm.cols);
+    let (down, across) = (spec.algorithm.rows, spec.algorithm.cols);
     let b = spec.blocking;
     let (each_k, each_t) = (b.filters_each as usize, (b.tiles_each / 4) as usize);
     let threads_t = (b.tiles / b.tiles_each) as usize;
@@ -164,16 +166,30 @@ fn exchange_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Wino
         &acc,
         &lines(each_k * each_t - round, |i| format!("(*acc)[{i}] = (*acc)[{}];", i + round)),
     );
-    load(leaves, "read_products", "POINTS_W * PAIRS", rows.products());
-    transform(leaves, "finish_h", "A^T of a column:", &rows.transform()?.a_t, &rows.programs()?.output);
-    store(leaves, "write_column", "POINTS_W * PAIRS", rows.m().into());
-    load(leaves, "read_column", "PAIRS", cols.products());
-    transform(leaves, "finish_w", "A^T of a row:", &cols.transform()?.a_t, &cols.programs()?.output);
+    let count = spec.rows() as usize;
+    let rows = local_array("rows", "Row", count);
+    leaves.function(
+        "place_rows",
+        "Where this invocation's rows of outputs lie, for the first round.",
+        &format!("local: u32, g: u32, k_first: u32, t_first: u32, {rows}"),
+        &lines(count, |i| format!("(*rows)[{i}] = place_row(local + {i}u * WORKGROUP, g, k_first, t_first);")),
+    );
+    leaves.function(
+        "write_rows",
+        "This invocation's rows of outputs of the round that begins at filter `k_round`.",
+        &format!("local: u32, g: u32, k_round: u32, {rows}"),
+        &lines(count, |i| format!("finish_row(local + {i}u * WORKGROUP, g, k_round, (*rows)[{i}]);")),
+    );
+    load(leaves, "read_products", "POINTS_W * PAIRS", down.products());
+    transform(leaves, "finish_h", "A^T of a column:", &down.transform()?.a_t, &down.programs()?.output);
+    store(leaves, "write_column", "POINTS_W * PAIRS", down.m().into());
+    load(leaves, "read_column", "PAIRS", across.products());
+    transform(leaves, "finish_w", "A^T of a row:", &across.transform()?.a_t, &across.programs()?.output);
     leaves.function(
         "write_row",
         "A row of outputs of filter k.",
-        &format!("row_at: u32, x: u32, k: u32, {}", local_array("d", "f32", cols.m().into())),
-        &lines(cols.m().into(), |i| format!("store_dst(row_at, x + {i}u, k, (*d)[{i}]);")),
+        &format!("row_at: u32, x: u32, k: u32, {}", local_array("d", "f32", across.m().into())),
+        &lines(across.m().into(), |i| format!("store_dst(row_at, x + {i}u, k, (*d)[{i}]);")),
     );
     Ok(())
 }

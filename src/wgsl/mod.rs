@@ -14,7 +14,7 @@ pub use check::{Checked, check};
 pub use library::files;
 
 use crate::error::{Error, Result};
-use crate::kernel::{Fusion, KernelSpec};
+use crate::kernel::KernelSpec;
 
 /// The name of every kernel's entry point.
 pub const ENTRY_POINT: &str = "main";
@@ -75,12 +75,7 @@ pub fn source(spec: &KernelSpec) -> Result<Source> {
 /// The parts that fill a kernel's slots.
 fn slots(spec: &KernelSpec) -> Vec<String> {
     let mut parts = Vec::new();
-    let loads = match spec {
-        KernelSpec::Direct(_) | KernelSpec::WinogradInput(_) => true,
-        KernelSpec::WinogradFused(fused) => fused.fusion == Fusion::Input,
-        _ => false,
-    };
-    if loads {
+    if matches!(spec, KernelSpec::Direct(_) | KernelSpec::WinogradInput(_)) {
         parts.push("load_zero_pad".to_owned());
     }
     if let Some(epilogue) = spec.epilogue() {
