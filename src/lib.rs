@@ -29,6 +29,8 @@
 //! | algorithm | kernels | for |
 //! |---|---|---|
 //! | [`plan::Algorithm::Direct`] | 1 | anything: any size, stride, dilation, groups |
+//! | [`plan::Algorithm::Fused`] | 1 | as below; small images and few channels, where each dispatch counts |
+//! | [`plan::Algorithm::FusedOutput`] | 2 | as below; in between |
 //! | [`plan::Algorithm::Staged`] | 3 | stride 1, dilation 1: Winograd F(m, r); for 3 x 3 by default up to 4 times fewer multiplications |
 //!
 //! The planner chooses; [`Preferences`] say how far the result may be from the exact one and how much memory may be
