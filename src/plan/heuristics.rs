@@ -67,7 +67,7 @@ const SOFTWARE: Rates = Rates {
     full: 2,
     latency: 0.0,
     units: 2.0,
-    issue: 2e9,
+    issue: 1.3e9,
 };
 /// Our twins on one core, 2026-11-23: direct 1.7 to 3.4 GFLOP/s, multiply 12 to 22. The fused twins are the staged ones.
 const HOST: Rates = Rates {
@@ -79,7 +79,7 @@ const HOST: Rates = Rates {
     full: 1,
     latency: 0.0,
     units: 1.0,
-    issue: 6e9,
+    issue: 2.5e9,
 };
 
 /// Invocations that a unit of a GPU holds with up to about 100 registers each.

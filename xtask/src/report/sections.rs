@@ -137,7 +137,7 @@ pub(super) fn summary(layers: &[Layer<'_>]) -> Section {
 
 /// Explains the columns, once.
 pub(super) const LEGEND: &str = "Time is the median of one run. The effective rate counts direct convolution's operations. \
-    Cold and warm are compile times, the driver's cache empty and filled. x CPU is how many times faster than the layer's fastest verified CPU row. / expected is the measured relative L2 \
+    Cold and warm are the first and the second compilation in this process (a driver's cache on disk may help both: switch it off to know). x CPU is how many times faster than the layer's fastest verified CPU row. / expected is the measured relative L2 \
     error over the predicted one. Stages are timed apart and need not add up to the time.";
 
 /// A grid over all rows that have something to say in it; `None` where none has.
