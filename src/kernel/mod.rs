@@ -182,14 +182,21 @@ impl KernelSpec {
     /// # Errors
     /// The first bound that is exceeded, with the variant's name.
     pub fn check(&self, limits: &Limits) -> Result<(), LimitError> {
-        let name = self.name();
         let size = self.workgroup_size();
-        let within = |resource, need: u32, bound: u32| LimitError::check(&name, resource, need.into(), bound.into());
-        within(Resource::WorkgroupBytes, self.workgroup_bytes(), limits.max_compute_workgroup_storage_size)?;
-        within(Resource::Invocations, size, limits.max_compute_invocations_per_workgroup)?;
-        within(Resource::WorkgroupSize, size, limits.max_compute_workgroup_size[0])?;
         let buffers = u32::try_from(self.bindings().len()).unwrap_or(u32::MAX);
-        within(Resource::StorageBuffers, buffers, limits.max_storage_buffers_per_shader_stage)
+        let needs = [
+            (Resource::WorkgroupBytes, self.workgroup_bytes(), limits.max_compute_workgroup_storage_size),
+            (Resource::Invocations, size, limits.max_compute_invocations_per_workgroup),
+            (Resource::WorkgroupSize, size, limits.max_compute_workgroup_size[0]),
+            (Resource::StorageBuffers, buffers, limits.max_storage_buffers_per_shader_stage),
+        ];
+        // Planning checks hundreds of variants: only one that is refused needs its name.
+        match needs.into_iter().find(|(_, need, bound)| need > bound) {
+            None => Ok(()),
+            Some((resource, need, bound)) => {
+                Err(LimitError { who: self.name(), resource, need: need.into(), bound: bound.into() })
+            }
+        }
     }
 }
 

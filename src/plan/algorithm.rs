@@ -34,7 +34,9 @@ impl Algorithm {
             let identity = F::new(1, 1);
             let along = |size| if size == 1 { vec![identity] } else { of(size).collect::<Vec<_>>() };
             for rows in along(r) {
-                transforms.extend(along(s).into_iter().map(|cols| Nested { rows, cols }));
+                // Of two transforms that differ, those with points of one kind: all pairs would be hundreds.
+                let fits = |cols: &F| r == 1 || s == 1 || rows.points() == cols.points();
+                transforms.extend(along(s).into_iter().filter(fits).map(|cols| Nested { rows, cols }));
             }
         }
         let families = [Self::Staged, Self::FusedOutput, Self::Fused];

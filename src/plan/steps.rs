@@ -36,9 +36,10 @@ pub(super) fn build(
     limits.check_tensor("the packed weights", 4 * built.packing.len(&problem.conv) as u64)?;
     for step in built.steps.iter().chain(&built.packing.steps(&problem.conv)) {
         step.kernel.check(limits)?;
-        for size in step.grid {
-            let bound = limits.max_compute_workgroups_per_dimension.into();
-            LimitError::check(&step.kernel.name(), Resource::Workgroups, size.into(), bound)?;
+        let [x, y, z] = step.grid;
+        let (need, bound) = (x.max(y).max(z).into(), limits.max_compute_workgroups_per_dimension.into());
+        if need > bound {
+            return Err(LimitError { who: step.kernel.name(), resource: Resource::Workgroups, need, bound });
         }
     }
     Ok(built)
