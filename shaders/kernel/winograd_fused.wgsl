@@ -14,7 +14,7 @@
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, ROUND, OUT_H, OUT_W, SPAN_H, SPAN_W, POINTS_H,
 //           POINTS_W, FETCH, HALF, HALF_STRIDE, POOL
 // leaves    place_columns, fetch_columns, put_columns, read_half, transform_w, write_v, multiply_step
-// slots     epilogue, exchange_outputs
+// slots     store_pool, load_pool, exchange_outputs
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<f32>;
@@ -31,14 +31,6 @@ const_assert HALF + 2u * STEP_V <= POOL;
 // In the channel loop: half_done, [channel][row of points][tile][column of the tile], then V twice,
 // [channel][point][tile].
 var<workgroup> pool: array<vec4<f32>, POOL / 4u>;
-
-fn store_pool(at: u32, value: f32) {
-    pool[at / 4u][at % 4u] = value;
-}
-
-fn load_pool(at: u32) -> f32 {
-    return pool[at / 4u][at % 4u];
-}
 
 // Where the column `item` of a step lies: its first element for the step's channel 0, and which of its rows are inside
 // the image, one bit each. Columns are counted over channels, tiles and columns of a tile.

@@ -9,7 +9,7 @@
 // grid      x: blocks of BLOCK_T tiles of this dispatch; y: blocks of BLOCK_K filters, group by group
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, ROUND, OUT_H, OUT_W, POINTS_H, POINTS_W, POOL
 // leaves    fetch_u, fetch_v, multiply_step
-// slots     epilogue, exchange_outputs
+// slots     store_pool, load_pool, exchange_outputs
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<vec4<f32>>;
@@ -22,14 +22,6 @@ const THREADS_POINT: u32 = (BLOCK_K / EACH_K) * THREADS_T;
 const_assert WORKGROUP == POINTS * THREADS_POINT;
 
 var<workgroup> pool: array<vec4<f32>, POOL / 4u>;
-
-fn store_pool(at: u32, value: f32) {
-    pool[at / 4u][at % 4u] = value;
-}
-
-fn load_pool(at: u32) -> f32 {
-    return pool[at / 4u][at % 4u];
-}
 
 // A vector of U: row `at` of it, for this channel. Past the last channel it is the last one, whose factors in V are
 // zero.

@@ -4,20 +4,13 @@
 //
 // constants also ROWS: rows of outputs that an invocation writes in a round
 // leaves    place_rows, put_products, shift_products, read_products, finish_h, write_column, write_rows
-// slots     epilogue
+// slots     store_dst
 
 // Filters and tiles of a round, [invocation's row][filter of the round][tile]; the products of a point are PAIRS
 // apart, then come the half-transformed columns, [row of outputs][column of points].
 const PAIRS: u32 = (BLOCK_K / EACH_K) * ROUND * BLOCK_T;
 const COLUMNS: u32 = POINTS_H * POINTS_W * PAIRS;
 const_assert COLUMNS + OUT_H * POINTS_W * PAIRS <= POOL;
-
-// One output, unless it lies right of the image. `row_at` is the row's first element.
-fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
-    if (x < params.q) {
-        dst[row_at + x] = epilogue(value, k);
-    }
-}
 
 // Where the row `item` of a round lies, for the round's first filter: its first element in dst, its first column, its
 // filter in the group, and whether there is such a row. Rows are counted over rows of a tile, then pairs.

@@ -33,7 +33,7 @@ struct Rates {
 
 /// H100, Vulkan, driver 580, 2026-11-23: an empty dispatch 2.8 us; multiply 64x64x8 33 TFLOP/s on 512x1568x512;
 /// transforms of VGG 1.2 at N = 32 together 3.6 TB/s, U of 512 x 512 filters 1.1 TB/s; fused F(4,3) 32x16x6 0.32 us a channel, 57
-/// operations a cycle at 1.755 GHz (its clock by the datasheet, not read).
+/// operations a cycle at an assumed 1.755 GHz.
 const DISCRETE: Rates = Rates {
     direct: 5e12,
     multiply: 33e12,

@@ -29,6 +29,8 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/epilogue.wgsl",
     "shaders/part/load_zero_pad.wgsl",
     "shaders/part/output_exchange.wgsl",
+    "shaders/part/pool.wgsl",
+    "shaders/part/store_dst.wgsl",
 ];
 
 /// Path and text of every shader file.

@@ -83,8 +83,11 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
         parts.push(format!("activation_{}", epilogue.activation));
         parts.push("epilogue".to_owned());
     }
+    if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_)) {
+        parts.push("store_dst".to_owned());
+    }
     if matches!(spec, KernelSpec::WinogradFused(_)) {
-        parts.push("output_exchange".to_owned());
+        parts.extend(["pool".to_owned(), "output_exchange".to_owned()]);
     }
     parts
 }

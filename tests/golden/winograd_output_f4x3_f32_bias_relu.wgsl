@@ -44,6 +44,14 @@ fn epilogue(x: f32, k: u32) -> f32 {
     return activate(add_bias(x, k), k);
 }
 
+// ---- shaders/part/store_dst.wgsl ----
+// Slot store_dst: one output, unless it lies right of the image. `row_at` is the row's first element.
+fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
+    if (x < params.q) {
+        dst[row_at + x] = epilogue(value, k);
+    }
+}
+
 // ---- leaves ----
 // A column of products, `row` apart.
 fn read_m(at: u32, row: u32, d: ptr<function, array<f32, 6>>) {
@@ -150,7 +158,7 @@ fn write_row(row_at: u32, x: u32, k: u32, d: ptr<function, array<f32, 4>>) {
 // grid      x: blocks of TILES tiles of this dispatch; y: filters
 // constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, POINTS_H, POINTS_W
 // leaves    read_m, transform_h, write_half, read_half, transform_w, write_row
-// slots     epilogue
+// slots     store_dst
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> m: array<f32>;
@@ -158,13 +166,6 @@ fn write_row(row_at: u32, x: u32, k: u32, d: ptr<function, array<f32, 4>>) {
 
 // [row of outputs][column of points][tile]
 var<workgroup> half_done: array<f32, OUT_H * POINTS_W * TILES_PADDED>;
-
-// One output, unless it lies right of the image. `row_at` is the row's first element.
-fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
-    if (x < params.q) {
-        dst[row_at + x] = epilogue(value, k);
-    }
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
