@@ -1,70 +1,58 @@
 // Slot exchange_outputs: from products, one point an invocation, to outputs. The products of ROUND filters of each
-// invocation go into workgroup memory, all points of a filter and tile beside each other; then an invocation
-// transforms columns of products, then rows, and writes. What has been exchanged makes room in the registers.
+// invocation go into workgroup memory, all points of a filter and tile at the same place of a plane; then an invocation
+// transforms one tile of one filter, in registers, puts the outputs where the products were, and writes them row by
+// row: a loop, so that bias and activation stand in the text once for a column. What has been exchanged makes room in the registers.
 //
-// constants also ROWS: rows of outputs that an invocation writes in a round
-// leaves    place_rows, put_products, shift_products, read_products, finish_h, write_column, write_rows
+// An invocation's filters lie four by four, THREADS_K * 4 apart.
+//
+// leaves    put_products, shift_products, finish_tile, write_row
 // slots     store_dst
 
-// Filters and tiles of a round, [invocation's row][filter of the round][tile]; the products of a point are PAIRS
-// apart, then come the half-transformed columns, [row of outputs][column of points].
-const PAIRS: u32 = (BLOCK_K / EACH_K) * ROUND * BLOCK_T;
-const COLUMNS: u32 = POINTS_H * POINTS_W * PAIRS;
-const_assert COLUMNS + OUT_H * POINTS_W * PAIRS <= POOL;
+// A round's lines of BLOCK_T tiles: [filter of the round][invocation's row]. The planes of points are PAIRS apart.
+const LINES: u32 = ROUND * THREADS_K;
+const PAIRS: u32 = LINES * BLOCK_T;
+const_assert POINTS_H * POINTS_W * PAIRS <= POOL;
+const_assert 4u % ROUND == 0u;
+// Lines that are transformed at once, an invocation for each tile.
+const LINES_AT_ONCE: u32 = WORKGROUP / BLOCK_T;
+const_assert LINES_AT_ONCE > 0u;
 
-// Where the row `item` of a round lies, for the round's first filter: its first element in dst, its first column, its
-// filter in the group, and whether there is such a row. Rows are counted over rows of a tile, then pairs.
-struct Row {
-    at: u32,
-    x: u32,
-    k: u32,
-    inside: bool,
-}
-
-fn place_row(item: u32, g: u32, k_first: u32, t_first: u32) -> Row {
-    let pair = item % PAIRS;
-    let t = t_first + pair % BLOCK_T;
-    let tile = params.first + t;
-    let y = tile / params.tiles_x % params.tiles_y * OUT_H + item / PAIRS;
-    let n = tile / (params.tiles_x * params.tiles_y);
-    let k = k_first + pair / (ROUND * BLOCK_T) * EACH_K + pair / BLOCK_T % ROUND;
-    let at = params.dst_offset + ((n * params.k + g * params.group_k + k) * params.p + y) * params.q;
-    let inside = item < OUT_H * PAIRS && t < params.tiles && y < params.p;
-    return Row(at, tile % params.tiles_x * OUT_W, k, inside);
+// The first column of a row of outputs, or one that is outside if the row is.
+fn column_in(y: u32, x: u32) -> u32 {
+    return select(params.q, x, y < params.p);
 }
 
 fn exchange_outputs(
     local: u32, point: u32, row: u32, column: u32, g: u32, k_first: u32, t_first: u32,
     acc: ptr<function, array<vec4<f32>, EACH_K * EACH_T / 4u>>,
 ) {
-    var rows: array<Row, ROWS>;
-    place_rows(local, g, k_first, t_first, &rows);
-    for (var round = 0u; round < EACH_K / ROUND; round++) {
-        put_products((point * PAIRS + row * ROUND * BLOCK_T) / 4u + column, acc);
+    // Neighbouring invocations take neighbouring tiles.
+    let t = local % BLOCK_T;
+    let tile = params.first + t_first + t;
+    let n = tile / (params.tiles_x * params.tiles_y);
+    let y = tile / params.tiles_x % params.tiles_y * OUT_H;
+    let x = tile % params.tiles_x * OUT_W;
+    let line_first = local / BLOCK_T;
+    let inside = line_first < LINES_AT_ONCE && t_first + t < params.tiles;
+    for (var first = 0u; first < EACH_K; first += ROUND) {
+        put_products((point * PAIRS + row * BLOCK_T) / 4u + column, acc);
         shift_products(acc);
         workgroupBarrier();
 
-        // Neighbouring invocations take neighbouring tiles.
-        for (var item = local; item < POINTS_W * PAIRS; item += WORKGROUP) {
-            var d: array<f32, POINTS_H>;
-            read_products(item, &d);
-            var a: array<f32, OUT_H>;
-            finish_h(&d, &a);
-            write_column(COLUMNS + item, &a);
+        for (var line = line_first; line < LINES; line += LINES_AT_ONCE) {
+            let i = first + line / THREADS_K;
+            let k = k_first + (i / 4u * THREADS_K + line % THREADS_K) * 4u + i % 4u;
+            if (inside && k < params.group_k) {
+                let k_all = g * params.group_k + k;
+                let plane = params.dst_offset + (n * params.k + k_all) * params.p * params.q;
+                let at = (line * BLOCK_T + t) / 4u;
+                finish_tile(at, t % 4u);
+                for (var i = 0u; i < OUT_H; i++) {
+                    let row_at = plane + (y + i) * params.q;
+                    write_row(at + i * (OUT_W * PAIRS / 4u), t % 4u, row_at, column_in(y + i, x), k_all);
+                }
+            }
         }
         workgroupBarrier();
-        write_rows(local, g, round * ROUND, &rows);
-    }
-}
-
-// Transforms and writes the row `item` of the round that begins at filter `k_round`.
-fn finish_row(item: u32, g: u32, k_round: u32, row: Row) {
-    let k = row.k + k_round;
-    if (row.inside && k < params.group_k) {
-        var d: array<f32, POINTS_W>;
-        read_column(COLUMNS + item / PAIRS * (POINTS_W * PAIRS) + item % PAIRS, &d);
-        var a: array<f32, OUT_W>;
-        finish_w(&d, &a);
-        write_row(row.at + k_round * params.p * params.q, row.x, g * params.group_k + k, &a);
     }
 }

@@ -38,7 +38,7 @@ fn fused() -> impl Iterator<Item = WinogradFused> {
         [Fusion::Output, Fusion::Input].into_iter().flat_map(move |fusion| {
             FusedBlocking::ALL.into_iter().flat_map(move |blocking| {
                 let all = ends.map(|epilogue| WinogradFused { algorithm, fusion, blocking, epilogue });
-                all.into_iter().filter(|kernel| kernel.is_compact() && kernel.spec().check(&Limits::LARGEST).is_ok())
+                all.into_iter().filter(|kernel| kernel.is_legal() && kernel.spec().check(&Limits::LARGEST).is_ok())
             })
         })
     })

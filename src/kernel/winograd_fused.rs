@@ -8,6 +8,10 @@ use super::{Binding, Constant, Epilogue, KernelSpec, MAX_ACCUMULATORS, word};
 use crate::error::Error;
 use crate::winograd::Nested;
 
+/// Most values of a tile that one invocation transforms. F(6,3) with `x^2 + 1` has as many products; those of F(8,3)
+/// would be 100, and their straight-line program longer than an instruction cache.
+const MAX_TILE: usize = 81;
+
 /// What is fused with the multiply and the output transform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Fusion {
@@ -25,7 +29,8 @@ pub struct FusedBlocking {
     pub filters: u32,
     /// Tiles of a workgroup.
     pub tiles: u32,
-    /// Channels of a step.
+    /// Channels that are transformed at once, where the input transform is fused; fewer, where a tile of each would not
+    /// have an invocation of its own, see [`WinogradFused::channels`].
     pub channels: u32,
     /// Filters of an invocation.
     pub filters_each: u32,
@@ -43,21 +48,22 @@ impl FusedBlocking {
 
     /// All blockings that are tried, largest first. Which of them a transform can have depends on its points: those
     /// that fit into 16 KiB and 256 invocations stand at the end.
-    pub const ALL: [Self; 15] = [
-        Self::new([64, 32, 4], [8, 8], 1),
-        Self::new([32, 24, 3], [8, 8], 1),
-        Self::new([32, 16, 6], [8, 4], 2),
-        Self::new([32, 16, 4], [8, 4], 2),
-        Self::new([32, 16, 3], [8, 4], 2),
-        Self::new([32, 8, 3], [8, 8], 2),
-        Self::new([16, 16, 2], [8, 8], 1),
-        Self::new([16, 16, 3], [8, 4], 1),
-        Self::new([16, 8, 8], [4, 4], 2),
-        Self::new([16, 8, 4], [4, 4], 2),
-        Self::new([16, 8, 2], [8, 4], 1),
-        Self::new([8, 8, 4], [8, 4], 1),
-        Self::new([8, 8, 2], [4, 4], 1),
-        Self::new([8, 4, 1], [8, 4], 1),
+    pub const ALL: [Self; 16] = [
+        Self::new([64, 32, 8], [8, 8], 2),
+        Self::new([64, 16, 16], [8, 8], 4),
+        Self::new([64, 8, 16], [8, 8], 4),
+        Self::new([32, 32, 12], [8, 8], 4),
+        Self::new([32, 16, 16], [8, 8], 4),
+        Self::new([32, 8, 16], [8, 8], 4),
+        Self::new([32, 8, 16], [8, 4], 4),
+        Self::new([16, 16, 16], [8, 4], 4),
+        Self::new([16, 8, 16], [4, 4], 4),
+        Self::new([16, 8, 8], [4, 4], 4),
+        Self::new([16, 8, 4], [8, 4], 2),
+        Self::new([8, 8, 8], [4, 4], 4),
+        Self::new([16, 4, 16], [4, 4], 4),
+        Self::new([8, 4, 16], [4, 4], 4),
+        Self::new([8, 4, 8], [4, 4], 2),
         Self::new([4, 4, 1], [4, 4], 1),
     ];
 
@@ -67,14 +73,14 @@ impl FusedBlocking {
     }
 
     /// Whether the numbers divide as the kernels need it.
-    pub const fn is_legal(&self) -> bool {
+    const fn is_legal(&self) -> bool {
         self.filters_each.is_multiple_of(4)
             && self.tiles_each.is_multiple_of(4)
             && self.filters.is_multiple_of(self.filters_each)
             && self.tiles.is_multiple_of(self.tiles_each)
             && self.filters_each * self.tiles_each <= MAX_ACCUMULATORS
-            && self.round > 0
-            && self.filters_each.is_multiple_of(self.round)
+            && matches!(self.round, 1 | 2 | 4)
+            && self.channels > 0
     }
 }
 
@@ -88,7 +94,7 @@ impl fmt::Display for FusedBlocking {
 impl FromStr for FusedBlocking {
     type Err = Error;
 
-    /// Reads what [`fmt::Display`] writes: `32x16x6_8x8_2`.
+    /// Reads what [`fmt::Display`] writes: `32x16x16_8x8_2`.
     fn from_str(text: &str) -> Result<Self, Error> {
         let numbers: Option<Vec<u32>> = text.split(['x', '_']).map(|part| part.parse().ok()).collect();
         match numbers.as_deref() {
@@ -99,7 +105,7 @@ impl FromStr for FusedBlocking {
             }
             _ => Err(Error::Unsupported {
                 what: format!("blocking {text}"),
-                why: "expected filters x tiles x channels _ filters x tiles of an invocation _ round: 32x16x6_8x8_2"
+                why: "expected filters x tiles x channels _ filters x tiles of an invocation _ round: 32x16x16_8x8_2"
                     .to_owned(),
             }),
         }
@@ -139,62 +145,49 @@ impl WinogradFused {
         products * self.blocking.threads_per_point()
     }
 
-    /// Floats of workgroup memory: what the channel loop needs, or what the exchange of products needs, whichever
-    /// is more.
+    /// Floats of workgroup memory: V in the channel loop, or what the exchange of products needs, whichever is more.
     fn pool(&self) -> u32 {
         let b = self.blocking;
-        let Nested { rows, cols } = self.algorithm;
-        let (points, points_w) = (word(rows.products() * cols.products()), word(cols.products()));
-        let exchange = self.pairs() * (points + u32::from(rows.m()) * points_w);
-        let channel_loop = match self.fusion {
+        let points = word(self.algorithm.products());
+        let lines = b.round * (b.filters / b.filters_each);
+        let transformed = match self.fusion {
             Fusion::Output => 0,
-            Fusion::Input => self.half() + 2 * b.channels * points * b.tiles,
+            Fusion::Input => self.channels(),
         };
-        exchange.max(channel_loop).next_multiple_of(4)
+        points * b.tiles * lines.max(transformed)
     }
 
-    /// Filters and tiles that are exchanged at once.
-    const fn pairs(&self) -> u32 {
+    /// Channels that are transformed at once: an invocation has one tile of one of them, or none.
+    pub fn channels(&self) -> u32 {
+        self.blocking.channels.min(self.workgroup_size() / self.blocking.tiles).max(1)
+    }
+
+    /// Channels that are multiplied in one turn of the innermost loop, all of it unrolled: as many as keep it in an
+    /// instruction cache, or, where the vectors of the next turn wait in registers, in those.
+    pub fn step(&self) -> u32 {
         let b = self.blocking;
-        b.round * (b.filters / b.filters_each) * b.tiles
-    }
-
-    /// Rows of outputs that an invocation writes in a round.
-    pub fn rows(&self) -> u32 {
-        (u32::from(self.algorithm.rows.m()) * self.pairs()).div_ceil(self.workgroup_size())
-    }
-
-    /// Floats of a step's half-transformed tiles.
-    fn half(&self) -> u32 {
-        let rows = word(self.algorithm.rows.products());
-        (self.blocking.channels * rows * self.blocking.tiles * self.half_stride()).next_multiple_of(4)
-    }
-
-    /// Floats from tile to tile of a half-transformed row: odd, so that neighbours lie in different banks.
-    fn half_stride(&self) -> u32 {
-        word(self.algorithm.cols.span()) | 1
-    }
-
-    /// Columns of tiles that an invocation fetches for a step.
-    pub fn fetch(&self) -> u32 {
-        let columns = self.blocking.channels * self.blocking.tiles * word(self.algorithm.cols.span());
-        columns.div_ceil(self.workgroup_size())
+        match self.fusion {
+            Fusion::Output => 64 / (b.filters_each + b.tiles_each),
+            Fusion::Input => {
+                let most = (512 / (b.filters_each * b.tiles_each)).min(8);
+                (1..=most).rev().find(|step| self.channels().is_multiple_of(*step)).unwrap_or(1)
+            }
+        }
     }
 
     pub(super) fn workgroup_bytes(&self) -> u32 {
         4 * self.pool()
     }
 
-    /// Whether the channel loop stays within what an instruction cache holds: the lint `body_size` has the last word,
-    /// this is the planner's rule of thumb for it.
-    pub fn is_compact(&self) -> bool {
-        let b = self.blocking;
-        let multiply = b.channels * b.filters_each * b.tiles_each;
-        let columns = match self.fusion {
-            Fusion::Output => 0,
-            Fusion::Input => self.fetch() * word(self.algorithm.rows.span() + self.algorithm.rows.products()),
-        };
-        multiply <= 384 && columns <= 26
+    /// Whether an invocation can hold a whole tile in registers: its inputs, and its products.
+    pub const fn holds(algorithm: Nested) -> bool {
+        algorithm.inputs() <= MAX_TILE && algorithm.products() <= MAX_TILE
+    }
+
+    /// Whether the blocking's numbers suit each other and the transform: a tile fits into an invocation, and there is
+    /// an invocation for each tile.
+    pub fn is_legal(&self) -> bool {
+        Self::holds(self.algorithm) && self.blocking.is_legal() && self.blocking.tiles <= self.workgroup_size()
     }
 
     pub(super) fn variant(&self) -> String {
@@ -216,7 +209,7 @@ impl WinogradFused {
         let mut constants = vec![
             ("BLOCK_K", b.filters),
             ("BLOCK_T", b.tiles),
-            ("BLOCK_C", b.channels),
+            ("STEP_C", self.step()),
             ("EACH_K", b.filters_each),
             ("EACH_T", b.tiles_each),
             ("ROUND", b.round),
@@ -224,17 +217,11 @@ impl WinogradFused {
             ("OUT_W", cols.m().into()),
             ("POINTS_H", word(rows.products())),
             ("POINTS_W", word(cols.products())),
-            ("ROWS", self.rows()),
             ("POOL", self.pool()),
         ];
         if self.fusion == Fusion::Input {
-            constants.extend([
-                ("SPAN_H", word(rows.span())),
-                ("SPAN_W", word(cols.span())),
-                ("FETCH", self.fetch()),
-                ("HALF", self.half()),
-                ("HALF_STRIDE", self.half_stride()),
-            ]);
+            let spans = [("SPAN_H", word(rows.span())), ("SPAN_W", word(cols.span()))];
+            constants.extend([("BLOCK_C", self.channels())].into_iter().chain(spans));
         }
         constants
     }

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
+use crate::kernel::{Fusion, WinogradFused};
 use crate::shape::Conv;
-use crate::winograd::{F, Nested};
+use crate::winograd::{F, Nested, Points};
 
 /// A way to compute a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +30,13 @@ impl Algorithm {
         let mut transforms = Vec::new();
         if r == s {
             transforms.extend(of(r).map(Nested::square));
+            // Tall tiles, for the fused kernels: 16 invocations for each of F(4x2,3x3)'s 24 points are 12 bundles of 32,
+            // three for each of a unit's four schedulers, where F(4x4)'s 36 points keep three of them idle at times.
+            let tall = |f: F| f.m() == 4 && f.points() == Points::Default;
+            let narrow = |f: &F| f.m() == 2 && f.points() == Points::Default;
+            transforms.extend(
+                of(r).filter(|&f| tall(f)).flat_map(|rows| of(r).filter(narrow).map(move |cols| Nested { rows, cols })),
+            );
         } else {
             // A filter of one row or column is transformed along the other alone.
             let identity = F::new(1, 1);
@@ -41,6 +49,9 @@ impl Algorithm {
         }
         let families = [Self::Staged, Self::FusedOutput, Self::Fused];
         let winograd = families.into_iter().flat_map(|family| transforms.iter().map(move |&nested| family(nested)));
+        let winograd = winograd.filter(|algorithm| {
+            algorithm.fusion().is_none() || algorithm.transform().is_some_and(WinogradFused::holds)
+        });
         [Self::Direct].into_iter().chain(winograd).collect()
     }
 
@@ -59,6 +70,15 @@ impl Algorithm {
         match self {
             Self::Direct => None,
             Self::Staged(nested) | Self::FusedOutput(nested) | Self::Fused(nested) => Some(*nested),
+        }
+    }
+
+    /// What is fused with the multiply, where something is.
+    pub(super) const fn fusion(&self) -> Option<Fusion> {
+        match self {
+            Self::FusedOutput(_) => Some(Fusion::Output),
+            Self::Fused(_) => Some(Fusion::Input),
+            _ => None,
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use super::{Algorithm, Preferences, Tolerance, expected_error, heuristics, steps};
 use crate::caps::Caps;
 use crate::error::LimitError;
+use crate::kernel::{Epilogue, WinogradFused};
 use crate::shape::Problem;
 
 /// An algorithm and the verdict on it.
@@ -136,10 +137,15 @@ fn judge_one(
             return Err(Reason::Inapplicable("there are no transforms of these sizes"));
         }
     }
-    if matches!(algorithm, Algorithm::FusedOutput(_) | Algorithm::Fused(_))
-        && preferences.fused_blocking.is_some_and(|blocking| !blocking.is_legal())
-    {
-        return Err(Reason::Inapplicable("the blocking's numbers do not divide each other, or keep too many sums"));
+    if let (Some(fusion), Some(transform)) = (algorithm.fusion(), algorithm.transform()) {
+        if !WinogradFused::holds(transform) {
+            return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
+        }
+        let epilogue = Epilogue::of(&problem.conv);
+        let kernel = |blocking| WinogradFused { algorithm: transform, fusion, blocking, epilogue };
+        if preferences.fused_blocking.is_some_and(|blocking| !kernel(blocking).is_legal()) {
+            return Err(Reason::Inapplicable("the blocking's numbers do not divide each other, or keep too many sums"));
+        }
     }
     within_tolerance(problem, algorithm, preferences.tolerance)?;
     let built = steps::build(problem, algorithm, caps, preferences).map_err(Reason::Limit)?;

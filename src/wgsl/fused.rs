@@ -1,8 +1,8 @@
-//! The leaves of the fused kernels: a step's columns and rows, the multiply-adds of one point, and the exchange of
-//! products at the end.
+//! The leaves of the fused kernels: a tile's fetching and transform, the multiply-adds of one point, and the exchange
+//! of products at the end.
 
-use super::leaves::{lines, transform};
-use super::writer::{Leaves, local_array, matrix_comment, program};
+use super::leaves::lines;
+use super::writer::{Leaves, both_ways, local_array, matrices_comment};
 use crate::kernel::{Fusion, WinogradFused};
 use crate::winograd::WinogradError;
 
@@ -15,77 +15,52 @@ pub(super) fn leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Wi
 }
 
 fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), WinogradError> {
-    let (rows, cols) = (spec.algorithm.rows, spec.algorithm.cols);
-    let fetch = spec.fetch() as usize;
-    let span = rows.span();
-    let places: Vec<String> = ["image", "rows"].map(|name| local_array(name, "u32", fetch)).to_vec();
-    let places = places.join(", ");
-    let next = local_array("next", "f32", fetch * span);
-    let item = |i: usize| format!("local + {i}u * WORKGROUP");
-
-    let body = (0..fetch).flat_map(|i| {
-        let mut body = vec![format!("let p{i} = place({}, first, g);", item(i))];
-        body.extend([("image", "x"), ("rows", "y")].map(|(name, part)| format!("(*{name})[{i}] = p{i}.{part};")));
-        body
-    });
-    leaves.function(
-        "place_columns",
-        "Where this invocation's columns lie.",
-        &format!("local: u32, first: u32, g: u32, {places}"),
-        &body.collect::<Vec<_>>(),
-    );
-
-    let body = (0..fetch).flat_map(|i| {
-        let mut body = vec![
-            format!("let c{i} = c + ({}) / (BLOCK_T * SPAN_W);", item(i)),
-            format!("let rows{i} = rows_of((*rows)[{i}], c{i});"),
-            format!("let at{i} = (*image)[{i}] + c{i} * (params.h * params.w);"),
+    let (down, across) = (spec.algorithm.rows, spec.algorithm.cols);
+    let (rows, cols) = (down.span(), across.span());
+    let tile = local_array("d", "f32", rows * cols);
+    let body = (0..rows).flat_map(|i| {
+        let row = [
+            format!("let at{i} = at + {i}u * params.w;"),
+            format!("let cols{i} = columns_of(rows, {}u, cols);", 1u32 << i),
         ];
-        body.extend((0..span).map(|j| {
-            format!("(*next)[{}] = load_row(at{i} + {j}u * params.w, rows{i}, {}u);", i * span + j, 1u32 << j)
-        }));
-        body
+        let elements = (0..cols)
+            .map(move |j| format!("(*d)[{}] = load_column(at{i} + {j}u, cols{i}, {}u);", i * cols + j, 1u32 << j));
+        row.into_iter().chain(elements)
     });
     leaves.function(
-        "fetch_columns",
-        "This invocation's columns of the step from channel c on, into registers.",
-        &format!("local: u32, c: u32, {places}, {next}"),
+        "fetch_tile",
+        "The tile whose first element is `at`: what is inside of its rows and columns, zeros elsewhere.",
+        &format!("at: u32, rows: u32, cols: u32, {tile}"),
         &body.collect::<Vec<_>>(),
     );
 
-    let mut body = Vec::new();
-    for i in 0..fetch {
-        let inputs: Vec<String> = (0..span).map(|j| format!("d{i}_{j}")).collect();
-        body.extend(inputs.iter().enumerate().map(|(j, d)| format!("let {d} = (*next)[{}];", i * span + j)));
-        let outputs = program(&mut body, &rows.programs()?.input, &inputs, &format!("t{i}_"));
-        body.push(format!("let item{i} = {};", item(i)));
-        body.push(format!("let at{i} = half_at(item{i});"));
-        body.extend(outputs.iter().enumerate().map(|(point, value)| {
-            format!("store_half(item{i}, at{i} + {point}u * (BLOCK_T * HALF_STRIDE), {value});")
-        }));
-    }
+    let mut body = lines(rows * cols, |i| format!("let d{i} = (*d)[{i}];"));
+    let names = |i: usize, j: usize| format!("d{}", i * cols + j);
+    let points = both_ways([rows, cols], names, [&down.programs()?.input, &across.programs()?.input], &mut body);
+    body.extend(
+        points.iter().enumerate().map(|(p, value)| format!("pool[at + {p}u * (BLOCK_T / 4u)][lane] = {value};")),
+    );
+    let transforms = [&down.transform()?.b_t, &across.transform()?.b_t];
     leaves.function(
-        "put_columns",
-        &matrix_comment("The fetched columns, transformed, into half_done. B^T of a column:", &rows.transform()?.b_t),
-        &format!("local: u32, {next}"),
+        "put_tile",
+        &matrices_comment("V = B^T d B, one value for each point.", "B^T", transforms),
+        &format!("at: u32, lane: u32, {tile}"),
         &body,
     );
-    load(leaves, "read_half", "1u", cols.span());
-    transform(leaves, "transform_w", "B^T of a row:", &cols.transform()?.b_t, &cols.programs()?.input);
-    store(leaves, "write_v", "BLOCK_T", cols.products());
     Ok(())
 }
 
 fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
     let b = spec.blocking;
-    let channels = b.channels as usize;
+    let channels = spec.step() as usize;
     let (each_k, each_t) = (b.filters_each as usize, (b.tiles_each / 4) as usize);
     let threads_t = (b.tiles / b.tiles_each) as usize;
+    let threads_k = (b.filters / b.filters_each) as usize;
     let acc = local_array("acc", "vec4<f32>", each_k * each_t);
     let vectors_u = each_k / 4;
     let next_u = local_array("next_u", "vec4<f32>", channels * vectors_u);
     let next_v = local_array("next_v", "vec4<f32>", channels * each_t);
-    let place_u = lines(vectors_u, |i| format!("let u{i} = u_first + min(k_vector + {i}u, k_last);"));
+    let place_u = lines(vectors_u, |i| format!("let u{i} = u_first + min(k_vector + {}u, k_last);", i * threads_k));
     let place_v = lines(each_t, |j| format!("let v{j} = v_first + min(t_vector + {}u, t_last);", j * threads_t));
     let load_u = |c: usize, i: usize| format!("(*next_u)[{}] = load_u(u{i}, c + {c}u);", c * vectors_u + i);
     let load_v = |c: usize, j: usize| format!("(*next_v)[{}] = load_v(v{j}, c + {c}u);", c * each_t + j);
@@ -122,7 +97,9 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
             Fusion::Output => format!("let a{c}_{i} = (*next_u)[{}];", c * vectors_u + i),
         }));
         body.extend(lines(each_t, |j| match spec.fusion {
-            Fusion::Input => format!("let b{c}_{j} = load_v(v_at + {}u, {c}u);", j * threads_t),
+            Fusion::Input => {
+                format!("let b{c}_{j} = pool[v_at + {c}u * (POINTS * BLOCK_T / 4u) + {}u];", j * threads_t)
+            }
             Fusion::Output => format!("let b{c}_{j} = (*next_v)[{}];", c * each_t + j),
         }));
         if spec.fusion == Fusion::Output {
@@ -157,7 +134,7 @@ fn exchange_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Wino
         &format!("at: u32, {acc}"),
         &lines(round, |i| {
             let (filter, j) = (i / each_t, i % each_t);
-            format!("pool[at + {filter}u * (BLOCK_T / 4u) + {}u] = (*acc)[{i}];", j * threads_t)
+            format!("pool[at + {filter}u * (THREADS_K * BLOCK_T / 4u) + {}u] = (*acc)[{i}];", j * threads_t)
         }),
     );
     leaves.function(
@@ -166,44 +143,21 @@ fn exchange_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Wino
         &acc,
         &lines(each_k * each_t - round, |i| format!("(*acc)[{i}] = (*acc)[{}];", i + round)),
     );
-    let count = spec.rows() as usize;
-    let rows = local_array("rows", "Row", count);
-    leaves.function(
-        "place_rows",
-        "Where this invocation's rows of outputs lie, for the first round.",
-        &format!("local: u32, g: u32, k_first: u32, t_first: u32, {rows}"),
-        &lines(count, |i| format!("(*rows)[{i}] = place_row(local + {i}u * WORKGROUP, g, k_first, t_first);")),
+    let (rows, cols) = (down.products(), across.products());
+    let mut body = lines(rows * cols, |p| format!("let m{p} = pool[at + {p}u * (PAIRS / 4u)][lane];"));
+    let names = |i: usize, j: usize| format!("m{}", i * cols + j);
+    let outputs = both_ways([rows, cols], names, [&down.programs()?.output, &across.programs()?.output], &mut body);
+    body.extend(
+        outputs.iter().enumerate().map(|(i, value)| format!("pool[at + {i}u * (PAIRS / 4u)][lane] = {value};")),
     );
-    leaves.function(
-        "write_rows",
-        "This invocation's rows of outputs of the round that begins at filter `k_round`.",
-        &format!("local: u32, g: u32, k_round: u32, {rows}"),
-        &lines(count, |i| format!("finish_row(local + {i}u * WORKGROUP, g, k_round, (*rows)[{i}]);")),
-    );
-    load(leaves, "read_products", "POINTS_W * PAIRS", down.products());
-    transform(leaves, "finish_h", "A^T of a column:", &down.transform()?.a_t, &down.programs()?.output);
-    store(leaves, "write_column", "POINTS_W * PAIRS", down.m().into());
-    load(leaves, "read_column", "PAIRS", across.products());
-    transform(leaves, "finish_w", "A^T of a row:", &across.transform()?.a_t, &across.programs()?.output);
+    let transforms = [&down.transform()?.a_t, &across.transform()?.a_t];
+    let comment = matrices_comment("Y = A^T m A of the products at `at`, in their place.", "A^T", transforms);
+    leaves.function("finish_tile", &comment, "at: u32, lane: u32", &body);
     leaves.function(
         "write_row",
         "A row of outputs of filter k.",
-        &format!("row_at: u32, x: u32, k: u32, {}", local_array("d", "f32", across.m().into())),
-        &lines(across.m().into(), |i| format!("store_dst(row_at, x + {i}u, k, (*d)[{i}]);")),
+        "at: u32, lane: u32, row_at: u32, x: u32, k: u32",
+        &lines(across.m().into(), |j| format!("store_dst(row_at, x + {j}u, k, pool[at + {j}u * (PAIRS / 4u)][lane]);")),
     );
     Ok(())
-}
-
-/// From workgroup memory to registers, `step` apart.
-fn load(leaves: &mut Leaves, name: &'static str, step: &str, len: usize) {
-    let parameters = format!("at: u32, {}", local_array("d", "f32", len));
-    let body = lines(len, |i| format!("(*d)[{i}] = load_pool(at + {i}u * ({step}));"));
-    leaves.function(name, "From workgroup memory to registers.", &parameters, &body);
-}
-
-/// From registers to workgroup memory, `step` apart.
-fn store(leaves: &mut Leaves, name: &'static str, step: &str, len: usize) {
-    let parameters = format!("at: u32, {}", local_array("d", "f32", len));
-    let body = lines(len, |i| format!("store_pool(at + {i}u * ({step}), (*d)[{i}]);"));
-    leaves.function(name, "From registers to workgroup memory.", &parameters, &body);
 }

@@ -1,7 +1,7 @@
 //! The generated leaves: transforms from the exact matrices, and gathers and scatters with literal indices. No
 //! control flow, no computed index into registers: what loops would do is written out.
 
-use super::writer::{Leaves, local_array, matrix_comment, program};
+use super::writer::{Leaves, both_ways, local_array, matrices_comment, matrix_comment, program};
 use super::{fused, register_tile};
 use crate::kernel::{Direct, KernelSpec};
 use crate::winograd::{F, Matrix, Nested, Program, WinogradError};
@@ -48,24 +48,11 @@ fn filter_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradE
     let (down, across) = (rows.programs()?, cols.programs()?);
     let (taps_h, taps_w) = (usize::from(rows.r()), usize::from(cols.r()));
     let mut body = lines(taps_h * taps_w, |i| format!("let g{i} = weights[at + {i}u];"));
-    // Columns first: half[j] is the transformed column j.
-    let half: Vec<Vec<String>> = (0..taps_w)
-        .map(|j| {
-            let column: Vec<String> = (0..taps_h).map(|i| format!("g{}", i * taps_w + j)).collect();
-            program(&mut body, &down.filter, &column, &format!("h{j}_"))
-        })
-        .collect();
-    for i in 0..rows.products() {
-        let row: Vec<String> = half.iter().map(|column| column[i].clone()).collect();
-        let points = program(&mut body, &across.filter, &row, &format!("w{i}_"));
-        for (j, point) in points.iter().enumerate() {
-            body.push(format!("u[to + {}u * plane] = {point};", i * cols.products() + j));
-        }
-    }
-    let mut comment = matrix_comment("U = G g G^T of the filter at `at`. G of the columns:", &rows.transform()?.g);
-    if rows != cols {
-        comment.push_str(&matrix_comment("\nG of the rows:", &cols.transform()?.g));
-    }
+    let names = |i: usize, j: usize| format!("g{}", i * taps_w + j);
+    let points = both_ways([taps_h, taps_w], names, [&down.filter, &across.filter], &mut body);
+    body.extend(points.iter().enumerate().map(|(p, point)| format!("u[to + {p}u * plane] = {point};")));
+    let comment =
+        matrices_comment("U = G g G^T of the filter at `at`.", "G", [&rows.transform()?.g, &cols.transform()?.g]);
     leaves.function("transform_filter", &comment, "at: u32, to: u32, plane: u32", &body);
     Ok(())
 }

@@ -29,7 +29,6 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/epilogue.wgsl",
     "shaders/part/load_zero_pad.wgsl",
     "shaders/part/output_exchange.wgsl",
-    "shaders/part/pool.wgsl",
     "shaders/part/store_dst.wgsl",
 ];
 

@@ -87,7 +87,7 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
         parts.push("store_dst".to_owned());
     }
     if matches!(spec, KernelSpec::WinogradFused(_)) {
-        parts.extend(["pool".to_owned(), "output_exchange".to_owned()]);
+        parts.push("output_exchange".to_owned());
     }
     parts
 }

@@ -62,3 +62,32 @@ pub(super) fn program(body: &mut Vec<String>, program: &Program, inputs: &[Strin
     }
     program.outputs().iter().map(|&value| name(value)).collect()
 }
+
+/// A program along the columns of what `names` has, [row][column], then one along the rows: [row][column] again.
+pub(super) fn both_ways(
+    [rows, cols]: [usize; 2],
+    names: impl Fn(usize, usize) -> String,
+    [down, across]: [&Program; 2],
+    body: &mut Vec<String>,
+) -> Vec<String> {
+    let half: Vec<Vec<String>> = (0..cols)
+        .map(|j| program(body, down, &(0..rows).map(|i| names(i, j)).collect::<Vec<_>>(), &format!("h{j}_")))
+        .collect();
+    let count = half.first().map_or(0, Vec::len);
+    (0..count)
+        .flat_map(|i| {
+            let row: Vec<String> = half.iter().map(|column| column[i].clone()).collect();
+            program(body, across, &row, &format!("w{i}_"))
+        })
+        .collect()
+}
+
+/// What a leaf computes, and the matrices of its two directions.
+pub(super) fn matrices_comment(what: &str, name: &str, [down, across]: [&Matrix; 2]) -> String {
+    let columns = matrix_comment(&format!("{what} {name} of the columns:"), down);
+    if down == across {
+        columns
+    } else {
+        format!("{columns}\n{}", matrix_comment(&format!("{name} of the rows:"), across))
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use naga::{Block, Expression, Function, Handle, Statement, TypeInner};
+use naga::{AddressSpace, Block, Expression, Function, Handle, Statement, TypeInner};
 
 use super::{Lint, functions};
 use crate::kernel::KernelSpec;
@@ -13,7 +13,7 @@ const MAX_OPERATIONS: usize = 1000;
 
 pub(super) const LINT: Lint = Lint {
     name: "body_size",
-    explanation: "No loop body, calls included, has more than about 1,000 scalar operations: it would fall out of the \
+    explanation: "No innermost loop, calls included, has more than about 1,000 scalar operations: it would fall out of the \
                   instruction cache of small GPUs at every turn.",
     check,
 };
@@ -48,7 +48,7 @@ struct Count<'a> {
 }
 
 impl Count<'_> {
-    /// Scalar operations of a block, each loop counted once.
+    /// Scalar operations of a block, without those of the loops in it.
     fn block(&self, block: &Block) -> usize {
         block.iter().map(|statement| self.statement(statement)).sum()
     }
@@ -56,20 +56,28 @@ impl Count<'_> {
     fn statement(&self, statement: &Statement) -> usize {
         match statement {
             Statement::Emit(range) => range.clone().map(|handle| self.expression(handle)).sum(),
-            Statement::Store { .. } => 1,
+            Statement::Store { pointer, .. } => self.access(*pointer),
             Statement::Call { function, .. } => self.called.get(function).copied().unwrap_or(0),
             Statement::Block(block) => self.block(block),
             Statement::If { accept, reject, .. } => 1 + self.block(accept) + self.block(reject),
             Statement::Switch { cases, .. } => cases.iter().map(|case| self.block(&case.body)).sum(),
-            Statement::Loop { body, continuing, .. } => self.block(body) + self.block(continuing),
+            Statement::Loop { .. } => 0,
             _ => 1,
         }
     }
 
-    /// A vector operation is one instruction a component; a load is one, however wide.
+    /// A load or store: one instruction, however wide, none where it is a register that is named.
+    fn access(&self, pointer: Handle<Expression>) -> usize {
+        match self.info[pointer].ty.inner_with(&self.module.types).pointer_space() {
+            Some(AddressSpace::Function) => 0,
+            _ => 1,
+        }
+    }
+
+    /// A vector operation is one instruction a component.
     fn expression(&self, handle: Handle<Expression>) -> usize {
         match self.function.expressions[handle] {
-            Expression::Load { .. } => 1,
+            Expression::Load { pointer } => self.access(pointer),
             Expression::Binary { .. }
             | Expression::Unary { .. }
             | Expression::Math { .. }
@@ -82,14 +90,17 @@ impl Count<'_> {
         }
     }
 
-    /// Sizes of all loop bodies in a block.
+    /// Sizes of the innermost loops' bodies in a block.
     fn loops(&self, block: &Block) -> Vec<usize> {
         let mut sizes = Vec::new();
         for statement in block {
             match statement {
                 Statement::Loop { body, continuing, .. } => {
-                    sizes.push(self.block(body) + self.block(continuing));
-                    sizes.extend(self.loops(body));
+                    let inner = self.loops(body);
+                    if inner.is_empty() {
+                        sizes.push(self.block(body) + self.block(continuing));
+                    }
+                    sizes.extend(inner);
                 }
                 Statement::Block(inner) => sizes.extend(self.loops(inner)),
                 Statement::If { accept, reject, .. } => {
