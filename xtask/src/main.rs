@@ -2,6 +2,7 @@
 
 mod bench;
 mod ci;
+mod driver;
 mod matrices;
 mod report;
 mod setup;
@@ -32,28 +33,48 @@ enum Verb {
     Tidy,
 }
 
+impl Verb {
+    /// Part of the name of the adapter that is asked for.
+    fn adapter(&self) -> Option<&str> {
+        match self {
+            Self::Bench(options) => options.adapter.as_deref(),
+            Self::Test(options) => options.adapter.as_deref(),
+            Self::Ci(options) => options.test.adapter.as_deref(),
+            Self::Shaders(_) | Self::Matrices(_) | Self::Tidy => None,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     if let Some(code) = setup::with_runtime_dir() {
         return code;
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let needs = test::Needs {
-        has_adapter: || !pollster::block_on(winoconv::gpu::adapters()).is_empty(),
+        adapters: || pollster::block_on(winoconv::gpu::adapters()).into_iter().map(|caps| caps.name).collect(),
         check_shaders: shaders::check,
     };
-    let result = match Verb::parse() {
+    let verb = Verb::parse();
+    match driver::with_driver_for(verb.adapter()) {
+        Ok(None) => {}
+        Ok(Some(code)) => return code,
+        Err(error) => return failure(&error),
+    }
+    let result = match verb {
         Verb::Bench(options) => bench::verb(&options),
-        Verb::Test(options) => return test::verb(root, options, needs),
-        Verb::Ci(options) => return ci::verb(root, options, needs),
+        Verb::Test(options) => return test::verb(root, &options, needs),
+        Verb::Ci(options) => return ci::verb(root, &options, needs),
         Verb::Shaders(options) => shaders::verb(root, &options),
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Tidy => tidy::run(root),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failure(&error),
     }
+}
+
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }

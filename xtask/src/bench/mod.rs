@@ -48,7 +48,7 @@ pub(crate) struct Options {
     blockings: Vec<FusedBlocking>,
     /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
     #[arg(long)]
-    adapter: Option<String>,
+    pub(crate) adapter: Option<String>,
     /// Measure on the processor alone
     #[arg(long)]
     cpu: bool,
