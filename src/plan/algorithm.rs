@@ -95,13 +95,12 @@ impl FromStr for Algorithm {
 
     /// Reads a [`Self::label`]; the shipped transforms alone are known by name.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || {
-            Error::Unsupported {
+        let unknown = || Error::Unsupported {
             what: format!("algorithm {text}"),
-            why: "expected direct, or staged, fused_output, fused (or the exhibits inlined, inlined_nonzero) with :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 \
-                  (with x^2 + 1) or two of them joined by _ (rows, columns)"
+            why: "expected direct, or staged, fused_output, fused (or the exhibits inlined, inlined_nonzero) with \
+                  :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 (with x^2 + 1) or two of them \
+                  joined by _ (rows, columns)"
                 .to_owned(),
-        }
         };
         let one = |label: &str| {
             let known = F::shipped().iter().copied().chain([F::new(1, 1)]);

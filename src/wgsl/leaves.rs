@@ -1,5 +1,5 @@
 //! The generated leaves: transforms from the exact matrices, and gathers and scatters with literal indices. No
-//! control flow, no computed index into registers: what loops would do is written out.
+//! control flow (but in the exhibit, see `inlined`), no computed index into registers: what loops would do is written out.
 
 use super::writer::{Leaves, local_array, matrix_comment, program};
 use super::{fused, inlined, register_tile};

@@ -1,8 +1,11 @@
 //! The project's own tool: `cargo xtask VERB`. One file for each verb.
 
 mod bench;
+mod child;
 mod ci;
+mod compile;
 mod driver;
+mod explosion;
 mod matrices;
 mod report;
 mod setup;
@@ -27,6 +30,13 @@ enum Verb {
     Ci(ci::Options),
     /// Write out, check and judge the full text of every kernel variant
     Shaders(shaders::Options),
+    /// Compile one algorithm cold, and run it, in a process that is ended if it takes too long
+    Compile(compile::Options),
+    /// What `compile` starts
+    #[command(hide = true)]
+    CompileOne(compile::Request),
+    /// Count kernels: text, naga's IR, SPIR-V, MSL
+    Explosion(explosion::Options),
     /// Print the transforms with their costs
     Matrices(matrices::Options),
     /// Hold the sources against the rules of the house
@@ -40,7 +50,8 @@ impl Verb {
             Self::Bench(options) => options.adapter.as_deref(),
             Self::Test(options) => options.adapter.as_deref(),
             Self::Ci(options) => options.test.adapter.as_deref(),
-            Self::Shaders(_) | Self::Matrices(_) | Self::Tidy => None,
+            Self::Compile(options) => options.request.adapter.as_deref(),
+            Self::CompileOne(_) | Self::Shaders(_) | Self::Explosion(_) | Self::Matrices(_) | Self::Tidy => None,
         }
     }
 }
@@ -65,6 +76,9 @@ fn main() -> ExitCode {
         Verb::Test(options) => return test::verb(root, &options, needs),
         Verb::Ci(options) => return ci::verb(root, &options, needs),
         Verb::Shaders(options) => shaders::verb(root, &options),
+        Verb::Compile(options) => compile::verb(&options),
+        Verb::CompileOne(request) => compile::child(&request),
+        Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Tidy => tidy::run(root),
     };

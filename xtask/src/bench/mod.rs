@@ -1,10 +1,10 @@
 //! `cargo xtask bench`: plans, compiles, verifies and times layers on the GPU and on the processor, and writes the
 //! report.
 
-mod data;
-mod layers;
+pub(crate) mod data;
+pub(crate) mod layers;
 mod measure;
-mod verify;
+pub(crate) mod verify;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
