@@ -11,6 +11,7 @@ mod report;
 mod setup;
 mod shaders;
 mod steps;
+mod study;
 mod test;
 mod tidy;
 
@@ -39,6 +40,8 @@ enum Verb {
     Explosion(explosion::Options),
     /// Print the transforms with their costs
     Matrices(matrices::Options),
+    /// Measure the investigation's tables anew, and write docs/STUDY.md
+    Study(study::Options),
     /// Hold the sources against the rules of the house
     Tidy,
 }
@@ -50,6 +53,7 @@ impl Verb {
             Self::Bench(options) => options.adapter.as_deref(),
             Self::Test(options) => options.adapter.as_deref(),
             Self::Ci(options) => options.test.adapter.as_deref(),
+            Self::Study(options) => options.adapter.as_deref(),
             Self::Compile(options) => options.request.adapter.as_deref(),
             Self::CompileOne(_) | Self::Shaders(_) | Self::Explosion(_) | Self::Matrices(_) | Self::Tidy => None,
         }
@@ -80,6 +84,7 @@ fn main() -> ExitCode {
         Verb::CompileOne(request) => compile::child(&request),
         Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
+        Verb::Study(options) => study::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };
     match result {
