@@ -100,14 +100,22 @@ fn the_verdict_comes_from_the_figures() {
     let page = render::page(std::slice::from_ref(&study));
     holds(
         &page,
-        "- **Yes, a Winograd convolution can be one kernel**: 1 of 1 results of `fused` are verified, on 1 adapter. What the \
-         report says is refused, as we read it, was compiled and run in 0 of 1 cases.\n\
+        "- **Yes, a run of a Winograd convolution can be one kernel**: 1 of 1 results of `fused` are verified, on 1 adapter, \
+         1 of hardware. What the report says is refused, as we read it, was compiled and run in 0 of 1 cases.\n\
          - **Card\\|1, Vulkan**\n  \
          - `fused` (one kernel a run, and one for the weights, once) takes 10.0 µs on 1x8x32x32 -> 8, \
          `staged` 20.0 µs; over 1 convolution 0.50 to 0.50 times `staged`'s time, faster on 1.\n  \
          - the exhibit `inlined` on 1x8x32x32 -> 8: ended after 60 s, compiling &lt;it&gt;.\n\
          - The largest absolute error of any of them on the investigation's three shapes is 2.0e-6, within its 1.0e-4.\n",
     );
+    study.adapter.software = true;
+    study.entries[1].program.as_mut().expect("planned").packing_kernels.clear();
+    let page = render::page(std::slice::from_ref(&study));
+    holds(
+        &page,
+        "- **Yes, a whole Winograd convolution can be one kernel**: 1 of 1 results of `fused` are verified, on 1 adapter, 0 of",
+    );
+    holds(&page, "`fused` (one kernel and nothing else) takes");
     study.entries[1].row.verified = false;
     study.entries[2] = entry("inlined F(4x4,3x3)", 0.5, 900.0, 2);
     study.entries[2].row.max_abs_error = Some(1.0);

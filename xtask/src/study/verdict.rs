@@ -42,16 +42,21 @@ fn answer(studies: &[Study]) -> String {
     let singles: Vec<(&Study, &str)> =
         studies.iter().flat_map(|study| singles(study).into_iter().map(move |family| (study, family))).collect();
     let results = singles.iter().flat_map(|(study, family)| study.of(family));
-    let (asked, verified) = (results.clone().count(), results.filter(|entry| entry.time().is_some()).count());
+    let right = results.clone().filter(|entry| entry.time().is_some());
+    let (asked, verified) = (results.count(), right.clone().count());
+    let is_whole = |entry: &Entry| entry.program.as_ref().is_some_and(|program| program.packing_kernels.is_empty());
+    let what =
+        if right.clone().any(is_whole) { "a whole Winograd convolution" } else { "a run of a Winograd convolution" };
     let word = match verified {
-        0 => "Not shown",
-        _ if verified == asked => "Yes, a Winograd convolution can be one kernel",
-        _ => "Yes, a Winograd convolution can be one kernel, but not everywhere",
+        0 => "Not shown".to_owned(),
+        _ if verified == asked => format!("Yes, {what} can be one kernel"),
+        _ => format!("Yes, {what} can be one kernel, but not everywhere"),
     };
+    let hardware = studies.iter().filter(|study| !study.adapter.software).count();
     let families = in_order(singles.iter().map(|(_, family)| *family));
     let families: Vec<String> = families.into_iter().map(|family| format!("`{family}`")).collect();
     format!(
-        "**{word}**: {verified} of {asked} results of {} are verified, on {}.{}",
+        "**{word}**: {verified} of {asked} results of {} are verified, on {}, {hardware} of hardware.{}",
         families.join(" and "),
         counted(studies.len(), "adapter"),
         refusals(studies)
