@@ -139,6 +139,8 @@ pub enum Resource {
     IndexRange,
     /// Bytes between input and output that the caller allows.
     WorkspaceBytes,
+    /// Products that the kernel `winograd_inlined` writes out: a bound of this crate's own.
+    InlinedTerms,
 }
 
 impl fmt::Display for Resource {
@@ -153,6 +155,7 @@ impl fmt::Display for Resource {
             Self::BufferBytes => "bytes in one buffer",
             Self::IndexRange => "elements within the reach of a 32-bit index",
             Self::WorkspaceBytes => "bytes of workspace",
+            Self::InlinedTerms => "products written out in one kernel",
         })
     }
 }

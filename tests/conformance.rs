@@ -6,6 +6,8 @@
 //! not spared and kernels are. Every job goes through every entry point on every device, so every combination of
 //! algorithm, device and entry point occurs (asserted). Activations and channel counts, which do not concern the
 //! algorithm's arithmetic, take `direct` and a few other algorithms, others for each problem.
+//!
+//! The exhibit `inlined`, which no plan has unless it is forced, has a suite of its own: see [`exhibits`].
 #![cfg(feature = "gpu")]
 
 mod support;
@@ -14,10 +16,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use support::data::{Case, Data, assert_exact, assert_within};
 use support::entry::EntryPoint;
-use support::gpus::on_gpus;
-use support::problems::{self, Algorithms};
+use support::gpus::{on_gpus, on_one_gpu};
+use support::problems::{self, Algorithms, Entry};
 use winoconv::caps::{Caps, Limits};
 use winoconv::gpu::{self, Bound, Tensors};
+use winoconv::kernel::Reading;
 use winoconv::plan::{Reason, Verdict};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Problem, Tolerance, cpu, wgpu};
@@ -55,6 +58,33 @@ fn applicable(problem: &Problem) -> Vec<Algorithm> {
     all
 }
 
+/// The algorithms of the suite for its `index`-th problem.
+fn of_the_suite(index: usize, entry: &Entry, problem: &Problem) -> Vec<Algorithm> {
+    let algorithms = applicable(problem);
+    let Algorithms::Some(count) = entry.algorithms else { return algorithms };
+    let others = algorithms.len() - 1;
+    let picked = (0..count.min(others)).map(|i| algorithms[1 + (index * 5 + i * 4) % others]);
+    let mut algorithms: Vec<_> = [Algorithm::Direct].into_iter().chain(picked).collect();
+    algorithms.dedup();
+    algorithms
+}
+
+/// One reading of the exhibit, for the problems that it is for. F(4x4,3x3) takes those without bias and activation: a
+/// software adapter compiles each of its variants for 5 s (per output) or 20 s (per nonzero).
+fn exhibits(m: u8, reading: Reading) -> impl Fn(usize, &Entry, &Problem) -> Vec<Algorithm> {
+    move |_, entry, _| {
+        let conv = &entry.conv;
+        let plain = conv.activation == Activation::None && !conv.bias;
+        let applies = (conv.kernel, conv.stride, conv.dilation) == ([3, 3], [1, 1], [1, 1]);
+        let wanted = match m {
+            2 => matches!(conv.activation, Activation::None | Activation::PRelu),
+            _ => plain,
+        };
+        let inlined = Algorithm::Inlined(Nested::square(F::new(m, 3)), reading);
+        (applies && wanted).then_some(inlined).into_iter().collect()
+    }
+}
+
 /// Preferences under which `algorithm` works in several chunks, if it has a workspace at all.
 fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
     let device = Device::host();
@@ -71,17 +101,19 @@ fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
 
 impl Suite {
     fn new() -> Self {
+        Self::of(of_the_suite)
+    }
+
+    /// The suite's problems, each with the algorithms that `pick` gives it.
+    fn of(pick: impl Fn(usize, &Entry, &Problem) -> Vec<Algorithm>) -> Self {
         let (mut cases, mut jobs) = (Vec::new(), Vec::new());
         for (index, entry) in problems::all().into_iter().enumerate() {
             let problem = entry.conv.on(entry.shape).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
             let data = [Data::Normal, Data::Normal, Data::Wide, Data::Normal, Data::Cancelling][index % 5];
             let case = Case::new(problem, data, index as u64);
-            let mut algorithms = applicable(&problem);
-            if let Algorithms::Some(count) = entry.algorithms {
-                let others = algorithms.len() - 1;
-                let picked = (0..count.min(others)).map(|i| algorithms[1 + (index * 5 + i * 4) % others]);
-                algorithms = [Algorithm::Direct].into_iter().chain(picked).collect();
-                algorithms.dedup();
+            let algorithms = pick(index, &entry, &problem);
+            if algorithms.is_empty() {
+                continue;
             }
             for algorithm in algorithms {
                 let preferences = if entry.chunked { chunked(&problem, algorithm) } else { forced(algorithm) };
@@ -125,15 +157,20 @@ impl Suite {
                 }
             }
         }
-        let named = self.jobs.iter().map(|job| job.algorithm.transform());
-        let ran: BTreeSet<_> = named.flatten().flat_map(|nested| [nested.rows, nested.cols]).collect();
-        let missing: Vec<_> = F::shipped().iter().filter(|f| !ran.contains(f)).collect();
-        assert!(missing.is_empty(), "the table has no problem for {missing:?}");
         println!("{label}: {runs} runs of {} jobs; worst error in parts of the bound:", self.jobs.len());
         for (algorithm, (ratio, what)) in worst {
             println!("  {algorithm:<24} {ratio:.3}  {what}");
         }
     }
+}
+
+#[test]
+fn every_transform_has_a_problem() {
+    let suite = Suite::new();
+    let named = suite.jobs.iter().map(|job| job.algorithm.transform());
+    let ran: BTreeSet<_> = named.flatten().flat_map(|nested| [nested.rows, nested.cols]).collect();
+    let missing: Vec<_> = F::shipped().iter().filter(|f| !ran.contains(f)).collect();
+    assert!(missing.is_empty(), "the table has no problem for {missing:?}");
 }
 
 #[test]
@@ -146,6 +183,36 @@ fn gpus_conform() {
     let suite = std::sync::OnceLock::new();
     on_gpus("gpus_conform", |gpu| {
         suite.get_or_init(Suite::new).run_all(&gpu.device(), &gpu.label, &EntryPoint::ALL);
+    });
+}
+
+#[test]
+fn the_exhibit_conforms_on_the_host() {
+    for m in [2, 4] {
+        for reading in [Reading::PerOutput, Reading::PerNonzero] {
+            let suite = Suite::of(exhibits(m, reading));
+            assert!(suite.jobs.len() > 20, "{} jobs for F({m},3), {reading:?}", suite.jobs.len());
+            suite.run_all(&Device::host(), "the host", &EntryPoint::HOST);
+        }
+    }
+}
+
+#[test]
+fn the_exhibit_conforms_on_gpus() {
+    let all = [(2, Reading::PerOutput), (2, Reading::PerNonzero), (4, Reading::PerOutput)];
+    let suites = all.map(|(m, reading)| Suite::of(exhibits(m, reading)));
+    on_gpus("the_exhibit_conforms_on_gpus", |gpu| {
+        suites.iter().for_each(|suite| suite.run_all(&gpu.device(), &gpu.label, &EntryPoint::ALL));
+    });
+}
+
+/// The largest of the exhibits on one device, for what it takes to compile.
+#[test]
+fn the_largest_exhibit_conforms_on_a_gpu() {
+    let suite = std::sync::OnceLock::new();
+    on_one_gpu("the_largest_exhibit_conforms_on_a_gpu", |gpu| {
+        let suite = suite.get_or_init(|| Suite::of(exhibits(4, Reading::PerNonzero)));
+        suite.run_all(&gpu.device(), &gpu.label, &EntryPoint::ALL);
     });
 }
 
@@ -223,6 +290,7 @@ fn exact_jobs() -> Vec<(Case, Algorithm)> {
     for (conv, algorithms) in [
         (three, vec![Algorithm::Direct, square(F::new(2, 3)), square(F::quadratic(4, 3))]),
         (three.bias(true).activation(Activation::Relu), vec![Algorithm::Direct, square(F::quadratic(4, 3))]),
+        (three, vec![Algorithm::Inlined(Nested::square(F::new(2, 3)), Reading::PerOutput)]),
         (five, vec![Algorithm::Direct, square(F::quadratic(2, 5))]),
     ] {
         for (i, algorithm) in algorithms.into_iter().enumerate() {

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use winoconv::kernel::{
-    Blocking, Direct, Epilogue, KernelSpec, WinogradFilter, WinogradInput, WinogradMultiply, WinogradOutput,
+    Blocking, Direct, Epilogue, KernelSpec, Reading, WinogradFilter, WinogradInlined, WinogradInput, WinogradMultiply,
+    WinogradOutput,
 };
 use winoconv::wgsl::source;
 use winoconv::winograd::{F, Nested};
@@ -25,7 +26,7 @@ fn text_of(spec: &KernelSpec) -> String {
 }
 
 /// Kernels that stand for the others: each kernel, plain and with everything on, each family of points, two transforms
-/// in one, the smallest and the largest blocking.
+/// in one, the smallest and the largest blocking, both readings of the exhibit.
 fn representatives() -> Vec<KernelSpec> {
     let epilogue = |bias, activation| Epilogue { bias, activation };
     let f4 = Nested::square(F::new(4, 3));
@@ -42,6 +43,8 @@ fn representatives() -> Vec<KernelSpec> {
         WinogradInput { algorithm: f4 }.spec(),
         WinogradInput { algorithm: f4q }.spec(),
         WinogradInput { algorithm: row }.spec(),
+        WinogradInlined { algorithm: f2, reading: Reading::PerOutput, epilogue: epilogue(true, "relu") }.spec(),
+        WinogradInlined { algorithm: f2, reading: Reading::PerNonzero, epilogue: epilogue(false, "none") }.spec(),
         WinogradMultiply { blocking: Blocking::ALL[2] }.spec(),
         WinogradMultiply { blocking: Blocking::ALL[5] }.spec(),
         WinogradOutput { algorithm: f4, epilogue: epilogue(true, "relu") }.spec(),

@@ -10,7 +10,7 @@ use support::data::Random;
 use support::problems;
 use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::error::Error;
-use winoconv::kernel::Access;
+use winoconv::kernel::{Access, KernelSpec, Reading};
 use winoconv::plan::{Algorithm, Reason, Slot, Verdict};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Conv, Plan, Preferences, Problem, Tolerance};
@@ -287,6 +287,73 @@ fn an_empty_batch_has_no_steps() {
             assert_eq!((plan.steps.len(), plan.workspace_bytes()), (0, 0), "{algorithm} on {caps}: nothing to do");
             assert!(plan.to_string().contains("the output is empty"), "{plan}");
         }
+    }
+}
+
+fn inlined(f: F) -> [Algorithm; 2] {
+    [Reading::PerOutput, Reading::PerNonzero].map(|reading| Algorithm::Inlined(Nested::square(f), reading))
+}
+
+/// The exhibit is no candidate and in no plan, whatever the device, the tolerance and the workspace, unless it is forced.
+#[test]
+fn the_exhibit_is_never_chosen() {
+    let is_exhibit = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Inlined(..));
+    let tolerances = [Tolerance::default(), Tolerance::Any, Tolerance::RelativeL2(1e-4)];
+    let mut plans = 0;
+    for problem in all_problems() {
+        assert!(!Algorithm::all_for(&problem.conv).iter().any(is_exhibit), "{problem}: in the list of algorithms");
+        for caps in profiles() {
+            for tolerance in tolerances {
+                for limit in [0, 1 << 20, u64::MAX] {
+                    let preferences = Preferences::new().tolerance(tolerance).workspace_limit(limit);
+                    let Ok(plan) = Plan::new(&problem, &caps, &preferences) else { continue };
+                    let exhibit = plan.candidates.iter().find(|candidate| is_exhibit(&candidate.algorithm));
+                    assert_eq!(exhibit, None, "{problem} on {caps}: a candidate");
+                    let kernels = plan.kernels();
+                    let exhibit = kernels.iter().find(|kernel| matches!(kernel, KernelSpec::WinogradInlined(_)));
+                    assert_eq!(exhibit, None, "{problem} on {caps}: in the plan");
+                    plans += 1;
+                }
+            }
+        }
+    }
+    assert!(plans > 3000, "{plans} plans: the profiles leave too little to check");
+}
+
+#[test]
+fn the_exhibit_runs_where_it_is_forced_and_respects_the_device() {
+    let (mut plans, mut refused) = (0, 0);
+    for problem in all_problems().into_iter().filter(|problem| problem.conv.kernel == [3, 3]) {
+        let strided = (problem.conv.stride, problem.conv.dilation) != ([1, 1], [1, 1]);
+        for caps in profiles() {
+            for (algorithm, limit) in
+                [F::new(2, 3), F::new(4, 3)].into_iter().flat_map(inlined).flat_map(|a| [(a, 100_000), (a, 1 << 30)])
+            {
+                match Plan::new(&problem, &caps, &any().algorithm(algorithm).workspace_limit(limit)) {
+                    Ok(plan) => {
+                        assert!(!strided, "{problem}: {algorithm} with a stride");
+                        assert_eq!(plan.algorithm, algorithm, "a forced algorithm is the plan's");
+                        assert_respects(&plan);
+                        plans += 1;
+                    }
+                    Err(Error::NoPlan(_)) => refused += 1,
+                    Err(other) => panic!("{problem} by {algorithm} on {caps}: {other}"),
+                }
+            }
+        }
+    }
+    assert!(plans > refused, "{plans} plans, {refused} refusals: the profiles leave too little to check");
+}
+
+#[test]
+fn a_larger_exhibit_is_refused_with_the_numbers() {
+    let problem = problem(Conv::new(4, 4, [3, 3]).padding(1), [1, 4, 12, 12]);
+    for algorithm in inlined(F::new(6, 3)) {
+        let Err(Error::NoPlan(error)) = Plan::new(&problem, &Caps::host(), &any().algorithm(algorithm)) else {
+            panic!("{algorithm}: expected no plan")
+        };
+        let why = &error.rejected.iter().find(|(name, _)| *name == algorithm.to_string()).expect("judged").1;
+        assert_eq!(why, "inlined F(6x6,3x3) needs 1444 products written out in one kernel, the bound is 324");
     }
 }
 

@@ -10,7 +10,9 @@ use support::gpus::on_gpus;
 use support::stage::{Stage, TransformBound, dot_bound};
 use winoconv::cpu::{self, Operands};
 use winoconv::gpu::{self, Bound, Tensors};
-use winoconv::kernel::{InputParams, KernelSpec, MultiplyParams, OutputParams, Params};
+use winoconv::kernel::{
+    FusedParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params, Reading, WinogradInlined,
+};
 use winoconv::layout::{Planes, Tiles};
 use winoconv::plan::Step;
 use winoconv::winograd::{F, Nested};
@@ -53,6 +55,7 @@ fn jobs() -> Vec<Job> {
         job("one row", Conv::new(3, 4, [1, 3]), 2, [3, 17], wide, 1),
         job("5 x 5", Conv::new(9, 4, [5, 5]).padding(2), 1, [11, 10], square(F::new(4, 5)), 1),
         job("many channels", three(37, 70), 1, [8, 12], square(F::new(2, 3)), 1),
+        job("chunks with bias", three(3, 5).bias(true), 2, [11, 13], square(F::new(2, 3)), 3),
     ]
 }
 
@@ -261,6 +264,111 @@ fn every_stage_is_its_twins() {
         for job in jobs() {
             let [u, v, m, y] = run(&gpu.context, &job, &gpu.label);
             println!("{}, {}: U {u:.3} V {v:.3} M {m:.3} Y {y:.3} of the bound", gpu.label, job.name);
+        }
+    });
+}
+
+/// Y of the exhibit from the same U and V on both sides, chunk by chunk; the worst difference in parts of its bound.
+fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str) -> f64 {
+    let algorithm = Algorithm::Inlined(job.algorithm, reading);
+    let what = format!("{} ({algorithm}) on {label}", job.name);
+    let failed = |error: winoconv::Error| -> ! { panic!("{what}: {error}") };
+    let problem = job.conv.on(job.shape).unwrap_or_else(|error| failed(error));
+    let case = Case::new(problem, Data::Normal, 11);
+    let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
+    let plan = |preferences| Plan::new(&problem, context.caps(), &preferences).unwrap_or_else(|error| failed(error));
+    let plan = plan(preferences.workspace_limit(plan(preferences).workspace_bytes() / job.parts));
+    assert!(plan.steps.len() as u64 >= 2 * job.parts, "{what}: {} steps", plan.steps.len());
+
+    let packed = cpu::pack(&plan, &case.weights);
+    let operands = Operands { input: &case.input, packed: &packed, bias: &case.bias, ..Default::default() };
+    let mut twin = [vec![f32::from_bits(POISON); plan.workspace[0]]];
+    let mut twin_output = vec![f32::from_bits(POISON); problem.output_len()];
+    let test = async {
+        let workspace = gpu::Workspace::new(context, &[&plan]).await?;
+        let buffers: Vec<_> = workspace.buffers().map(|(buffer, _)| buffer.clone()).collect();
+        let u = context.upload("packed", &packed).await?;
+        let bias = context.upload("bias", &case.bias).await?;
+        let output = context.upload("output", &twin_output).await?;
+        let tensors = Tensors {
+            input: None,
+            output: Some(((&output).into(), problem.output_len())),
+            weights: None,
+            packed: Some(((&u).into(), packed.len())),
+            bias: Some(((&bias).into(), case.bias.len())),
+            slopes: None,
+        };
+        let mut worst = 0.0;
+        for step in &plan.steps {
+            cpu::run_step(step, problem.conv.activation, &operands, &mut twin, &mut twin_output);
+            let KernelSpec::WinogradInlined(kernel) = step.kernel else { continue };
+            context.queue().write_buffer(&buffers[0], 0, bytemuck::cast_slice(&twin[0]));
+            let bound = Bound::new(context, std::slice::from_ref(step), &tensors, &workspace).await?;
+            let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            bound.encode(&mut encoder);
+            context.queue().submit([encoder.finish()]);
+            let y = context.download(&output, problem.output_len()).await?;
+            let both = [y.as_slice(), twin_output.as_slice()];
+            worst = f64::max(worst, compare_inlined(step, &kernel, &case, [&packed, &twin[0]], both, &what));
+        }
+        let y = context.download(&output, problem.output_len()).await?;
+        assert_eq!(y.iter().position(|x| x.is_nan()), None, "{what}: an unwritten word, or a padded column");
+        Ok(worst)
+    };
+    block_on(test).unwrap_or_else(|error| failed(error))
+}
+
+/// Both sides sum the same terms, each rounded at most once for its coefficient, product, channel and place in the sum.
+fn compare_inlined(
+    step: &Step,
+    kernel: &WinogradInlined,
+    case: &Case,
+    [u, v]: [&[f32]; 2],
+    [gpu, twin]: [&[f32]; 2],
+    what: &str,
+) -> f64 {
+    let params = FusedParams::from_words(&step.params);
+    let problem = &case.problem;
+    let (filters, group_c, group_k) = (problem.conv.filters, problem.channels_per_group(), problem.filters_per_group());
+    let points = kernel.algorithm.products();
+    let u_planes = Planes { points, rows: problem.conv.channels, columns: group_k };
+    let v_planes = Planes { points, rows: problem.conv.channels, columns: params.t_stride as usize };
+    let grid = Tiles { n: problem.n, y: params.tiles_y as usize, x: params.tiles_x as usize };
+    let (out_h, out_w) = (usize::from(kernel.algorithm.rows.m()), usize::from(kernel.algorithm.cols.m()));
+    let kronecker = kernel.kronecker().unwrap_or_else(|error| panic!("{what}: {error}"));
+    let mut worst = 0.0;
+    for (k, t) in (0..filters).flat_map(|k| (0..params.tiles as usize).map(move |t| (k, t))) {
+        let [n, y, x] = grid.position(params.first as usize + t);
+        let magnitude = |point| -> f64 {
+            let row = |c| k / group_k * group_c + c;
+            let term = |c| u[u_planes.index(point, row(c), k % group_k)] * v[v_planes.index(point, row(c), t)];
+            (0..group_c).map(|c| f64::from(term(c).abs())).sum()
+        };
+        let magnitudes: Vec<f64> = (0..points).map(magnitude).collect();
+        let bias = case.bias.get(k).map_or(0.0, |&bias| f64::from(bias).abs());
+        for (i, row) in kronecker.iter_rows().enumerate() {
+            let (p, q) = (y * out_h + i / out_w, x * out_w + i % out_w);
+            if p < problem.p && q < problem.q {
+                let size: f64 = row.iter().zip(&magnitudes).map(|(a, m)| a.to_f64().abs() * m).sum();
+                let roundings = u32::try_from(group_c + points + 3).unwrap_or(u32::MAX);
+                let bound = winoconv::winograd::error_bound::gamma(roundings) * (size + bias);
+                let at = ((n * filters + k) * problem.p + p) * problem.q + q;
+                compare(&format!("{what}, Y"), at, [gpu[at], twin[at]], bound, &mut worst);
+            }
+        }
+    }
+    worst
+}
+
+/// F(4x4,3x3) is compared in `conformance` alone: each of its variants takes a software adapter seconds to compile.
+#[test]
+fn the_exhibit_is_its_twin() {
+    on_gpus("the_exhibit_is_its_twin", |gpu| {
+        for job in jobs().iter().filter(|job| job.algorithm == Nested::square(F::new(2, 3)) || job.name == "one row") {
+            for reading in [Reading::PerOutput, Reading::PerNonzero] {
+                let worst = run_inlined(&gpu.context, job, reading, &gpu.label);
+                println!("{}, {}, {reading:?}: {worst:.3} of the bound", gpu.label, job.name);
+            }
         }
     });
 }

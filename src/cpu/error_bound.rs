@@ -3,7 +3,7 @@
 
 use super::Reference;
 use crate::layout::Tiles;
-use crate::plan::Algorithm;
+use crate::plan::{self, Algorithm};
 use crate::winograd::{Nested, WinogradError, error_bound as bounds};
 
 /// The bound on each output's absolute error, bias and activation included.
@@ -16,16 +16,13 @@ use crate::winograd::{Nested, WinogradError, error_bound as bounds};
 /// If the algorithm has no transforms.
 pub fn error_bound(reference: &Reference<'_>, algorithm: Algorithm) -> Result<Vec<f64>, WinogradError> {
     let problem = reference.problem;
-    let (sizes, roundings) = match algorithm.transform() {
-        None => {
-            let sizes = (0..problem.output_len()).map(|index| reference.sums(index).1).collect();
-            // Each product and each addition of the longest path.
-            (sizes, u32::try_from(problem.terms()).unwrap_or(u32::MAX).saturating_add(1))
-        }
-        Some(nested) => (winograd_sizes(reference, nested)?, bounds::roundings(nested, problem.channels_per_group())),
+    let sizes: Vec<f64> = match algorithm.transform() {
+        None => (0..problem.output_len()).map(|index| reference.sums(index).1).collect(),
+        Some(nested) => winograd_sizes(reference, nested)?,
     };
+    let roundings = plan::roundings(problem, algorithm);
     // One more rounding for the bias, and whatever a device may lose by flushing subnormal numbers.
-    let gamma = bounds::gamma(roundings + 1);
+    let gamma = bounds::gamma(roundings.saturating_add(1));
     let flushed = f64::from(f32::MIN_POSITIVE) * f64::from(roundings) * 1e3;
     let activation = problem.conv.activation;
     let finish = |(index, size): (usize, f64)| {

@@ -8,6 +8,7 @@ mod transform;
 mod winograd_filter;
 mod winograd_fused;
 mod winograd_fused_output;
+mod winograd_inlined;
 mod winograd_input;
 mod winograd_multiply;
 mod winograd_output;
@@ -131,6 +132,10 @@ pub fn run_step(
                     winograd_fused_output::run(&spec, &params, &workspace[0], operands.packed, output, finish);
                 }
             }
+        }
+        KernelSpec::WinogradInlined(spec) => {
+            let params = FusedParams::from_words(&step.params);
+            winograd_inlined::run(&spec, &params, &workspace[0], operands.packed, output, finish);
         }
         KernelSpec::WinogradOutput(spec) => {
             let params = OutputParams::from_words(&step.params);

@@ -7,6 +7,7 @@ mod params;
 mod variants;
 mod winograd_filter;
 mod winograd_fused;
+mod winograd_inlined;
 mod winograd_input;
 mod winograd_multiply;
 mod winograd_output;
@@ -18,6 +19,7 @@ pub use epilogue::Epilogue;
 pub use params::{DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams, OutputParams, Params};
 pub use winograd_filter::WinogradFilter;
 pub use winograd_fused::{FusedBlocking, Fusion, WinogradFused};
+pub use winograd_inlined::{Reading, WinogradInlined};
 pub use winograd_input::WinogradInput;
 pub use winograd_multiply::{Blocking, WinogradMultiply};
 pub use winograd_output::WinogradOutput;
@@ -43,6 +45,8 @@ pub enum KernelSpec {
     WinogradMultiply(WinogradMultiply),
     /// Multiply and output transform, and the input transform too where it is fused.
     WinogradFused(WinogradFused),
+    /// Multiply and output transform as one unshared expression: an exhibit, never chosen.
+    WinogradInlined(WinogradInlined),
     /// Output transform, Y = A^T M A, with bias and activation.
     WinogradOutput(WinogradOutput),
 }
@@ -90,6 +94,7 @@ impl KernelSpec {
             Self::WinogradMultiply(_) => "winograd_multiply",
             Self::WinogradOutput(_) => "winograd_output",
             Self::WinogradFused(spec) => spec.kernel(),
+            Self::WinogradInlined(_) => "winograd_inlined",
         }
     }
 
@@ -102,6 +107,7 @@ impl KernelSpec {
             Self::WinogradMultiply(spec) => spec.variant(),
             Self::WinogradOutput(spec) => spec.variant(),
             Self::WinogradFused(spec) => spec.variant(),
+            Self::WinogradInlined(spec) => spec.variant(),
         };
         format!("{}_{variant}", self.kernel())
     }
@@ -115,6 +121,7 @@ impl KernelSpec {
             Self::WinogradMultiply(spec) => spec.bindings(),
             Self::WinogradOutput(spec) => spec.bindings(),
             Self::WinogradFused(spec) => spec.bindings(),
+            Self::WinogradInlined(spec) => spec.bindings(),
         }
     }
 
@@ -126,7 +133,7 @@ impl KernelSpec {
             Self::WinogradInput(_) => InputParams::FIELDS,
             Self::WinogradMultiply(_) => MultiplyParams::FIELDS,
             Self::WinogradOutput(_) => OutputParams::FIELDS,
-            Self::WinogradFused(_) => FusedParams::FIELDS,
+            Self::WinogradFused(_) | Self::WinogradInlined(_) => FusedParams::FIELDS,
         }
     }
 
@@ -136,6 +143,7 @@ impl KernelSpec {
             Self::Direct(spec) => Some(spec.epilogue),
             Self::WinogradOutput(spec) => Some(spec.epilogue),
             Self::WinogradFused(spec) => Some(spec.epilogue),
+            Self::WinogradInlined(spec) => Some(spec.epilogue),
             _ => None,
         }
     }
@@ -149,13 +157,14 @@ impl KernelSpec {
             Self::WinogradMultiply(spec) => spec.blocking.threads(),
             Self::WinogradOutput(spec) => spec.workgroup_size(),
             Self::WinogradFused(spec) => spec.workgroup_size(),
+            Self::WinogradInlined(_) => WinogradInlined::WORKGROUP,
         }
     }
 
     /// Bytes of workgroup memory.
     pub fn workgroup_bytes(&self) -> u32 {
         match self {
-            Self::Direct(_) | Self::WinogradFilter(_) => 0,
+            Self::Direct(_) | Self::WinogradFilter(_) | Self::WinogradInlined(_) => 0,
             Self::WinogradInput(spec) => spec.workgroup_bytes(),
             Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
             Self::WinogradOutput(spec) => spec.workgroup_bytes(),
@@ -173,6 +182,7 @@ impl KernelSpec {
             Self::WinogradMultiply(spec) => spec.constants(),
             Self::WinogradOutput(spec) => spec.constants(),
             Self::WinogradFused(spec) => spec.constants(),
+            Self::WinogradInlined(spec) => spec.constants(),
         });
         constants
     }

@@ -184,7 +184,7 @@ params! {
 }
 
 params! {
-    /// Parameters of `winograd_fused` and `winograd_fused_output`.
+    /// Parameters of `winograd_fused`, `winograd_fused_output` and `winograd_inlined`.
     FusedParams {
         /// First tile of this dispatch.
         first: u32,

@@ -1,8 +1,8 @@
 //! The whole grid of variants: finite, since no image size is part of one. Tests and dumps walk it.
 
 use super::{
-    Blocking, Direct, Epilogue, FusedBlocking, Fusion, KernelSpec, WinogradFilter, WinogradFused, WinogradInput,
-    WinogradMultiply, WinogradOutput,
+    Blocking, Direct, Epilogue, FusedBlocking, Fusion, KernelSpec, Reading, WinogradFilter, WinogradFused,
+    WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use crate::activation::Activation;
 use crate::caps::Limits;
@@ -10,7 +10,8 @@ use crate::winograd::{F, Nested};
 
 impl KernelSpec {
     /// A grid over the variants that a planner can choose: all shipped transforms, square and of one row or column,
-    /// and some that mix two; all blockings; every bias and activation, for the fused kernels two of them.
+    /// and some that mix two; all blockings; every bias and activation, for the fused kernels two of them. And the
+    /// exhibit, which it never chooses, for the two transforms that it is kept for.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for filters in [1, 4, 8] {
@@ -23,6 +24,7 @@ impl KernelSpec {
             all.extend(epilogues().map(|epilogue| WinogradOutput { algorithm, epilogue }.spec()));
         }
         all.extend(fused().map(WinogradFused::spec));
+        all.extend(inlined().map(WinogradInlined::spec));
         all
     }
 }
@@ -32,16 +34,30 @@ impl KernelSpec {
 fn fused() -> impl Iterator<Item = WinogradFused> {
     let algorithms = F::shipped().iter().map(|&f| Nested::square(f));
     let algorithms = algorithms.chain([Nested { rows: F::new(4, 3), cols: F::new(2, 3) }]);
-    let ends = [(false, Activation::None), (true, Activation::PRelu)];
-    let ends = ends.map(|(bias, activation)| Epilogue { bias, activation: activation.name() });
     algorithms.flat_map(move |algorithm| {
         [Fusion::Output, Fusion::Input].into_iter().flat_map(move |fusion| {
             FusedBlocking::ALL.into_iter().flat_map(move |blocking| {
-                let all = ends.map(|epilogue| WinogradFused { algorithm, fusion, blocking, epilogue });
+                let all = ends().map(|epilogue| WinogradFused { algorithm, fusion, blocking, epilogue });
                 all.into_iter().filter(|kernel| kernel.is_legal() && kernel.spec().check(&Limits::LARGEST).is_ok())
             })
         })
     })
+}
+
+/// The exhibit's transforms: the investigation's own, and the smaller one that it advised.
+fn inlined() -> impl Iterator<Item = WinogradInlined> {
+    let algorithms = [F::new(2, 3), F::new(4, 3)].map(Nested::square);
+    algorithms.into_iter().flat_map(|algorithm| {
+        [Reading::PerOutput, Reading::PerNonzero]
+            .into_iter()
+            .flat_map(move |reading| ends().map(|epilogue| WinogradInlined { algorithm, reading, epilogue }))
+    })
+}
+
+/// Without and with the operands of an epilogue.
+fn ends() -> [Epilogue; 2] {
+    let ends = [(false, Activation::None), (true, Activation::PRelu)];
+    ends.map(|(bias, activation)| Epilogue { bias, activation: activation.name() })
 }
 
 fn algorithms() -> Vec<Nested> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
-use crate::kernel::{Fusion, WinogradFused};
+use crate::kernel::{Fusion, Reading, WinogradFused};
 use crate::shape::Conv;
 use crate::winograd::{F, Nested, Points};
 
@@ -20,10 +20,14 @@ pub enum Algorithm {
     FusedOutput(Nested),
     /// Winograd in one kernel.
     Fused(Nested),
+    /// Winograd in two kernels, the second with the multiply-reduce substituted into the output transform: an exhibit.
+    /// No planner considers it; it runs where a caller forces it.
+    Inlined(Nested, Reading),
 }
 
 impl Algorithm {
-    /// Everything that could compute a convolution, whether or not it is wise: `Direct` first.
+    /// Everything that could compute a convolution, whether or not it is wise, but the exhibit [`Self::Inlined`]:
+    /// `Direct` first.
     pub fn all_for(conv: &Conv) -> Vec<Self> {
         let [r, s] = conv.kernel;
         let of = |size: usize| F::shipped().iter().copied().filter(move |f| usize::from(f.r()) == size);
@@ -55,13 +59,16 @@ impl Algorithm {
         [Self::Direct].into_iter().chain(winograd).collect()
     }
 
-    /// The name without the transform: `direct`, `staged`, `fused_output`, `fused`.
+    /// The name without the transform: `direct`, `staged`, `fused_output`, `fused`; `inlined` and `inlined_nonzero` by
+    /// the exhibit's [`Reading`].
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Staged(_) => "staged",
             Self::FusedOutput(_) => "fused_output",
             Self::Fused(_) => "fused",
+            Self::Inlined(_, Reading::PerOutput) => "inlined",
+            Self::Inlined(_, Reading::PerNonzero) => "inlined_nonzero",
         }
     }
 
@@ -69,7 +76,9 @@ impl Algorithm {
     pub const fn transform(&self) -> Option<Nested> {
         match self {
             Self::Direct => None,
-            Self::Staged(nested) | Self::FusedOutput(nested) | Self::Fused(nested) => Some(*nested),
+            Self::Staged(nested) | Self::FusedOutput(nested) | Self::Fused(nested) | Self::Inlined(nested, _) => {
+                Some(*nested)
+            }
         }
     }
 
@@ -105,13 +114,12 @@ impl FromStr for Algorithm {
 
     /// Reads a [`Self::label`]; the shipped transforms alone are known by name.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || {
-            Error::Unsupported {
+        let unknown = || Error::Unsupported {
             what: format!("algorithm {text}"),
-            why: "expected direct, or staged, fused_output or fused with :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 \
-                  (with x^2 + 1) or two of them joined by _ (rows, columns)"
+            why: "expected direct, or staged, fused_output, fused (or the exhibits inlined, inlined_nonzero) with \
+                  :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 (with x^2 + 1) or two of them \
+                  joined by _ (rows, columns)"
                 .to_owned(),
-        }
         };
         let one = |label: &str| {
             let known = F::shipped().iter().copied().chain([F::new(1, 1)]);
@@ -128,6 +136,8 @@ impl FromStr for Algorithm {
             "staged" => Ok(Self::Staged(nested)),
             "fused_output" => Ok(Self::FusedOutput(nested)),
             "fused" => Ok(Self::Fused(nested)),
+            "inlined" => Ok(Self::Inlined(nested, Reading::PerOutput)),
+            "inlined_nonzero" => Ok(Self::Inlined(nested, Reading::PerNonzero)),
             _ => Err(unknown()),
         }
     }
@@ -143,6 +153,11 @@ mod tests {
             for algorithm in Algorithm::all_for(&Conv::new(1, 1, kernel)) {
                 assert_eq!(algorithm.label().parse(), Ok(algorithm), "{algorithm}");
             }
+        }
+        let f4 = Nested::square(F::new(4, 3));
+        for (label, reading) in [("inlined:f4x3", Reading::PerOutput), ("inlined_nonzero:f4x3", Reading::PerNonzero)] {
+            let algorithm = Algorithm::Inlined(f4, reading);
+            assert_eq!((algorithm.label().as_str(), label.parse()), (label, Ok(algorithm)));
         }
         assert!("staged:f9x9".parse::<Algorithm>().is_err(), "not shipped");
         assert!("winograd".parse::<Algorithm>().is_err(), "no such family");

@@ -232,6 +232,19 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
             let channels = problem.conv.channels + problem.conv.filters;
             rates.dispatch * count(steps.len()) + multiply + transform_seconds(problem, nested, channels, rates)
         }
+        // Never compared with another: each product that is written out reads both of its factors from a cache.
+        Algorithm::Inlined(nested, _) => {
+            let terms = steps.iter().find_map(|step| match &step.kernel {
+                KernelSpec::WinogradInlined(kernel) => kernel.terms().ok(),
+                _ => None,
+            });
+            let tiles = count(problem.n * problem.p * problem.q) / count(nested.outputs());
+            let sums = tiles * count(problem.conv.filters) * count(problem.channels_per_group());
+            let products = 8.0 * count(terms.unwrap_or(0)) * sums / rates.bytes;
+            rates.dispatch * count(steps.len())
+                + products
+                + transform_seconds(problem, nested, problem.conv.channels, rates)
+        }
         Algorithm::FusedOutput(nested) | Algorithm::Fused(nested) => {
             let fused: f64 = steps
                 .iter()

@@ -170,6 +170,19 @@ impl Plan {
     }
 }
 
+/// The most roundings of f32 between an input or a weight and an output: the k of the rigorous bound, see
+/// [`winograd::error_bound::gamma`].
+pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
+    let channels = problem.channels_per_group();
+    match (algorithm, algorithm.transform()) {
+        // Each product and each addition of the longest path.
+        (_, None) => u32::try_from(problem.terms()).unwrap_or(u32::MAX).saturating_add(1),
+        (Algorithm::Inlined(..), Some(nested)) => winograd::error_bound::roundings(nested, channels)
+            .saturating_add(winograd::error_bound::kronecker_roundings(nested)),
+        (_, Some(nested)) => winograd::error_bound::roundings(nested, channels),
+    }
+}
+
 /// Expected relative L2 error of an algorithm on a problem, on normally distributed data.
 pub fn expected_error(problem: &Problem, algorithm: Algorithm) -> f64 {
     match algorithm.transform() {

@@ -32,6 +32,7 @@ pub(super) fn build(
         Algorithm::Staged(nested) => Winograd::new(problem, nested).staged(caps, preferences)?,
         Algorithm::FusedOutput(nested) => Winograd::new(problem, nested).fused_output(caps, preferences)?,
         Algorithm::Fused(nested) => Winograd::new(problem, nested).fused(caps, preferences)?,
+        Algorithm::Inlined(nested, reading) => Winograd::new(problem, nested).inlined(reading, caps, preferences)?,
     };
     limits.check_tensor("the packed weights", 4 * built.packing.len(&problem.conv) as u64)?;
     for step in built.steps.iter().chain(&built.packing.steps(&problem.conv)) {

@@ -5,8 +5,8 @@ use super::{Packing, Preferences, Slot, Step, filter_planes, heuristics};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
-    Blocking, Epilogue, FusedParams, Fusion, InputParams, MultiplyParams, OutputParams, Params, WinogradFused,
-    WinogradInput, WinogradMultiply, WinogradOutput, word,
+    Blocking, Epilogue, FusedParams, Fusion, InputParams, MultiplyParams, OutputParams, Params, Reading, WinogradFused,
+    WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput, word,
 };
 use crate::layout::{Planes, Tiles, VECTOR};
 use crate::shape::Problem;
@@ -62,6 +62,27 @@ impl<'a> Winograd<'a> {
         let kernel = self.fused_kernel(Fusion::Output, chunk, caps, preferences)?;
         let steps =
             self.chunks(chunk).flat_map(|chunk| [self.input(chunk, &v), self.fused_step(chunk, v.stride(), kernel)]);
+        Ok(self.built(steps.collect(), vec![v.len()]))
+    }
+
+    /// Input transform, then the exhibit, for each chunk.
+    pub(super) fn inlined(
+        &self,
+        reading: Reading,
+        caps: &Caps,
+        preferences: &Preferences,
+    ) -> Result<Built, LimitError> {
+        let kernel = WinogradInlined { algorithm: self.algorithm, reading, epilogue: Epilogue::of(&self.problem.conv) };
+        let terms = kernel.terms().unwrap_or(usize::MAX) as u64;
+        let who = format!("inlined {}", self.algorithm);
+        LimitError::check(&who, Resource::InlinedTerms, terms, WinogradInlined::MAX_TERMS as u64)?;
+        let rows = [self.problem.conv.channels];
+        let Some(chunk) = self.chunk("inlined", &rows, &caps.limits, preferences.workspace_limit)? else {
+            return Ok(self.nothing());
+        };
+        let v = self.planes(rows[0], chunk);
+        let steps =
+            self.chunks(chunk).flat_map(|chunk| [self.input(chunk, &v), self.inlined_step(chunk, v.stride(), kernel)]);
         Ok(self.built(steps.collect(), vec![v.len()]))
     }
 
@@ -178,9 +199,9 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    fn fused_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradFused) -> Step {
+    fn fused_params(&self, chunk: Chunk, t_stride: usize) -> FusedParams {
         let conv = &self.problem.conv;
-        let params = FusedParams {
+        FusedParams {
             first: word(chunk.first),
             tiles: word(chunk.count),
             t_stride: word(t_stride),
@@ -200,7 +221,21 @@ impl<'a> Winograd<'a> {
             act_a: conv.activation.arguments()[0],
             act_b: conv.activation.arguments()[1],
             ..Default::default()
-        };
+        }
+    }
+
+    fn inlined_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradInlined) -> Step {
+        let conv = &self.problem.conv;
+        Step {
+            kernel: kernel.spec(),
+            grid: [word(chunk.count).div_ceil(WinogradInlined::WORKGROUP), word(conv.filters), 1],
+            params: self.fused_params(chunk, t_stride).words(),
+            operands: [V, Slot::Packed, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
+        }
+    }
+
+    fn fused_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradFused) -> Step {
+        let conv = &self.problem.conv;
         let source = match kernel.fusion {
             Fusion::Output => V,
             Fusion::Input => Slot::Input,
@@ -209,7 +244,7 @@ impl<'a> Winograd<'a> {
         Step {
             kernel: kernel.spec(),
             grid: [word(chunk.count).div_ceil(kernel.blocking.tiles), word(blocks), 1],
-            params: params.words(),
+            params: self.fused_params(chunk, t_stride).words(),
             operands: [source, Slot::Packed, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
         }
     }

@@ -1,8 +1,8 @@
 //! The generated leaves: transforms from the exact matrices, and gathers and scatters with literal indices. No
-//! control flow, no computed index into registers: what loops would do is written out.
+//! control flow (but in the exhibit, see `inlined`), no computed index into registers: what loops would do is written out.
 
 use super::writer::{Leaves, both_ways, local_array, matrices_comment, matrix_comment, program};
-use super::{fused, register_tile};
+use super::{fused, inlined, register_tile};
 use crate::kernel::{Direct, KernelSpec};
 use crate::winograd::{F, Matrix, Nested, Program, WinogradError};
 
@@ -14,6 +14,7 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
         KernelSpec::WinogradInput(input) => input_leaves(&mut leaves, input.algorithm)?,
         KernelSpec::WinogradMultiply(multiply) => register_tile::leaves(&mut leaves, multiply.blocking),
         KernelSpec::WinogradFused(spec) => fused::leaves(&mut leaves, spec)?,
+        KernelSpec::WinogradInlined(spec) => inlined::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradOutput(output) => output_leaves(&mut leaves, output.algorithm)?,
     }
     Ok(leaves)

@@ -11,6 +11,7 @@ const FILES: &[(&str, &str)] = library![
     "shaders/kernel/winograd_filter.wgsl",
     "shaders/kernel/winograd_fused.wgsl",
     "shaders/kernel/winograd_fused_output.wgsl",
+    "shaders/kernel/winograd_inlined.wgsl",
     "shaders/kernel/winograd_input.wgsl",
     "shaders/kernel/winograd_multiply.wgsl",
     "shaders/kernel/winograd_output.wgsl",

@@ -4,6 +4,7 @@
 pub mod check;
 mod fused;
 mod head;
+mod inlined;
 mod leaves;
 mod library;
 pub mod lint;
@@ -83,7 +84,7 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
         parts.push(format!("activation_{}", epilogue.activation));
         parts.push("epilogue".to_owned());
     }
-    if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_)) {
+    if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_) | KernelSpec::WinogradInlined(_)) {
         parts.push("store_dst".to_owned());
     }
     if matches!(spec, KernelSpec::WinogradFused(_)) {

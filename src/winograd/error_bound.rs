@@ -13,7 +13,7 @@
 //! An algorithm that does not exist (empty, or too large) has an infinite error here, so that no
 //! tolerance admits it.
 
-use super::{F, Nested, Transform, WinogradError};
+use super::{F, Nested, Rational, Transform, WinogradError};
 
 /// Unit roundoff of `f32`: half the distance from 1 to the next number.
 pub const UNIT_ROUNDOFF_F32: f64 = f64::EPSILON * 268_435_456.0; // 2^-52 * 2^28
@@ -123,6 +123,18 @@ pub fn roundings(alg: Nested, channels: usize) -> u32 {
     // The product rounds once and is then part of at most `channels - 1` sums.
     let products = u32::try_from(channels).unwrap_or(u32::MAX).max(1);
     transforms(alg.rows).saturating_add(transforms(alg.cols)).saturating_add(products)
+}
+
+/// What [`roundings`] grows by where the output transform is one sum over the points, as its Kronecker product has it,
+/// and not two programs: a coefficient and an addition for each term of the longest row.
+#[must_use]
+pub fn kronecker_roundings(alg: Nested) -> u32 {
+    let terms = |f: F| {
+        let row = |row: &[Rational]| row.iter().filter(|a| !a.is_zero()).count();
+        f.transform().ok().and_then(|transform| transform.a_t.iter_rows().map(row).max())
+    };
+    let longest = terms(alg.rows).zip(terms(alg.cols)).and_then(|(rows, cols)| u32::try_from(rows * cols).ok());
+    longest.unwrap_or(u32::MAX)
 }
 
 /// `k u / (1 - k u)` for the unit roundoff u of f32: bounds `|(1 + delta_1) .. (1 + delta_k) - 1|`

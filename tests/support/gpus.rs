@@ -59,7 +59,13 @@ fn policy() -> Policy {
     }
 }
 
-/// The devices of this machine: every adapter, software ones too, with checked and with trusted shaders, and one with
+/// `WINOCONV_ADAPTER`: part of the name of the only adapters that tests may take. Having none of them is a failure, so
+/// that a test which passes did run there.
+fn wanted() -> String {
+    std::env::var("WINOCONV_ADAPTER").unwrap_or_default().to_lowercase()
+}
+
+/// The devices of this machine: every adapter that is wanted, software ones too, with checked and with trusted shaders, and one with
 /// no more than WebGPU's default limits. Opened once for each test binary.
 fn gpus() -> &'static [Gpu] {
     static GPUS: OnceLock<Vec<Gpu>> = OnceLock::new();
@@ -67,6 +73,13 @@ fn gpus() -> &'static [Gpu] {
         let mut names: Vec<String> = pollster::block_on(adapters()).into_iter().map(|caps| caps.name).collect();
         names.sort();
         names.dedup();
+        let all = names.join(", ");
+        let wanted = wanted();
+        names.retain(|name| name.to_lowercase().contains(&wanted));
+        assert!(
+            wanted.is_empty() || !names.is_empty(),
+            "no adapter is named {wanted} (WINOCONV_ADAPTER); there are: {all}"
+        );
         let mut gpus = Vec::new();
         for (i, name) in names.iter().enumerate() {
             let options = |checks| ContextOptions::default().adapter(AdapterChoice::Named(name.clone())).checks(checks);

@@ -1,9 +1,10 @@
 //! `ci`: what the machines run. Without `--full` it is `test`; with it come the checks that take their time: the benches, one
-//! pass each, and the library's types on every target that it promises to build for.
+//! pass each, the tests on a second Vulkan, and the library's types on every target that it promises to build for.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use crate::driver;
 use crate::steps::{Outcome, Steps, cargo, run};
 use crate::test::{self, Needs};
 
@@ -11,12 +12,12 @@ use crate::test::{self, Needs};
 const TARGETS: &[&str] =
     &["wasm32-unknown-unknown", "aarch64-apple-darwin", "x86_64-pc-windows-msvc", "aarch64-linux-android"];
 
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[group(id = "ci")]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) test: test::Options,
-    /// Also what is nightly: benches, and every target
+    /// Also what is nightly: benches, tests on SwiftShader, and every target
     #[arg(long)]
     pub(crate) full: bool,
     /// Only check the targets
@@ -25,13 +26,14 @@ pub(crate) struct Options {
 }
 
 /// Runs all steps, prints how they ended, and fails when any of them did.
-pub(crate) fn verb(root: &Path, options: Options, needs: Needs) -> ExitCode {
+pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
     let mut steps = Steps::default();
     if !options.targets {
-        test::all_steps(&mut steps, root, options.test, needs);
+        test::all_steps(&mut steps, root, &options.test, needs);
     }
     if options.full {
         steps.step("benches, one pass each", |_| run(&mut cargo(root, "test -p winoconv --benches")));
+        steps.step("tests on SwiftShader", tests_on_swiftshader);
     }
     if options.full || options.targets {
         for target in TARGETS {
@@ -41,7 +43,19 @@ pub(crate) fn verb(root: &Path, options: Options, needs: Needs) -> ExitCode {
     steps.finish()
 }
 
-fn check_target(root: &Path, target: &str, options: Options) -> Outcome {
+/// The verb `test --adapter swiftshader`, where there is that driver; its tests count here.
+fn tests_on_swiftshader(steps: &mut Steps) -> Outcome {
+    if let Err(missing) = driver::swiftshader() {
+        return Outcome::Skipped(missing.to_string());
+    }
+    let mut run = || {
+        let mut command = Command::new(std::env::current_exe()?);
+        steps.run_tests(command.args(["test", "--gpu", "require", "--adapter", driver::SWIFTSHADER]))
+    };
+    run().into()
+}
+
+fn check_target(root: &Path, target: &str, options: &Options) -> Outcome {
     match ensure_target(target, options.test.no_install) {
         Ok(()) => run(&mut cargo(root, &format!("check -p winoconv --lib --target {target}"))).into(),
         // Who asks for the targets alone must not be content with none.
@@ -84,9 +98,11 @@ mod tests {
     fn a_target_that_cannot_be_had_is_told() {
         let reason = ensure_target("no-such-target", true).expect_err("no such target");
         assert!(reason.contains("rustup"), "{reason}");
-        let test = test::Options { gpu: test::GpuPolicy::Off, no_install: true };
-        let check =
-            |targets: bool| check_target(Path::new("."), "no-such-target", Options { test, full: !targets, targets });
+        let test = || test::Options { gpu: test::GpuPolicy::Off, adapter: None, no_install: true };
+        let check = |targets: bool| {
+            let options = Options { test: test(), full: !targets, targets };
+            check_target(Path::new("."), "no-such-target", &options)
+        };
         assert!(matches!(check(false), Outcome::Skipped(_)));
         assert!(matches!(check(true), Outcome::Failed(_)));
     }

@@ -1,12 +1,17 @@
 //! The project's own tool: `cargo xtask VERB`. One file for each verb.
 
 mod bench;
+mod child;
 mod ci;
+mod compile;
+mod driver;
+mod explosion;
 mod matrices;
 mod report;
 mod setup;
 mod shaders;
 mod steps;
+mod study;
 mod test;
 mod tidy;
 
@@ -26,10 +31,33 @@ enum Verb {
     Ci(ci::Options),
     /// Write out, check and judge the full text of every kernel variant
     Shaders(shaders::Options),
+    /// Compile one algorithm cold, and run it, in a process that is ended if it takes too long
+    Compile(compile::Options),
+    /// What `compile` starts
+    #[command(hide = true)]
+    CompileOne(compile::Request),
+    /// Count kernels: text, naga's IR, SPIR-V, MSL
+    Explosion(explosion::Options),
     /// Print the transforms with their costs
     Matrices(matrices::Options),
+    /// Measure the investigation's tables anew, and write docs/STUDY.md
+    Study(study::Options),
     /// Hold the sources against the rules of the house
     Tidy,
+}
+
+impl Verb {
+    /// Part of the name of the adapter that is asked for.
+    fn adapter(&self) -> Option<&str> {
+        match self {
+            Self::Bench(options) => options.adapter.as_deref(),
+            Self::Test(options) => options.adapter.as_deref(),
+            Self::Ci(options) => options.test.adapter.as_deref(),
+            Self::Study(options) => options.adapter.as_deref(),
+            Self::Compile(options) => options.request.adapter.as_deref(),
+            Self::CompileOne(_) | Self::Shaders(_) | Self::Explosion(_) | Self::Matrices(_) | Self::Tidy => None,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -38,22 +66,34 @@ fn main() -> ExitCode {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let needs = test::Needs {
-        has_adapter: || !pollster::block_on(winoconv::gpu::adapters()).is_empty(),
+        adapters: || pollster::block_on(winoconv::gpu::adapters()).into_iter().map(|caps| caps.name).collect(),
         check_shaders: shaders::check,
     };
-    let result = match Verb::parse() {
+    let verb = Verb::parse();
+    match driver::with_driver_for(verb.adapter()) {
+        Ok(None) => {}
+        Ok(Some(code)) => return code,
+        Err(error) => return failure(&error),
+    }
+    let result = match verb {
         Verb::Bench(options) => bench::verb(&options),
-        Verb::Test(options) => return test::verb(root, options, needs),
-        Verb::Ci(options) => return ci::verb(root, options, needs),
+        Verb::Test(options) => return test::verb(root, &options, needs),
+        Verb::Ci(options) => return ci::verb(root, &options, needs),
         Verb::Shaders(options) => shaders::verb(root, &options),
+        Verb::Compile(options) => compile::verb(&options),
+        Verb::CompileOne(request) => compile::child(&request),
+        Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
+        Verb::Study(options) => study::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failure(&error),
     }
+}
+
+fn failure(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
 }

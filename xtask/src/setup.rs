@@ -240,16 +240,17 @@ pub(crate) fn with_runtime_dir() -> Option<ExitCode> {
     restart(command)
 }
 
+/// Puts `command`, this program with another environment, in this process's place. Returns only where that fails.
 #[cfg(unix)]
-fn restart(mut command: Command) -> Option<ExitCode> {
+pub(crate) fn restart(mut command: Command) -> Option<ExitCode> {
     use std::os::unix::process::CommandExt as _;
     let error = command.exec();
-    eprintln!("going on without XDG_RUNTIME_DIR: {error}");
+    eprintln!("going on in the environment as it is: {error}");
     None
 }
 
 #[cfg(not(unix))]
-fn restart(_: Command) -> Option<ExitCode> {
+pub(crate) fn restart(_: Command) -> Option<ExitCode> {
     None
 }
 

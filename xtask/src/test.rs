@@ -10,6 +10,8 @@ use crate::tidy;
 
 /// Read by every test that needs a GPU.
 const GPU_POLICY: &str = "WINOCONV_GPU";
+/// Read by the same tests: part of the name of the only adapters they may take; having none of them is a failure.
+const ADAPTER: &str = "WINOCONV_ADAPTER";
 /// Names the file to which tests append `SKIPPED <test>: <reason>`.
 const SKIP_LOG: &str = "WINOCONV_SKIP_LOG";
 
@@ -37,32 +39,40 @@ impl GpuPolicy {
 /// What the verb takes from elsewhere: this file knows neither adapters nor shaders.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Needs {
-    /// Whether any adapter, software ones included, can be had now.
-    pub(crate) has_adapter: fn() -> bool,
+    /// The names of the adapters, software ones included, that can be had now.
+    pub(crate) adapters: fn() -> Vec<String>,
     /// Validates every shader variant of the tree.
     pub(crate) check_shaders: fn(&Path) -> anyhow::Result<()>,
 }
 
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[group(id = "test")]
 pub(crate) struct Options {
     /// What GPU tests do without an adapter
     #[arg(long, value_enum, env = "WINOCONV_GPU", default_value = "auto")]
     pub(crate) gpu: GpuPolicy,
+    /// Only the library's tests, and only on adapters whose name contains this; `swiftshader` is found in a browser's
+    /// folder too
+    #[arg(long)]
+    pub(crate) adapter: Option<String>,
     /// Install nothing; only say what is missing
     #[arg(long)]
     pub(crate) no_install: bool,
 }
 
 /// Runs all steps, prints how they ended, and fails when any of them did.
-pub(crate) fn verb(root: &Path, options: Options, needs: Needs) -> ExitCode {
+pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
     let mut steps = Steps::default();
-    all_steps(&mut steps, root, options, needs);
+    if options.adapter.is_some() {
+        adapter_steps(&mut steps, root, options, needs);
+    } else {
+        all_steps(&mut steps, root, options, needs);
+    }
     steps.finish()
 }
 
 /// The steps of `test`, to which `ci` adds its own.
-pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: Options, needs: Needs) {
+pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options, needs: Needs) {
     steps.step("format", |_| run(&mut cargo(root, "fmt --all --check")));
     steps.step("tidy", |_| tidy::run(root));
     steps.step("clippy, library", |_| run(&mut cargo(root, "clippy -p winoconv --lib --all-features -- -D warnings")));
@@ -76,21 +86,27 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: Options, needs:
     steps.step("docs", |_| docs(root));
     steps.step("adapter", |_| adapter(options, needs));
     let log = skip_log(root);
-    steps.step("tests", |steps| {
-        let targets = "test --workspace --lib --bins --tests --examples --no-fail-fast";
-        let result = steps.run_tests(&mut test_command(root, targets, options, &log));
-        steps.read_skips(&log);
-        result
-    });
-    steps.step("doc tests", |steps| {
-        let result = steps.run_tests(&mut test_command(root, "test --workspace --doc --no-fail-fast", options, &log));
-        steps.read_skips(&log);
-        result
-    });
+    tests(steps, "tests", root, "--workspace --lib --bins --tests --examples", options, &log);
+    tests(steps, "doc tests", root, "--workspace --doc", options, &log);
     steps.step("spirv-val", |_| tool("spirv-val", options));
     steps.step("shaders", |_| (needs.check_shaders)(root));
     steps.step("package", |_| package(root));
     steps.step("dependencies", |_| deny(root));
+}
+
+/// The steps of `test --adapter`: what one more adapter can tell.
+fn adapter_steps(steps: &mut Steps, root: &Path, options: &Options, needs: Needs) {
+    steps.step("adapter", |_| adapter(options, needs));
+    tests(steps, "tests", root, "-p winoconv --tests", options, &skip_log(root));
+}
+
+fn tests(steps: &mut Steps, name: &str, root: &Path, targets: &str, options: &Options, log: &Path) {
+    steps.step(name, |steps| {
+        let arguments = format!("test {targets} --no-fail-fast");
+        let result = steps.run_tests(&mut test_command(root, &arguments, options, log));
+        steps.read_skips(log);
+        result
+    });
 }
 
 /// The docs as a user sees them, then with what is private: each finds other broken links.
@@ -104,15 +120,26 @@ fn docs(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn adapter(options: Options, needs: Needs) -> Outcome {
+fn adapter(options: &Options, needs: Needs) -> Outcome {
     if options.gpu == GpuPolicy::Off {
         return Outcome::Skipped(format!("{GPU_POLICY}=off"));
     }
-    if (needs.has_adapter)() {
+    let has_adapter = || {
+        let names = (needs.adapters)();
+        let wanted = |name: &&String| match &options.adapter {
+            Some(part) => name.to_lowercase().contains(&part.to_lowercase()),
+            None => true,
+        };
+        names.iter().filter(wanted).inspect(|name| println!("tests run on {name}")).count() > 0
+    };
+    if has_adapter() {
         return Outcome::Passed;
     }
+    if let Some(part) = &options.adapter {
+        return Outcome::Failed(format!("no adapter is named {part}; there are: {}", (needs.adapters)().join(", ")));
+    }
     let setup = setup::ensure_vulkan(options.no_install);
-    if setup.is_there() && (needs.has_adapter)() {
+    if setup.is_there() && has_adapter() {
         return Outcome::Passed;
     }
     let reason = format!("no adapter; {setup}");
@@ -122,7 +149,7 @@ fn adapter(options: Options, needs: Needs) -> Outcome {
     }
 }
 
-fn tool(name: &str, options: Options) -> Outcome {
+fn tool(name: &str, options: &Options) -> Outcome {
     match setup::ensure_tool(name, options.no_install) {
         Setup::Present | Setup::Installed { .. } => Outcome::Passed,
         missing => Outcome::Skipped(missing.to_string()),
@@ -139,9 +166,12 @@ fn skip_log(root: &Path) -> PathBuf {
     log
 }
 
-fn test_command(root: &Path, arguments: &str, options: Options, log: &Path) -> Command {
+fn test_command(root: &Path, arguments: &str, options: &Options, log: &Path) -> Command {
     let mut command = cargo(root, arguments);
     command.env(GPU_POLICY, options.gpu.name()).env(SKIP_LOG, log);
+    if let Some(part) = &options.adapter {
+        command.env(ADAPTER, part);
+    }
     command
 }
 
@@ -229,16 +259,24 @@ fn is_unreachable(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const FOUND: Needs = Needs { has_adapter: || true, check_shaders: |_| Ok(()) };
-    const NONE: Needs = Needs { has_adapter: || false, check_shaders: |_| Ok(()) };
+    const FOUND: Needs = Needs { adapters: || vec!["llvmpipe (LLVM 15)".to_owned()], check_shaders: |_| Ok(()) };
+    const NONE: Needs = Needs { adapters: Vec::new, check_shaders: |_| Ok(()) };
 
     #[test]
     fn a_missing_adapter_is_judged_by_the_policy() {
-        let with = |gpu| Options { gpu, no_install: true };
-        assert_eq!(adapter(with(GpuPolicy::Require), FOUND), Outcome::Passed);
-        assert!(matches!(adapter(with(GpuPolicy::Require), NONE), Outcome::Failed(_)));
-        assert!(matches!(adapter(with(GpuPolicy::Auto), NONE), Outcome::Skipped(_)));
-        assert!(matches!(adapter(with(GpuPolicy::Off), FOUND), Outcome::Skipped(_)));
+        let with = |gpu| Options { gpu, adapter: None, no_install: true };
+        assert_eq!(adapter(&with(GpuPolicy::Require), FOUND), Outcome::Passed);
+        assert!(matches!(adapter(&with(GpuPolicy::Require), NONE), Outcome::Failed(_)));
+        assert!(matches!(adapter(&with(GpuPolicy::Auto), NONE), Outcome::Skipped(_)));
+        assert!(matches!(adapter(&with(GpuPolicy::Off), FOUND), Outcome::Skipped(_)));
+    }
+
+    #[test]
+    fn an_adapter_that_is_named_must_be_there() {
+        let named = |name: &str| Options { gpu: GpuPolicy::Auto, adapter: Some(name.to_owned()), no_install: true };
+        assert_eq!(adapter(&named("LLVMpipe"), FOUND), Outcome::Passed);
+        let Outcome::Failed(why) = adapter(&named("swiftshader"), FOUND) else { panic!("another adapter will not do") };
+        assert!(why.contains("swiftshader") && why.contains("llvmpipe"), "{why}");
     }
 
     #[test]
@@ -253,10 +291,11 @@ mod tests {
 
     #[test]
     fn tests_get_the_policy_and_the_log() {
-        let options = Options { gpu: GpuPolicy::Require, no_install: true };
-        let command = test_command(Path::new("."), "test", options, Path::new("skips"));
+        let options = Options { gpu: GpuPolicy::Require, adapter: Some("swift".into()), no_install: true };
+        let command = test_command(Path::new("."), "test", &options, Path::new("skips"));
         let value = |name: &str| command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
         assert_eq!(value(GPU_POLICY), Some("require".as_ref()));
         assert_eq!(value(SKIP_LOG), Some("skips".as_ref()));
+        assert_eq!(value(ADAPTER), Some("swift".as_ref()));
     }
 }

@@ -15,6 +15,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
+use crate::study;
+
 /// Folders that are no part of the project's text.
 const SKIPPED_FOLDERS: &[&str] = &["target", ".git", "node_modules", ".idea", ".vscode"];
 
@@ -99,6 +101,9 @@ fn violations(root: &Path) -> anyhow::Result<Vec<Violation>> {
     }
     shaders::check_twins(&files, &mut found);
     versions::check(&files, &mut found);
+    if let Some(what) = study::stale(root)? {
+        found.push(Violation { path: study::PAGE.into(), line: 1, what });
+    }
     found.sort();
     found.dedup();
     Ok(found)

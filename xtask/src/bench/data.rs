@@ -37,7 +37,7 @@ impl Normal {
 
 /// Input and weights of a problem.
 #[derive(Debug)]
-pub(super) struct Data {
+pub(crate) struct Data {
     /// N(0, 1), or its absolute value.
     pub input: Vec<f32>,
     /// N(0, 1) / (3 sqrt C).
@@ -46,7 +46,7 @@ pub(super) struct Data {
 
 impl Data {
     /// Data for a problem, the same at every call.
-    pub(super) fn new(problem: &Problem) -> Self {
+    pub(crate) fn new(problem: &Problem) -> Self {
         let mut normal = Normal { state: 0x5EED, spare: None };
         let scale = 1.0 / (3.0 * (problem.conv.channels as f32).sqrt());
         let input = (0..problem.input_len()).map(|_| normal.next()).collect();

@@ -7,7 +7,7 @@ use winoconv::{Conv, Problem};
 
 /// A layer: a square filter, stride 1, padding that keeps the size.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
-pub(super) struct Layer {
+pub(crate) struct Layer {
     /// Its name, unique in the table.
     pub name: String,
     /// The suite it belongs to.
@@ -30,12 +30,12 @@ pub(super) struct Layer {
 
 impl Layer {
     /// The layer as a problem.
-    pub(super) fn problem(&self) -> Result<Problem, winoconv::Error> {
+    pub(crate) fn problem(&self) -> Result<Problem, winoconv::Error> {
         self.conv().on([self.n, self.c, self.h, self.w])
     }
 
     /// The operator.
-    pub(super) fn conv(&self) -> Conv {
+    pub(crate) fn conv(&self) -> Conv {
         Conv::new(self.c, self.k, [self.r, self.r]).padding(self.padding)
     }
 }
@@ -61,7 +61,7 @@ impl FromStr for Layer {
 }
 
 /// All layers of the table, in its order.
-pub(super) fn table() -> anyhow::Result<Vec<Layer>> {
+pub(crate) fn table() -> anyhow::Result<Vec<Layer>> {
     serde_json::from_str(include_str!("layers.json")).context("the table of layers that is built in")
 }
 

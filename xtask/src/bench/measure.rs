@@ -15,7 +15,7 @@ use crate::report;
 
 /// How much is measured.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Effort {
+pub(crate) struct Effort {
     /// Rounds over all algorithms of a layer.
     pub rounds: usize,
     /// Runs recorded in one pass between two timestamps, at most.
@@ -28,20 +28,20 @@ pub(super) struct Effort {
 
 impl Effort {
     /// The usual effort.
-    pub(super) const FULL: Self =
+    pub(crate) const FULL: Self =
         Self { rounds: 7, runs: 10, pass: Duration::from_millis(400), warm_up: Duration::from_millis(1500) };
     /// For a look.
-    pub(super) const QUICK: Self =
+    pub(crate) const QUICK: Self =
         Self { rounds: 3, runs: 10, pass: Duration::from_millis(100), warm_up: Duration::from_millis(800) };
 }
 
 /// What a row measures: an algorithm, and for fused ones the blocking if it is not the planner's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The algorithm.
-    pub(super) algorithm: Algorithm,
+    pub(crate) algorithm: Algorithm,
     /// The blocking.
-    pub(super) blocking: Option<FusedBlocking>,
+    pub(crate) blocking: Option<FusedBlocking>,
 }
 
 impl From<Algorithm> for Entry {
@@ -52,7 +52,7 @@ impl From<Algorithm> for Entry {
 
 /// What is kept over the layers of one report.
 #[derive(Default)]
-pub(super) struct Session {
+pub(crate) struct Session {
     /// First and second compilation of each kernel.
     compiled: HashMap<KernelSpec, [CompileTime; 2]>,
     workspace: Workspace,
@@ -69,7 +69,7 @@ struct Ready<'a> {
 }
 
 /// The rows of a layer on a GPU, in the order of `entries`.
-pub(super) fn on_gpu(
+pub(crate) fn on_gpu(
     session: &mut Session,
     device: &Device,
     layer: &Layer,
@@ -211,7 +211,7 @@ impl Ready<'_> {
 }
 
 /// The rows of a layer on the processor.
-pub(super) fn on_cpu(
+pub(crate) fn on_cpu(
     layer: &Layer,
     (data, truth): (&Data, &Truth),
     entries: &[Entry],
@@ -293,13 +293,14 @@ fn chosen(device: &Device, layer: &Layer) -> Option<Entry> {
 }
 
 /// The algorithms to measure: those asked for, and whatever the planner takes.
-pub(super) fn with_chosen(device: &Device, layer: &Layer, asked: &[Entry]) -> Vec<Entry> {
+pub(crate) fn with_chosen(device: &Device, layer: &Layer, asked: &[Entry]) -> Vec<Entry> {
     let mut entries = asked.to_vec();
     entries.extend(chosen(device, layer).filter(|chosen| !asked.contains(chosen)));
     entries
 }
 
-fn forced(entry: Entry) -> Preferences {
+/// The preferences that leave the planner no choice.
+pub(crate) fn forced(entry: Entry) -> Preferences {
     let preferences = Preferences::new().algorithm(entry.algorithm).tolerance(Tolerance::Any);
     Preferences { fused_blocking: entry.blocking, ..preferences }
 }
@@ -326,6 +327,15 @@ fn row(layer: &Layer, entry: Entry, kind: report::Device, chosen: bool, device: 
         fallback: device.fallback().map(ToString::to_string),
         ..Default::default()
     }
+}
+
+/// A row on a GPU that was not run, with what its plan says.
+pub(crate) fn unmeasured(layer: &Layer, entry: Entry, device: &Device, plan: Option<&Plan>) -> report::Row {
+    let mut row = row(layer, entry, report::Device::Gpu, chosen(device, layer) == Some(entry), device);
+    if let Some(plan) = plan {
+        describe(&mut row, plan);
+    }
+    row
 }
 
 fn describe(row: &mut report::Row, plan: &Plan) {

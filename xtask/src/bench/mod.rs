@@ -1,23 +1,21 @@
 //! `cargo xtask bench`: plans, compiles, verifies and times layers on the GPU and on the processor, and writes the
 //! report.
 
-mod data;
-mod layers;
-mod measure;
-mod verify;
+pub(crate) mod adapter;
+pub(crate) mod data;
+pub(crate) mod layers;
+pub(crate) mod measure;
+pub(crate) mod verify;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use winoconv::error::DeviceError;
-use winoconv::gpu::{AdapterChoice, ContextOptions, ShaderChecks};
 use winoconv::kernel::FusedBlocking;
-use winoconv::{Algorithm, Device, Error};
+use winoconv::{Algorithm, Device};
 
 use crate::report::{self, Report};
-use crate::setup;
 use layers::Layer;
 use measure::{Effort, Entry, Session};
 
@@ -48,7 +46,7 @@ pub(crate) struct Options {
     blockings: Vec<FusedBlocking>,
     /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
     #[arg(long)]
-    adapter: Option<String>,
+    pub(crate) adapter: Option<String>,
     /// Measure on the processor alone
     #[arg(long)]
     cpu: bool,
@@ -83,7 +81,9 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let layers = chosen_layers(options)?;
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
     let mut report = Report { host: host(), ..Default::default() };
-    let gpu = if options.cpu { None } else { open_gpu(options, &mut report)? };
+    let asked =
+        adapter::Asked { name: options.adapter.as_deref(), checked: options.checked, no_install: options.no_install };
+    let gpu = if options.cpu { None } else { adapter::open(&asked, &mut report)? };
     let with_cpu = !options.gpu;
 
     let entries = entries(options);
@@ -146,65 +146,6 @@ fn chosen_layers(options: &Options) -> anyhow::Result<Vec<Layer>> {
     Ok(layers)
 }
 
-/// The adapter that was asked for, else hardware, else software, else an attempt to install one. `None`, with a note
-/// in the report, where there is none.
-fn open_gpu(options: &Options, report: &mut Report) -> anyhow::Result<Option<Device>> {
-    let checks = if options.checked { ShaderChecks::Checked } else { ShaderChecks::Trusted };
-    let open = |choice: AdapterChoice| Device::gpu_blocking(&ContextOptions::default().adapter(choice).checks(checks));
-    let choices = match options.adapter.as_deref() {
-        Some("software") => vec![AdapterChoice::Software],
-        Some(name) => vec![AdapterChoice::Named(name.to_owned())],
-        None => vec![AdapterChoice::Hardware, AdapterChoice::Software],
-    };
-    let try_all = || {
-        let mut last = None;
-        for choice in &choices {
-            match open(choice.clone()) {
-                Ok(device) => return Ok(device),
-                Err(error @ Error::Device(DeviceError::NoAdapter { .. })) => last = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(last.unwrap_or(Error::Device(DeviceError::NoAdapter { asked: String::new(), found: String::new() })))
-    };
-    let device = match try_all() {
-        Err(Error::Device(DeviceError::NoAdapter { asked, found })) if found == "none" => {
-            eprintln!("no graphics adapter was found (asked for {asked})");
-            let outcome = setup::ensure_vulkan(options.no_install);
-            eprintln!("{outcome}");
-            match try_all() {
-                Ok(device) => device,
-                Err(error) => {
-                    let note = format!("No GPU rows: {error}. {outcome}. Going on with the processor alone.");
-                    eprintln!("{note}");
-                    report.notes.push(note);
-                    return Ok(None);
-                }
-            }
-        }
-        other => other?,
-    };
-    let caps = device.caps();
-    eprintln!("adapter: {caps}");
-    if caps.is_software() {
-        let note = "The adapter is software: its rows are run by the processor through a graphics driver.";
-        eprintln!("{note}");
-        report.notes.push(note.to_owned());
-    }
-    report.notes.push(match checks {
-        ShaderChecks::Checked => "Shaders check every index and loop while they run (--checked).".to_owned(),
-        ShaderChecks::Trusted => "Shaders run without run-time checks of indices and loops.".to_owned(),
-    });
-    report.adapter = Some(report::Adapter {
-        name: caps.name.clone(),
-        backend: caps.backend.clone(),
-        device_type: caps.kind.to_string(),
-        driver: caps.driver.clone(),
-        software: caps.is_software(),
-    });
-    Ok(Some(device))
-}
-
 fn write(options: &Options, report: &Report) -> anyhow::Result<()> {
     let width = comfy_table::Table::new().width().map_or(150, usize::from);
     println!("{}", report::table::render(report, width));
@@ -226,7 +167,8 @@ fn write(options: &Options, report: &Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn host() -> report::Host {
+/// This machine, this crate, now.
+pub(crate) fn host() -> report::Host {
     report::Host::here(winoconv::VERSION, &jiff::Timestamp::now().to_string())
 }
 

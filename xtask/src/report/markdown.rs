@@ -75,7 +75,7 @@ fn shown(cell: &Cell) -> String {
 }
 
 /// Text in which Markdown and HTML see nothing of theirs. Underscores stay: GitHub leaves them alone inside words.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in super::units::clean(text).chars() {
         match c {

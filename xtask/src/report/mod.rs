@@ -18,7 +18,7 @@ mod sections;
 pub(crate) mod table;
 #[cfg(test)]
 mod tests;
-mod units;
+pub(crate) mod units;
 
 use std::collections::BTreeMap;
 use std::fs;

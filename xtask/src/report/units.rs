@@ -1,10 +1,10 @@
 //! Numbers as people read them: three significant digits, and the unit that keeps them short.
 
 /// Stands where nothing was measured.
-pub(super) const ABSENT: &str = "–";
+pub(crate) const ABSENT: &str = "–";
 
 /// Three significant digits without an exponent; `NaN` and `inf` are named.
-pub(super) fn significant(x: f64) -> String {
+pub(crate) fn significant(x: f64) -> String {
     match x.abs() {
         a if !a.is_finite() => format!("{x}"),
         a if a >= 99.95 => format!("{x:.0}"),
@@ -16,7 +16,7 @@ pub(super) fn significant(x: f64) -> String {
 
 /// A time given in milliseconds, as ns, µs, ms or s. Bounds sit below the round number so that 0.9996 ms is
 /// `1.00 ms` and not `1000 µs`.
-pub(super) fn time(ms: f64) -> String {
+pub(crate) fn time(ms: f64) -> String {
     match ms.abs() {
         a if a >= 999.5 => significant(ms / 1e3) + " s",
         a if a >= 0.9995 || a == 0.0 || !a.is_finite() => significant(ms) + " ms",
@@ -36,7 +36,7 @@ pub(super) fn rate(tflops: f64) -> String {
 
 /// Bytes, in powers of 1024.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let mut x = bytes as f64;
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -52,7 +52,7 @@ pub(super) fn bytes(bytes: u64) -> String {
 }
 
 /// An error: two digits and a power of ten.
-pub(super) fn error(x: f64) -> String {
+pub(crate) fn error(x: f64) -> String {
     if x == 0.0 { "0".into() } else { format!("{x:.1e}") }
 }
 
@@ -62,7 +62,7 @@ pub(super) fn ratio(x: f64) -> String {
 }
 
 /// `Some` through `show`, `None` as [`ABSENT`].
-pub(super) fn or_absent<T>(x: Option<T>, show: impl Fn(T) -> String) -> String {
+pub(crate) fn or_absent<T>(x: Option<T>, show: impl Fn(T) -> String) -> String {
     x.map_or_else(|| ABSENT.into(), show)
 }
 

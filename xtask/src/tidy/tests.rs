@@ -232,3 +232,11 @@ fn versions_are_the_manifests() {
 fn what_is_no_rust_is_told_once() {
     refuses_rust("src/layer.rs", "fn f() { (", 2, "is no Rust");
 }
+
+#[test]
+fn the_study_is_what_its_files_give() {
+    accepts(&[("docs/OTHER.md", "# No study\n")]);
+    let file = ("docs/study/card.json", "{\"adapter\": {}, \"host\": {}, \"entries\": []}\n");
+    refuses(&[file], "docs/STUDY.md:1", "cargo xtask study --render");
+    refuses(&[file, ("docs/STUDY.md", "# By hand\n")], "docs/STUDY.md:1", "cargo xtask study --render");
+}

@@ -1,0 +1,104 @@
+//! `winograd_inlined`: the exhibit. The output transform as one Kronecker product, with the multiply-reduce substituted
+//! into it wherever an element of M stands: the program of an investigation that took it for the only way to make
+//! Winograd one kernel. Faithful to its faults; reached by name alone, never chosen.
+
+use super::{Binding, Constant, Epilogue, KernelSpec};
+use crate::winograd::{Matrix, Nested, WinogradError};
+
+/// What "the reduce is repeated" means: both are counted, both run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reading {
+    /// One channel loop for each output of a tile, 16 for F(4x4,3x3): the investigation's own count. A loop holds the
+    /// whole expression of its output, a term for each nonzero coefficient.
+    PerOutput,
+    /// One channel loop for each nonzero coefficient of A^T (x) A^T, 324 for F(4x4,3x3): each a plain multiply-reduce of
+    /// one point, with its coefficient applied behind it.
+    PerNonzero,
+}
+
+/// One invocation computes one output tile of one filter, from U and V. No workgroup memory, no value used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct WinogradInlined {
+    /// The algorithm.
+    pub algorithm: Nested,
+    /// What is repeated.
+    pub reading: Reading,
+    /// Bias and activation.
+    pub epilogue: Epilogue,
+}
+
+impl WinogradInlined {
+    /// Tiles of a workgroup.
+    pub const WORKGROUP: u32 = 64;
+    /// Most products that a plan may have written out: those of the investigation's own F(4x4,3x3). More would show
+    /// nothing new and have compilers work for minutes (F(6x6,3x3) has 1,444).
+    pub const MAX_TERMS: usize = 324;
+
+    /// The variant as a kernel.
+    pub const fn spec(self) -> KernelSpec {
+        KernelSpec::WinogradInlined(self)
+    }
+
+    /// A^T (x) A^T: a row for each output of a tile, a column for each point.
+    ///
+    /// # Errors
+    /// If the algorithm has no transforms.
+    pub fn kronecker(&self) -> Result<Matrix, WinogradError> {
+        self.algorithm.rows.transform()?.a_t.kronecker(&self.algorithm.cols.transform()?.a_t)
+    }
+
+    /// Products that are written out, whatever the reading: one for each nonzero coefficient.
+    ///
+    /// # Errors
+    /// As [`Self::kronecker`].
+    pub fn terms(&self) -> Result<usize, WinogradError> {
+        Ok(self.kronecker()?.non_zeros())
+    }
+
+    /// Channel loops.
+    ///
+    /// # Errors
+    /// As [`Self::kronecker`].
+    pub fn reduces(&self) -> Result<usize, WinogradError> {
+        match self.reading {
+            Reading::PerOutput => Ok(self.algorithm.outputs()),
+            Reading::PerNonzero => self.terms(),
+        }
+    }
+
+    pub(super) fn variant(&self) -> String {
+        let reading = match self.reading {
+            Reading::PerOutput => "per_output",
+            Reading::PerNonzero => "per_nonzero",
+        };
+        format!("{}_f32_{reading}{}", self.algorithm.label(), self.epilogue.suffix())
+    }
+
+    pub(super) fn bindings(&self) -> Vec<Binding> {
+        let own = [Binding::read(1, "v"), Binding::read(2, "u"), Binding::write(3, "dst")];
+        own.into_iter().chain(self.epilogue.bindings()).collect()
+    }
+
+    pub(super) fn constants(&self) -> Vec<Constant> {
+        vec![("OUT_H", self.algorithm.rows.m().into()), ("OUT_W", self.algorithm.cols.m().into())]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::winograd::F;
+
+    #[test]
+    fn the_repeats_are_those_of_the_investigation() {
+        let epilogue = Epilogue { bias: false, activation: "none" };
+        let reduces = |f, reading| {
+            let kernel = WinogradInlined { algorithm: Nested::square(f), reading, epilogue };
+            (kernel.reduces(), kernel.terms())
+        };
+        for (f, outputs, terms) in [(F::new(2, 3), 4, 36), (F::new(4, 3), 16, 324), (F::textbook(4, 3), 16, 324)] {
+            assert_eq!(reduces(f, Reading::PerOutput), (Ok(outputs), Ok(terms)), "{f}");
+            assert_eq!(reduces(f, Reading::PerNonzero), (Ok(terms), Ok(terms)), "{f}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+// ---- head ----
+// winograd_inlined_f2x3_f32_per_nonzero
+const WORKGROUP: u32 = 64u;
+const OUT_H: u32 = 2u;
+const OUT_W: u32 = 2u;
+
+struct Params {
+    first: u32,
+    tiles: u32,
+    t_stride: u32,
+    tiles_y: u32,
+    tiles_x: u32,
+    c: u32,
+    h: u32,
+    w: u32,
+    pad_top: u32,
+    pad_left: u32,
+    group_c: u32,
+    group_k: u32,
+    k_stride: u32,
+    k: u32,
+    p: u32,
+    q: u32,
+    src_offset: u32,
+    dst_offset: u32,
+    bias_offset: u32,
+    slopes_offset: u32,
+    act_a: f32,
+    act_b: f32,
+}
+
+// ---- shaders/part/bias_none.wgsl ----
+// Slot add_bias: no bias.
+fn add_bias(x: f32, k: u32) -> f32 {
+    return x;
+}
+
+// ---- shaders/part/activation_none.wgsl ----
+// Slot activate: nothing.
+fn activate(x: f32, k: u32) -> f32 {
+    return x;
+}
+
+// ---- shaders/part/epilogue.wgsl ----
+// Slot epilogue: what happens to an output of filter k before it is written.
+fn epilogue(x: f32, k: u32) -> f32 {
+    return activate(add_bias(x, k), k);
+}
+
+// ---- shaders/part/store_dst.wgsl ----
+// Slot store_dst: one output, unless it lies right of the image. `row_at` is the row's first element.
+fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
+    if (x < params.q) {
+        dst[row_at + x] = epilogue(value, k);
+    }
+}
+
+// ---- leaves ----
+// Y = (A^T (x) A^T) sum over c of U . V. A reduce over the channels for each coefficient that is not zero: 36 of them. A^T of the columns:
+// 1  1   1  0
+// 0  1  -1  1
+fn write_tile(c_first: u32, k_row: u32, t: u32, plane: u32, y: u32, x: u32, k: u32) {
+    var y0 = 0.0f;
+    var m0_0 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_0 += u[(0u * params.c + c_first + c) * params.k_stride + k_row] * v[(0u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_0;
+    var m0_1 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_1 += u[(1u * params.c + c_first + c) * params.k_stride + k_row] * v[(1u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_1;
+    var m0_2 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_2 += u[(2u * params.c + c_first + c) * params.k_stride + k_row] * v[(2u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_2;
+    var m0_4 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_4 += u[(4u * params.c + c_first + c) * params.k_stride + k_row] * v[(4u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_4;
+    var m0_5 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_5 += u[(5u * params.c + c_first + c) * params.k_stride + k_row] * v[(5u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_5;
+    var m0_6 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_6 += u[(6u * params.c + c_first + c) * params.k_stride + k_row] * v[(6u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_6;
+    var m0_8 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_8 += u[(8u * params.c + c_first + c) * params.k_stride + k_row] * v[(8u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_8;
+    var m0_9 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_9 += u[(9u * params.c + c_first + c) * params.k_stride + k_row] * v[(9u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_9;
+    var m0_10 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m0_10 += u[(10u * params.c + c_first + c) * params.k_stride + k_row] * v[(10u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y0 += m0_10;
+    store_output(plane, y + 0u, x + 0u, k, y0);
+    var y1 = 0.0f;
+    var m1_1 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_1 += u[(1u * params.c + c_first + c) * params.k_stride + k_row] * v[(1u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 += m1_1;
+    var m1_2 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_2 += u[(2u * params.c + c_first + c) * params.k_stride + k_row] * v[(2u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 -= m1_2;
+    var m1_3 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_3 += u[(3u * params.c + c_first + c) * params.k_stride + k_row] * v[(3u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 += m1_3;
+    var m1_5 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_5 += u[(5u * params.c + c_first + c) * params.k_stride + k_row] * v[(5u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 += m1_5;
+    var m1_6 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_6 += u[(6u * params.c + c_first + c) * params.k_stride + k_row] * v[(6u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 -= m1_6;
+    var m1_7 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_7 += u[(7u * params.c + c_first + c) * params.k_stride + k_row] * v[(7u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 += m1_7;
+    var m1_9 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_9 += u[(9u * params.c + c_first + c) * params.k_stride + k_row] * v[(9u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 += m1_9;
+    var m1_10 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_10 += u[(10u * params.c + c_first + c) * params.k_stride + k_row] * v[(10u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 -= m1_10;
+    var m1_11 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m1_11 += u[(11u * params.c + c_first + c) * params.k_stride + k_row] * v[(11u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y1 += m1_11;
+    store_output(plane, y + 0u, x + 1u, k, y1);
+    var y2 = 0.0f;
+    var m2_4 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_4 += u[(4u * params.c + c_first + c) * params.k_stride + k_row] * v[(4u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 += m2_4;
+    var m2_5 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_5 += u[(5u * params.c + c_first + c) * params.k_stride + k_row] * v[(5u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 += m2_5;
+    var m2_6 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_6 += u[(6u * params.c + c_first + c) * params.k_stride + k_row] * v[(6u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 += m2_6;
+    var m2_8 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_8 += u[(8u * params.c + c_first + c) * params.k_stride + k_row] * v[(8u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 -= m2_8;
+    var m2_9 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_9 += u[(9u * params.c + c_first + c) * params.k_stride + k_row] * v[(9u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 -= m2_9;
+    var m2_10 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_10 += u[(10u * params.c + c_first + c) * params.k_stride + k_row] * v[(10u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 -= m2_10;
+    var m2_12 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_12 += u[(12u * params.c + c_first + c) * params.k_stride + k_row] * v[(12u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 += m2_12;
+    var m2_13 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_13 += u[(13u * params.c + c_first + c) * params.k_stride + k_row] * v[(13u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 += m2_13;
+    var m2_14 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m2_14 += u[(14u * params.c + c_first + c) * params.k_stride + k_row] * v[(14u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y2 += m2_14;
+    store_output(plane, y + 1u, x + 0u, k, y2);
+    var y3 = 0.0f;
+    var m3_5 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_5 += u[(5u * params.c + c_first + c) * params.k_stride + k_row] * v[(5u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 += m3_5;
+    var m3_6 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_6 += u[(6u * params.c + c_first + c) * params.k_stride + k_row] * v[(6u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 -= m3_6;
+    var m3_7 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_7 += u[(7u * params.c + c_first + c) * params.k_stride + k_row] * v[(7u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 += m3_7;
+    var m3_9 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_9 += u[(9u * params.c + c_first + c) * params.k_stride + k_row] * v[(9u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 -= m3_9;
+    var m3_10 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_10 += u[(10u * params.c + c_first + c) * params.k_stride + k_row] * v[(10u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 += m3_10;
+    var m3_11 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_11 += u[(11u * params.c + c_first + c) * params.k_stride + k_row] * v[(11u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 -= m3_11;
+    var m3_13 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_13 += u[(13u * params.c + c_first + c) * params.k_stride + k_row] * v[(13u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 += m3_13;
+    var m3_14 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_14 += u[(14u * params.c + c_first + c) * params.k_stride + k_row] * v[(14u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 -= m3_14;
+    var m3_15 = 0.0f;
+    for (var c = 0u; c < params.group_c; c++) {
+        m3_15 += u[(15u * params.c + c_first + c) * params.k_stride + k_row] * v[(15u * params.c + c_first + c) * params.t_stride + t];
+    }
+    y3 += m3_15;
+    store_output(plane, y + 1u, x + 1u, k, y3);
+}
+
+// ---- shaders/kernel/winograd_inlined.wgsl ----
+// winograd_inlined: multiply and output transform of a tile, from V and U to the output, with nothing shared. An
+// exhibit: never chosen, kept to count and time what substituting a reduce into a Kronecker product comes to.
+//
+// One invocation owns one tile of one filter. Its leaf is the whole expression, channel loops included: the one
+// generated function that has control flow. No workgroup memory, no value that is used twice, no vectors.
+//
+// grid      x: blocks of WORKGROUP tiles of this dispatch; y: filters
+// constants WORKGROUP, OUT_H, OUT_W
+// leaves    write_tile
+// slots     store_dst
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> v: array<f32>;
+@group(0) @binding(2) var<storage, read> u: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+// One output of filter k, unless it lies below the image. `plane` is the image's first output of that filter.
+fn store_output(plane: u32, y: u32, x: u32, k: u32, value: f32) {
+    if (y < params.p) {
+        store_dst(plane + y * params.q, x, k, value);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+    let t = workgroup.x * WORKGROUP + local;
+    if (t >= params.tiles) {
+        return;
+    }
+    let k = workgroup.y;
+    let c_first = k / params.group_k * params.group_c;
+    let tile = params.first + t;
+    let x = tile % params.tiles_x * OUT_W;
+    let y = tile / params.tiles_x % params.tiles_y * OUT_H;
+    let n = tile / (params.tiles_x * params.tiles_y);
+    let plane = params.dst_offset + (n * params.k + k) * params.p * params.q;
+    write_tile(c_first, k % params.group_k, t, plane, y, x, k);
+}

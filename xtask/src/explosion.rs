@@ -1,0 +1,194 @@
+//! `cargo xtask explosion`: what a kernel comes to in numbers, as text, in naga's IR and in two languages that drivers
+//! take. The investigation counted lines of Metal; these are the same counts of ours.
+
+use anyhow::Context as _;
+use comfy_table::{CellAlignment, Table, presets};
+use naga::back::{msl, spv};
+use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
+use naga::{Block, Function, ShaderStage, Statement};
+use winoconv::caps::Limits;
+use winoconv::kernel::KernelSpec;
+use winoconv::wgsl::{self, Checked, ENTRY_POINT};
+
+/// Options of `explosion`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Only variants whose name contains one of these texts
+    #[arg(default_value = "winograd_inlined")]
+    name: Vec<String>,
+    /// One line of JSON for each variant instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// A kernel in numbers. Its entry point and all its functions count, each function once however often it is called.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Explosion {
+    /// The variant's name.
+    pub(crate) kernel: String,
+    /// Lines of WGSL, comments and all.
+    pub(crate) text_lines: usize,
+    /// Bytes of WGSL.
+    pub(crate) text_bytes: usize,
+    /// Statements of naga's validated module, nested ones too.
+    pub(crate) statements: usize,
+    /// Loops among them.
+    pub(crate) loops: usize,
+    /// Expressions of the module.
+    pub(crate) expressions: usize,
+    /// Bytes of SPIR-V, without run-time checks and debug names.
+    pub(crate) spirv_bytes: usize,
+    /// Lines of Metal's language, without run-time checks.
+    pub(crate) msl_lines: usize,
+    /// Bytes of Metal's language.
+    pub(crate) msl_bytes: usize,
+}
+
+/// Prints the numbers of the variants that are asked for.
+pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
+    let wanted = |spec: &KernelSpec| options.name.iter().any(|name| spec.name().contains(name));
+    let all: Vec<Explosion> = KernelSpec::all().iter().filter(|spec| wanted(spec)).map(of).collect::<Result<_, _>>()?;
+    anyhow::ensure!(!all.is_empty(), "no variant's name contains {}", options.name.join(" or "));
+    if options.json {
+        for explosion in &all {
+            println!("{}", serde_json::to_string(explosion)?);
+        }
+        return Ok(());
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let head = ["kernel", "WGSL lines", "bytes", "statements", "loops", "expressions", "SPIR-V bytes", "MSL lines"];
+    table.set_header(head.into_iter().chain(["bytes"]));
+    for e in &all {
+        let numbers = [e.text_lines, e.text_bytes, e.statements, e.loops, e.expressions, e.spirv_bytes, e.msl_lines];
+        let numbers = numbers.into_iter().chain([e.msl_bytes]).map(|number| number.to_string());
+        table.add_row([e.kernel.clone()].into_iter().chain(numbers));
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    println!("{table}");
+    Ok(())
+}
+
+/// Counts a kernel.
+///
+/// # Errors
+/// If it does not pass the checks, or naga cannot write it.
+pub(crate) fn of(spec: &KernelSpec) -> anyhow::Result<Explosion> {
+    let checked = wgsl::check(spec, &Limits::LARGEST)?;
+    let entries = checked.module.entry_points.iter().map(|entry| &entry.function);
+    let functions: Vec<&Function> = checked.module.functions.iter().map(|(_, f)| f).chain(entries).collect();
+    let mut all = Counts::default();
+    functions.iter().for_each(|function| all.add(&function.body));
+    let msl = msl_of(&checked).with_context(|| format!("{spec} as MSL"))?;
+    let spirv = spirv_of(&checked).with_context(|| format!("{spec} as SPIR-V"))?;
+    Ok(Explosion {
+        kernel: spec.name(),
+        text_lines: checked.source.text.lines().count(),
+        text_bytes: checked.source.text.len(),
+        statements: all.statements,
+        loops: all.loops,
+        expressions: functions.iter().map(|function| function.expressions.len()).sum(),
+        spirv_bytes: 4 * spirv.len(),
+        msl_lines: msl.lines().count(),
+        msl_bytes: msl.len(),
+    })
+}
+
+#[derive(Default)]
+struct Counts {
+    statements: usize,
+    loops: usize,
+}
+
+impl Counts {
+    fn add(&mut self, block: &Block) {
+        for statement in block {
+            self.statements += 1;
+            match statement {
+                Statement::Block(inner) => self.add(inner),
+                Statement::If { accept, reject, .. } => {
+                    self.add(accept);
+                    self.add(reject);
+                }
+                Statement::Switch { cases, .. } => cases.iter().for_each(|case| self.add(&case.body)),
+                Statement::Loop { body, continuing, .. } => {
+                    self.loops += 1;
+                    self.add(body);
+                    self.add(continuing);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// As a device gets trusted shaders: naga's own checks would be counted, and are no kernel's doing.
+fn unchecked() -> BoundsCheckPolicies {
+    let policy = BoundsCheckPolicy::Unchecked;
+    BoundsCheckPolicies { index: policy, buffer: policy, ..Default::default() }
+}
+
+fn msl_of(kernel: &Checked) -> anyhow::Result<String> {
+    let options = msl::Options {
+        lang_version: (2, 4),
+        fake_missing_bindings: true,
+        bounds_check_policies: unchecked(),
+        zero_initialize_workgroup_memory: false,
+        force_loop_bounding: false,
+        ..Default::default()
+    };
+    let entry_point = Some((ShaderStage::Compute, ENTRY_POINT.to_owned()));
+    let pipeline = msl::PipelineOptions { entry_point, ..Default::default() };
+    Ok(msl::write_string(&kernel.module, &kernel.info, &options, &pipeline)?.0)
+}
+
+fn spirv_of(kernel: &Checked) -> anyhow::Result<Vec<u32>> {
+    let options = spv::Options {
+        lang_version: (1, 3),
+        flags: spv::WriterFlags::empty(),
+        bounds_check_policies: unchecked(),
+        zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+        force_loop_bounding: false,
+        ..Default::default()
+    };
+    let pipeline = spv::PipelineOptions { shader_stage: ShaderStage::Compute, entry_point: ENTRY_POINT.to_owned() };
+    Ok(spv::write_vec(&kernel.module, &kernel.info, &options, Some(&pipeline))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use winoconv::kernel::{Epilogue, Reading, WinogradFused, WinogradInlined};
+    use winoconv::winograd::{F, Nested};
+
+    use super::*;
+
+    fn count(f: F, reading: Reading) -> Explosion {
+        let epilogue = Epilogue { bias: false, activation: "none" };
+        of(&WinogradInlined { algorithm: Nested::square(f), reading, epilogue }.spec()).expect("counted")
+    }
+
+    #[test]
+    fn a_loop_is_counted_for_each_reduce() {
+        let (f2, f4) = (F::new(2, 3), F::new(4, 3));
+        let loops = [(f2, Reading::PerOutput), (f2, Reading::PerNonzero), (f4, Reading::PerOutput)];
+        assert_eq!(loops.map(|(f, reading)| count(f, reading).loops), [4, 36, 16]);
+        assert_eq!(count(f4, Reading::PerNonzero).loops, 324);
+    }
+
+    #[test]
+    fn the_exhibit_explodes_and_what_does_the_same_work_does_not() {
+        let exhibit = count(F::new(4, 3), Reading::PerOutput);
+        let algorithm = Nested::square(F::new(4, 3));
+        let same = |spec: &KernelSpec| match spec {
+            KernelSpec::WinogradFused(WinogradFused { algorithm: other, .. }) => {
+                *other == algorithm && spec.kernel() == "winograd_fused_output"
+            }
+            _ => false,
+        };
+        let fused = KernelSpec::all().into_iter().find(same).expect("a fused variant");
+        let fused = of(&fused).expect("counted");
+        assert!(exhibit.expressions > 3 * fused.expressions, "{exhibit:?}\n{fused:?}");
+    }
+}

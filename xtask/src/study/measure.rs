@@ -1,0 +1,155 @@
+//! Measuring an adapter for the study: what each plan is made of, how its kernels compile in a process of their own, and
+//! the benchmark's rows of those that do.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use winoconv::kernel::{Access, KernelSpec};
+use winoconv::{Algorithm, Device, Plan};
+
+use super::investigation::{self, REPORT};
+use super::record::{Entry, Program, Study, in_order};
+use super::verdict::EXHIBIT;
+use crate::bench::data::Data;
+use crate::bench::layers::{self, Layer};
+use crate::bench::measure::{self, Effort, Session};
+use crate::bench::verify::Truth;
+use crate::compile::{self, CompileOutcome, Request};
+use crate::explosion::{self, Explosion};
+use crate::report::Row;
+
+/// What is studied beside the planner's pick: the investigation's transform in every form that we have.
+const ALGORITHMS: [&str; 6] =
+    ["direct", "staged:f4x3", "fused_output:f4x3", "fused:f4x3", "inlined:f4x3", "inlined_nonzero:f4x3"];
+/// Layers beside the investigation's; the exhibits would take a software adapter minutes on them.
+const LARGER: [&str; 2] = ["vgg1.2_n1", "vgg3.2_n1"];
+/// Layers for hardware alone, without the exhibits, which are slow enough there to run into a driver's time limit.
+const LARGEST: [&str; 3] = ["vgg1.2_n32", "vgg2.2_n32", "sr64_1080p"];
+
+/// Measures layers on a device into the study's entries.
+pub(super) fn fill(
+    study: &mut Study,
+    device: &Device,
+    layers: &[Layer],
+    effort: Effort,
+    limit: Duration,
+) -> anyhow::Result<()> {
+    let mut session = Session::default();
+    let mut compiler = Compiler { adapter: study.adapter.name.clone(), limit, outcomes: HashMap::new() };
+    for layer in layers {
+        let algorithms = algorithms(device, layer)?;
+        let mut entries = Vec::new();
+        for &algorithm in &algorithms {
+            eprintln!("{}: {algorithm}", layer.name);
+            entries.push(entry(&mut compiler, device, layer, algorithm)?);
+        }
+        let compiled = algorithms.iter().zip(&entries).filter(|(_, entry)| entry.compile().is_some());
+        let compiled: Vec<measure::Entry> = compiled.map(|(&algorithm, _)| algorithm.into()).collect();
+        let wanted = measure::with_chosen(device, layer, &compiled);
+        let problem = layer.problem()?;
+        let data = Data::new(&problem);
+        let truth = Truth::new(&problem, &data);
+        match measure::on_gpu(&mut session, device, layer, (&data, &truth), &wanted, effort) {
+            Ok(rows) => rows.into_iter().for_each(|row| place(&mut entries, row)),
+            // A device that is lost takes the times of its layer along, not the study.
+            Err(error) => entries.iter_mut().for_each(|entry| entry.row.note = Some(format!("{error:#}"))),
+        }
+        study.entries.extend(entries);
+    }
+    Ok(())
+}
+
+/// The algorithms that are studied on a layer.
+fn algorithms(device: &Device, layer: &Layer) -> anyhow::Result<Vec<Algorithm>> {
+    let all: Vec<Algorithm> = ALGORITHMS.iter().map(|label| label.parse()).collect::<Result<_, _>>()?;
+    let name = layer.name.as_str();
+    let is_larger = LARGER.contains(&name) && !device.caps().is_software();
+    let with_exhibits = is_larger || investigation::of(name).is_some();
+    Ok(all.into_iter().filter(|algorithm| with_exhibits || !algorithm.family().starts_with(EXHIBIT)).collect())
+}
+
+/// The layers that are asked for, or those that this device can do in a few minutes.
+pub(super) fn layers(device: &Device, asked: &[String]) -> anyhow::Result<Vec<Layer>> {
+    let largest: &[&str] = if device.caps().is_software() { &[] } else { &LARGEST };
+    let usual = REPORT.iter().map(|shape| shape.layer).chain(LARGER).chain(largest.iter().copied());
+    let names: Vec<&str> = if asked.is_empty() { usual.collect() } else { asked.iter().map(String::as_str).collect() };
+    let table = layers::table()?;
+    let find = |name: &str| table.iter().find(|layer| layer.name == name).cloned();
+    names.into_iter().map(|name| find(name).with_context(|| format!("the benchmark has no layer {name}"))).collect()
+}
+
+/// Compiles each set of kernels once: the same ones serve several layers.
+struct Compiler {
+    adapter: String,
+    limit: Duration,
+    outcomes: HashMap<Vec<KernelSpec>, CompileOutcome>,
+}
+
+impl Compiler {
+    /// How the kernels of a plan compile in a process of their own.
+    fn outcome(&mut self, plan: &Plan, layer: &Layer) -> CompileOutcome {
+        let kernels: Vec<KernelSpec> = plan.kernels().into_iter().chain(packing(plan)).collect();
+        let (adapter, limit) = (Some(self.adapter.clone()), self.limit);
+        let compile = || {
+            let (algorithm, layer) = (plan.algorithm, layer.clone());
+            let request = Request { algorithm, layer, blocking: None, adapter, checked: false, no_run: false };
+            compile::compile_within(limit, &request)
+        };
+        self.outcomes.entry(kernels).or_insert_with(compile).clone()
+    }
+}
+
+/// An algorithm on a layer, before it is timed.
+fn entry(compiler: &mut Compiler, device: &Device, layer: &Layer, algorithm: Algorithm) -> anyhow::Result<Entry> {
+    let plan = Plan::new(&layer.problem()?, device.caps(), &measure::forced(algorithm.into()));
+    let row = measure::unmeasured(layer, algorithm.into(), device, plan.as_ref().ok());
+    Ok(match plan {
+        Err(error) => Entry { row, program: None, cold: Some(CompileOutcome::Refused { message: error.to_string() }) },
+        Ok(plan) => Entry { row, program: Some(program(&plan)?), cold: Some(compiler.outcome(&plan, layer)) },
+    })
+}
+
+/// Puts a measured row in its entry's place; the planner's pick may have none yet.
+fn place(entries: &mut Vec<Entry>, row: Row) {
+    match entries.iter_mut().find(|entry| entry.row.algorithm == row.algorithm) {
+        Some(entry) => entry.row = row,
+        None => entries.push(Entry { row, ..Default::default() }),
+    }
+}
+
+fn packing(plan: &Plan) -> Vec<KernelSpec> {
+    plan.packing.steps(&plan.problem.conv).iter().map(|step| step.kernel).collect()
+}
+
+/// A plan in numbers.
+fn program(plan: &Plan) -> anyhow::Result<Program> {
+    let packing_steps = plan.packing.steps(&plan.problem.conv);
+    let bindings: Vec<_> = packing_steps.iter().chain(&plan.steps).flat_map(|step| step.kernel.bindings()).collect();
+    let named = |of: &dyn Fn(Access) -> bool| -> Vec<String> {
+        let names = bindings.iter().filter(|binding| of(binding.access)).map(|binding| tensor(binding.name));
+        in_order(names).into_iter().map(ToOwned::to_owned).collect()
+    };
+    let counted =
+        |kernels: &[KernelSpec]| -> anyhow::Result<Vec<Explosion>> { kernels.iter().map(explosion::of).collect() };
+    Ok(Program {
+        dispatches: plan.steps.len(),
+        packing_dispatches: packing_steps.len(),
+        bound: named(&|_| true),
+        written: named(&|access| access == Access::Write),
+        kernels: counted(&plan.kernels())?,
+        packing_kernels: counted(&packing(plan))?,
+    })
+}
+
+/// A binding's name as the mathematics has it.
+fn tensor(binding: &'static str) -> &'static str {
+    match binding {
+        "src" => "input",
+        "dst" => "output",
+        "u" => "U",
+        "v" => "V",
+        "m" => "M",
+        other => other,
+    }
+}

@@ -1,0 +1,132 @@
+//! `cargo xtask study`: the investigation's tables measured anew on the adapter at hand, kept as a file for each adapter,
+//! and `docs/STUDY.md` written from all of them. With `--json` it needs neither cargo nor the sources.
+
+mod investigation;
+mod measure;
+mod record;
+mod render;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use crate::bench::measure::Effort;
+use crate::bench::{self, adapter};
+use crate::report::Report;
+use record::Study;
+
+/// The page.
+pub(crate) const PAGE: &str = "docs/STUDY.md";
+/// What it is written from.
+const FOLDER: &str = "docs/study";
+
+/// Options of `study`.
+#[derive(Debug, clap::Args)]
+#[group(id = "study")]
+pub(crate) struct Options {
+    /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
+    #[arg(long)]
+    pub(crate) adapter: Option<String>,
+    /// Measure nothing; write the page from the files
+    #[arg(long)]
+    render: bool,
+    /// Measure nothing; fail if the page is not what the files give
+    #[arg(long, conflicts_with = "render")]
+    check: bool,
+    /// Only these layers of the benchmark's table [default: the investigation's, larger ones, on hardware large ones]
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    layers: Vec<String>,
+    /// Seconds that compiling and first running an algorithm may take
+    #[arg(long, default_value_t = 120.0)]
+    limit: f64,
+    /// Fewer and shorter rounds
+    #[arg(long)]
+    quick: bool,
+    /// Never install a driver
+    #[arg(long)]
+    no_install: bool,
+    /// Write this file, and a page of this adapter alone beside it, instead of the project's
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["render", "check"])]
+    json: Option<PathBuf>,
+}
+
+/// Measures, writes or checks.
+pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
+    if options.check {
+        return match stale(root)? {
+            None => Ok(()),
+            Some(complaint) => anyhow::bail!("{PAGE}: {complaint}"),
+        };
+    }
+    if options.render {
+        return write(&root.join(PAGE), &render::page(&load(root)?));
+    }
+    let study = measured(options)?;
+    let wrong = study.wrong();
+    match &options.json {
+        Some(path) => {
+            write(path, &study.to_json()?)?;
+            write(&path.with_extension("md"), &render::page(&[study]))?;
+        }
+        None => {
+            write(&root.join(FOLDER).join(study.slug() + ".json"), &study.to_json()?)?;
+            write(&root.join(PAGE), &render::page(&load(root)?))?;
+        }
+    }
+    anyhow::ensure!(wrong.is_empty(), "wrong results: {}", wrong.join(", "));
+    Ok(())
+}
+
+/// What is wrong with the page, if it is not what the files give.
+///
+/// # Errors
+/// When a file cannot be read.
+pub(crate) fn stale(root: &Path) -> anyhow::Result<Option<String>> {
+    let studies = load(root)?;
+    let page = std::fs::read_to_string(root.join(PAGE)).ok();
+    Ok(match page {
+        None if studies.is_empty() => None,
+        Some(page) if page == render::page(&studies) => None,
+        _ => Some(format!("is not what the files in {FOLDER} give; run `cargo xtask study --render`")),
+    })
+}
+
+/// All studies of the project.
+fn load(root: &Path) -> anyhow::Result<Vec<Study>> {
+    let folder = root.join(FOLDER);
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort();
+    paths.iter().map(|path| Study::load(path)).collect()
+}
+
+fn measured(options: &Options) -> anyhow::Result<Study> {
+    let mut report = Report { host: bench::host(), ..Default::default() };
+    let asked = adapter::Asked { name: options.adapter.as_deref(), checked: false, no_install: options.no_install };
+    let device = adapter::open(&asked, &mut report)?;
+    let (Some(device), Some(adapter)) = (device, report.adapter) else {
+        anyhow::bail!("the study needs an adapter: {}", report.notes.join(" "));
+    };
+    let mut study = Study { adapter, host: report.host, notes: report.notes, entries: Vec::new() };
+    let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
+    let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;
+    measure::fill(&mut study, &device, &measure::layers(&device, &options.layers)?, effort, limit)?;
+    Ok(study)
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    println!("{}", path.display());
+    Ok(())
+}
