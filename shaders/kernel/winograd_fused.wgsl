@@ -1,10 +1,11 @@
 // winograd_fused: input transform, multiply and output transform of a block of filters and tiles, with bias and
-// activation: from the image and U to the output, with nothing in memory between them.
+// activation: from the image and the filters to the output, with nothing in memory between them.
 //
 // One workgroup owns all points of BLOCK_K filters x BLOCK_T tiles of one group. It walks the channels BLOCK_C at a
 // time. An invocation transforms one tile of one channel, in registers, into V in workgroup memory; then it multiplies
-// one point of EACH_K filters x EACH_T tiles, STEP_C channels a turn, while its next tile is on its way from memory. U
-// is read as it is needed: each vector of it is used by one row of invocations alone.
+// one point of EACH_K filters x EACH_T tiles, STEP_C channels a turn, while its next tile is on its way from memory.
+// Where U comes from is the slot's affair: from memory, see part/filters_ready.wgsl, or from filters as they are given,
+// transformed at each step, see part/filters_given.wgsl.
 //
 // At the end the products are exchanged through the same workgroup memory, ROUND filters of each invocation at a
 // time, see part/output_exchange.wgsl.
@@ -13,11 +14,10 @@
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, STEP_C, EACH_K, EACH_T, ROUND, OUT_H, OUT_W, SPAN_H, SPAN_W,
 //           POINTS_H, POINTS_W, POOL
 // leaves    fetch_tile, put_tile, multiply_step
-// slots     exchange_outputs
+// slots     put_filters, place_u, load_u, exchange_outputs
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read> u: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 const POINTS: u32 = POINTS_H * POINTS_W;
@@ -30,7 +30,7 @@ const_assert TILES <= WORKGROUP;
 const_assert TILES * POINTS <= POOL;
 const_assert BLOCK_C % STEP_C == 0u;
 
-// In the channel loop: V, [channel][point][tile].
+// In the channel loop: V, [channel][point][tile], and what the slot of the filters puts behind it.
 var<workgroup> pool: array<vec4<f32>, POOL / 4u>;
 
 // A tile of the input: its first element for the group's channel 0, and which of its rows and columns are inside the
@@ -89,11 +89,6 @@ fn put(local: u32, d: ptr<function, array<f32, SPAN_H * SPAN_W>>) {
     }
 }
 
-// A vector of U: row `at` of it, for channel c. Past the last channel it is the last one, whose factors in V are zero.
-fn load_u(at: u32, c: u32) -> vec4<f32> {
-    return u[at + min(c, params.group_c - 1u) * (params.k_stride / 4u)];
-}
-
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let blocks = (params.group_k + BLOCK_K - 1u) / BLOCK_K;
@@ -104,10 +99,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let point = local / (THREADS_K * THREADS_T);
     let row = local / THREADS_T % THREADS_K;
     let column = local % THREADS_T;
-    let u_first = (point * params.c + g * params.group_c) * (params.k_stride / 4u);
-    // Past the last filter the last vector is multiplied again, and not written.
-    let k_last = params.k_stride / 4u - 1u;
-    let k_vector = k_first / 4u + row;
 
     let tile = place_tile(t_first + local % BLOCK_T, g);
     var next: array<f32, SPAN_H * SPAN_W>;
@@ -115,12 +106,13 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
     for (var c = 0u; c < params.group_c; c += BLOCK_C) {
         put(local, &next);
+        put_filters(local, c, g, k_first);
         workgroupBarrier();
         fetch(local, c + BLOCK_C, tile, &next);
         let channels = min(BLOCK_C, params.group_c - c);
         for (var step = 0u; step < channels; step += STEP_C) {
             let v_at = (step * POINTS + point) * (BLOCK_T / 4u) + column;
-            multiply_step(c + step, u_first, k_vector, k_last, v_at, &acc);
+            multiply_step(c, step, point, g, k_first, row, v_at, &acc);
         }
         workgroupBarrier();
     }

@@ -127,7 +127,10 @@ pub fn run_step(
         KernelSpec::WinogradFused(spec) => {
             let params = FusedParams::from_words(&step.params);
             match spec.fusion {
-                Fusion::Input => winograd_fused::run(&spec, &params, operands.input, operands.packed, output, finish),
+                Fusion::Input | Fusion::Filter => {
+                    let filters = operands.read(step.operands[1]);
+                    winograd_fused::run(&spec, &params, operands.input, filters, output, finish);
+                }
                 Fusion::Output => {
                     winograd_fused_output::run(&spec, &params, &workspace[0], operands.packed, output, finish);
                 }

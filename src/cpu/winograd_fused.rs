@@ -1,10 +1,26 @@
-//! Twin of `shaders/kernel/winograd_fused.wgsl`: block by block of tiles, through the twins of the three stages.
+//! Twin of `shaders/kernel/winograd_fused.wgsl`: block by block of tiles, through the twins of the stages.
 
-use super::{Finish, winograd_fused_output, winograd_input};
-use crate::kernel::{FusedParams, InputParams, WinogradFused, WinogradInput};
+use super::{Finish, winograd_filter, winograd_fused_output, winograd_input};
+use crate::kernel::{FilterParams, FusedParams, Fusion, InputParams, WinogradFilter, WinogradFused, WinogradInput};
 use crate::layout::VECTOR;
 
-pub(super) fn run(spec: &WinogradFused, params: &FusedParams, src: &[f32], u: &[f32], dst: &mut [f32], f: Finish<'_>) {
+/// `filters` are U, or the weights as they are given, as the spec has it.
+pub(super) fn run(
+    spec: &WinogradFused,
+    params: &FusedParams,
+    src: &[f32],
+    filters: &[f32],
+    dst: &mut [f32],
+    f: Finish<'_>,
+) {
+    let transformed = (spec.fusion == Fusion::Filter).then(|| {
+        let filter =
+            FilterParams { c: params.c, group_c: params.group_c, group_k: params.group_k, k_stride: params.k_stride };
+        let mut u = vec![0.0; spec.algorithm.products() * (params.c * params.k_stride) as usize];
+        winograd_filter::run(&WinogradFilter { algorithm: spec.algorithm }, &filter, filters, &mut u);
+        u
+    });
+    let u = transformed.as_deref().unwrap_or(filters);
     let block = spec.blocking.tiles;
     let t_stride = block.next_multiple_of(u32::try_from(VECTOR).unwrap_or(1));
     let mut v = vec![0.0; spec.algorithm.products() * (params.c * t_stride) as usize];

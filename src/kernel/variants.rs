@@ -35,7 +35,7 @@ fn fused() -> impl Iterator<Item = WinogradFused> {
     let algorithms = F::shipped().iter().map(|&f| Nested::square(f));
     let algorithms = algorithms.chain([Nested { rows: F::new(4, 3), cols: F::new(2, 3) }]);
     algorithms.flat_map(move |algorithm| {
-        [Fusion::Output, Fusion::Input].into_iter().flat_map(move |fusion| {
+        [Fusion::Output, Fusion::Input, Fusion::Filter].into_iter().flat_map(move |fusion| {
             FusedBlocking::ALL.into_iter().flat_map(move |blocking| {
                 let all = ends().map(|epilogue| WinogradFused { algorithm, fusion, blocking, epilogue });
                 all.into_iter().filter(|kernel| kernel.is_legal() && kernel.spec().check(&Limits::LARGEST).is_ok())
@@ -120,7 +120,7 @@ mod tests {
             max_compute_workgroup_size: [threads, threads, 64],
             ..Limits::WEBGPU_DEFAULT
         });
-        for fusion in [Fusion::Output, Fusion::Input] {
+        for fusion in [Fusion::Output, Fusion::Input, Fusion::Filter] {
             for f in F::shipped().iter().filter(|f| f.products() <= 9) {
                 for limits in &classes {
                     let fits = |kernel: &WinogradFused| {

@@ -1,5 +1,5 @@
 //! `winograd_fused` and `winograd_fused_output`: the multiply and the output transform in one kernel, and the input
-//! transform too. Nothing goes through memory between input (or V) and output.
+//! transform too, and the filters' too. Nothing goes through memory between input (or V) and output.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +19,8 @@ pub enum Fusion {
     Output,
     /// The input transform.
     Input,
+    /// The input transform and the filters': everything.
+    Filter,
 }
 
 /// How the work is cut: a workgroup owns all points of `filters x tiles`, an invocation one point of
@@ -134,7 +136,7 @@ impl WinogradFused {
     pub(super) const fn kernel(&self) -> &'static str {
         match self.fusion {
             Fusion::Output => "winograd_fused_output",
-            Fusion::Input => "winograd_fused",
+            Fusion::Input | Fusion::Filter => "winograd_fused",
         }
     }
 
@@ -145,16 +147,17 @@ impl WinogradFused {
         products * self.blocking.threads_per_point()
     }
 
-    /// Floats of workgroup memory: V in the channel loop, or what the exchange of products needs, whichever is more.
+    /// Floats of workgroup memory: V in the channel loop, and U where it is made here, or what the exchange of products needs, whichever is more.
     fn pool(&self) -> u32 {
         let b = self.blocking;
         let points = word(self.algorithm.products());
         let lines = b.round * (b.filters / b.filters_each);
         let transformed = match self.fusion {
             Fusion::Output => 0,
-            Fusion::Input => self.channels(),
+            Fusion::Input => b.tiles,
+            Fusion::Filter => b.tiles + b.filters,
         };
-        points * b.tiles * lines.max(transformed)
+        points * (b.tiles * lines).max(self.channels() * transformed)
     }
 
     /// Channels that are transformed at once: an invocation has one tile of one of them, or none.
@@ -168,7 +171,7 @@ impl WinogradFused {
         let b = self.blocking;
         match self.fusion {
             Fusion::Output => 64 / (b.filters_each + b.tiles_each),
-            Fusion::Input => {
+            Fusion::Input | Fusion::Filter => {
                 let most = (512 / (b.filters_each * b.tiles_each)).min(8);
                 (1..=most).rev().find(|step| self.channels().is_multiple_of(*step)).unwrap_or(1)
             }
@@ -191,15 +194,17 @@ impl WinogradFused {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("{}_f32_{}{}", self.algorithm.label(), self.blocking, self.epilogue.suffix())
+        let weights = if self.fusion == Fusion::Filter { "_weights" } else { "" };
+        format!("{}_f32_{}{weights}{}", self.algorithm.label(), self.blocking, self.epilogue.suffix())
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
-        let source = match self.fusion {
-            Fusion::Output => "v",
-            Fusion::Input => "src",
+        let [source, filters] = match self.fusion {
+            Fusion::Output => ["v", "u"],
+            Fusion::Input => ["src", "u"],
+            Fusion::Filter => ["src", "weights"],
         };
-        let own = [Binding::read(1, source), Binding::read(2, "u"), Binding::write(3, "dst")];
+        let own = [Binding::read(1, source), Binding::read(2, filters), Binding::write(3, "dst")];
         own.into_iter().chain(self.epilogue.bindings()).collect()
     }
 
@@ -219,9 +224,12 @@ impl WinogradFused {
             ("POINTS_W", word(cols.products())),
             ("POOL", self.pool()),
         ];
-        if self.fusion == Fusion::Input {
+        if self.fusion != Fusion::Output {
             let spans = [("SPAN_H", word(rows.span())), ("SPAN_W", word(cols.span()))];
             constants.extend([("BLOCK_C", self.channels())].into_iter().chain(spans));
+        }
+        if self.fusion == Fusion::Filter {
+            constants.push(("TAPS", word(self.algorithm.weights())));
         }
         constants
     }

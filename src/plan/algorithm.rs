@@ -20,6 +20,8 @@ pub enum Algorithm {
     FusedOutput(Nested),
     /// Winograd in one kernel.
     Fused(Nested),
+    /// Winograd in one kernel that takes the weights as they are given: one dispatch in all.
+    FusedFilter(Nested),
     /// Winograd in two kernels, the second with the multiply-reduce substituted into the output transform: an exhibit.
     /// No planner considers it; it runs where a caller forces it.
     Inlined(Nested, Reading),
@@ -51,7 +53,7 @@ impl Algorithm {
                 transforms.extend(along(s).into_iter().filter(fits).map(|cols| Nested { rows, cols }));
             }
         }
-        let families = [Self::Staged, Self::FusedOutput, Self::Fused];
+        let families = [Self::Staged, Self::FusedOutput, Self::Fused, Self::FusedFilter];
         let winograd = families.into_iter().flat_map(|family| transforms.iter().map(move |&nested| family(nested)));
         let winograd = winograd.filter(|algorithm| {
             algorithm.fusion().is_none() || algorithm.transform().is_some_and(WinogradFused::holds)
@@ -59,7 +61,7 @@ impl Algorithm {
         [Self::Direct].into_iter().chain(winograd).collect()
     }
 
-    /// The name without the transform: `direct`, `staged`, `fused_output`, `fused`; `inlined` and `inlined_nonzero` by
+    /// The name without the transform: `direct`, `staged`, `fused_output`, `fused`, `fused_filter`; `inlined` and `inlined_nonzero` by
     /// the exhibit's [`Reading`].
     pub const fn family(&self) -> &'static str {
         match self {
@@ -67,6 +69,7 @@ impl Algorithm {
             Self::Staged(_) => "staged",
             Self::FusedOutput(_) => "fused_output",
             Self::Fused(_) => "fused",
+            Self::FusedFilter(_) => "fused_filter",
             Self::Inlined(_, Reading::PerOutput) => "inlined",
             Self::Inlined(_, Reading::PerNonzero) => "inlined_nonzero",
         }
@@ -76,9 +79,11 @@ impl Algorithm {
     pub const fn transform(&self) -> Option<Nested> {
         match self {
             Self::Direct => None,
-            Self::Staged(nested) | Self::FusedOutput(nested) | Self::Fused(nested) | Self::Inlined(nested, _) => {
-                Some(*nested)
-            }
+            Self::Staged(nested)
+            | Self::FusedOutput(nested)
+            | Self::Fused(nested)
+            | Self::FusedFilter(nested)
+            | Self::Inlined(nested, _) => Some(*nested),
         }
     }
 
@@ -87,6 +92,7 @@ impl Algorithm {
         match self {
             Self::FusedOutput(_) => Some(Fusion::Output),
             Self::Fused(_) => Some(Fusion::Input),
+            Self::FusedFilter(_) => Some(Fusion::Filter),
             _ => None,
         }
     }
@@ -114,12 +120,14 @@ impl FromStr for Algorithm {
 
     /// Reads a [`Self::label`]; the shipped transforms alone are known by name.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let unknown = || Error::Unsupported {
+        let unknown = || {
+            Error::Unsupported {
             what: format!("algorithm {text}"),
-            why: "expected direct, or staged, fused_output, fused (or the exhibits inlined, inlined_nonzero) with \
+            why: "expected direct, or staged, fused_output, fused, fused_filter (or the exhibits inlined, inlined_nonzero) with \
                   :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 (with x^2 + 1) or two of them \
                   joined by _ (rows, columns)"
                 .to_owned(),
+        }
         };
         let one = |label: &str| {
             let known = F::shipped().iter().copied().chain([F::new(1, 1)]);
@@ -136,6 +144,7 @@ impl FromStr for Algorithm {
             "staged" => Ok(Self::Staged(nested)),
             "fused_output" => Ok(Self::FusedOutput(nested)),
             "fused" => Ok(Self::Fused(nested)),
+            "fused_filter" => Ok(Self::FusedFilter(nested)),
             "inlined" => Ok(Self::Inlined(nested, Reading::PerOutput)),
             "inlined_nonzero" => Ok(Self::Inlined(nested, Reading::PerNonzero)),
             _ => Err(unknown()),

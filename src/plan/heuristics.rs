@@ -193,10 +193,15 @@ fn fused_seconds(kernel: &WinogradFused, blocks: f64, channels: usize, rates: &R
     let multiplied = turns * f64::from(kernel.step());
     let vectors = f64::from(size) * f64::from(b.filters_each + b.tiles_each) / 4.0;
     let (phases, transformed, read) = match kernel.fusion {
-        Fusion::Output => (0.0, 0.0, filters + tiles),
-        Fusion::Input => (count(channels.div_ceil(kernel.channels() as usize)), points * tiles, filters),
+        Fusion::Output => (0.0, 0.0, points * (filters + tiles)),
+        Fusion::Input => (count(channels.div_ceil(kernel.channels() as usize)), points * tiles, points * filters),
+        Fusion::Filter => (
+            count(channels.div_ceil(kernel.channels() as usize)),
+            points * (tiles + filters),
+            count(kernel.algorithm.weights()) * filters,
+        ),
     };
-    let channel = transformed * fused::INPUT + points * read * 4.0 * fused::BYTE;
+    let channel = transformed * fused::INPUT + read * 4.0 * fused::BYTE;
     // Multiply-adds beside each other in a bundle of 32; a scheduler with one bundle more than the others has the say.
     let bundles = f64::from(size.div_ceil(32)) * resident;
     let uneven = (bundles / fused::SCHEDULERS).ceil() * fused::SCHEDULERS / bundles;
@@ -245,7 +250,7 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
                 + products
                 + transform_seconds(problem, nested, problem.conv.channels, rates)
         }
-        Algorithm::FusedOutput(nested) | Algorithm::Fused(nested) => {
+        Algorithm::FusedOutput(nested) | Algorithm::Fused(nested) | Algorithm::FusedFilter(nested) => {
             let fused: f64 = steps
                 .iter()
                 .filter_map(|step| match &step.kernel {

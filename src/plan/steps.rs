@@ -5,7 +5,7 @@ use super::winograd_steps::Winograd;
 use super::{Algorithm, Packing, Preferences, Slot, Step, filter_planes};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
-use crate::kernel::{Direct, DirectParams, FilterParams, KernelSpec, Params, WinogradFilter, word};
+use crate::kernel::{Direct, DirectParams, FilterParams, Fusion, KernelSpec, Params, WinogradFilter, word};
 use crate::shape::{Conv, Problem};
 use crate::winograd::Nested;
 
@@ -31,7 +31,8 @@ pub(super) fn build(
         Algorithm::Direct => direct(problem, limits),
         Algorithm::Staged(nested) => Winograd::new(problem, nested).staged(caps, preferences)?,
         Algorithm::FusedOutput(nested) => Winograd::new(problem, nested).fused_output(caps, preferences)?,
-        Algorithm::Fused(nested) => Winograd::new(problem, nested).fused(caps, preferences)?,
+        Algorithm::Fused(nested) => Winograd::new(problem, nested).fused(Fusion::Input, caps, preferences)?,
+        Algorithm::FusedFilter(nested) => Winograd::new(problem, nested).fused(Fusion::Filter, caps, preferences)?,
         Algorithm::Inlined(nested, reading) => Winograd::new(problem, nested).inlined(reading, caps, preferences)?,
     };
     limits.check_tensor("the packed weights", 4 * built.packing.len(&problem.conv) as u64)?;

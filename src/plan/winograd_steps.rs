@@ -87,15 +87,19 @@ impl<'a> Winograd<'a> {
     }
 
     /// Everything in one kernel; more than one dispatch only beyond the reach of a grid.
-    pub(super) fn fused(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
+    pub(super) fn fused(&self, fusion: Fusion, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
+        let packing = match fusion {
+            Fusion::Filter => Packing::Given,
+            Fusion::Output | Fusion::Input => Packing::Winograd(self.algorithm),
+        };
         if self.tiles.count() == 0 {
-            return Ok(self.nothing());
+            return Ok(Built { packing, ..self.nothing() });
         }
-        let kernel = self.fused_kernel(Fusion::Input, self.tiles.count(), caps, preferences)?;
+        let kernel = self.fused_kernel(fusion, self.tiles.count(), caps, preferences)?;
         let workgroups = caps.limits.max_compute_workgroups_per_dimension as usize;
         let reach = workgroups.saturating_mul(kernel.blocking.tiles as usize);
         let steps = self.chunks(reach).map(|chunk| self.fused_step(chunk, 0, kernel));
-        Ok(self.built(steps.collect(), Vec::new()))
+        Ok(Built { packing, ..self.built(steps.collect(), Vec::new()) })
     }
 
     fn nothing(&self) -> Built {
@@ -236,16 +240,17 @@ impl<'a> Winograd<'a> {
 
     fn fused_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradFused) -> Step {
         let conv = &self.problem.conv;
-        let source = match kernel.fusion {
-            Fusion::Output => V,
-            Fusion::Input => Slot::Input,
+        let [source, filters] = match kernel.fusion {
+            Fusion::Output => [V, Slot::Packed],
+            Fusion::Input => [Slot::Input, Slot::Packed],
+            Fusion::Filter => [Slot::Input, Slot::Weights],
         };
         let blocks = conv.groups * self.problem.filters_per_group().div_ceil(kernel.blocking.filters as usize);
         Step {
             kernel: kernel.spec(),
             grid: [word(chunk.count).div_ceil(kernel.blocking.tiles), word(blocks), 1],
             params: self.fused_params(chunk, t_stride).words(),
-            operands: [source, Slot::Packed, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
+            operands: [source, filters, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
         }
     }
 

@@ -1,14 +1,17 @@
 //! The leaves of the fused kernels: a tile's fetching and transform, the multiply-adds of one point, and the exchange
 //! of products at the end.
 
-use super::leaves::lines;
+use super::leaves::{lines, transform_filter};
 use super::writer::{Leaves, both_ways, local_array, matrices_comment};
 use crate::kernel::{Fusion, WinogradFused};
 use crate::winograd::WinogradError;
 
 pub(super) fn leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), WinogradError> {
-    if spec.fusion == Fusion::Input {
+    if spec.fusion != Fusion::Output {
         input_leaves(leaves, spec)?;
+    }
+    if spec.fusion == Fusion::Filter {
+        filter_leaf(leaves, spec)?;
     }
     multiply_leaf(leaves, spec);
     exchange_leaves(leaves, spec)
@@ -50,6 +53,13 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
     Ok(())
 }
 
+fn filter_leaf(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), WinogradError> {
+    let to = |p: usize| format!("pool[to + {p}u * (BLOCK_K / 4u)][lane]");
+    let (comment, body) = transform_filter(spec.algorithm, to)?;
+    leaves.function("put_filter", &comment, "at: u32, to: u32, lane: u32", &body);
+    Ok(())
+}
+
 fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
     let b = spec.blocking;
     let channels = spec.step() as usize;
@@ -82,22 +92,25 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
         );
     }
 
-    let mut body = place_u;
+    let mut body;
     let parameters = match spec.fusion {
-        Fusion::Input => "c: u32, u_first: u32, k_vector: u32, k_last: u32, v_at: u32".to_owned(),
+        Fusion::Input | Fusion::Filter => {
+            body = lines(vectors_u, |i| format!("let u{i} = place_u(point, g, k_first, row + {}u);", i * threads_k));
+            "c: u32, step: u32, point: u32, g: u32, k_first: u32, row: u32, v_at: u32".to_owned()
+        }
         Fusion::Output => {
-            body.extend(place_v);
+            body = [place_u, place_v].concat();
             let v = "v_first: u32, t_vector: u32, t_last: u32";
             format!("c: u32, u_first: u32, k_vector: u32, k_last: u32, {v}, {next_u}, {next_v}")
         }
     };
     for c in 0..channels {
         body.extend(lines(vectors_u, |i| match spec.fusion {
-            Fusion::Input => format!("let a{c}_{i} = load_u(u{i}, c + {c}u);"),
+            Fusion::Input | Fusion::Filter => format!("let a{c}_{i} = load_u(u{i}, c, step + {c}u);"),
             Fusion::Output => format!("let a{c}_{i} = (*next_u)[{}];", c * vectors_u + i),
         }));
         body.extend(lines(each_t, |j| match spec.fusion {
-            Fusion::Input => {
+            Fusion::Input | Fusion::Filter => {
                 format!("let b{c}_{j} = pool[v_at + {c}u * (POINTS * BLOCK_T / 4u) + {}u];", j * threads_t)
             }
             Fusion::Output => format!("let b{c}_{j} = (*next_v)[{}];", c * each_t + j),
@@ -115,7 +128,7 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
         }
     }
     let what = match spec.fusion {
-        Fusion::Input => "acc += U^T V of one point over the channels from c on",
+        Fusion::Input | Fusion::Filter => "acc += U^T V of one point over the channels from c + step on",
         Fusion::Output => "acc += U^T V of one point over the fetched channels; fetches those from c on",
     };
     leaves.function("multiply_step", &format!("{what}, {channels} of them."), &format!("{parameters}, {acc}"), &body);

@@ -45,17 +45,25 @@ fn direct_leaves(leaves: &mut Leaves, direct: &Direct) {
 }
 
 fn filter_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradError> {
+    let (comment, body) = transform_filter(algorithm, |p| format!("u[to + {p}u * plane]"))?;
+    leaves.function("transform_filter", &comment, "at: u32, to: u32, plane: u32", &body);
+    Ok(())
+}
+
+/// What a leaf that transforms the filter at `at` of `weights` says of itself, and does: point p goes `to(p)`.
+pub(super) fn transform_filter(
+    algorithm: Nested,
+    to: impl Fn(usize) -> String,
+) -> Result<(String, Vec<String>), WinogradError> {
     let Nested { rows, cols } = algorithm;
     let (down, across) = (rows.programs()?, cols.programs()?);
     let (taps_h, taps_w) = (usize::from(rows.r()), usize::from(cols.r()));
     let mut body = lines(taps_h * taps_w, |i| format!("let g{i} = weights[at + {i}u];"));
     let names = |i: usize, j: usize| format!("g{}", i * taps_w + j);
     let points = both_ways([taps_h, taps_w], names, [&down.filter, &across.filter], &mut body);
-    body.extend(points.iter().enumerate().map(|(p, point)| format!("u[to + {p}u * plane] = {point};")));
-    let comment =
-        matrices_comment("U = G g G^T of the filter at `at`.", "G", [&rows.transform()?.g, &cols.transform()?.g]);
-    leaves.function("transform_filter", &comment, "at: u32, to: u32, plane: u32", &body);
-    Ok(())
+    body.extend(points.iter().enumerate().map(|(p, point)| format!("{} = {point};", to(p))));
+    let matrices = [&rows.transform()?.g, &cols.transform()?.g];
+    Ok((matrices_comment("U = G g G^T of the filter at `at`.", "G", matrices), body))
 }
 
 fn input_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradError> {

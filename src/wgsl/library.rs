@@ -28,6 +28,8 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/bias_channel.wgsl",
     "shaders/part/bias_none.wgsl",
     "shaders/part/epilogue.wgsl",
+    "shaders/part/filters_given.wgsl",
+    "shaders/part/filters_ready.wgsl",
     "shaders/part/load_zero_pad.wgsl",
     "shaders/part/output_exchange.wgsl",
     "shaders/part/store_dst.wgsl",

@@ -15,7 +15,7 @@ pub use check::{Checked, check};
 pub use library::files;
 
 use crate::error::{Error, Result};
-use crate::kernel::KernelSpec;
+use crate::kernel::{Fusion, KernelSpec};
 
 /// The name of every kernel's entry point.
 pub const ENTRY_POINT: &str = "main";
@@ -87,7 +87,12 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_) | KernelSpec::WinogradInlined(_)) {
         parts.push("store_dst".to_owned());
     }
-    if matches!(spec, KernelSpec::WinogradFused(_)) {
+    if let KernelSpec::WinogradFused(fused) = spec {
+        match fused.fusion {
+            Fusion::Output => {}
+            Fusion::Input => parts.push("filters_ready".to_owned()),
+            Fusion::Filter => parts.push("filters_given".to_owned()),
+        }
         parts.push("output_exchange".to_owned());
     }
     parts
