@@ -126,13 +126,6 @@ pub(crate) fn on_gpus(test: &str, run: impl Fn(&Gpu) + Sync) {
     });
 }
 
-/// Runs a test on one device after the other: for what counts objects, which devices of one driver share.
-pub(crate) fn on_gpus_in_turn(test: &str, run: impl Fn(&Gpu)) {
-    for gpu in gpus_for(test) {
-        judge(test, gpu, KNOWN_FAILURES, || run(gpu));
-    }
-}
-
 /// Runs a test on the first device alone: for what does not depend on how a device was opened.
 pub(crate) fn on_one_gpu(test: &str, run: impl Fn(&Gpu)) {
     if let Some(gpu) = gpus_for(test).first() {
