@@ -50,21 +50,16 @@ impl FusedBlocking {
 
     /// All blockings that are tried, largest first. Which of them a transform can have depends on its points: those
     /// that fit into 16 KiB and 256 invocations stand at the end.
-    pub const ALL: [Self; 16] = [
-        Self::new([64, 32, 8], [8, 8], 2),
+    pub const ALL: [Self; 11] = [
         Self::new([64, 16, 16], [8, 8], 4),
         Self::new([64, 8, 16], [8, 8], 4),
-        Self::new([32, 32, 12], [8, 8], 4),
         Self::new([32, 16, 16], [8, 8], 4),
         Self::new([32, 8, 16], [8, 8], 4),
         Self::new([32, 8, 16], [8, 4], 4),
         Self::new([16, 16, 16], [8, 4], 4),
         Self::new([16, 8, 16], [4, 4], 4),
         Self::new([16, 8, 8], [4, 4], 4),
-        Self::new([16, 8, 4], [8, 4], 2),
         Self::new([8, 8, 8], [4, 4], 4),
-        Self::new([16, 4, 16], [4, 4], 4),
-        Self::new([8, 4, 16], [4, 4], 4),
         Self::new([8, 4, 8], [4, 4], 2),
         Self::new([4, 4, 1], [4, 4], 1),
     ];

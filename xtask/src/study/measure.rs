@@ -20,8 +20,15 @@ use crate::explosion::{self, Explosion};
 use crate::report::Row;
 
 /// What is studied beside the planner's pick: the investigation's transform in every form that we have.
-const ALGORITHMS: [&str; 6] =
-    ["direct", "staged:f4x3", "fused_output:f4x3", "fused:f4x3", "inlined:f4x3", "inlined_nonzero:f4x3"];
+const ALGORITHMS: [&str; 7] = [
+    "direct",
+    "staged:f4x3",
+    "fused_output:f4x3",
+    "fused:f4x3",
+    "fused_filter:f4x3",
+    "inlined:f4x3",
+    "inlined_nonzero:f4x3",
+];
 /// Layers beside the investigation's; the exhibits would take a software adapter minutes on them.
 const LARGER: [&str; 2] = ["vgg1.2_n1", "vgg3.2_n1"];
 /// Layers for hardware alone, without the exhibits, which are slow enough there to run into a driver's time limit.
