@@ -1,9 +1,12 @@
 //! What kernels say of themselves without being written: counts of work against naga's module of each text, and the
 //! estimate of registers against those that an H100's compiler took.
 
+use winoconv::Algorithm;
 use winoconv::Conv;
+use winoconv::caps::DeviceKind;
 use winoconv::caps::Limits;
-use winoconv::kernel::{Counts, Fusion, KernelSpec, Part, WinogradFused};
+use winoconv::kernel::{Counts, Epilogue, Fusion, KernelSpec, Part, WinogradFused};
+use winoconv::plan::register_limit;
 use winoconv::wgsl::{check, count};
 
 #[test]
@@ -78,4 +81,53 @@ fn a_workgroup_does_the_work_of_its_block() {
 fn epilogue_bytes(kernel: &WinogradFused) -> u64 {
     let operands = u64::from(kernel.epilogue.bias) + u64::from(kernel.epilogue.has_slopes());
     4 * operands * u64::from(kernel.blocking.filters * kernel.blocking.tiles) * kernel.algorithm.outputs() as u64
+}
+
+/// A fused kernel with the input transform, of the transform and the blocking with these names.
+fn fused(algorithm: &str, blocking: &str) -> WinogradFused {
+    let algorithm: Algorithm = format!("fused:{algorithm}").parse().unwrap_or_else(|error| panic!("{error}"));
+    WinogradFused {
+        algorithm: algorithm.transform().expect("a Winograd algorithm"),
+        fusion: Fusion::Input,
+        blocking: blocking.parse().unwrap_or_else(|error| panic!("{error}")),
+        epilogue: Epilogue { bias: false, activation: "none" },
+    }
+}
+
+/// Whether the planner holds that a kernel spills on devices like the H100.
+fn spills(kernel: WinogradFused) -> bool {
+    let spec = kernel.spec();
+    spec.registers() > register_limit(DeviceKind::DiscreteGpu, spec.workgroup_size()).expect("known for this kind")
+}
+
+#[test]
+fn spilling_kernels_are_those_that_spilled() {
+    let mut spilling = 0;
+    let measured = include_str!("data/registers_h100.txt").lines().filter(|line| !line.starts_with('#'));
+    for line in measured {
+        let [name, registers, spilled] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [registers, spilled]: [u32; 2] = [registers, spilled].map(|n| n.parse().expect("a number"));
+        let (algorithm, blocking) = name
+            .strip_prefix("winograd_fused_")
+            .and_then(|rest| rest.split_once("_f32_"))
+            .expect("a fused kernel's name");
+        let kernel = fused(algorithm, blocking);
+        assert_eq!(kernel.spec().name(), name);
+        let limit = register_limit(DeviceKind::DiscreteGpu, kernel.spec().workgroup_size()).expect("known");
+        assert!(registers <= limit, "{line}: at most {limit} registers");
+        match spilled {
+            // Those that did not spill had what they cannot do without.
+            0 => assert!(kernel.spec().registers() <= registers, "{line}: estimate {}", kernel.spec().registers()),
+            1..=16 => assert!(!spills(kernel), "{line}: nothing lost, yet called spilling"),
+            // Some waste, of no consequence: either answer will do.
+            17..=64 => {}
+            _ => assert!(spills(kernel), "{line}: estimate {}", kernel.spec().registers()),
+        }
+        spilling += u32::from(spilled > 64);
+    }
+    assert!(spilling > 0, "no kernel of the table spills: it shows nothing");
+    // Of the same day, with channel steps of which no record was kept: 64 sums with F(4,3) at 576 invocations, 240 bytes.
+    for blocking in ["32x32x8_8x8_1", "64x16x8_8x8_1"] {
+        assert!(spills(fused("f4x3", blocking)), "{blocking}");
+    }
 }
