@@ -150,6 +150,13 @@ fn a_plan_prints_every_candidate_with_its_verdict() {
         let line = line.unwrap_or_else(|| panic!("{algorithm} is not in\n{text}"));
         assert!(line.contains(&candidate.verdict.to_string()), "the verdict on {algorithm} is not in: {line}");
     }
+    for step in &plan.steps {
+        let mut after = text.lines().skip_while(|line| !line.contains(&step.to_string())).skip(1);
+        let work = after.next().unwrap_or_default();
+        for what in ["flop, ", " through storage", &format!(" {} registers", step.kernel.registers())] {
+            assert!(work.contains(what), "{what} of {} is not in: {work}", step.kernel);
+        }
+    }
     let chosen = plan.candidates.iter().filter(|c| c.verdict == Verdict::Chosen);
     assert_eq!(chosen.map(|c| c.algorithm).collect::<Vec<_>>(), [plan.algorithm], "one is chosen, and it is the plan");
 }
