@@ -1,5 +1,5 @@
-//! What would run, and why nothing else: the plan of a convolution, its kernels, every rejected candidate, and on
-//! request a kernel's full text. Planning touches no device, so plans for devices that are not here can be read too.
+//! What would run, and why nothing else: the plan of a convolution with what its kernels do and need, every rejected
+//! candidate, and on request a kernel's full text. Planning touches no device, so plans for devices that are not here can be read too.
 //!
 //! `cargo run --example explain -- [N,C,H,W,K,R] [--webgpu] [--shader NAME]`
 
@@ -51,8 +51,8 @@ fn explain(asked: &Asked) -> Result<(), Error> {
     println!("{plan}");
 
     let packing: Vec<_> = plan.packing.steps(&problem.conv).iter().map(|step| step.kernel).collect();
-    println!("kernels, for the weights once: {}", names(&packing));
-    println!("kernels, for each run: {}", names(&plan.kernels()));
+    println!("kernels, for the weights once: {}", names(&packing)?);
+    println!("kernels, for each run: {}", names(&plan.kernels())?);
     let is_out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(_));
     let out = plan.candidates.iter().filter(|candidate| is_out(&candidate.verdict)).count();
     println!("{out} of {} candidates are rejected, each with its reason above", plan.candidates.len());
@@ -65,9 +65,10 @@ fn explain(asked: &Asked) -> Result<(), Error> {
     Ok(())
 }
 
-fn names(kernels: &[KernelSpec]) -> String {
-    let names: Vec<String> = kernels.iter().map(KernelSpec::name).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+fn names(kernels: &[KernelSpec]) -> Result<String, Error> {
+    let name = |kernel| Ok(format!("{kernel} ({} bytes of WGSL)", wgsl::source(kernel)?.text.len()));
+    let names: Vec<String> = kernels.iter().map(name).collect::<Result<_, Error>>()?;
+    Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Option<Asked> {

@@ -11,7 +11,7 @@ use support::problems;
 use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::error::Error;
 use winoconv::kernel::{Access, KernelSpec, Reading};
-use winoconv::plan::{Algorithm, Reason, Slot, Verdict};
+use winoconv::plan::{Algorithm, Reason, Slot, Verdict, register_limit};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Conv, Plan, Preferences, Problem, Tolerance};
 
@@ -150,6 +150,13 @@ fn a_plan_prints_every_candidate_with_its_verdict() {
         let line = line.unwrap_or_else(|| panic!("{algorithm} is not in\n{text}"));
         assert!(line.contains(&candidate.verdict.to_string()), "the verdict on {algorithm} is not in: {line}");
     }
+    for step in &plan.steps {
+        let mut after = text.lines().skip_while(|line| !line.contains(&step.to_string())).skip(1);
+        let work = after.next().unwrap_or_default();
+        for what in ["flop, ", " through storage", &format!(" {} registers", step.kernel.registers())] {
+            assert!(work.contains(what), "{what} of {} is not in: {work}", step.kernel);
+        }
+    }
     let chosen = plan.candidates.iter().filter(|c| c.verdict == Verdict::Chosen);
     assert_eq!(chosen.map(|c| c.algorithm).collect::<Vec<_>>(), [plan.algorithm], "one is chosen, and it is the plan");
 }
@@ -274,6 +281,26 @@ fn enormous_channel_counts_are_refused_or_planned_but_never_panic() {
             assert_respects(&plan);
         }
     }
+}
+
+#[test]
+fn a_blocking_that_spills_is_not_chosen_and_runs_where_it_is_forced() {
+    let caps = profiles().into_iter().find(|caps| caps.kind == DeviceKind::DiscreteGpu).expect("a discrete GPU");
+    let problem = problem(Conv::new(64, 64, [3, 3]).padding(1), [32, 64, 56, 56]);
+    let mixed = Nested { rows: F::new(4, 3), cols: F::new(2, 3) };
+    let preferences = any().algorithm(Algorithm::Fused(mixed));
+    let plan = |preferences| Plan::new(&problem, &caps, preferences).unwrap_or_else(|error| panic!("{error}"));
+    let spills = |plan: &Plan| {
+        let kernel = plan.kernels()[0];
+        kernel.registers() > register_limit(caps.kind, kernel.workgroup_size()).expect("known for this kind")
+    };
+    let chosen = plan(&preferences);
+    let forced = plan(&preferences.fused_blocking("64x32x8_8x8_2".parse().expect("a blocking")));
+    assert!(!spills(&chosen), "{chosen}");
+    assert!(spills(&forced), "{forced}");
+    // Its registers alone are held against it.
+    let estimate = |plan: &Plan| plan.candidates[0].estimate_ns.expect("an estimate");
+    assert!(estimate(&forced) < estimate(&chosen), "{forced}{chosen}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `direct`: the sum as it stands, for any stride, dilation, groups and size; the baseline that every plan must beat.
 
+use super::cost::{Counts, Part, Region, Share, Turns};
 use super::{Binding, Constant, Epilogue, KernelSpec};
 use crate::shape::Problem;
 
@@ -42,5 +43,21 @@ impl Direct {
 
     pub(super) fn constants(&self) -> Vec<Constant> {
         vec![("FILTERS", self.filters)]
+    }
+
+    pub(super) fn regions(&self) -> Vec<Region> {
+        let filters = self.filters as usize;
+        let share = |counts, turns| [Share { counts, invocations: Self::WORKGROUP, turns }];
+        // Every filter's weight of one tap, and the element of the input that they share.
+        let tap = Counts::load(1 + filters, 1) + Counts::sums(filters);
+        vec![
+            Region::new(Part::Once, share(self.epilogue.counts() * filters as u64, Turns::Fixed(1))),
+            Region::new(Part::Turn, share(tap, Turns::Weights)),
+        ]
+    }
+
+    /// Sums, and which filters they are of.
+    pub(super) const fn values(&self) -> usize {
+        2 * self.filters as usize
     }
 }

@@ -1,6 +1,7 @@
 //! The end of every kernel that writes the output: bias and activation.
 
 use super::Binding;
+use super::cost::Counts;
 use crate::activation::Activation;
 use crate::shape::Conv;
 
@@ -33,6 +34,24 @@ impl Epilogue {
         let bias = self.bias.then_some(Binding::read(Self::BIAS, "bias"));
         let slopes = self.has_slopes().then_some(Binding::read(Self::SLOPES, "slopes"));
         bias.into_iter().chain(slopes)
+    }
+
+    /// What an output takes before it is written, and its store.
+    pub(super) fn counts(self) -> Counts {
+        // Multiply-adds and other operations of shaders/part/activation_*.wgsl.
+        let (multiply_adds, operations) = match self.activation {
+            "relu" | "leaky_relu" | "prelu" | "clamp" => (0, 1),
+            "tanh" => (0, 2),
+            "sigmoid" | "silu" => (0, 4),
+            "gelu" => (5, 11),
+            "gelu_tanh" => (1, 8),
+            _ => (0, 0),
+        };
+        let operands = usize::from(self.bias) + usize::from(self.has_slopes());
+        Counts::sums(multiply_adds)
+            + Counts::arithmetic(operations + usize::from(self.bias))
+            + Counts::load(operands, 1)
+            + Counts::store(1, 1)
     }
 
     /// The end of a variant's name: nothing, `_bias`, `_relu`, `_bias_relu`, ...

@@ -1,8 +1,10 @@
 //! Kernels as data: which kernel, with which constants, needing what. No text and no device here: `wgsl` writes
 //! a spec, `cpu` runs it, and both take names, bindings and parameters from this floor.
 
+mod cost;
 mod direct;
 mod epilogue;
+mod fused_cost;
 mod params;
 mod variants;
 mod winograd_filter;
@@ -14,6 +16,7 @@ mod winograd_output;
 
 use std::fmt;
 
+pub use cost::{Accesses, Cost, Counts, Part, Region, Share, Traffic, Turns};
 pub use direct::Direct;
 pub use epilogue::Epilogue;
 pub use params::{DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams, OutputParams, Params};

@@ -1,7 +1,8 @@
 //! `winograd_filter`: U = G g G^T, once for each set of weights.
 
+use super::cost::{Counts, Part, Region, Share, Turns};
 use super::{Binding, Constant, KernelSpec};
-use crate::winograd::Nested;
+use crate::winograd::{Nested, WinogradError};
 
 /// One invocation transforms the filter of one input channel and one output channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,5 +36,21 @@ impl WinogradFilter {
             ("POINTS_H", super::word(rows.products())),
             ("POINTS_W", super::word(cols.products())),
         ]
+    }
+
+    pub(super) fn regions(&self) -> Result<Vec<Region>, WinogradError> {
+        let Nested { rows, cols } = self.algorithm;
+        let (down, across) = (rows.programs()?, cols.programs()?);
+        let counts = Counts::load(self.algorithm.weights(), 1)
+            + Counts::both_ways(&down.filter, cols.r().into(), &across.filter)
+            + Counts::store(self.algorithm.products(), 1);
+        let share = Share { counts, invocations: Self::WORKGROUP, turns: Turns::Fixed(1) };
+        Ok(vec![Region::new(Part::Once, [share])])
+    }
+
+    /// The half-transformed filter, and a row of points.
+    pub(super) fn values(&self) -> usize {
+        let Nested { rows, cols } = self.algorithm;
+        rows.products() * usize::from(cols.r()) + cols.products()
     }
 }

@@ -50,7 +50,8 @@ impl FusedBlocking {
 
     /// All blockings that are tried, largest first. Which of them a transform can have depends on its points: those
     /// that fit into 16 KiB and 256 invocations stand at the end.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
+        Self::new([64, 32, 8], [8, 8], 2),
         Self::new([64, 16, 16], [8, 8], 4),
         Self::new([64, 8, 16], [8, 8], 4),
         Self::new([32, 16, 16], [8, 8], 4),

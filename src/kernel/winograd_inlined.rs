@@ -2,6 +2,7 @@
 //! into it wherever an element of M stands: the program of an investigation that took it for the only way to make
 //! Winograd one kernel. Faithful to its faults; reached by name alone, never chosen.
 
+use super::cost::{Counts, Part, Region, Share, Turns};
 use super::{Binding, Constant, Epilogue, KernelSpec};
 use crate::winograd::{Matrix, Nested, WinogradError};
 
@@ -81,6 +82,33 @@ impl WinogradInlined {
 
     pub(super) fn constants(&self) -> Vec<Constant> {
         vec![("OUT_H", self.algorithm.rows.m().into()), ("OUT_W", self.algorithm.cols.m().into())]
+    }
+
+    /// A region for each of its loops.
+    pub(super) fn regions(&self) -> Result<Vec<Region>, WinogradError> {
+        let kronecker = self.kronecker()?;
+        let share = |counts, turns| [Share { counts, invocations: Self::WORKGROUP, turns }];
+        // U times V, added to a sum.
+        let product = Counts::load(2, 1) + Counts::arithmetic(2);
+        let mut once = Counts::default();
+        let mut loops = Vec::new();
+        for row in kronecker.iter_rows() {
+            let terms = row.iter().filter(|a| !a.is_zero()).count();
+            let factors = Counts::arithmetic(row.iter().filter(|a| !a.is_zero() && !a.is_unit()).count());
+            once += self.epilogue.counts();
+            match self.reading {
+                Reading::PerOutput => loops.push(product * terms as u64 + factors),
+                Reading::PerNonzero => {
+                    once += Counts::arithmetic(terms) + factors;
+                    loops.extend(std::iter::repeat_n(product, terms));
+                }
+            }
+        }
+        let turn = |counts| Region::new(Part::Turn, share(counts, Turns::Channels(1)));
+        Ok([Region::new(Part::Once, share(once, Turns::Fixed(1)))]
+            .into_iter()
+            .chain(loops.into_iter().map(turn))
+            .collect())
     }
 }
 

@@ -1,7 +1,8 @@
 //! `winograd_input`: V = B^T d B for each input tile.
 
+use super::cost::{Counts, Part, Region, Share, Turns};
 use super::{Binding, Constant, KernelSpec, word};
-use crate::winograd::Nested;
+use crate::winograd::{Nested, WinogradError};
 
 /// One workgroup transforms [`WinogradInput::tiles`] tiles of one channel: first all columns of all tiles, then,
 /// through workgroup memory, all rows. So an invocation holds one row or column, never a tile.
@@ -54,6 +55,27 @@ impl WinogradInput {
             ("POINTS_H", word(rows.products())),
             ("POINTS_W", word(cols.products())),
         ]
+    }
+
+    pub(super) fn regions(&self) -> Result<Vec<Region>, WinogradError> {
+        let Nested { rows, cols } = self.algorithm;
+        let column =
+            Counts::load(rows.span(), 1) + Counts::program(&rows.programs()?.input) + Counts::write(rows.products(), 1);
+        let row =
+            Counts::read(cols.span(), 1) + Counts::program(&cols.programs()?.input) + Counts::store(cols.products(), 1);
+        let share = |counts, invocations| Share { counts, invocations, turns: Turns::Fixed(1) };
+        let shares = [
+            share(column, self.tiles() * word(cols.span())),
+            share(Counts::barriers(1), self.workgroup_size()),
+            share(row, self.tiles() * word(rows.products())),
+        ];
+        Ok(vec![Region::new(Part::Once, shares)])
+    }
+
+    /// A column or row, before and after its transform.
+    pub(super) fn values(&self) -> usize {
+        let Nested { rows, cols } = self.algorithm;
+        (rows.span() + rows.products()).max(cols.span() + cols.products())
     }
 }
 

@@ -1,6 +1,7 @@
 //! `winograd_multiply`: M = U^T V, one matrix product for each point and group, blocked for registers and
 //! workgroup memory.
 
+use super::cost::{Counts, Part, Region, Share, Turns};
 use super::{Binding, Constant, KernelSpec, MAX_ACCUMULATORS};
 
 /// How the product is cut: a workgroup computes `filters x tiles` of M, taking `channels` at a step through
@@ -56,6 +57,12 @@ impl Blocking {
         self.channels * self.tiles / 4 / self.threads()
     }
 
+    /// Sums, the vectors of the next step, and those of a channel.
+    pub(super) const fn values(&self) -> usize {
+        let fetched = 4 * (self.fetch_u() + self.fetch_v());
+        (self.filters_each * self.tiles_each + fetched + self.filters_each + self.tiles_each) as usize
+    }
+
     /// Whether the numbers divide as the kernel needs it.
     pub const fn is_legal(&self) -> bool {
         self.filters_each.is_multiple_of(4)
@@ -100,6 +107,20 @@ impl WinogradMultiply {
             ("EACH_T", b.tiles_each),
             ("FETCH_U", b.fetch_u()),
             ("FETCH_V", b.fetch_v()),
+        ]
+    }
+
+    pub(super) fn regions(&self) -> Vec<Region> {
+        let b = self.blocking;
+        let (each_k, each_t, channels) = (b.filters_each as usize, b.tiles_each as usize, u64::from(b.channels));
+        let fetched = (b.fetch_u() + b.fetch_v()) as usize;
+        let staged = Counts::load(fetched, 4) + Counts::write(fetched, 4) + Counts::barriers(1);
+        let multiplied = (Counts::read((each_k + each_t) / 4, 4) + Counts::sums(each_k * each_t)) * channels;
+        let share = |counts, turns| [Share { counts, invocations: b.threads(), turns }];
+        let once = staged + multiplied + Counts::store(each_k * each_t / 4, 4);
+        vec![
+            Region::new(Part::Once, share(once, Turns::Fixed(1))),
+            Region::new(Part::Turn, share(staged + multiplied, Turns::ChannelsButOne(b.channels))),
         ]
     }
 }

@@ -1,8 +1,9 @@
 //! `winograd_output`: Y = A^T M A for each tile, then bias and activation.
 
+use super::cost::{Counts, Part, Region, Share, Turns};
 use super::winograd_input::{padded, tiles_per_workgroup};
 use super::{Binding, Constant, Epilogue, KernelSpec, word};
-use crate::winograd::Nested;
+use crate::winograd::{Nested, WinogradError};
 
 /// One workgroup transforms [`WinogradOutput::tiles`] tiles of one filter, columns first, as the input transform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,5 +56,28 @@ impl WinogradOutput {
             ("POINTS_H", word(rows.products())),
             ("POINTS_W", word(cols.products())),
         ]
+    }
+
+    pub(super) fn regions(&self) -> Result<Vec<Region>, WinogradError> {
+        let Nested { rows, cols } = self.algorithm;
+        let (out_h, out_w) = (usize::from(rows.m()), usize::from(cols.m()));
+        let column =
+            Counts::load(rows.products(), 1) + Counts::program(&rows.programs()?.output) + Counts::write(out_h, 1);
+        let row = Counts::read(cols.products(), 1)
+            + Counts::program(&cols.programs()?.output)
+            + self.epilogue.counts() * out_w as u64;
+        let share = |counts, invocations| Share { counts, invocations, turns: Turns::Fixed(1) };
+        let shares = [
+            share(column, self.tiles() * word(cols.products())),
+            share(Counts::barriers(1), self.workgroup_size()),
+            share(row, self.tiles() * word(out_h)),
+        ];
+        Ok(vec![Region::new(Part::Once, shares)])
+    }
+
+    /// A column or row, before and after its transform.
+    pub(super) fn values(&self) -> usize {
+        let Nested { rows, cols } = self.algorithm;
+        (rows.products() + usize::from(rows.m())).max(cols.products() + usize::from(cols.m()))
     }
 }

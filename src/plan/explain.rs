@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Candidate, Plan, Step, Verdict};
+use super::{Candidate, Plan, Step, Verdict, register_limit};
+use crate::kernel::KernelSpec;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,6 +29,7 @@ impl fmt::Display for Plan {
         let per_chunk = self.kernels().len().max(1);
         for step in self.steps.iter().take(per_chunk) {
             writeln!(f, "    {step}")?;
+            self.work(&step.kernel, f)?;
         }
         if self.steps.len() > per_chunk {
             writeln!(f, "    ... {} dispatches in {} chunks", self.steps.len(), self.steps.len() / per_chunk)?;
@@ -37,6 +39,24 @@ impl fmt::Display for Plan {
             writeln!(f, "    {candidate}")?;
         }
         Ok(())
+    }
+}
+
+impl Plan {
+    /// A line with what a kernel does in a run, and what an invocation of it needs.
+    fn work(&self, kernel: &KernelSpec, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A plan's kernels have transforms.
+        let Ok(counts) = self.counts(kernel) else { return Ok(()) };
+        write!(f, "      {}, {} through storage", Flops(counts.flops()), Bytes(counts.storage.bytes()))?;
+        if counts.workgroup.bytes() > 0 {
+            let bytes = Bytes(counts.workgroup.bytes());
+            write!(f, ", {bytes} through workgroup memory, {} barriers", counts.barriers)?;
+        }
+        write!(f, ", needs about {} registers", kernel.registers())?;
+        match register_limit(self.caps.kind, kernel.workgroup_size()) {
+            Some(limit) => writeln!(f, " of {limit}"),
+            None => writeln!(f),
+        }
     }
 }
 
@@ -74,7 +94,23 @@ impl fmt::Display for Bytes {
         match bytes {
             0..1024 => write!(f, "{bytes} B"),
             1024..1_048_576 => write!(f, "{:.1} KiB", bytes as f64 / 1024.0),
-            _ => write!(f, "{:.1} MiB", bytes as f64 / 1_048_576.0),
+            1_048_576..1_073_741_824 => write!(f, "{:.1} MiB", bytes as f64 / 1_048_576.0),
+            _ => write!(f, "{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+        }
+    }
+}
+
+/// A number of floating-point operations, with the prefix that leaves it at least 1.
+struct Flops(u64);
+
+impl fmt::Display for Flops {
+    #[expect(clippy::cast_precision_loss, reason = "printed with two decimals")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(flops) = *self;
+        match flops {
+            0..1_000_000 => write!(f, "{flops} flop"),
+            1_000_000..1_000_000_000 => write!(f, "{:.2} Mflop", flops as f64 / 1e6),
+            _ => write!(f, "{:.2} Gflop", flops as f64 / 1e9),
         }
     }
 }

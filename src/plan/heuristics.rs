@@ -88,8 +88,28 @@ const HOST: Rates = Rates {
     cycle: 0.0,
 };
 
-/// Registers of a unit of a GPU.
-const REGISTERS: f64 = 65536.0;
+/// Registers of a unit of a GPU, a quarter for each of its schedulers.
+const REGISTERS: u32 = 65536;
+
+/// The most registers that an invocation can have in a workgroup of so many: the bundles of 32 that fall to one
+/// scheduler share its registers, in steps of 8 and up to 255, as on an H100. Of other kinds of device nothing is
+/// known that would rule a kernel out: Apple's GPUs keep all their invocations with 128 an invocation, and run fewer at
+/// once with more.
+pub fn register_limit(kind: DeviceKind, invocations: u32) -> Option<u32> {
+    let bundles = invocations.div_ceil(32).div_ceil(fused::SCHEDULERS).max(1);
+    match kind {
+        DeviceKind::DiscreteGpu => Some((REGISTERS / fused::SCHEDULERS / (32 * bundles) / 8 * 8).min(255)),
+        _ => None,
+    }
+}
+
+/// Whether an invocation needs more registers than it can have, so that some of them go to memory and back. The need is
+/// of what must be there at the same time, so nothing is allowed above it; and what spills a little, since the compiler
+/// wants more than it needs, loses little: F(2,3) with 64x32x16, 8x8, at 128 registers spilled 8.
+fn spills(kernel: &WinogradFused, kind: DeviceKind) -> bool {
+    let spec = kernel.spec();
+    register_limit(kind, spec.workgroup_size()).is_some_and(|limit| spec.registers() > limit)
+}
 
 /// Work of the fused kernels beside the multiply-adds, in the time of one, and what a workgroup waits for, in cycles.
 /// Fitted to 164 runs on the H100 (2026-11-23, twelve layers): 11% off on average where it matters, near the fastest; what
@@ -112,7 +132,7 @@ mod fused {
     /// Cycles of a round of the exchange.
     pub(super) const ROUND: f64 = 1500.0;
     /// Schedulers of a unit, to which bundles of 32 invocations fall one by one.
-    pub(super) const SCHEDULERS: f64 = 4.0;
+    pub(super) const SCHEDULERS: u32 = 4;
 }
 
 const fn rates(kind: DeviceKind) -> &'static Rates {
@@ -146,7 +166,8 @@ pub(super) fn blocking(filters: usize, tiles: usize, batches: usize, caps: &Caps
     best.map_or(Blocking::ALL[0], |(_, blocking)| blocking)
 }
 
-/// The blocking of a fused kernel: of those that the device can run, the one with the least estimate.
+/// The blocking of a fused kernel: of those that the device can run, the one with the least estimate; one that spills
+/// only where all do.
 ///
 /// # Errors
 /// The bound that the smallest blocking exceeds.
@@ -165,7 +186,8 @@ pub(super) fn fused_blocking(
     let legal = FusedBlocking::ALL
         .into_iter()
         .filter(|&b| kernel(b).is_legal() && kernel(b).spec().check(&caps.limits).is_ok());
-    match legal.min_by(|a, b| cost(a).total_cmp(&cost(b))) {
+    let spilling = |b: &FusedBlocking| spills(&kernel(*b), caps.kind);
+    match legal.min_by(|a, b| spilling(a).cmp(&spilling(b)).then_with(|| cost(a).total_cmp(&cost(b)))) {
         Some(best) => Ok(best),
         None => {
             let [.., smallest] = FusedBlocking::ALL;
@@ -183,7 +205,7 @@ fn fused_seconds(kernel: &WinogradFused, blocks: f64, channels: usize, rates: &R
     let size = kernel.spec().workgroup_size();
     let [registers, per_sum] = fused::REGISTERS;
     let registers = registers + per_sum * f64::from(b.filters_each * b.tiles_each);
-    let resident = (REGISTERS / registers / f64::from(size)).floor().max(1.0);
+    let resident = (f64::from(REGISTERS) / registers / f64::from(size)).floor().max(1.0);
     let held = (blocks / rates.units).ceil().min(resident);
 
     let multiplied = count(channels.next_multiple_of(kernel.step() as usize));
@@ -195,7 +217,8 @@ fn fused_seconds(kernel: &WinogradFused, blocks: f64, channels: usize, rates: &R
     };
     // A scheduler that has one bundle more than the others has the say.
     let bundles = f64::from(size.div_ceil(32)) * held;
-    let uneven = (bundles / fused::SCHEDULERS).ceil() * fused::SCHEDULERS / bundles;
+    let schedulers = f64::from(fused::SCHEDULERS);
+    let uneven = (bundles / schedulers).ceil() * schedulers / bundles;
     let work = multiplied * uneven * points * filters * tiles
         + count(channels) * (transformed * fused::INPUT + read * 4.0 * fused::BYTE)
         + outputs * filters * tiles * fused::OUTPUT

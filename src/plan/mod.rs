@@ -11,14 +11,15 @@ mod winograd_steps;
 
 pub use algorithm::Algorithm;
 pub use candidates::{Candidate, Reason, Verdict};
+pub use heuristics::register_limit;
 pub use preferences::{Preferences, Tolerance};
 
 use crate::caps::Caps;
-use crate::error::{NoPlan, Result};
-use crate::kernel::KernelSpec;
+use crate::error::{Error, NoPlan, Result};
+use crate::kernel::{Counts, KernelSpec};
 use crate::layout::Planes;
 use crate::shape::{Conv, Problem};
-use crate::winograd::{self, Nested};
+use crate::winograd::{self, Nested, WinogradError};
 
 /// An operand of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -162,6 +163,18 @@ impl Plan {
             }
         }
         kernels
+    }
+
+    /// What a kernel does in a run, over all its dispatches, as if every workgroup were full and inside the image:
+    /// counted, not measured. Barriers are those of one workgroup in each dispatch.
+    ///
+    /// # Errors
+    /// If the kernel's algorithm has no transforms.
+    pub fn counts(&self, kernel: &KernelSpec) -> Result<Counts> {
+        let failed = |error: WinogradError| Error::Kernel { kernel: kernel.name(), message: error.to_string() };
+        let one = kernel.cost().map_err(failed)?.of_workgroup(&self.problem.conv);
+        let dispatches = self.steps.iter().filter(|step| step.kernel == *kernel);
+        Ok(dispatches.map(|step| Counts { barriers: one.barriers, ..one * steps::workgroups(step) }).sum())
     }
 
     /// Expected relative L2 error on normally distributed data.

@@ -2,6 +2,7 @@
 //! the kernel's own file, in this order. The text is a pure function of the spec.
 
 pub mod check;
+pub mod count;
 mod fused;
 mod head;
 mod inlined;

@@ -61,7 +61,7 @@ fn an_excused_kernel_needs_it_and_is_excused_from_nothing_else() {
     only(&findings(&inlined(), "var y0 = 0.0f;", "var y0 = array(0.0f, 1.0f)[k % 2u];"), "register_index");
     // Its loops are as long as those of any other kernel may be.
     let term = "u[(0u * params.c + c_first + c) * params.k_stride + k_row]";
-    only(&findings(&inlined(), term, &vec![term; 600].join(" * ")), "body_size");
+    only(&findings(&inlined(), term, &vec![term; 120].join(" * ")), "body_size");
 }
 
 #[test]

@@ -1,0 +1,113 @@
+//! What the fused kernels do: the channel loop of each [`Fusion`], and the exchange of products that all of them end
+//! with.
+
+use super::cost::{Counts, Part, Region, Share, Turns};
+use super::{Fusion, WinogradFused, word};
+use crate::winograd::{Nested, WinogradError};
+
+impl WinogradFused {
+    /// Which part, and who does what in it how often.
+    pub(super) fn regions(&self) -> Result<Vec<Region>, WinogradError> {
+        let mut regions = match self.fusion {
+            Fusion::Output => self.sum_fetched(),
+            Fusion::Input | Fusion::Filter => self.transform_and_sum()?,
+        };
+        regions.extend(self.exchange()?);
+        Ok(regions)
+    }
+
+    /// What every invocation does.
+    fn all(&self, counts: Counts, turns: Turns) -> Share {
+        Share { counts, invocations: self.workgroup_size(), turns }
+    }
+
+    /// The vectors of U of one channel, and the multiply-adds.
+    fn factors_and_sums(&self) -> (Counts, Counts) {
+        let (each_k, each_t) = (self.blocking.filters_each as usize, self.blocking.tiles_each as usize);
+        let u = match self.fusion {
+            Fusion::Output | Fusion::Input => Counts::load(each_k / 4, 4),
+            Fusion::Filter => Counts::read(each_k / 4, 4),
+        };
+        (u, Counts::sums(each_k * each_t))
+    }
+
+    /// [`Fusion::Output`]: U and V from memory, a turn ahead. Past the last channel V is not read.
+    fn sum_fetched(&self) -> Vec<Region> {
+        let step = u64::from(self.step());
+        let (u, sums) = self.factors_and_sums();
+        let v = Counts::load(self.blocking.tiles_each as usize / 4, 4);
+        let turns = [
+            self.all((u + sums) * step, Turns::Channels(self.step())),
+            self.all(v * step, Turns::ChannelsButOne(self.step())),
+        ];
+        vec![Region::new(Part::Once, [self.all((u + v) * step, Turns::Fixed(1))]), Region::new(Part::Turn, turns)]
+    }
+
+    /// [`Fusion::Input`]: V through workgroup memory, its tiles a phase ahead; U from memory as it is used.
+    /// [`Fusion::Filter`]: U through workgroup memory too.
+    fn transform_and_sum(&self) -> Result<Vec<Region>, WinogradError> {
+        let Nested { rows, cols } = self.algorithm;
+        let (down, across) = (rows.programs()?, cols.programs()?);
+        let tiles = self.channels() * self.blocking.tiles;
+        let of_tiles = |counts, turns| Share { counts, invocations: tiles, turns };
+        let fetch = Counts::load(self.algorithm.inputs(), 1);
+        let put =
+            Counts::both_ways(&down.input, cols.span(), &across.input) + Counts::write(self.algorithm.products(), 1);
+        let (u, sums) = self.factors_and_sums();
+        let v = Counts::read(self.blocking.tiles_each as usize / 4, 4);
+        let phases = Turns::Channels(self.channels());
+        let phase = [
+            of_tiles(put, phases),
+            of_tiles(fetch, Turns::ChannelsButOne(self.channels())),
+            self.all(Counts::barriers(2), phases),
+        ];
+        let turn = (u + v + sums) * u64::from(self.step());
+        let mut regions =
+            vec![Region::new(Part::Once, [of_tiles(fetch, Turns::Fixed(1))]), Region::new(Part::Phase, phase)];
+        if self.fusion == Fusion::Filter {
+            let filter = Counts::load(self.algorithm.weights(), 1)
+                + Counts::both_ways(&down.filter, cols.r().into(), &across.filter)
+                + Counts::write(self.algorithm.products(), 1);
+            let filters = self.channels() * self.blocking.filters;
+            regions.push(Region::new(Part::Filter, [Share { counts: filter, invocations: filters, turns: phases }]));
+        }
+        regions.push(Region::new(Part::Turn, [self.all(turn, Turns::Channels(self.step()))]));
+        Ok(regions)
+    }
+
+    /// The exchange of products, and the outputs.
+    fn exchange(&self) -> Result<[Region; 3], WinogradError> {
+        let Nested { rows, cols } = self.algorithm;
+        let (down, across) = (rows.programs()?, cols.programs()?);
+        let b = self.blocking;
+        let rounds = b.filters_each / b.round;
+        let (out_h, out_w) = (u32::from(rows.m()), usize::from(cols.m()));
+        let put = Counts::write((b.round * b.tiles_each / 4) as usize, 4) + Counts::barriers(2);
+        let tile = Counts::read(self.algorithm.products(), 1)
+            + Counts::both_ways(&down.output, cols.products(), &across.output)
+            + Counts::write(self.algorithm.outputs(), 1);
+        let row = (Counts::read(1, 1) + self.epilogue.counts()) * out_w as u64;
+        // Of a round: an invocation may have several of them, or none.
+        let tiles = b.round * (b.filters / b.filters_each) * b.tiles;
+        let of_tiles = |counts, turns| Share { counts, invocations: tiles, turns: Turns::Fixed(turns) };
+        Ok([
+            Region::new(Part::Round, [self.all(put, Turns::Fixed(rounds))]),
+            Region::new(Part::Line, [of_tiles(tile, rounds)]),
+            Region::new(Part::Row, [of_tiles(row, rounds * out_h)]),
+        ])
+    }
+
+    /// Values that must be there at the same time: while it multiplies, the sums, a channel's vectors, and what is on
+    /// its way from memory; in the first round of the exchange, the sums of the others and a tile's products.
+    pub(super) fn values(&self) -> usize {
+        let b = self.blocking;
+        let vectors = b.filters_each + b.tiles_each;
+        let sums = b.filters_each * b.tiles_each;
+        let on_its_way = match self.fusion {
+            Fusion::Output => self.step() * vectors,
+            Fusion::Input | Fusion::Filter => word(self.algorithm.inputs()),
+        };
+        let exchange = sums - b.round * b.tiles_each + word(self.algorithm.products());
+        (sums + vectors + on_its_way).max(exchange) as usize
+    }
+}

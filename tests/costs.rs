@@ -1,0 +1,138 @@
+//! What kernels say of themselves without being written: counts of work against naga's module of each text, and the
+//! estimate of registers against those that an H100's compiler took.
+
+use winoconv::Algorithm;
+use winoconv::Conv;
+use winoconv::caps::DeviceKind;
+use winoconv::caps::Limits;
+use winoconv::kernel::{Counts, Epilogue, Fusion, KernelSpec, Part, WinogradFused};
+use winoconv::plan::register_limit;
+use winoconv::wgsl::{check, count};
+
+#[test]
+fn counts_are_those_of_the_text() {
+    for spec in KernelSpec::all() {
+        let checked = check(&spec, &Limits::LARGEST).unwrap_or_else(|error| panic!("{error}"));
+        let cost = spec.cost().unwrap_or_else(|error| panic!("{spec}: {error}"));
+        let entries = count::entry_points(&checked);
+        let [entry] = entries.as_slice() else { panic!("{spec}: {} entry points", entries.len()) };
+        // Loops over integers alone are no regions.
+        let counts = entry.walk().into_iter().map(|body| body.counts).filter(|counts| *counts != Counts::default());
+        let found: Vec<Counts> = counts.collect();
+        assert_eq!(found.len(), cost.regions.len(), "{spec}: loops that count something, in the text and by the spec");
+        for (found, region) in found.iter().zip(&cost.regions) {
+            assert_eq!(
+                *found,
+                region.counts(),
+                "{spec}, {:?}: in the text (left) and by the spec (right)",
+                region.part
+            );
+        }
+    }
+}
+
+/// Who does how much how often is in no text: but a workgroup's sums and outputs are known.
+#[test]
+fn a_workgroup_does_the_work_of_its_block() {
+    let conv = Conv::new(48, 64, [3, 3]).groups(2);
+    let channels = 24;
+    for spec in KernelSpec::all() {
+        let cost = spec.cost().unwrap_or_else(|error| panic!("{spec}: {error}"));
+        let all = cost.of_workgroup(&conv);
+        // Values written, and multiply-adds but those of transforms and activations.
+        let (stores, sums) = match &spec {
+            KernelSpec::Direct(kernel) => (64 * kernel.filters, 64 * kernel.filters * channels * 9),
+            KernelSpec::WinogradFilter(kernel) => (64 * kernel.algorithm.products() as u32, 0),
+            KernelSpec::WinogradInput(kernel) => (kernel.tiles() * kernel.algorithm.products() as u32, 0),
+            KernelSpec::WinogradOutput(kernel) => (kernel.tiles() * kernel.algorithm.outputs() as u32, 0),
+            KernelSpec::WinogradMultiply(kernel) => {
+                let b = kernel.blocking;
+                (b.filters * b.tiles, b.filters * b.tiles * channels.next_multiple_of(b.channels))
+            }
+            KernelSpec::WinogradFused(kernel) => {
+                let block = kernel.blocking.filters * kernel.blocking.tiles;
+                let sums = block * kernel.algorithm.products() as u32 * channels.next_multiple_of(kernel.step());
+                (block * kernel.algorithm.outputs() as u32, sums)
+            }
+            KernelSpec::WinogradInlined(kernel) => (64 * kernel.algorithm.outputs() as u32, 0),
+            other => panic!("{other} is new to this test"),
+        };
+        assert_eq!(all.storage.stores.bytes, 4 * u64::from(stores), "{spec}: bytes written");
+        let turns = cost.regions.iter().filter(|region| region.part == Part::Turn).flat_map(|region| &region.shares);
+        let turns: u64 =
+            turns.map(|share| share.counts.multiply_adds * u64::from(share.invocations) * share.turns.of(&conv)).sum();
+        let once = if matches!(spec, KernelSpec::WinogradMultiply(_)) { all.multiply_adds - turns } else { 0 };
+        assert_eq!(turns + once, u64::from(sums), "{spec}: multiply-adds of the sum over channels");
+        if let KernelSpec::WinogradFused(kernel) = &spec
+            && kernel.fusion != Fusion::Output
+        {
+            // U once for each row of invocations, or each filter once; and each tile once.
+            let b = kernel.blocking;
+            let vectors = kernel.algorithm.products() as u32 * b.filters * (b.tiles / b.tiles_each);
+            let u = match kernel.fusion {
+                Fusion::Filter => {
+                    b.filters * kernel.algorithm.weights() as u32 * channels.next_multiple_of(kernel.channels())
+                }
+                _ => vectors * channels.next_multiple_of(kernel.step()),
+            };
+            let tiles = b.tiles * kernel.algorithm.inputs() as u32 * channels.next_multiple_of(kernel.channels());
+            let operands = all.storage.loads.bytes - epilogue_bytes(kernel);
+            assert_eq!(operands, 4 * u64::from(u + tiles), "{spec}: bytes read");
+        }
+    }
+}
+
+/// Bias and slopes, read for each output.
+fn epilogue_bytes(kernel: &WinogradFused) -> u64 {
+    let operands = u64::from(kernel.epilogue.bias) + u64::from(kernel.epilogue.has_slopes());
+    4 * operands * u64::from(kernel.blocking.filters * kernel.blocking.tiles) * kernel.algorithm.outputs() as u64
+}
+
+/// A fused kernel with the input transform, of the transform and the blocking with these names.
+fn fused(algorithm: &str, blocking: &str) -> WinogradFused {
+    let algorithm: Algorithm = format!("fused:{algorithm}").parse().unwrap_or_else(|error| panic!("{error}"));
+    WinogradFused {
+        algorithm: algorithm.transform().expect("a Winograd algorithm"),
+        fusion: Fusion::Input,
+        blocking: blocking.parse().unwrap_or_else(|error| panic!("{error}")),
+        epilogue: Epilogue { bias: false, activation: "none" },
+    }
+}
+
+/// Whether the planner holds that a kernel spills on devices like the H100.
+fn spills(kernel: WinogradFused) -> bool {
+    let spec = kernel.spec();
+    spec.registers() > register_limit(DeviceKind::DiscreteGpu, spec.workgroup_size()).expect("known for this kind")
+}
+
+#[test]
+fn spilling_kernels_are_those_that_spilled() {
+    let mut spilling = 0;
+    let measured = include_str!("data/registers_h100.txt").lines().filter(|line| !line.starts_with('#'));
+    for line in measured {
+        let [name, registers, spilled] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let [registers, spilled]: [u32; 2] = [registers, spilled].map(|n| n.parse().expect("a number"));
+        let (algorithm, blocking) = name
+            .strip_prefix("winograd_fused_")
+            .and_then(|rest| rest.split_once("_f32_"))
+            .expect("a fused kernel's name");
+        let kernel = fused(algorithm, blocking);
+        assert_eq!(kernel.spec().name(), name);
+        let limit = register_limit(DeviceKind::DiscreteGpu, kernel.spec().workgroup_size()).expect("known");
+        assert!(registers <= limit, "{line}: at most {limit} registers");
+        match spilled {
+            // Those that did not spill had what they cannot do without.
+            0 => assert!(kernel.spec().registers() <= registers, "{line}: estimate {}", kernel.spec().registers()),
+            1..=16 => assert!(!spills(kernel), "{line}: nothing lost, yet called spilling"),
+            // Some waste, of no consequence: either answer will do.
+            17..=64 => {}
+            _ => assert!(spills(kernel), "{line}: estimate {}", kernel.spec().registers()),
+        }
+        spilling += u32::from(spilled > 64);
+    }
+    assert!(spilling > 0, "no kernel of the table spills: it shows nothing");
+    // Of the same day, with channel steps of which no record was kept: 64 sums with F(4,3) at 576 invocations, 240 bytes.
+    for blocking in ["32x32x8_8x8_1", "64x16x8_8x8_1"] {
+        assert!(spills(fused("f4x3", blocking)), "{blocking}");
+    }
+}
