@@ -29,7 +29,8 @@
 //! | algorithm | kernels | for |
 //! |---|---|---|
 //! | [`plan::Algorithm::Direct`] | 1 | anything: any size, stride, dilation, groups |
-//! | [`plan::Algorithm::Fused`] | 1 | as below; small images and few channels, where each dispatch counts |
+//! | [`plan::Algorithm::Fused`] | 1 | as below; small images, and large ones with few channels |
+//! | [`plan::Algorithm::FusedFilter`] | 1 | the same with the weights as they are given: one dispatch in all |
 //! | [`plan::Algorithm::FusedOutput`] | 2 | as below; in between |
 //! | [`plan::Algorithm::Staged`] | 3 | stride 1, dilation 1: Winograd F(m, r); for 3 x 3 by default up to 4 times fewer multiplications |
 //!

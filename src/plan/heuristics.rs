@@ -131,6 +131,8 @@ mod fused {
     pub(super) const CHANNEL: f64 = 50.0;
     /// Cycles of a round of the exchange.
     pub(super) const ROUND: f64 = 1500.0;
+    /// `fused_output`, which reads V from memory, takes so much longer than this counts: 1.33 to 1.39 times on five layers.
+    pub(super) const FROM_MEMORY: f64 = 1.37;
     /// Schedulers of a unit, to which bundles of 32 invocations fall one by one.
     pub(super) const SCHEDULERS: u32 = 4;
 }
@@ -233,7 +235,8 @@ fn fused_seconds(kernel: &WinogradFused, blocks: f64, channels: usize, rates: &R
     let full = blocks / (rates.units * resident);
     // After a few rounds the units are out of step, and the last one is half full on average.
     let rounds = if full < 4.0 { full.ceil() } else { full + 0.5 };
-    rounds * (held * work / rates.issue + waits * rates.cycle / held)
+    let longer = if kernel.fusion == Fusion::Output { fused::FROM_MEMORY } else { 1.0 };
+    rounds * longer * (held * work / rates.issue + waits * rates.cycle / held)
 }
 
 /// The estimate of a run.

@@ -81,7 +81,9 @@ fn statements() -> String {
          - **Its later notes**: Metal compiles and runs it: {} lines of Metal and {} local values, beside {} and {} of its \
          plain convolution; {} µs, beside {} µs for each of the other kernels. The output transform repeats the reduce 16 \
          times in place of a buffer, and no memory of the workgroup is used.\n\n\
-         What was inlined is the multiply-reduce alone; the input and filter transforms stayed kernels of their own.\n",
+         By its text what was inlined is the multiply-reduce alone, and the input and filter transforms stayed kernels of\n\
+         their own; the piece of Metal that the notes print binds the image and the weights as they were given, so that\n\
+         kernel seems to have had those in it as well.\n",
         slower().fold(f64::INFINITY, f64::min),
         slower().fold(0.0, f64::max),
         old::REPORT_ERROR,
