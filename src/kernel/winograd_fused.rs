@@ -143,7 +143,8 @@ impl WinogradFused {
         products * self.blocking.threads_per_point()
     }
 
-    /// Floats of workgroup memory: V in the channel loop, and U where it is made here, or what the exchange of products needs, whichever is more.
+    /// Floats of workgroup memory: V in the channel loop, and U where it is made here, or what the exchange of products
+    /// needs, whichever is more.
     fn pool(&self) -> u32 {
         let b = self.blocking;
         let points = word(self.algorithm.products());
