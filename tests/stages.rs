@@ -8,6 +8,7 @@ use pollster::block_on;
 use support::data::{Case, Data};
 use support::gpus::on_gpus;
 use support::stage::{Stage, TransformBound, dot_bound};
+use winoconv::caps::{Caps, DeviceKind};
 use winoconv::cpu::{self, Operands};
 use winoconv::gpu::{self, Bound, Tensors};
 use winoconv::kernel::{
@@ -20,6 +21,9 @@ use winoconv::{Activation, Algorithm, Conv, Padding, Plan, Preferences, Toleranc
 
 /// What no stage may leave where it should write, and no padded column may spread from.
 const POISON: u32 = 0x7fc0_1234;
+
+/// The job that is there because its channels are multiplied in parts.
+const CHANNELS_IN_PARTS: &str = "channels in parts";
 
 struct Job {
     name: &'static str,
@@ -56,6 +60,8 @@ fn jobs() -> Vec<Job> {
         job("5 x 5", Conv::new(9, 4, [5, 5]).padding(2), 1, [11, 10], square(F::new(4, 5)), 1),
         job("many channels", three(37, 70), 1, [8, 12], square(F::new(2, 3)), 1),
         job("chunks with bias", three(3, 5).bias(true), 2, [11, 13], square(F::new(2, 3)), 3),
+        job(CHANNELS_IN_PARTS, three(150, 12).bias(true), 1, [7, 6], square(F::new(2, 3)), 1),
+        job("groups, channels in parts", three(300, 6).groups(2), 1, [7, 7], square(F::new(4, 3)), 1),
     ]
 }
 
@@ -129,11 +135,15 @@ fn compare_multiply(step: &Step, tiles: usize, [u, v]: [&[f32]; 2], [gpu, twin]:
     let words = [params.group_c, params.group_k, params.k_stride, params.t_stride];
     let [group_c, group_k, k_stride, t_stride] = words.map(|word| word as usize);
     let mut worst = 0.0;
-    for batch in 0..step.grid[2] as usize {
+    for product in 0..step.grid[2] as usize {
+        let (part, batch) = (product / params.batches as usize, product % params.batches as usize);
+        let first = part * params.part_c as usize;
+        let end = group_c.min(first + params.part_c as usize);
+        assert!(first < end, "{what}: part {part} has no channels");
         for (k, t) in (0..group_k).flat_map(|k| (0..tiles).map(move |t| (k, t))) {
             let row = |c| batch * group_c + c;
-            let terms = (0..group_c).map(|c| (u[row(c) * k_stride + k], v[row(c) * t_stride + t]));
-            let at = (batch * group_k + k) * t_stride + t;
+            let terms = (first..end).map(|c| (u[row(c) * k_stride + k], v[row(c) * t_stride + t]));
+            let at = (product * group_k + k) * t_stride + t;
             compare(&format!("{what}, M"), at, [gpu[at], twin[at]], dot_bound(terms), &mut worst);
         }
     }
@@ -151,11 +161,14 @@ fn compare_output(step: &Step, case: &Case, nested: Nested, m: &[f32], [gpu, twi
     let mut worst = 0.0;
     for (k, t) in (0..filters).flat_map(|k| (0..params.tiles as usize).map(move |t| (k, t))) {
         let [n, y, x] = grid.position(params.first as usize + t);
-        let products: Vec<f64> = (0..planes.points).map(|point| m[planes.index(point, k, t)].into()).collect();
+        // What is added up first, each part rounded once more.
+        let parts = || (0..params.parts as usize).map(|part| &m[part * planes.len()..]);
+        let products = |point| parts().map(|m| f64::from(m[planes.index(point, k, t)])).map(f64::abs).sum();
+        let products: Vec<f64> = (0..planes.points).map(products).collect();
         // ReLU and none enlarge no error; the bias is one more addition.
         let bias = case.bias.get(k).map_or(0.0, |&bias| f64::from(bias).abs());
         let with_bias = winoconv::winograd::error_bound::gamma(1) * bias;
-        for (i, bound) in bounds.of(&products, 1).into_iter().enumerate() {
+        for (i, bound) in bounds.of(&products, params.parts).into_iter().enumerate() {
             let (p, q) = (y * out_h + i / out_w, x * out_w + i % out_w);
             if p < problem.p && q < problem.q {
                 let at = ((n * filters + k) * problem.p + p) * problem.q + q;
@@ -172,10 +185,17 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
     let problem = job.conv.on(job.shape).unwrap_or_else(|error| failed(error));
     let case = Case::new(problem, Data::Normal, 7);
     let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(job.algorithm));
-    let plan = |preferences| Plan::new(&problem, context.caps(), &preferences).unwrap_or_else(|error| failed(error));
+    // A plan for a GPU, whatever this is: a processor has no use for channels in parts.
+    let caps = Caps { kind: DeviceKind::DiscreteGpu, ..context.caps().clone() };
+    let plan = |preferences| Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| failed(error));
     let limit = plan(preferences).workspace_bytes() / job.parts;
     let plan = plan(preferences.workspace_limit(limit));
     assert!(plan.steps.len() as u64 >= 3 * job.parts, "{what}: {} steps for {} parts", plan.steps.len(), job.parts);
+    let parts = |step: &Step| OutputParams::from_words(&step.params).parts;
+    assert!(
+        job.name != CHANNELS_IN_PARTS || plan.steps.last().is_some_and(|step| parts(step) > 1),
+        "{what}: not in parts"
+    );
 
     let poisoned = |len: usize| vec![f32::from_bits(POISON); len];
     let test = async {

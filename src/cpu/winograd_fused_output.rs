@@ -1,7 +1,7 @@
 //! Twin of `shaders/kernel/winograd_fused_output.wgsl`: the twins of the last two stages, one after the other.
 
 use super::{Finish, winograd_multiply, winograd_output};
-use crate::kernel::{FusedParams, MultiplyParams, OutputParams, WinogradFused, WinogradOutput};
+use crate::kernel::{FusedParams, MultiplyParams, OutputParams, WinogradFused, WinogradOutput, word};
 
 pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f32], dst: &mut [f32], f: Finish<'_>) {
     let points = spec.algorithm.products();
@@ -12,6 +12,8 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         group_k: params.group_k,
         k_stride: params.k_stride,
         t_stride: params.t_stride,
+        part_c: params.group_c,
+        batches: word(points * groups),
     };
     winograd_multiply::run(&multiply, points * groups, u, v, &mut m);
     let output = OutputParams {
@@ -23,6 +25,7 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         k: params.k,
         p: params.p,
         q: params.q,
+        parts: 1,
         dst_offset: params.dst_offset,
         bias_offset: params.bias_offset,
         slopes_offset: params.slopes_offset,

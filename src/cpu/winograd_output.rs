@@ -11,12 +11,16 @@ pub(super) fn run(spec: &WinogradOutput, params: &OutputParams, m: &[f32], dst: 
     let out_h = usize::from(spec.algorithm.rows.m());
     let out_w = usize::from(spec.algorithm.cols.m());
     let plane = k_size * t_stride;
+    let part = spec.algorithm.products() * plane;
     for k in 0..k_size {
         for first in (0..tiles).step_by(LANES) {
             let count = LANES.min(tiles - first);
             for (point, value) in transform.input().iter_mut().enumerate() {
                 let at = point * plane + k * t_stride + first;
                 value[..count].copy_from_slice(&m[at..at + count]);
+                for at in (1..params.parts as usize).map(|i| at + i * part) {
+                    value.iter_mut().zip(&m[at..at + count]).for_each(|(sum, m)| *sum += m);
+                }
             }
             transform.run();
             for lane in 0..count {

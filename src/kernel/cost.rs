@@ -194,6 +194,8 @@ pub enum Part {
     Line,
     /// A row of its outputs.
     Row,
+    /// The products of another part of the channels.
+    OtherPart,
 }
 
 /// How often a loop's body is walked.
@@ -205,6 +207,8 @@ pub enum Turns {
     Channels(u32),
     /// The same, but once less: what happens ahead of the next turn, or behind the one before.
     ChannelsButOne(u32),
+    /// Once for each part but the first of channels that were multiplied in parts: here, none.
+    OtherParts,
     /// Once for each weight of a filter.
     Weights,
 }
@@ -217,6 +221,7 @@ impl Turns {
             Self::Fixed(turns) => turns as u64,
             Self::Channels(step) => channels.div_ceil(step as usize) as u64,
             Self::ChannelsButOne(step) => channels.div_ceil(step as usize).saturating_sub(1) as u64,
+            Self::OtherParts => 0,
             Self::Weights => (channels * conv.kernel[0] * conv.kernel[1]) as u64,
         }
     }

@@ -24,7 +24,7 @@ pub use winograd_filter::WinogradFilter;
 pub use winograd_fused::{FusedBlocking, Fusion, WinogradFused};
 pub use winograd_inlined::{Reading, WinogradInlined};
 pub use winograd_input::WinogradInput;
-pub use winograd_multiply::{Blocking, WinogradMultiply};
+pub use winograd_multiply::{Blocking, MultiplyCut, WinogradMultiply};
 pub use winograd_output::WinogradOutput;
 
 use crate::caps::Limits;

@@ -138,7 +138,7 @@ params! {
 }
 
 params! {
-    /// Parameters of `winograd_multiply`: one matrix product for each point and group.
+    /// Parameters of `winograd_multiply`: one matrix product for each point and group, and for each part of the channels.
     MultiplyParams {
         /// Input channels of a group: the summed dimension.
         group_c: u32,
@@ -148,6 +148,10 @@ params! {
         k_stride: u32,
         /// The stride of V's and M's rows.
         t_stride: u32,
+        /// Channels of a part, of those that are summed apart.
+        part_c: u32,
+        /// Points and groups: the products of a part.
+        batches: u32,
     }
 }
 
@@ -170,6 +174,8 @@ params! {
         p: u32,
         /// Output width.
         q: u32,
+        /// Parts of the channels, each with products of its own: they are added up.
+        parts: u32,
         /// First element of the output.
         dst_offset: u32,
         /// First element of the bias.

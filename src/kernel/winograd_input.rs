@@ -89,6 +89,6 @@ pub(super) fn tiles_per_workgroup(algorithm: Nested) -> u32 {
 }
 
 /// One more than the tiles: neighbours in a column then lie in different banks of workgroup memory.
-pub(super) const fn padded(tiles: u32) -> u32 {
+const fn padded(tiles: u32) -> u32 {
     tiles + 1
 }

@@ -2,7 +2,7 @@
 //! workgroup memory.
 
 use super::cost::{Counts, Part, Region, Share, Turns};
-use super::{Binding, Constant, KernelSpec, MAX_ACCUMULATORS};
+use super::{Binding, Constant, KernelSpec, MAX_ACCUMULATORS, word};
 
 /// How the product is cut: a workgroup computes `filters x tiles` of M, taking `channels` at a step through
 /// workgroup memory; an invocation keeps `filters_each x tiles_each` of it in registers.
@@ -28,12 +28,15 @@ impl Blocking {
 
     /// All blockings that are tried, largest first. Each is legal on every device: at most 256 invocations,
     /// 16 KiB with both buffers, 64 accumulators.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::new(128, 64, 8, 8, 8),
-        Self::new(64, 128, 8, 8, 8),
         Self::new(64, 64, 8, 8, 8),
+        Self::new(128, 32, 8, 8, 8),
+        Self::new(64, 32, 8, 8, 4),
         Self::new(32, 64, 8, 4, 8),
+        Self::new(32, 32, 8, 8, 4),
         Self::new(32, 32, 16, 4, 4),
+        Self::new(64, 16, 8, 8, 4),
         Self::new(16, 16, 16, 4, 4),
     ];
 
@@ -72,6 +75,31 @@ impl Blocking {
             && self.filters_each * self.tiles_each <= MAX_ACCUMULATORS
             && (self.channels * self.filters / 4).is_multiple_of(self.threads())
             && (self.channels * self.tiles / 4).is_multiple_of(self.threads())
+    }
+}
+
+/// How a whole product is cut: into blocks, and its channels into parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MultiplyCut {
+    /// A workgroup's block.
+    pub blocking: Blocking,
+    /// Parts of the channels, each with an M of its own: workgroups beside each other where the blocks alone do not fill a
+    /// device.
+    pub parts: u32,
+}
+
+impl MultiplyCut {
+    /// Numbers of parts that are tried.
+    pub const PARTS: [u32; 3] = [1, 2, 4];
+
+    /// Channels of a part, of so many in all: whole steps.
+    pub fn part(&self, channels: usize) -> u32 {
+        word(channels).div_ceil(self.parts).next_multiple_of(self.blocking.channels)
+    }
+
+    /// Whether each part has channels.
+    pub fn is_even(&self, channels: usize) -> bool {
+        self.part(channels) * (self.parts - 1) < word(channels)
     }
 }
 
@@ -117,10 +145,10 @@ impl WinogradMultiply {
         let staged = Counts::load(fetched, 4) + Counts::write(fetched, 4) + Counts::barriers(1);
         let multiplied = (Counts::read((each_k + each_t) / 4, 4) + Counts::sums(each_k * each_t)) * channels;
         let share = |counts, turns| [Share { counts, invocations: b.threads(), turns }];
-        let once = staged + multiplied + Counts::store(each_k * each_t / 4, 4);
+        let once = Counts::load(fetched, 4) + Counts::store(each_k * each_t / 4, 4);
         vec![
             Region::new(Part::Once, share(once, Turns::Fixed(1))),
-            Region::new(Part::Turn, share(staged + multiplied, Turns::ChannelsButOne(b.channels))),
+            Region::new(Part::Turn, share(staged + multiplied, Turns::Channels(b.channels))),
         ]
     }
 }

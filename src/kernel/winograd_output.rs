@@ -1,7 +1,7 @@
 //! `winograd_output`: Y = A^T M A for each tile, then bias and activation.
 
 use super::cost::{Counts, Part, Region, Share, Turns};
-use super::winograd_input::{padded, tiles_per_workgroup};
+use super::winograd_input::tiles_per_workgroup;
 use super::{Binding, Constant, Epilogue, KernelSpec, word};
 use crate::winograd::{Nested, WinogradError};
 
@@ -25,16 +25,21 @@ impl WinogradOutput {
         tiles_per_workgroup(self.algorithm)
     }
 
-    /// One invocation for each column of products in the first phase, for each row of outputs in the second.
+    /// One invocation for each column of products in the first phase, for each row of outputs in the others.
     pub(super) fn workgroup_size(&self) -> u32 {
         let Nested { rows, cols } = self.algorithm;
         self.tiles() * word(cols.products().max(rows.m().into()))
     }
 
-    /// `OUT_H x POINTS_W` values of each tile.
+    /// Columns of a row of tiles in workgroup memory: outputs of neighbouring columns then lie in different banks.
+    fn padded(&self) -> u32 {
+        self.tiles() + self.tiles().div_ceil(self.algorithm.cols.m().into())
+    }
+
+    /// `OUT_H x POINTS_W` values and one place of each tile.
     pub(super) fn workgroup_bytes(&self) -> u32 {
         let Nested { rows, cols } = self.algorithm;
-        4 * u32::from(rows.m()) * word(cols.products()) * padded(self.tiles())
+        4 * u32::from(rows.m()) * word(cols.products()) * self.padded() + 16 * self.tiles()
     }
 
     pub(super) fn variant(&self) -> String {
@@ -50,7 +55,7 @@ impl WinogradOutput {
         let Nested { rows, cols } = self.algorithm;
         vec![
             ("TILES", self.tiles()),
-            ("TILES_PADDED", padded(self.tiles())),
+            ("TILES_PADDED", self.padded()),
             ("OUT_H", rows.m().into()),
             ("OUT_W", cols.m().into()),
             ("POINTS_H", word(rows.products())),
@@ -63,16 +68,26 @@ impl WinogradOutput {
         let (out_h, out_w) = (usize::from(rows.m()), usize::from(cols.m()));
         let column =
             Counts::load(rows.products(), 1) + Counts::program(&rows.programs()?.output) + Counts::write(out_h, 1);
-        let row = Counts::read(cols.products(), 1)
-            + Counts::program(&cols.programs()?.output)
-            + self.epilogue.counts() * out_w as u64;
+        let row =
+            Counts::read(cols.products(), 1) + Counts::program(&cols.programs()?.output) + Counts::write(out_w, 1);
+        let output = Counts::read(1, 3) + Counts::read(1, 1) + self.epilogue.counts();
+        let added = Counts::load(rows.products(), 1) + Counts::arithmetic(rows.products());
+        let columns = self.tiles() * word(cols.products());
         let share = |counts, invocations| Share { counts, invocations, turns: Turns::Fixed(1) };
         let shares = [
-            share(column, self.tiles() * word(cols.products())),
-            share(Counts::barriers(1), self.workgroup_size()),
+            share(column, columns),
+            share(Counts::write(1, 3), self.tiles()),
+            share(Counts::barriers(2), self.workgroup_size()),
             share(row, self.tiles() * word(out_h)),
         ];
-        Ok(vec![Region::new(Part::Once, shares)])
+        let others = Share { counts: added, invocations: columns, turns: Turns::OtherParts };
+        let outputs =
+            Share { counts: output, invocations: self.tiles() * word(out_h), turns: Turns::Fixed(word(out_w)) };
+        Ok(vec![
+            Region::new(Part::Once, shares),
+            Region::new(Part::OtherPart, [others]),
+            Region::new(Part::Row, [outputs]),
+        ])
     }
 
     /// A column or row, before and after its transform.

@@ -1,95 +1,91 @@
 //! The planner's thresholds, each with the measurement that set it. A rough model: a dispatch takes a fixed time,
 //! moves its bytes, does its multiply-adds; the planner adds these up and takes the least.
 
-use super::steps::{is_multiply, workgroups};
+use super::multiply_cost as multiply;
+use super::steps::workgroups;
 use super::{Algorithm, Step};
 use crate::caps::{Caps, DeviceKind};
 use crate::error::{LimitError, Result};
-use crate::kernel::{Blocking, FusedBlocking, Fusion, KernelSpec, WinogradFused};
+use crate::kernel::{FusedBlocking, Fusion, KernelSpec, WinogradFused};
 use crate::shape::Problem;
 use crate::winograd::Nested;
 
 /// What a kind of device achieves in our kernels.
-struct Rates {
+pub(super) struct Rates {
     /// Floating-point operations a second of `direct`.
     direct: f64,
-    /// Floating-point operations a second of `winograd_multiply`, best blocking, full device.
-    multiply: f64,
+    /// Multiply-adds a second that `winograd_multiply`'s efficiencies are parts of.
+    pub(super) multiply: f64,
     /// Bytes a second that the transforms move, through caches.
-    bytes: f64,
-    /// Bytes a second at which U comes from memory.
-    memory: f64,
+    pub(super) bytes: f64,
     /// Seconds of a dispatch that does nothing, with the barrier after it.
     dispatch: f64,
     /// Workgroups below which the device is not full.
     full: u64,
-    /// Seconds between a channel step's loads and its sums: what no parallelism hides.
-    latency: f64,
     /// Units that run workgroups, each with [`REGISTERS`].
-    units: f64,
+    pub(super) units: f64,
     /// Multiply-adds a second of one unit at best.
     issue: f64,
-    /// Seconds of a cycle that a workgroup waits for: none where nothing runs at the same time.
-    cycle: f64,
+    /// Invocations with which a unit multiplies at half its rate, since they wait for their loads: none where nothing
+    /// runs at the same time.
+    pub(super) half_full: f64,
+    /// Seconds of a cycle that a workgroup waits for: likewise.
+    pub(super) cycle: f64,
 }
 
-/// H100, Vulkan, driver 580, 2026-11-23: an empty dispatch 2.8 us; multiply 64x64x8 33 TFLOP/s on 512x1568x512;
-/// transforms of VGG 1.2 at N = 32 together 3.6 TB/s, U of 512 x 512 filters 1.1 TB/s; 128 multiply-adds a cycle of
-/// 1.98 GHz, as the driver shows it under load.
+/// H100, Vulkan, driver 580, 2026-11-23 and 24: an empty dispatch 2.8 us; transforms 2.4 (large layers) to 4 TB/s (small ones,
+/// whose planes stay in the cache and which are compared with other algorithms); 128 multiply-adds a cycle of 1.98 GHz, as
+/// the driver shows it under load.
 const DISCRETE: Rates = Rates {
     direct: 5e12,
-    multiply: 33e12,
-    bytes: 3.6e12,
-    memory: 1.2e12,
+    multiply: 132.0 * 128.0 * 1.98e9,
+    bytes: 4e12,
     dispatch: 2.8e-6,
     full: 264,
-    latency: 0.35e-6,
     units: 132.0,
     issue: 128.0 * 1.98e9,
+    half_full: 49.0,
     cycle: 1.0 / 1.98e9,
 };
 /// Not measured: between the H100 and the processors, by the number of their units.
 const INTEGRATED: Rates = Rates {
     direct: 0.5e12,
-    multiply: 1.5e12,
+    multiply: 1e12,
     bytes: 80e9,
-    memory: 80e9,
     dispatch: 5e-6,
     full: 32,
-    latency: 0.5e-6,
     units: 10.0,
     issue: 128.0 * 1.2e9,
+    half_full: 49.0,
     cycle: 1.0 / 1.2e9,
 };
 /// lavapipe on two cores, 2026-11-23: direct 1.3 GFLOP/s, multiply 12, fused about 3.
 const SOFTWARE: Rates = Rates {
     direct: 1.3e9,
-    multiply: 12e9,
+    multiply: 7e9,
     bytes: 3e9,
-    memory: 10e9,
     dispatch: 60e-6,
     full: 2,
-    latency: 0.0,
     units: 2.0,
     issue: 2.5e9,
+    half_full: 0.0,
     cycle: 0.0,
 };
 /// Our twins on one core, 2026-11-23: direct 1.7 to 3.4 GFLOP/s, multiply 12 to 22. The fused twins are the staged ones.
 const HOST: Rates = Rates {
     direct: 2.5e9,
-    multiply: 18e9,
+    multiply: 10e9,
     bytes: 3e9,
-    memory: 10e9,
     dispatch: 1e-6,
     full: 1,
-    latency: 0.0,
     units: 1.0,
     issue: 2.5e9,
+    half_full: 0.0,
     cycle: 0.0,
 };
 
 /// Registers of a unit of a GPU, a quarter for each of its schedulers.
-const REGISTERS: u32 = 65536;
+pub(super) const REGISTERS: u32 = 65536;
 
 /// The most registers that an invocation can have in a workgroup of so many: the bundles of 32 that fall to one
 /// scheduler share its registers, in steps of 8 and up to 255, as on an H100. Of other kinds of device nothing is
@@ -137,35 +133,13 @@ mod fused {
     pub(super) const SCHEDULERS: u32 = 4;
 }
 
-const fn rates(kind: DeviceKind) -> &'static Rates {
+pub(super) const fn rates(kind: DeviceKind) -> &'static Rates {
     match kind {
         DeviceKind::DiscreteGpu => &DISCRETE,
         DeviceKind::IntegratedGpu | DeviceKind::VirtualGpu | DeviceKind::OtherGpu => &INTEGRATED,
         DeviceKind::SoftwareGpu => &SOFTWARE,
         DeviceKind::HostCpu => &HOST,
     }
-}
-
-/// The part of the full rate that a blocking reaches on a full device, in the order of [`Blocking::ALL`].
-const BLOCKING_EFFICIENCY: [f64; Blocking::ALL.len()] = [0.95, 0.95, 1.0, 0.8, 0.6, 0.35];
-
-/// The blocking of `filters x tiles` products of `batches` matrices: the least padded work, weighted by what the
-/// blocking achieves and by how full the device is.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-pub(super) fn blocking(filters: usize, tiles: usize, batches: usize, caps: &Caps) -> Blocking {
-    let full = rates(caps.kind).full as f64;
-    let cost = |(index, blocking): &(usize, Blocking)| {
-        let blocks = filters.div_ceil(blocking.filters as usize) * tiles.div_ceil(blocking.tiles as usize) * batches;
-        let work = blocks as f64 * f64::from(blocking.filters) * f64::from(blocking.tiles);
-        work / BLOCKING_EFFICIENCY[*index] * (full / blocks as f64).max(1.0)
-    };
-    let legal = Blocking::ALL.into_iter().enumerate().filter(|(_, blocking)| {
-        let spec = crate::kernel::WinogradMultiply { blocking: *blocking }.spec();
-        spec.check(&caps.limits).is_ok()
-    });
-    let best = legal.min_by(|a, b| cost(a).total_cmp(&cost(b)));
-    // If none is legal, the first one's check will say so.
-    best.map_or(Blocking::ALL[0], |(_, blocking)| blocking)
 }
 
 /// The blocking of a fused kernel: of those that the device can run, the one with the least estimate; one that spills
@@ -249,8 +223,7 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
             rates.dispatch * count(steps.len()) + problem.direct_flops() / (rates.direct * fill)
         }
         Algorithm::Staged(nested) => {
-            let multiply: f64 =
-                steps.iter().filter(|step| is_multiply(step)).map(|step| multiply_seconds(problem, step, rates)).sum();
+            let multiply: f64 = steps.iter().map(|step| multiply::seconds(problem, step, rates)).sum();
             // Input and output once, V and M written and read.
             let channels = problem.conv.channels + problem.conv.filters;
             rates.dispatch * count(steps.len()) + multiply + transform_seconds(problem, nested, channels, rates)
@@ -300,28 +273,12 @@ fn transform_seconds(problem: &Problem, nested: Nested, channels: usize, rates: 
     4.0 * pixels * count(channels) * (1.0 + 2.0 * expansion) / rates.bytes
 }
 
-fn multiply_seconds(problem: &Problem, step: &Step, rates: &Rates) -> f64 {
-    let KernelSpec::WinogradMultiply(multiply) = step.kernel else { return 0.0 };
-    let b = multiply.blocking;
-    let groups = workgroups(step);
-    let index = Blocking::ALL.iter().position(|&other| other == b);
-    let efficiency = index.map_or(0.5, |index| BLOCKING_EFFICIENCY[index]);
-    let flops = 2.0 * f64::from(b.filters) * f64::from(b.tiles) * count(problem.channels_per_group());
-    #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-    let all = flops * groups as f64;
-    let compute = all / (rates.multiply * efficiency * part_filled(groups, rates));
-    // U comes from memory once for each dispatch, and each step of the channels waits once.
-    let u = 4.0 * f64::from(step.grid[2]) * count(problem.channels_per_group() * problem.filters_per_group());
-    let waiting = rates.latency * count(problem.channels_per_group().div_ceil(b.channels as usize));
-    compute.max(u / rates.memory).max(waiting)
-}
-
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn part_filled(groups: u64, rates: &Rates) -> f64 {
     (groups as f64 / rates.full as f64).min(1.0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-const fn count(n: usize) -> f64 {
+pub(super) const fn count(n: usize) -> f64 {
     n as f64
 }

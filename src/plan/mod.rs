@@ -5,6 +5,7 @@ mod algorithm;
 mod candidates;
 mod explain;
 mod heuristics;
+mod multiply_cost;
 mod preferences;
 mod steps;
 mod winograd_steps;

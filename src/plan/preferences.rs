@@ -84,8 +84,8 @@ pub struct Preferences {
 }
 
 impl Preferences {
-    /// 64 MiB.
-    pub const DEFAULT_WORKSPACE: u64 = 64 << 20;
+    /// 90 MiB.
+    pub const DEFAULT_WORKSPACE: u64 = 90 << 20;
 
     /// The default preferences.
     pub fn new() -> Self {

@@ -5,7 +5,7 @@ use super::winograd_steps::Winograd;
 use super::{Algorithm, Packing, Preferences, Slot, Step, filter_planes};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
-use crate::kernel::{Direct, DirectParams, FilterParams, Fusion, KernelSpec, Params, WinogradFilter, word};
+use crate::kernel::{Direct, DirectParams, FilterParams, Fusion, Params, WinogradFilter, word};
 use crate::shape::{Conv, Problem};
 use crate::winograd::Nested;
 
@@ -115,9 +115,4 @@ pub(super) fn epilogue_operands(conv: &Conv) -> impl Iterator<Item = Slot> {
 /// Sum over the steps of work that the kernels pad: used in the planner's cost.
 pub(super) fn workgroups(step: &Step) -> u64 {
     step.grid.iter().map(|&size| u64::from(size)).product()
-}
-
-/// Whether a step is of this kernel.
-pub(super) const fn is_multiply(step: &Step) -> bool {
-    matches!(step.kernel, KernelSpec::WinogradMultiply(_))
 }

@@ -1,12 +1,12 @@
 //! The dispatches of the Winograd algorithms: how tiles are walked in chunks, and what each kernel is told.
 
 use super::steps::{Built, epilogue_operands};
-use super::{Packing, Preferences, Slot, Step, filter_planes, heuristics};
+use super::{Packing, Preferences, Slot, Step, filter_planes, heuristics, multiply_cost};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
-    Blocking, Epilogue, FusedParams, Fusion, InputParams, MultiplyParams, OutputParams, Params, Reading, WinogradFused,
-    WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput, word,
+    Epilogue, FusedParams, Fusion, InputParams, MultiplyCut, MultiplyParams, OutputParams, Params, Reading,
+    WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput, word,
 };
 use crate::layout::{Planes, Tiles, VECTOR};
 use crate::shape::Problem;
@@ -45,11 +45,12 @@ impl<'a> Winograd<'a> {
         };
         let [v, m] = rows.map(|rows| self.planes(rows, chunk));
         let batches = self.algorithm.products() * conv.groups;
-        let blocking = heuristics::blocking(self.problem.filters_per_group(), chunk, batches, caps);
+        let most_parts = self.most_parts(chunk, [v, m].map(|planes| planes.len()), &caps.limits, preferences);
+        let cut = multiply_cost::cut(self.problem, chunk, batches, most_parts, caps);
         let steps = self
             .chunks(chunk)
-            .flat_map(|chunk| [self.input(chunk, &v), self.multiply(chunk, &v, blocking), self.output(chunk, &m)]);
-        Ok(self.built(steps.collect(), vec![v.len(), m.len()]))
+            .flat_map(|chunk| [self.input(chunk, &v), self.multiply(chunk, &v, cut), self.output(chunk, &m, cut)]);
+        Ok(self.built(steps.collect(), vec![v.len(), cut.parts as usize * m.len()]))
     }
 
     /// Input transform, then the rest, for each chunk.
@@ -143,27 +144,48 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    fn multiply(&self, chunk: Chunk, v: &Planes, blocking: Blocking) -> Step {
+    /// How many parts of the channels may have products of their own, if the one M has `m` elements beside V's `v`:
+    /// one where tiles are walked in chunks, since a chunk is as large as the workspace allows.
+    fn most_parts(&self, chunk: usize, [v, m]: [usize; 2], limits: &Limits, preferences: &Preferences) -> u64 {
+        if chunk < self.tiles.count() {
+            return 1;
+        }
+        let [v, m] = [v, m].map(|len| 4 * len as u64);
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        // Rows are reached by 32-bit indices, and parts by the grid.
+        let batches = (self.algorithm.products() * self.problem.conv.groups) as u64;
+        (preferences.workspace_limit.saturating_sub(v) / m)
+            .min(binding / m)
+            .min(u64::from(u32::MAX) / (m / 4))
+            .min(u64::from(limits.max_compute_workgroups_per_dimension) / batches)
+            .max(1)
+    }
+
+    fn multiply(&self, chunk: Chunk, v: &Planes, cut: MultiplyCut) -> Step {
         let conv = &self.problem.conv;
+        let batches = self.algorithm.products() * conv.groups;
+        let blocking = cut.blocking;
         let params = MultiplyParams {
             group_c: word(self.problem.channels_per_group()),
             group_k: word(self.problem.filters_per_group()),
             k_stride: word(filter_planes(conv, self.algorithm).stride()),
             t_stride: word(v.stride()),
+            part_c: cut.part(self.problem.channels_per_group()),
+            batches: word(batches),
         };
         Step {
             kernel: WinogradMultiply { blocking }.spec(),
             grid: [
                 word(chunk.count).div_ceil(blocking.tiles),
                 word(self.problem.filters_per_group()).div_ceil(blocking.filters),
-                word(self.algorithm.products() * conv.groups),
+                word(batches) * cut.parts,
             ],
             params: params.words(),
             operands: vec![Slot::Packed, V, M],
         }
     }
 
-    fn output(&self, chunk: Chunk, m: &Planes) -> Step {
+    fn output(&self, chunk: Chunk, m: &Planes, cut: MultiplyCut) -> Step {
         let conv = &self.problem.conv;
         let kernel = WinogradOutput { algorithm: self.algorithm, epilogue: Epilogue::of(conv) };
         let params = OutputParams {
@@ -175,6 +197,7 @@ impl<'a> Winograd<'a> {
             k: word(conv.filters),
             p: word(self.problem.p),
             q: word(self.problem.q),
+            parts: cut.parts,
             act_a: conv.activation.arguments()[0],
             act_b: conv.activation.arguments()[1],
             ..Default::default()

@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn errors_are_located_in_the_shader_files() {
         let mut broken = source(&spec()).expect("source");
-        broken.text = broken.text.replace("let batch = workgroup.z;", "let batch = workgroup.qq;");
+        broken.text = broken.text.replace("let batch = workgroup.z %", "let batch = workgroup.qq %");
         let message = validate(&broken).expect_err("no such component");
         assert!(message.starts_with("shaders/kernel/winograd_multiply.wgsl:"), "{message}");
     }

@@ -96,16 +96,17 @@ fn output_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradE
         &format!("at: u32, row: u32, {}", local_array("d", "f32", rows.products())),
         &lines(rows.products(), |i| format!("(*d)[{i}] = m[at + {i}u * row];")),
     );
+    leaves.function(
+        "add_m",
+        "The same column of another part's products, added.",
+        &format!("at: u32, row: u32, {}", local_array("d", "f32", rows.products())),
+        &lines(rows.products(), |i| format!("(*d)[{i}] += m[at + {i}u * row];")),
+    );
     transform(leaves, "transform_h", "A^T of a column:", &rows.transform()?.a_t, &rows.programs()?.output);
     scatter(leaves, "write_half", "half_done", "POINTS_W * TILES_PADDED", outputs(rows));
     gather(leaves, "read_half", "half_done", "TILES_PADDED", cols.products());
     transform(leaves, "transform_w", "A^T of a row:", &cols.transform()?.a_t, &cols.programs()?.output);
-    leaves.function(
-        "write_row",
-        "A row of outputs of filter k.",
-        &format!("row_at: u32, x: u32, k: u32, {}", local_array("d", "f32", outputs(cols))),
-        &lines(outputs(cols), |i| format!("store_dst(row_at, x + {i}u, k, (*d)[{i}]);")),
-    );
+    scatter(leaves, "keep_row", "half_done", "TILES_PADDED", outputs(cols));
     Ok(())
 }
 

@@ -15,10 +15,12 @@ pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {
         leaves.function(
             fetch,
             &format!("A step's share of {operand} into registers: {vectors} vectors a channel, dealt out in order."),
-            &format!("base: u32, c: u32, column: u32, local: u32, {registers}"),
+            &format!("base: u32, c: u32, end: u32, column: u32, local: u32, {registers}"),
             &lines(count as usize, |i| {
                 let at = format!("(local + {}u)", i * b.threads() as usize);
-                format!("(*{next})[{i}] = load_{operand}(base, c + {at} / {vectors}u, column + {at} % {vectors}u);")
+                format!(
+                    "(*{next})[{i}] = load_{operand}(base, c + {at} / {vectors}u, end, column + {at} % {vectors}u);"
+                )
             }),
         );
         leaves.function(

@@ -14,13 +14,15 @@ struct Params {
     group_k: u32,
     k_stride: u32,
     t_stride: u32,
+    part_c: u32,
+    batches: u32,
 }
 
 // ---- leaves ----
 // A step's share of u into registers: 16 vectors a channel, dealt out in order.
-fn fetch_u(base: u32, c: u32, column: u32, local: u32, next_u: ptr<function, array<vec4<f32>, 2>>) {
-    (*next_u)[0] = load_u(base, c + (local + 0u) / 16u, column + (local + 0u) % 16u);
-    (*next_u)[1] = load_u(base, c + (local + 64u) / 16u, column + (local + 64u) % 16u);
+fn fetch_u(base: u32, c: u32, end: u32, column: u32, local: u32, next_u: ptr<function, array<vec4<f32>, 2>>) {
+    (*next_u)[0] = load_u(base, c + (local + 0u) / 16u, end, column + (local + 0u) % 16u);
+    (*next_u)[1] = load_u(base, c + (local + 64u) / 16u, end, column + (local + 64u) % 16u);
 }
 
 // The fetched vectors of u into workgroup memory, in the same order.
@@ -30,9 +32,9 @@ fn stage_u(at: u32, next_u: ptr<function, array<vec4<f32>, 2>>) {
 }
 
 // A step's share of v into registers: 16 vectors a channel, dealt out in order.
-fn fetch_v(base: u32, c: u32, column: u32, local: u32, next_v: ptr<function, array<vec4<f32>, 2>>) {
-    (*next_v)[0] = load_v(base, c + (local + 0u) / 16u, column + (local + 0u) % 16u);
-    (*next_v)[1] = load_v(base, c + (local + 64u) / 16u, column + (local + 64u) % 16u);
+fn fetch_v(base: u32, c: u32, end: u32, column: u32, local: u32, next_v: ptr<function, array<vec4<f32>, 2>>) {
+    (*next_v)[0] = load_v(base, c + (local + 0u) / 16u, end, column + (local + 0u) % 16u);
+    (*next_v)[1] = load_v(base, c + (local + 64u) / 16u, end, column + (local + 64u) % 16u);
 }
 
 // The fetched vectors of v into workgroup memory, in the same order.
@@ -227,14 +229,16 @@ fn write_m(base: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 16>>) 
 
 // ---- shaders/kernel/winograd_multiply.wgsl ----
 // winograd_multiply: M = U^T V for each point and group: [point][filter][tile] from [point][channel][filter] and
-// [point][channel][tile].
+// [point][channel][tile]. Where one product has too few blocks to fill the device, its channels are split, and each part
+// has an M of its own; the output transform adds them up.
 //
-// One workgroup owns BLOCK_K filters x BLOCK_T tiles of one point and group, and walks the channels in steps of
-// BLOCK_C through two buffers in workgroup memory: while one is multiplied, the other's vectors are on their way.
+// One workgroup owns BLOCK_K filters x BLOCK_T tiles of one point and group, and walks its part of the channels in steps
+// of BLOCK_C through two buffers in workgroup memory: while one is multiplied, the next step's vectors are on their way
+// into registers.
 // One invocation owns EACH_K filters x EACH_T tiles in registers; its tiles are EACH_T/4 vectors, spread over the
 // block so that neighbours read neighbouring vectors.
 //
-// grid      x: blocks of BLOCK_T tiles; y: blocks of BLOCK_K filters; z: points and groups
+// grid      x: blocks of BLOCK_T tiles; y: blocks of BLOCK_K filters; z: points and groups, for each part of the channels
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V
 // leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_m
 
@@ -253,18 +257,18 @@ const_assert FETCH_V * WORKGROUP == STEP_V;
 var<workgroup> u_step: array<vec4<f32>, 2u * STEP_U>;
 var<workgroup> v_step: array<vec4<f32>, 2u * STEP_V>;
 
-// A vector of U. Past the last channel it is zero, past the last filter it is the last vector, whose products are
+// A vector of U. Past the last channel of the part it is zero, past the last filter it is the last vector, whose products are
 // not written.
-fn load_u(base: u32, c: u32, k: u32) -> vec4<f32> {
-    if (c < params.group_c) {
+fn load_u(base: u32, c: u32, end: u32, k: u32) -> vec4<f32> {
+    if (c < end) {
         return u[base + c * (params.k_stride / 4u) + min(k, params.k_stride / 4u - 1u)];
     }
     return vec4<f32>();
 }
 
 // A vector of V, likewise.
-fn load_v(base: u32, c: u32, t: u32) -> vec4<f32> {
-    if (c < params.group_c) {
+fn load_v(base: u32, c: u32, end: u32, t: u32) -> vec4<f32> {
+    if (c < end) {
         return v[base + c * (params.t_stride / 4u) + min(t, params.t_stride / 4u - 1u)];
     }
     return vec4<f32>();
@@ -279,33 +283,31 @@ fn store_m(base: u32, k: u32, t: u32, value: vec4<f32>) {
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let batch = workgroup.z;
+    let batch = workgroup.z % params.batches;
     let k_first = workgroup.y * BLOCK_K;
     let t_first = workgroup.x * BLOCK_T / 4u;
     let u_base = batch * params.group_c * (params.k_stride / 4u);
     let v_base = batch * params.group_c * (params.t_stride / 4u);
+    let first = workgroup.z / params.batches * params.part_c;
+    let end = min(first + params.part_c, params.group_c);
     let row = local / THREADS_T;
     let column = local % THREADS_T;
 
     var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
     var next_u: array<vec4<f32>, FETCH_U>;
     var next_v: array<vec4<f32>, FETCH_V>;
-    fetch_u(u_base, 0u, k_first / 4u, local, &next_u);
-    fetch_v(v_base, 0u, t_first, local, &next_v);
-    stage_u(local, &next_u);
-    stage_v(local, &next_v);
-    workgroupBarrier();
-
+    fetch_u(u_base, first, end, k_first / 4u, local, &next_u);
+    fetch_v(v_base, first, end, t_first, local, &next_v);
+    // One barrier a step: whoever stages a buffer again has passed the barrier after its last use.
     var buffer = 0u;
-    for (var c = BLOCK_C; c < params.group_c; c += BLOCK_C) {
-        fetch_u(u_base, c, k_first / 4u, local, &next_u);
-        fetch_v(v_base, c, t_first, local, &next_v);
-        multiply_step(buffer * STEP_U + row * (EACH_K / 4u), buffer * STEP_V + column, &acc);
-        buffer = 1u - buffer;
+    for (var c = first; c < end; c += BLOCK_C) {
         stage_u(buffer * STEP_U + local, &next_u);
         stage_v(buffer * STEP_V + local, &next_v);
         workgroupBarrier();
+        fetch_u(u_base, c + BLOCK_C, end, k_first / 4u, local, &next_u);
+        fetch_v(v_base, c + BLOCK_C, end, t_first, local, &next_v);
+        multiply_step(buffer * STEP_U + row * (EACH_K / 4u), buffer * STEP_V + column, &acc);
+        buffer = 1u - buffer;
     }
-    multiply_step(buffer * STEP_U + row * (EACH_K / 4u), buffer * STEP_V + column, &acc);
-    write_m(batch * params.group_k, k_first + row * EACH_K, t_first + column, &acc);
+    write_m(workgroup.z * params.group_k, k_first + row * EACH_K, t_first + column, &acc);
 }

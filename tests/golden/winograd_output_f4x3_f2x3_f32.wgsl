@@ -2,7 +2,7 @@
 // winograd_output_f4x3_f2x3_f32
 const WORKGROUP: u32 = 128u;
 const TILES: u32 = 32u;
-const TILES_PADDED: u32 = 33u;
+const TILES_PADDED: u32 = 48u;
 const OUT_H: u32 = 4u;
 const OUT_W: u32 = 2u;
 const POINTS_H: u32 = 6u;
@@ -17,6 +17,7 @@ struct Params {
     k: u32,
     p: u32,
     q: u32,
+    parts: u32,
     dst_offset: u32,
     bias_offset: u32,
     slopes_offset: u32,
@@ -59,6 +60,16 @@ fn read_m(at: u32, row: u32, d: ptr<function, array<f32, 6>>) {
     (*d)[3] = m[at + 3u * row];
     (*d)[4] = m[at + 4u * row];
     (*d)[5] = m[at + 5u * row];
+}
+
+// The same column of another part's products, added.
+fn add_m(at: u32, row: u32, d: ptr<function, array<f32, 6>>) {
+    (*d)[0] += m[at + 0u * row];
+    (*d)[1] += m[at + 1u * row];
+    (*d)[2] += m[at + 2u * row];
+    (*d)[3] += m[at + 3u * row];
+    (*d)[4] += m[at + 4u * row];
+    (*d)[5] += m[at + 5u * row];
 }
 
 // A^T of a column:
@@ -123,29 +134,44 @@ fn transform_w(d: ptr<function, array<f32, 4>>, out: ptr<function, array<f32, 2>
     (*out)[1] = t3;
 }
 
-// A row of outputs of filter k.
-fn write_row(row_at: u32, x: u32, k: u32, d: ptr<function, array<f32, 2>>) {
-    store_dst(row_at, x + 0u, k, (*d)[0]);
-    store_dst(row_at, x + 1u, k, (*d)[1]);
+// Registers to half_done.
+fn keep_row(at: u32, d: ptr<function, array<f32, 2>>) {
+    half_done[at + 0u * (TILES_PADDED)] = (*d)[0];
+    half_done[at + 1u * (TILES_PADDED)] = (*d)[1];
 }
 
 // ---- shaders/kernel/winograd_output.wgsl ----
 // winograd_output: Y = A^T M A for each tile, then bias and activation: [n][filter][row][column].
 //
 // One workgroup owns TILES tiles of one filter. In the first phase an invocation owns one column of products of
-// one tile, in the second one row of its outputs.
+// one tile, and adds them up where the channels were multiplied in parts; in the second one row of its outputs; in the
+// third it writes outputs of that row of all tiles, so that neighbours write neighbouring ones.
 //
 // grid      x: blocks of TILES tiles of this dispatch; y: filters
 // constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, POINTS_H, POINTS_W
-// leaves    read_m, transform_h, write_half, read_half, transform_w, write_row
+// leaves    read_m, add_m, transform_h, write_half, read_half, transform_w, keep_row
 // slots     store_dst
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> m: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
-// [row of outputs][column of points][tile]
+const_assert OUT_W <= POINTS_W;
+
+// [row of outputs][column of points][tile], then, in the same place, [row of outputs][column of outputs][tile]; padded so
+// that neighbouring outputs lie in different banks.
 var<workgroup> half_done: array<f32, OUT_H * POINTS_W * TILES_PADDED>;
+// Of each tile: where its first output's row begins, that output's column, and how many of its rows are inside.
+var<workgroup> places: array<vec3<u32>, TILES>;
+
+fn place(index: u32, k: u32, rows: u32) -> vec3<u32> {
+    let tile = params.first + index;
+    let x = tile % params.tiles_x * OUT_W;
+    let y = tile / params.tiles_x % params.tiles_y * OUT_H;
+    let n = tile / (params.tiles_x * params.tiles_y);
+    let row_at = params.dst_offset + ((n * params.k + k) * params.p + y) * params.q;
+    return vec3<u32>(row_at, x, min(rows, params.p - y));
+}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
@@ -155,27 +181,44 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let line = local / TILES;
     // Past the last tile the last one is transformed again, and not written.
     let index = min(first + t, params.tiles - 1u);
+    if (line == 0u) {
+        places[t] = place(index, k, select(0u, OUT_H, first + t < params.tiles));
+    }
 
     // Neighbouring invocations read neighbouring tiles.
     if (line < POINTS_W) {
         let plane = params.k * params.t_stride;
         var d: array<f32, POINTS_H>;
-        read_m(line * plane + k * params.t_stride + index, POINTS_W * plane, &d);
+        let at = line * plane + k * params.t_stride + index;
+        read_m(at, POINTS_W * plane, &d);
+        for (var part = 1u; part < params.parts; part++) {
+            add_m(at + part * POINTS_H * POINTS_W * plane, POINTS_W * plane, &d);
+        }
         var a: array<f32, OUT_H>;
         transform_h(&d, &a);
         write_half(line * TILES_PADDED + t, &a);
     }
     workgroupBarrier();
 
-    let tile = params.first + index;
-    let x = tile % params.tiles_x * OUT_W;
-    let y = tile / params.tiles_x % params.tiles_y * OUT_H + line;
-    let n = tile / (params.tiles_x * params.tiles_y);
-    if (line < OUT_H && first + t < params.tiles && y < params.p) {
+    let row = line * POINTS_W * TILES_PADDED;
+    if (line < OUT_H) {
         var d: array<f32, POINTS_W>;
-        read_half(line * POINTS_W * TILES_PADDED + t, &d);
+        read_half(row + t, &d);
         var a: array<f32, OUT_W>;
         transform_w(&d, &a);
-        write_row(params.dst_offset + ((n * params.k + k) * params.p + y) * params.q, x, k, &a);
+        keep_row(row + t, &a);
+    }
+    workgroupBarrier();
+
+    if (line < OUT_H) {
+        for (var i = 0u; i < OUT_W; i++) {
+            let output = i * TILES + t;
+            let column = output % OUT_W;
+            let place = places[output / OUT_W];
+            if (line < place.z) {
+                let value = half_done[row + column * TILES_PADDED + output / OUT_W];
+                store_dst(place.x + line * params.q, place.y + column, k, value);
+            }
+        }
     }
 }

@@ -1,0 +1,103 @@
+//! How the staged multiply is cut, and how long it takes: fitted to 1,600 runs on the H100 (2026-11-24: 51 shapes of the
+//! benchmark's layers, ten blockings, 1 to 8 parts; 9% off near the fastest). What it picked took 1.03 times what the
+//! fastest cut did (geometric mean; 1.34 at worst).
+
+use super::Step;
+use super::heuristics::{REGISTERS, Rates, count, rates};
+use crate::caps::Caps;
+use crate::kernel::{Blocking, KernelSpec, MultiplyCut, MultiplyParams, Params, WinogradMultiply};
+use crate::shape::Problem;
+
+/// The part of the full rate that a unit reaches with each of [`Blocking::ALL`], when it is full.
+const EFFICIENCY: [f64; Blocking::ALL.len()] = [1.055, 0.958, 0.860, 0.927, 0.880, 0.856, 0.701, 0.791, 0.364];
+/// A block's beginning and end, in channels.
+const BLOCK: f64 = 32.0;
+/// A byte that a block fetches, in multiply-adds: what they do not hide.
+const BLOCK_BYTE: f64 = 2.1;
+/// A byte of U or V, which comes from memory once.
+const FACTOR_BYTE: f64 = 2.4;
+/// Registers of an invocation beside its sums.
+const REGISTERS_BESIDE: u32 = 114;
+/// Workgroups that a unit holds at most.
+const MOST_HELD: u32 = 32;
+/// Cycles that a step of channels waits for.
+const STEP: f64 = 66.0;
+/// Rounds of workgroups after which the units are out of step.
+const OUT_OF_STEP: f64 = 3.0;
+
+/// The products of a chunk: `batches` of them, each `filters x tiles` sums over channels.
+struct Product {
+    filters: usize,
+    tiles: usize,
+    batches: usize,
+    channels: usize,
+}
+
+/// How the products of `batches` matrices are cut: of the blockings that the device can run, and of at most so many parts,
+/// the cut with the least estimate.
+pub(super) fn cut(problem: &Problem, tiles: usize, batches: usize, most_parts: u64, caps: &Caps) -> MultiplyCut {
+    let channels = problem.channels_per_group();
+    let product = Product { filters: problem.filters_per_group(), tiles, batches, channels };
+    let runs = |blocking: &Blocking| WinogradMultiply { blocking: *blocking }.spec().check(&caps.limits).is_ok();
+    let cuts = Blocking::ALL
+        .into_iter()
+        .filter(runs)
+        .flat_map(|blocking| MultiplyCut::PARTS.map(|parts| MultiplyCut { blocking, parts }));
+    let allowed = |cut: &MultiplyCut| u64::from(cut.parts) <= most_parts && cut.is_even(channels);
+    let rates = rates(caps.kind);
+    let timed = cuts.filter(allowed).map(|cut| (product.seconds(cut, rates), cut));
+    let best = timed.min_by(|(a, _), (b, _)| a.total_cmp(b));
+    // If none is legal, the first one's check will say so.
+    best.map_or(MultiplyCut { blocking: Blocking::ALL[0], parts: 1 }, |(_, cut)| cut)
+}
+
+/// The estimate of a step; nothing, if it is not of this kernel.
+pub(super) fn seconds(problem: &Problem, step: &Step, rates: &Rates) -> f64 {
+    let KernelSpec::WinogradMultiply(WinogradMultiply { blocking }) = step.kernel else { return 0.0 };
+    let params = MultiplyParams::from_words(&step.params);
+    let product = Product {
+        filters: problem.filters_per_group(),
+        tiles: params.t_stride as usize,
+        batches: params.batches as usize,
+        channels: problem.channels_per_group(),
+    };
+    product.seconds(MultiplyCut { blocking, parts: step.grid[2] / params.batches }, rates)
+}
+
+impl Product {
+    /// The estimate of a cut, with what the output transform reads more where there are parts.
+    fn seconds(&self, cut: MultiplyCut, rates: &Rates) -> f64 {
+        let b = cut.blocking;
+        let blocks = self.filters.div_ceil(b.filters as usize) * self.tiles.div_ceil(b.tiles as usize) * self.batches;
+        let blocks = count(blocks) * f64::from(cut.parts);
+        let channels = f64::from(cut.part(self.channels));
+        let fetched = 4.0 * blocks * channels * f64::from(b.filters + b.tiles);
+        let factors = 4.0 * count(self.batches * self.channels * (self.filters + self.tiles));
+        let waits = STEP * rates.cycle * channels / f64::from(b.channels);
+        let products = 4.0 * count(self.batches * self.filters * self.tiles);
+        let added = f64::from(cut.parts - 1) * products / rates.bytes;
+        let loads = (fetched * BLOCK_BYTE + factors * FACTOR_BYTE) / rates.multiply;
+        blocks_seconds(b, blocks, channels, rates) + loads + waits + added
+    }
+}
+
+/// The multiply-adds of so many blocks of so many channels, a unit after its share of them.
+fn blocks_seconds(b: Blocking, blocks: f64, channels: f64, rates: &Rates) -> f64 {
+    let index = Blocking::ALL.iter().position(|&other| other == b);
+    let efficiency = index.map_or(0.5, |index| EFFICIENCY[index]);
+    let registers = REGISTERS_BESIDE + b.filters_each * b.tiles_each;
+    let held = f64::from((REGISTERS / (registers * b.threads())).clamp(1, MOST_HELD));
+    let work = f64::from(b.filters * b.tiles) * (channels + BLOCK);
+    // Of a unit that holds so many blocks.
+    let block = |held: f64| {
+        let invocations = held * f64::from(b.threads());
+        work * (1.0 + rates.half_full / invocations) * rates.units / (rates.multiply * efficiency)
+    };
+    let share = blocks / rates.units;
+    let rounds = (share / held).floor();
+    if rounds >= OUT_OF_STEP {
+        return (share + held.min(4.0) / 2.0) * block(held);
+    }
+    let rest = (share - rounds * held).ceil();
+    rounds * held * block(held) + if rest > 0.0 { rest * block(rest) } else { 0.0 }
+}
