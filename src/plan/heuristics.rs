@@ -1,7 +1,7 @@
 //! The planner's thresholds, each with the measurement that set it. A rough model: a dispatch takes a fixed time,
 //! moves its bytes, does its multiply-adds; the planner adds these up and takes the least.
 
-use super::multiply_cost as multiply;
+use super::multiply_cost::{self as multiply, Model};
 use super::steps::workgroups;
 use super::{Algorithm, Step};
 use crate::caps::{Caps, DeviceKind};
@@ -26,10 +26,9 @@ pub(super) struct Rates {
     pub(super) units: f64,
     /// Multiply-adds a second of one unit at best.
     issue: f64,
-    /// Invocations with which a unit multiplies at half its rate, since they wait for their loads: none where nothing
-    /// runs at the same time.
-    pub(super) half_full: f64,
-    /// Seconds of a cycle that a workgroup waits for: likewise.
+    /// What the staged multiply costs beside that.
+    pub(super) model: &'static Model,
+    /// Seconds of a cycle that a workgroup waits for: none where nothing runs at the same time.
     pub(super) cycle: f64,
 }
 
@@ -44,7 +43,7 @@ const DISCRETE: Rates = Rates {
     full: 264,
     units: 132.0,
     issue: 128.0 * 1.98e9,
-    half_full: 49.0,
+    model: &multiply::GPU,
     cycle: 1.0 / 1.98e9,
 };
 /// Not measured: between the H100 and the processors, by the number of their units.
@@ -56,31 +55,31 @@ const INTEGRATED: Rates = Rates {
     full: 32,
     units: 10.0,
     issue: 128.0 * 1.2e9,
-    half_full: 49.0,
+    model: &multiply::GPU,
     cycle: 1.0 / 1.2e9,
 };
 /// lavapipe on two cores, 2026-11-23: direct 1.3 GFLOP/s, multiply 12, fused about 3.
 const SOFTWARE: Rates = Rates {
     direct: 1.3e9,
-    multiply: 7e9,
+    multiply: 6e9,
     bytes: 3e9,
     dispatch: 60e-6,
     full: 2,
     units: 2.0,
     issue: 2.5e9,
-    half_full: 0.0,
+    model: &multiply::PROCESSOR,
     cycle: 0.0,
 };
 /// Our twins on one core, 2026-11-23: direct 1.7 to 3.4 GFLOP/s, multiply 12 to 22. The fused twins are the staged ones.
 const HOST: Rates = Rates {
     direct: 2.5e9,
-    multiply: 10e9,
+    multiply: 9e9,
     bytes: 3e9,
     dispatch: 1e-6,
     full: 1,
     units: 1.0,
     issue: 2.5e9,
-    half_full: 0.0,
+    model: &multiply::PROCESSOR,
     cycle: 0.0,
 };
 

@@ -8,14 +8,36 @@ use crate::caps::Caps;
 use crate::kernel::{Blocking, KernelSpec, MultiplyCut, MultiplyParams, Params, WinogradMultiply};
 use crate::shape::Problem;
 
-/// The part of the full rate that a unit reaches with each of [`Blocking::ALL`], when it is full.
-const EFFICIENCY: [f64; Blocking::ALL.len()] = [1.055, 0.958, 0.860, 0.927, 0.880, 0.856, 0.701, 0.791, 0.364];
-/// A block's beginning and end, in channels.
-const BLOCK: f64 = 32.0;
-/// A byte that a block fetches, in multiply-adds: what they do not hide.
-const BLOCK_BYTE: f64 = 2.1;
-/// A byte of U or V, which comes from memory once.
-const FACTOR_BYTE: f64 = 2.4;
+/// What the multiply costs on a kind of device.
+pub(super) struct Model {
+    /// The part of the full rate that a unit reaches with each of [`Blocking::ALL`], when it is full.
+    efficiency: [f64; Blocking::ALL.len()],
+    /// Invocations with which a unit multiplies at half its rate, since they wait for their loads.
+    half_full: f64,
+    /// A block's beginning and end, in channels.
+    block: f64,
+    /// A byte that a block fetches, in multiply-adds: what they do not hide.
+    block_byte: f64,
+    /// A byte of U or V, which comes from memory once.
+    factor_byte: f64,
+}
+
+/// Fitted on the H100.
+pub(super) const GPU: Model = Model {
+    efficiency: [1.055, 0.958, 0.860, 0.927, 0.880, 0.856, 0.701, 0.791, 0.364],
+    half_full: 49.0,
+    block: 32.0,
+    block_byte: 2.1,
+    factor_byte: 2.4,
+};
+/// lavapipe on two shared cores, 2026-11-24, six shapes, by their padded work: rough, as all times there.
+pub(super) const PROCESSOR: Model = Model {
+    efficiency: [1.0, 1.0, 0.95, 0.7, 0.7, 0.8, 0.65, 0.6, 0.45],
+    half_full: 0.0,
+    block: 1.0,
+    block_byte: 0.0,
+    factor_byte: 0.0,
+};
 /// Registers of an invocation beside its sums.
 const REGISTERS_BESIDE: u32 = 114;
 /// Workgroups that a unit holds at most.
@@ -76,7 +98,7 @@ impl Product {
         let waits = STEP * rates.cycle * channels / f64::from(b.channels);
         let products = 4.0 * count(self.batches * self.filters * self.tiles);
         let added = f64::from(cut.parts - 1) * products / rates.bytes;
-        let loads = (fetched * BLOCK_BYTE + factors * FACTOR_BYTE) / rates.multiply;
+        let loads = (fetched * rates.model.block_byte + factors * rates.model.factor_byte) / rates.multiply;
         blocks_seconds(b, blocks, channels, rates) + loads + waits + added
     }
 }
@@ -84,14 +106,14 @@ impl Product {
 /// The multiply-adds of so many blocks of so many channels, a unit after its share of them.
 fn blocks_seconds(b: Blocking, blocks: f64, channels: f64, rates: &Rates) -> f64 {
     let index = Blocking::ALL.iter().position(|&other| other == b);
-    let efficiency = index.map_or(0.5, |index| EFFICIENCY[index]);
+    let efficiency = index.map_or(0.5, |index| rates.model.efficiency[index]);
     let registers = REGISTERS_BESIDE + b.filters_each * b.tiles_each;
     let held = f64::from((REGISTERS / (registers * b.threads())).clamp(1, MOST_HELD));
-    let work = f64::from(b.filters * b.tiles) * (channels + BLOCK);
+    let work = f64::from(b.filters * b.tiles) * (channels + rates.model.block);
     // Of a unit that holds so many blocks.
     let block = |held: f64| {
         let invocations = held * f64::from(b.threads());
-        work * (1.0 + rates.half_full / invocations) * rates.units / (rates.multiply * efficiency)
+        work * (1.0 + rates.model.half_full / invocations) * rates.units / (rates.multiply * efficiency)
     };
     let share = blocks / rates.units;
     let rounds = (share / held).floor();
