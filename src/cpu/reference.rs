@@ -29,13 +29,30 @@ pub struct Sample {
 impl Reference<'_> {
     /// The sum for one output, before bias and activation, and the sum of the terms' absolute values.
     pub fn sums(&self, index: usize) -> (f64, f64) {
+        let (mut sum, mut size) = (0.0, 0.0);
+        self.each_term(index, |value, weight| {
+            let term = f64::from(value) * f64::from(weight);
+            sum += term;
+            size += term.abs();
+        });
+        (sum, size)
+    }
+
+    /// The same sum in f32, one term after the other and each product rounded: what the errors of others are held against.
+    pub fn sequential(&self, index: usize) -> f32 {
+        let mut sum = 0.0f32;
+        self.each_term(index, |value, weight| sum += value * weight);
+        sum
+    }
+
+    /// The factors of one output's terms, in the order of the weights.
+    fn each_term(&self, index: usize, mut visit: impl FnMut(f32, f32)) {
         let Problem { conv, h, w, p: p_size, q: q_size, .. } = *self.problem;
         let Conv { channels, filters, kernel: [r_size, s_size], stride, dilation, padding, .. } = conv;
         let (group_c, group_k) = (self.problem.channels_per_group(), self.problem.filters_per_group());
         let (q, rest) = (index % q_size, index / q_size);
         let (p, rest) = (rest % p_size, rest / p_size);
         let (k, n) = (rest % filters, rest / filters);
-        let (mut sum, mut size) = (0.0, 0.0);
         for c in 0..group_c {
             let image = (n * channels + k / group_k * group_c + c) * h * w;
             let filter = (k * group_c + c) * r_size * s_size;
@@ -49,14 +66,10 @@ impl Reference<'_> {
                     if x >= w {
                         continue;
                     }
-                    let value = f64::from(self.input[image + y * w + x]);
-                    let term = value * f64::from(self.weights[filter + r * s_size + s]);
-                    sum += term;
-                    size += term.abs();
+                    visit(self.input[image + y * w + x], self.weights[filter + r * s_size + s]);
                 }
             }
         }
-        (sum, size)
     }
 
     /// One output.
@@ -112,6 +125,22 @@ mod tests {
         // Each output is 1 a + 10 b + 100 c + 1000 d of the window (a b / c d).
         let expected = [1000.0, 2100.0, 200.0, 3010.0, 4321.0, 402.0, 30.0, 43.0, 4.0];
         assert_eq!(reference.all(), expected);
+        let sequential: Vec<f64> = (0..9).map(|index| reference.sequential(index).into()).collect();
+        assert_eq!(sequential, expected, "small integers are exact in f32 too");
+    }
+
+    /// 2^24 + 1 + 1 is 2^24 in f32, one after the other.
+    #[test]
+    fn the_sequential_sum_rounds_after_each_term() {
+        let problem = Conv::new(3, 1, [1, 1]).on([1, 3, 1, 1]).expect("legal");
+        let reference = Reference {
+            problem: &problem,
+            input: &[16_777_216.0, 1.0, 1.0],
+            weights: &[1.0; 3],
+            bias: &[],
+            slopes: &[],
+        };
+        assert_eq!((f64::from(reference.sequential(0)), reference.at(0)), (16_777_216.0, 16_777_218.0));
     }
 
     #[test]

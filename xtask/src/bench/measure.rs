@@ -349,6 +349,7 @@ fn record(row: &mut report::Row, errors: &Errors) {
     row.rel_l2_error = Some(errors.rel_l2);
     row.max_abs_error = Some(errors.max_abs);
     row.error_bound = Some(errors.bound);
+    row.direct_error = Some(errors.direct);
     row.verified = errors.verified;
 }
 

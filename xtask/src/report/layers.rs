@@ -123,6 +123,11 @@ pub(super) fn error_ratio(row: &Row) -> Option<f64> {
     Some(row.rel_l2_error? / row.expected_error.filter(|e| *e > 0.0)?)
 }
 
+/// Measured relative L2 error over that of a sequential sum in f32 on the same data.
+pub(super) fn direct_ratio(row: &Row) -> Option<f64> {
+    Some(row.rel_l2_error? / row.direct_error.filter(|e| *e > 0.0)?)
+}
+
 /// The stage in which the batched GEMM ran, alone or fused with a transform.
 pub(super) fn multiply_ms(row: &Row) -> Option<f64> {
     let fused = || row.stage_ms.iter().find(|(name, _)| name.contains("multiply"));

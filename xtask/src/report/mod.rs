@@ -180,6 +180,9 @@ pub(crate) struct Row {
     /// The relative L2 error that the statistical model predicts.
     #[serde(default)]
     pub expected_error: Option<f64>,
+    /// Relative L2 error of a sequential sum in f32 on the same data.
+    #[serde(default)]
+    pub direct_error: Option<f64>,
     /// The rigorous bound.
     #[serde(default)]
     pub error_bound: Option<f64>,
@@ -229,6 +232,7 @@ impl Row {
             ("rel_l2_error", &mut self.rel_l2_error),
             ("max_abs_error", &mut self.max_abs_error),
             ("expected_error", &mut self.expected_error),
+            ("direct_error", &mut self.direct_error),
             ("error_bound", &mut self.error_bound),
         ] {
             if let Some(x) = field.take_if(|x| !x.is_finite()) {
