@@ -84,7 +84,7 @@ pub struct Preferences {
 }
 
 impl Preferences {
-    /// 90 MiB.
+    /// 90 MiB. VGG 5 at N = 32, in one chunk instead of the two that 64 MiB allow, took 274 us instead of 327 on an H100.
     pub const DEFAULT_WORKSPACE: u64 = 90 << 20;
 
     /// The default preferences.
