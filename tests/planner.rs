@@ -10,7 +10,7 @@ use support::data::Random;
 use support::problems;
 use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::error::Error;
-use winoconv::kernel::{Access, KernelSpec, Reading};
+use winoconv::kernel::{Access, FusedParams, KernelSpec, Params, Reading};
 use winoconv::plan::{Algorithm, Reason, Slot, Verdict, register_limit};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Conv, Plan, Preferences, Problem, Tolerance};
@@ -398,4 +398,48 @@ fn planning_a_new_size_is_cheap() {
     let bound = std::time::Duration::from_millis(if cfg!(debug_assertions) { 20 } else { 1 });
     println!("planning a new size takes {each:?}");
     assert!(each < bound, "planning takes {each:?}, the bound is {bound:?}");
+}
+
+/// For each step of a fused kernel: blocks of tiles, those that a workgroup walks, workgroups beside each other.
+fn walks(plan: &Plan) -> Vec<[u32; 3]> {
+    let walk = |step: &winoconv::plan::Step| match &step.kernel {
+        KernelSpec::WinogradFused(kernel) => {
+            let params = FusedParams::from_words(&step.params);
+            Some([params.tiles.div_ceil(kernel.blocking.tiles), params.walk, step.grid[0]])
+        }
+        _ => None,
+    };
+    plan.steps.iter().filter_map(walk).collect()
+}
+
+#[test]
+fn workgroups_of_fused_kernels_walk_all_blocks() {
+    let entry = problems::all().into_iter().find(|entry| entry.name == problems::BLOCKS_WALKED).expect("in the suite");
+    let software = profile("llvmpipe", DeviceKind::SoftwareGpu, Limits::WEBGPU_DEFAULT);
+    let large = problem(Conv::new(64, 64, [3, 3]).padding(1), [8, 64, 224, 224]);
+    let unknown = profiles().into_iter().find(|caps| caps.kind == DeviceKind::DiscreteGpu).expect("a discrete GPU");
+    let known = Caps { name: "NVIDIA H100 80GB HBM3".to_owned(), ..unknown.clone() };
+    // Whether some must walk several blocks, and in some of those the last workgroup fewer.
+    for (problem, caps, most) in [
+        (problem(entry.conv, entry.shape), software, true),
+        (large, known.clone(), true),
+        (problem(Conv::new(64, 64, [3, 3]).padding(1), [1, 64, 112, 112]), unknown, false),
+        (problem(Conv::new(8, 8, [3, 3]).padding(1), [1, 8, 32, 32]), known, false),
+    ] {
+        let [mut several, mut fewer] = [0, 0];
+        for algorithm in Algorithm::all_for(&problem.conv) {
+            let Ok(plan) = Plan::new(&problem, &caps, &any().algorithm(algorithm)) else { continue };
+            for [blocks, walk, workgroups] in walks(&plan) {
+                assert_eq!(
+                    workgroups,
+                    blocks.div_ceil(walk),
+                    "{algorithm} on {caps}: each block is walked, none twice"
+                );
+                several += u32::from(walk > 1);
+                fewer += u32::from(walk > 1 && !blocks.is_multiple_of(walk));
+            }
+        }
+        assert_eq!(several > 0, most, "{problem} on {caps}: {several} kernels walk several blocks");
+        assert_eq!(fewer > 0, most, "{problem} on {caps}: {fewer} last workgroups walk fewer");
+    }
 }

@@ -1,18 +1,19 @@
 // winograd_fused: input transform, multiply and output transform of a block of filters and tiles, with bias and
 // activation: from the image and the filters to the output, with nothing in memory between them.
 //
-// One workgroup owns all points of BLOCK_K filters x BLOCK_T tiles of one group. It walks the channels BLOCK_C at a
-// time. An invocation transforms one tile of one channel, in registers, into V in workgroup memory; then it multiplies
-// one point of EACH_K filters x EACH_T tiles, STEP_C channels a turn, while its next tile is on its way from memory.
-// Where U comes from is the slot's affair: from memory, see part/filters_ready.wgsl, or from filters as they are given,
-// transformed at each step, see part/filters_given.wgsl.
+// One workgroup walks blocks: all points of BLOCK_K filters x BLOCK_T tiles of one group. Of each it walks the channels
+// BLOCK_C at a time. An invocation transforms one tile of one channel, in registers, into V in workgroup memory; then it
+// multiplies one point of EACH_K filters x EACH_T tiles, STEP_C channels a turn, while its next tile is on its way from
+// memory, at the end of a block the first one of the next block. Where U comes from is the slot's affair: from memory,
+// see part/filters_ready.wgsl, or from filters as they are given, transformed at each step, see
+// part/filters_given.wgsl.
 //
-// At the end the products are exchanged through the same workgroup memory, ROUND filters of each invocation at a
-// time, see part/output_exchange.wgsl.
+// At the end of a block the products are exchanged through the same workgroup memory, ROUND filters of each invocation
+// at a time, see part/output_exchange.wgsl.
 //
-// grid      x: blocks of BLOCK_T tiles of this dispatch; y: blocks of BLOCK_K filters, group by group
+// grid      x: params.walk blocks of BLOCK_T tiles of this dispatch; y: blocks of BLOCK_K filters, group by group
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, STEP_C, EACH_K, EACH_T, ROUND, OUT_H, OUT_W, SPAN_H, SPAN_W,
-//           POINTS_H, POINTS_W, POOL
+//           POINTS_H, POINTS_W, CHANNEL, POOL
 // leaves    fetch_tile, put_tile, multiply_step
 // slots     put_filters, place_u, load_u, exchange_outputs
 
@@ -27,10 +28,12 @@ const_assert WORKGROUP == POINTS * THREADS_K * THREADS_T;
 // A tile is transformed by one invocation, and no invocation has two of them.
 const TILES: u32 = BLOCK_C * BLOCK_T;
 const_assert TILES <= WORKGROUP;
-const_assert TILES * POINTS <= POOL;
+const_assert BLOCK_C * CHANNEL <= POOL;
+const_assert POINTS * BLOCK_T <= CHANNEL && CHANNEL % 4u == 0u;
 const_assert BLOCK_C % STEP_C == 0u;
 
-// In the channel loop: V, [channel][point][tile], and what the slot of the filters puts behind it.
+// In the channel loop: V, [channel][point][tile], CHANNEL floats a channel, so that neighbours which put tiles of two
+// channels use different banks; and what the slot of the filters puts behind it.
 var<workgroup> pool: array<vec4<f32>, POOL / 4u>;
 
 // A tile of the input: its first element for the group's channel 0, and which of its rows and columns are inside the
@@ -87,7 +90,7 @@ fn fetch(local: u32, c: u32, tile: Tile, d: ptr<function, array<f32, SPAN_H * SP
 fn put(local: u32, d: ptr<function, array<f32, SPAN_H * SPAN_W>>) {
     if (local < TILES) {
         let t = local % BLOCK_T;
-        put_tile((local / BLOCK_T * POINTS * BLOCK_T + t) / 4u, t % 4u, d);
+        put_tile(local / BLOCK_T * (CHANNEL / 4u) + t / 4u, t % 4u, d);
     }
 }
 
@@ -96,27 +99,35 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let blocks = (params.group_k + BLOCK_K - 1u) / BLOCK_K;
     let g = workgroup.y / blocks;
     let k_first = workgroup.y % blocks * BLOCK_K;
-    let t_first = workgroup.x * BLOCK_T;
+    let first = workgroup.x * params.walk * BLOCK_T;
+    let end = min(first + params.walk * BLOCK_T, params.tiles);
 
     let point = local / (THREADS_K * THREADS_T);
     let row = local / THREADS_T % THREADS_K;
     let column = local % THREADS_T;
 
-    let tile = place_tile(t_first + local % BLOCK_T, g);
+    var tile = place_tile(first + local % BLOCK_T, g);
     var next: array<f32, SPAN_H * SPAN_W>;
     fetch(local, 0u, tile, &next);
-    var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
-    for (var c = 0u; c < params.group_c; c += BLOCK_C) {
-        put(local, &next);
-        put_filters(local, c, g, k_first);
-        workgroupBarrier();
-        fetch(local, c + BLOCK_C, tile, &next);
-        let channels = min(BLOCK_C, params.group_c - c);
-        for (var step = 0u; step < channels; step += STEP_C) {
-            let v_at = (step * POINTS + point) * (BLOCK_T / 4u) + column;
-            multiply_step(c, step, point, g, k_first, row, v_at, &acc);
+    for (var t_first = first; t_first < end; t_first += BLOCK_T) {
+        var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
+        for (var c = 0u; c < params.group_c; c += BLOCK_C) {
+            put(local, &next);
+            put_filters(local, c, g, k_first);
+            workgroupBarrier();
+            var next_c = c + BLOCK_C;
+            if (next_c >= params.group_c && t_first + BLOCK_T < end) {
+                tile = place_tile(t_first + BLOCK_T + local % BLOCK_T, g);
+                next_c = 0u;
+            }
+            fetch(local, next_c, tile, &next);
+            let channels = min(BLOCK_C, params.group_c - c);
+            for (var step = 0u; step < channels; step += STEP_C) {
+                let v_at = step * (CHANNEL / 4u) + point * (BLOCK_T / 4u) + column;
+                multiply_step(c, step, point, g, k_first, row, v_at, &acc);
+            }
+            workgroupBarrier();
         }
-        workgroupBarrier();
+        exchange_outputs(local, point, row, column, g, k_first, t_first, &acc);
     }
-    exchange_outputs(local, point, row, column, g, k_first, t_first, &acc);
 }

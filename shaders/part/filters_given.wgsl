@@ -5,8 +5,8 @@
 // leaves    put_filter
 @group(0) @binding(2) var<storage, read> weights: array<f32>;
 
-const U_FIRST: u32 = TILES * POINTS / 4u;
-const_assert POINTS * (TILES + BLOCK_C * BLOCK_K) <= POOL;
+const U_FIRST: u32 = BLOCK_C * CHANNEL / 4u;
+const_assert BLOCK_C * (CHANNEL + POINTS * BLOCK_K) <= POOL;
 
 // Past the last filter the last one is multiplied again, and not written; past the last channel it is the last one's,
 // whose factors in V are zero.

@@ -1,25 +1,27 @@
 // Slot exchange_outputs: from products, one point an invocation, to outputs. The products of ROUND filters of each
 // invocation go into workgroup memory, all points of a filter and tile at the same place of a plane; then an invocation
-// transforms one tile of one filter, in registers, puts the outputs where the products were, and writes them row by
-// row: a loop, so that bias and activation stand in the text once for a column. What has been exchanged makes room in the registers.
+// transforms one tile of one filter, in registers, and writes it. What has been exchanged makes room in the registers.
 //
 // An invocation's filters lie four by four, THREADS_K * 4 apart.
 //
-// leaves    put_products, shift_products, finish_tile, write_row
-// slots     store_dst
+// leaves    put_products, shift_products
+// slots     finish
 
 // A round's lines of BLOCK_T tiles: [filter of the round][invocation's row]. The planes of points are PAIRS apart.
 const LINES: u32 = ROUND * THREADS_K;
 const PAIRS: u32 = LINES * BLOCK_T;
 const_assert POINTS_H * POINTS_W * PAIRS <= POOL;
 const_assert 4u % ROUND == 0u;
+// A line's vectors. Eight neighbours put eight vectors at once; where their rows' lines would lie in the same banks, the
+// vectors of some rows are swapped.
+const LINE: u32 = BLOCK_T / 4u;
 // Lines that are transformed at once, an invocation for each tile.
 const LINES_AT_ONCE: u32 = WORKGROUP / BLOCK_T;
 const_assert LINES_AT_ONCE > 0u;
 
-// The first column of a row of outputs, or one that is outside if the row is.
-fn column_in(y: u32, x: u32) -> u32 {
-    return select(params.q, x, y < params.p);
+// What a vector's number in the line of an invocation's row is swapped with, by exclusive or.
+fn swap_of(row: u32) -> u32 {
+    return row * LINE / 8u * THREADS_T % LINE;
 }
 
 fn exchange_outputs(
@@ -35,7 +37,7 @@ fn exchange_outputs(
     let line_first = local / BLOCK_T;
     let inside = line_first < LINES_AT_ONCE && t_first + t < params.tiles;
     for (var first = 0u; first < EACH_K; first += ROUND) {
-        put_products((point * PAIRS + row * BLOCK_T) / 4u + column, acc);
+        put_products((point * PAIRS + row * BLOCK_T) / 4u + column, swap_of(row), acc);
         shift_products(acc);
         workgroupBarrier();
 
@@ -45,12 +47,7 @@ fn exchange_outputs(
             if (inside && k < params.group_k) {
                 let k_all = g * params.group_k + k;
                 let plane = params.dst_offset + (n * params.k + k_all) * params.p * params.q;
-                let at = (line * BLOCK_T + t) / 4u;
-                finish_tile(at, t % 4u);
-                for (var i = 0u; i < OUT_H; i++) {
-                    let row_at = plane + (y + i) * params.q;
-                    write_row(at + i * (OUT_W * PAIRS / 4u), t % 4u, row_at, column_in(y + i, x), k_all);
-                }
+                finish(line * LINE + ((t / 4u) ^ swap_of(line % THREADS_K)), t % 4u, plane, y, x, k_all);
             }
         }
         workgroupBarrier();

@@ -76,24 +76,28 @@ impl WinogradFused {
     }
 
     /// The exchange of products, and the outputs.
-    fn exchange(&self) -> Result<[Region; 3], WinogradError> {
+    fn exchange(&self) -> Result<Vec<Region>, WinogradError> {
         let Nested { rows, cols } = self.algorithm;
         let (down, across) = (rows.programs()?, cols.programs()?);
         let b = self.blocking;
         let rounds = b.filters_each / b.round;
-        let (out_h, out_w) = (u32::from(rows.m()), usize::from(cols.m()));
         let put = Counts::write((b.round * b.tiles_each / 4) as usize, 4) + Counts::barriers(2);
         let tile = Counts::read(self.algorithm.products(), 1)
-            + Counts::both_ways(&down.output, cols.products(), &across.output)
-            + Counts::write(self.algorithm.outputs(), 1);
-        let row = (Counts::read(1, 1) + self.epilogue.counts()) * out_w as u64;
+            + Counts::both_ways(&down.output, cols.products(), &across.output);
         // Of a round: an invocation may have several of them, or none.
         let tiles = b.round * (b.filters / b.filters_each) * b.tiles;
         let of_tiles = |counts, turns| Share { counts, invocations: tiles, turns: Turns::Fixed(turns) };
-        Ok([
-            Region::new(Part::Round, [self.all(put, Turns::Fixed(rounds))]),
-            Region::new(Part::Line, [of_tiles(tile, rounds)]),
-            Region::new(Part::Row, [of_tiles(row, rounds * out_h)]),
+        let round = Region::new(Part::Round, [self.all(put, Turns::Fixed(rounds))]);
+        if self.finishes_at_once() {
+            let written = self.epilogue.counts() * self.algorithm.outputs() as u64;
+            return Ok(vec![round, Region::new(Part::Line, [of_tiles(tile + written, rounds)])]);
+        }
+        let kept = Counts::write(self.algorithm.outputs(), 1);
+        let row = (Counts::read(1, 1) + self.epilogue.counts()) * u64::from(cols.m());
+        Ok(vec![
+            round,
+            Region::new(Part::Line, [of_tiles(tile + kept, rounds)]),
+            Region::new(Part::Row, [of_tiles(row, rounds * u32::from(rows.m()))]),
         ])
     }
 

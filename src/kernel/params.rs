@@ -224,6 +224,8 @@ params! {
         p: u32,
         /// Output width.
         q: u32,
+        /// Blocks of tiles that a workgroup of `winograd_fused` walks.
+        walk: u32,
         /// First element of the input.
         src_offset: u32,
         /// First element of the output.

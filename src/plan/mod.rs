@@ -4,6 +4,7 @@
 mod algorithm;
 mod candidates;
 mod explain;
+mod fused_estimate;
 mod heuristics;
 mod multiply_cost;
 mod preferences;
@@ -12,7 +13,7 @@ mod winograd_steps;
 
 pub use algorithm::Algorithm;
 pub use candidates::{Candidate, Reason, Verdict};
-pub use heuristics::register_limit;
+pub use fused_estimate::register_limit;
 pub use preferences::{Preferences, Tolerance};
 
 use crate::caps::Caps;
@@ -167,7 +168,7 @@ impl Plan {
     }
 
     /// What a kernel does in a run, over all its dispatches, as if every workgroup were full and inside the image:
-    /// counted, not measured. Barriers are those of one workgroup in each dispatch.
+    /// counted, not measured. Barriers are those of one block in each dispatch.
     ///
     /// # Errors
     /// If the kernel's algorithm has no transforms.
@@ -175,7 +176,7 @@ impl Plan {
         let failed = |error: WinogradError| Error::Kernel { kernel: kernel.name(), message: error.to_string() };
         let one = kernel.cost().map_err(failed)?.of_workgroup(&self.problem.conv);
         let dispatches = self.steps.iter().filter(|step| step.kernel == *kernel);
-        Ok(dispatches.map(|step| Counts { barriers: one.barriers, ..one * steps::workgroups(step) }).sum())
+        Ok(dispatches.map(|step| Counts { barriers: one.barriers, ..one * steps::blocks(step) }).sum())
     }
 
     /// Expected relative L2 error on normally distributed data.

@@ -5,7 +5,9 @@ use super::winograd_steps::Winograd;
 use super::{Algorithm, Packing, Preferences, Slot, Step, filter_planes};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
-use crate::kernel::{Direct, DirectParams, FilterParams, Fusion, Params, WinogradFilter, word};
+use crate::kernel::{
+    Direct, DirectParams, FilterParams, FusedParams, Fusion, KernelSpec, Params, WinogradFilter, word,
+};
 use crate::shape::{Conv, Problem};
 use crate::winograd::Nested;
 
@@ -112,7 +114,14 @@ pub(super) fn epilogue_operands(conv: &Conv) -> impl Iterator<Item = Slot> {
     bias.into_iter().chain(slopes)
 }
 
-/// Sum over the steps of work that the kernels pad: used in the planner's cost.
-pub(super) fn workgroups(step: &Step) -> u64 {
-    step.grid.iter().map(|&size| u64::from(size)).product()
+/// The blocks that a step's workgroups walk: one each, but for the kernels that walk several.
+pub(super) fn blocks(step: &Step) -> u64 {
+    let [x, y, z] = step.grid.map(u64::from);
+    match &step.kernel {
+        KernelSpec::WinogradFused(kernel) => {
+            let tiles = FusedParams::from_words(&step.params).tiles;
+            u64::from(tiles.div_ceil(kernel.blocking.tiles)) * y * z
+        }
+        _ => x * y * z,
+    }
 }

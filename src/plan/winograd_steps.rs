@@ -1,7 +1,7 @@
 //! The dispatches of the Winograd algorithms: how tiles are walked in chunks, and what each kernel is told.
 
 use super::steps::{Built, epilogue_operands};
-use super::{Packing, Preferences, Slot, Step, filter_planes, heuristics, multiply_cost};
+use super::{Packing, Preferences, Slot, Step, filter_planes, fused_estimate, multiply_cost};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
@@ -61,8 +61,9 @@ impl<'a> Winograd<'a> {
         };
         let v = self.planes(rows[0], chunk);
         let kernel = self.fused_kernel(Fusion::Output, chunk, caps, preferences)?;
-        let steps =
-            self.chunks(chunk).flat_map(|chunk| [self.input(chunk, &v), self.fused_step(chunk, v.stride(), kernel)]);
+        let steps = self
+            .chunks(chunk)
+            .flat_map(|chunk| [self.input(chunk, &v), self.fused_step(chunk, v.stride(), kernel, caps)]);
         Ok(self.built(steps.collect(), vec![v.len()]))
     }
 
@@ -99,7 +100,7 @@ impl<'a> Winograd<'a> {
         let kernel = self.fused_kernel(fusion, self.tiles.count(), caps, preferences)?;
         let workgroups = caps.limits.max_compute_workgroups_per_dimension as usize;
         let reach = workgroups.saturating_mul(kernel.blocking.tiles as usize);
-        let steps = self.chunks(reach).map(|chunk| self.fused_step(chunk, 0, kernel));
+        let steps = self.chunks(reach).map(|chunk| self.fused_step(chunk, 0, kernel, caps));
         Ok(Built { packing, ..self.built(steps.collect(), Vec::new()) })
     }
 
@@ -222,7 +223,7 @@ impl<'a> Winograd<'a> {
         let kernel = |blocking| WinogradFused { algorithm: self.algorithm, fusion, blocking, epilogue };
         match preferences.fused_blocking {
             Some(blocking) => Ok(kernel(blocking)),
-            None => heuristics::fused_blocking(self.problem, tiles, caps, kernel).map(kernel),
+            None => fused_estimate::blocking(self.problem, tiles, caps, kernel).map(kernel),
         }
     }
 
@@ -261,18 +262,19 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    fn fused_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradFused) -> Step {
+    fn fused_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradFused, caps: &Caps) -> Step {
         let conv = &self.problem.conv;
         let [source, filters] = match kernel.fusion {
             Fusion::Output => [V, Slot::Packed],
             Fusion::Input => [Slot::Input, Slot::Packed],
             Fusion::Filter => [Slot::Input, Slot::Weights],
         };
-        let blocks = conv.groups * self.problem.filters_per_group().div_ceil(kernel.blocking.filters as usize);
+        let [columns, rows] = fused_estimate::blocks(self.problem, chunk.count, kernel.blocking);
+        let walk = fused_estimate::walk(&kernel, [columns, rows], caps);
         Step {
             kernel: kernel.spec(),
-            grid: [word(chunk.count).div_ceil(kernel.blocking.tiles), word(blocks), 1],
-            params: self.fused_params(chunk, t_stride).words(),
+            grid: [word(columns).div_ceil(walk), word(rows), 1],
+            params: FusedParams { walk, ..self.fused_params(chunk, t_stride) }.words(),
             operands: [source, filters, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
         }
     }

@@ -111,7 +111,7 @@ fn multiply_leaf(leaves: &mut Leaves, spec: &WinogradFused) {
         }));
         body.extend(lines(each_t, |j| match spec.fusion {
             Fusion::Input | Fusion::Filter => {
-                format!("let b{c}_{j} = pool[v_at + {c}u * (POINTS * BLOCK_T / 4u) + {}u];", j * threads_t)
+                format!("let b{c}_{j} = pool[v_at + {c}u * (CHANNEL / 4u) + {}u];", j * threads_t)
             }
             Fusion::Output => format!("let b{c}_{j} = (*next_v)[{}];", c * each_t + j),
         }));
@@ -144,10 +144,10 @@ fn exchange_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Wino
     leaves.function(
         "put_products",
         "The products of a round's filters, the first ones in the registers.",
-        &format!("at: u32, {acc}"),
+        &format!("at: u32, swap: u32, {acc}"),
         &lines(round, |i| {
             let (filter, j) = (i / each_t, i % each_t);
-            format!("pool[at + {filter}u * (THREADS_K * BLOCK_T / 4u) + {}u] = (*acc)[{i}];", j * threads_t)
+            format!("pool[at + {filter}u * (THREADS_K * LINE) + (swap ^ {}u)] = (*acc)[{i}];", j * threads_t)
         }),
     );
     leaves.function(
@@ -160,17 +160,31 @@ fn exchange_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Wino
     let mut body = lines(rows * cols, |p| format!("let m{p} = pool[at + {p}u * (PAIRS / 4u)][lane];"));
     let names = |i: usize, j: usize| format!("m{}", i * cols + j);
     let outputs = both_ways([rows, cols], names, [&down.programs()?.output, &across.programs()?.output], &mut body);
+    let transforms = [&down.transform()?.a_t, &across.transform()?.a_t];
+    let comment =
+        |to: &str| matrices_comment(&format!("Y = A^T m A of the products at `at`, {to}."), "A^T", transforms);
+    let out_w = usize::from(across.m());
+    if spec.finishes_at_once() {
+        body.extend((0..down.m()).flat_map(|i| {
+            [format!("let row{i} = plane + (y + {i}u) * params.q;"), format!("let x{i} = column_in(y + {i}u, x);")]
+        }));
+        body.extend(outputs.iter().enumerate().map(|(at, value)| {
+            let (i, j) = (at / out_w, at % out_w);
+            format!("store_dst(row{i}, x{i} + {j}u, k, {value});")
+        }));
+        let parameters = "at: u32, lane: u32, plane: u32, y: u32, x: u32, k: u32";
+        leaves.function("finish_tile", &comment("to filter k's plane"), parameters, &body);
+        return Ok(());
+    }
     body.extend(
         outputs.iter().enumerate().map(|(i, value)| format!("pool[at + {i}u * (PAIRS / 4u)][lane] = {value};")),
     );
-    let transforms = [&down.transform()?.a_t, &across.transform()?.a_t];
-    let comment = matrices_comment("Y = A^T m A of the products at `at`, in their place.", "A^T", transforms);
-    leaves.function("finish_tile", &comment, "at: u32, lane: u32", &body);
+    leaves.function("finish_tile", &comment("in their place"), "at: u32, lane: u32", &body);
     leaves.function(
         "write_row",
         "A row of outputs of filter k.",
         "at: u32, lane: u32, row_at: u32, x: u32, k: u32",
-        &lines(across.m().into(), |j| format!("store_dst(row_at, x + {j}u, k, pool[at + {j}u * (PAIRS / 4u)][lane]);")),
+        &lines(out_w, |j| format!("store_dst(row_at, x + {j}u, k, pool[at + {j}u * (PAIRS / 4u)][lane]);")),
     );
     Ok(())
 }

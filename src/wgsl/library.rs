@@ -30,6 +30,8 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/epilogue.wgsl",
     "shaders/part/filters_given.wgsl",
     "shaders/part/filters_ready.wgsl",
+    "shaders/part/finish_at_once.wgsl",
+    "shaders/part/finish_by_rows.wgsl",
     "shaders/part/load_zero_pad.wgsl",
     "shaders/part/output_exchange.wgsl",
     "shaders/part/store_dst.wgsl",

@@ -94,6 +94,7 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
             Fusion::Input => parts.push("filters_ready".to_owned()),
             Fusion::Filter => parts.push("filters_given".to_owned()),
         }
+        parts.push(if fused.finishes_at_once() { "finish_at_once" } else { "finish_by_rows" }.to_owned());
         parts.push("output_exchange".to_owned());
     }
     parts

@@ -21,6 +21,7 @@ struct Params {
     k: u32,
     p: u32,
     q: u32,
+    walk: u32,
     src_offset: u32,
     dst_offset: u32,
     bias_offset: u32,

@@ -2,6 +2,10 @@
 
 use winoconv::{Activation, Conv, Padding};
 
+/// The problem that is there because the fused kernels' workgroups walk several blocks of it on a software adapter, the
+/// last one fewer than the others.
+pub(crate) const BLOCKS_WALKED: &str = "20 -> 5, blocks walked";
+
 /// A problem of the suite.
 pub(crate) struct Entry {
     /// What is special about it.
@@ -64,6 +68,7 @@ pub(crate) fn all() -> Vec<Entry> {
         add(name, three(c, k).padding(1), 1, [9, 7], some);
     }
     add("64 -> 64, many tiles", three(64, 64).padding(1), 1, [20, 26], Algorithms::Some(2));
+    add(BLOCKS_WALKED, three(20, 5).padding(1), 2, [95, 131], Algorithms::Some(6));
     add("an empty batch", three(3, 4).padding(1), 0, [8, 8], every);
 
     // Groups.
