@@ -79,6 +79,14 @@ pub enum ShapeError {
         /// Input plus padding on both sides.
         padded: usize,
     },
+    /// A problem was altered: its output is not what its convolution makes of its input.
+    #[error("the problem's output is {}x{}, its convolution gives {}x{}", got[0], got[1], expected[0], expected[1])]
+    OutputSize {
+        /// Height and width by the convolution.
+        expected: [usize; 2],
+        /// Height and width that came.
+        got: [usize; 2],
+    },
     /// A slice or buffer has the wrong number of elements.
     #[error("{what} has {got} elements, expected {expected}")]
     Length {

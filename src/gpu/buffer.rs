@@ -4,7 +4,7 @@ use futures_intrusive::channel::shared::oneshot_channel;
 
 use super::context::Context;
 use super::fault::scoped;
-use crate::error::{DeviceError, LimitError, Resource, Result, ShapeError};
+use crate::error::{DeviceError, LimitError, Resource, Result};
 use crate::plan::Plan;
 
 const STORAGE: wgpu::BufferUsages =
@@ -147,18 +147,8 @@ impl Workspace {
         }
     }
 
-    /// Whether there is room for buffers of these many elements.
-    pub(crate) fn check_room(&self, lens: &[usize]) -> Result<()> {
-        for (i, &expected) in lens.iter().enumerate() {
-            let got = self.buffers.get(i).map_or(0, |(_, len)| *len);
-            if got < expected {
-                return Err(ShapeError::Length { what: "a workspace buffer", expected, got }.into());
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn get(&self, index: u8) -> Option<&wgpu::Buffer> {
-        self.buffers.get(usize::from(index)).map(|(buffer, _)| buffer)
+    /// A buffer with its length in f32.
+    pub(super) fn get(&self, index: u8) -> Option<(&wgpu::Buffer, usize)> {
+        self.buffers.get(usize::from(index)).map(|(buffer, len)| (buffer, *len))
     }
 }

@@ -31,7 +31,7 @@ pub enum AdapterChoice {
 pub struct ContextOptions {
     /// Which adapter.
     pub adapter: AdapterChoice,
-    /// Whether shaders check themselves.
+    /// Whether shaders check themselves; they do not by default, see [`ShaderChecks::Trusted`].
     pub checks: ShaderChecks,
     /// Ask for no more than WebGPU's default limits, to see what a plan comes to there.
     pub default_limits: bool,

@@ -10,7 +10,7 @@ mod pipeline;
 mod timing;
 mod trusted;
 
-pub use bound::{Bound, Tensor, Tensors};
+pub use bound::{Bound, Dispatches, Tensor, Tensors};
 pub use buffer::Workspace;
 pub use context::{AdapterChoice, Context, ContextOptions, adapters};
 pub use pipeline::{CompileTime, Pipeline};

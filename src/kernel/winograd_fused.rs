@@ -76,7 +76,7 @@ impl FusedBlocking {
             && self.tiles_each.is_multiple_of(4)
             && self.filters.is_multiple_of(self.filters_each)
             && self.tiles.is_multiple_of(self.tiles_each)
-            && self.filters_each * self.tiles_each <= MAX_ACCUMULATORS
+            && self.filters_each.saturating_mul(self.tiles_each) <= MAX_ACCUMULATORS
             && matches!(self.round, 1 | 2 | 4)
             && self.channels > 0
     }
