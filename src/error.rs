@@ -270,6 +270,14 @@ pub enum DeviceError {
         /// Which object.
         what: &'static str,
     },
+    /// A file could not be written.
+    #[error("writing {path} failed: {message}")]
+    Store {
+        /// The file.
+        path: String,
+        /// What the system said.
+        message: String,
+    },
     /// Reading back failed.
     #[error("reading back failed: {message}")]
     Map {

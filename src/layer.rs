@@ -246,6 +246,12 @@ impl Layer {
         let (Some(context), Operands::Gpu { weights, bias, slopes }) = (self.device.context(), &self.operands) else {
             return Err(no_gpu(&self.device));
         };
+        if !self.is_packed(plan) {
+            // Both together: packing need not be waited for to compile what runs after it.
+            let packing = plan.packing.steps(&self.conv);
+            let kernels: Vec<_> = packing.iter().chain(&plan.steps).map(|step| step.kernel).collect();
+            context.pipelines(&kernels).await?;
+        }
         let packed = self.pack_on_gpu(context, plan, weights).await?;
         let tensors = Tensors {
             input: Some(input),
@@ -256,6 +262,11 @@ impl Layer {
             slopes: slopes.as_ref().map(Into::into),
         };
         Bound::of_own(context, plan, Dispatches::Run, &tensors, workspace).await
+    }
+
+    fn is_packed(&self, plan: &Plan) -> bool {
+        let packings = self.packings.lock().unwrap_or_else(PoisonError::into_inner);
+        plan.packing.is_given() || packings.contains_key(&plan.packing)
     }
 
     async fn pack_on_gpu(&self, context: &Context, plan: &Plan, weights: &gpu::Buffer) -> Result<Option<gpu::Buffer>> {

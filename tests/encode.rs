@@ -10,7 +10,7 @@ use support::data::{Case, Data, assert_within};
 use support::entry::EntryPoint;
 use support::gpus::{Gpu, on_gpus, on_one_gpu};
 use winoconv::error::{DeviceError, Error};
-use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, ShaderChecks};
+use winoconv::gpu::{self, AdapterChoice, Bound, CacheSource, Context, ContextOptions, ShaderChecks};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Account, Activation, Algorithm, Conv, Device, Layer, Output, Plan, Preferences, Problem, Tolerance};
 use winoconv::{Workspace, wgpu};
@@ -180,7 +180,8 @@ fn a_borrowed_device_keeps_its_errors() {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             hears.lock().expect("no panic while it is held").push(error.to_string());
         }));
-        let context = Context::from_wgpu(device.clone(), queue, ShaderChecks::Checked).expect("any device will do");
+        let context = Context::from_wgpu(device.clone(), queue, ShaderChecks::Checked, CacheSource::off());
+        let context = block_on(context).expect("any device will do");
         let case = case(Conv::new(3, 4, [3, 3]).padding(1), [2, 9, 9]);
         let layer = layer(&context.clone().into(), &case, forced(2));
         for entry in EntryPoint::ALL {

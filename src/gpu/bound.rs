@@ -11,7 +11,7 @@ use super::context::Context;
 use super::fault::scoped;
 use super::pipeline::Pipeline;
 use crate::error::{Error, LimitError, Resource, Result, ShapeError};
-use crate::kernel::Access;
+use crate::kernel::{Access, KernelSpec};
 use crate::plan::{Plan, Slot, Step};
 
 /// A tensor in a caller's buffer.
@@ -166,10 +166,8 @@ impl Bound {
             windows.push(of_step);
         }
         // Nothing is compiled for buffers that cannot be bound.
-        let mut pipelines = Vec::with_capacity(steps.len());
-        for step in steps {
-            pipelines.push(context.pipeline(&step.kernel).await?);
-        }
+        let kernels: Vec<KernelSpec> = steps.iter().map(|step| step.kernel).collect();
+        let pipelines = context.pipelines(&kernels).await?;
         let made = scoped(context.device(), "binding a plan", || {
             let stride = limits.min_uniform_buffer_offset_alignment.max(256) as usize;
             let uniforms = uniforms(context.device(), steps, &windows, stride);
