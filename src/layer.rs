@@ -304,8 +304,7 @@ impl Layer {
         let ends: Vec<_> = workspace.ends.buffers().map(|(buffer, _)| buffer.clone()).collect();
         let bound = self.bind_plan(plan, (&ends[0]).into(), (&ends[1]).into(), &workspace.gpu).await?;
         context.queue().write_buffer(&ends[0], 0, bytemuck::cast_slice(input));
-        context.submit(&bound);
-        output.copy_from_slice(&context.download(&ends[1], output.len()).await?);
+        output.copy_from_slice(&context.run(&bound, &ends[1], output.len()).await?);
         Ok(())
     }
 }

@@ -294,3 +294,30 @@ fn a_borrowed_device_has_a_cache_if_it_has_the_feature() {
         }
     });
 }
+
+/// The queue's number of a submission of nothing: each submission takes the next one, and so does each mapping of a buffer,
+/// which has wgpu look for writes to submit.
+fn submission(context: &Context) -> u64 {
+    let text = format!("{:?}", context.queue().submit([]));
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn a_run_is_one_submission() {
+    on_one_gpu("a_run_is_one_submission", |gpu| {
+        let context = open(gpu, CacheSource::off());
+        let case = case();
+        let layer = layer(&context, &case);
+        let buffer = block_on(context.upload("test", &[1.0])).expect("a buffer");
+        let numbers = |work: &dyn Fn()| {
+            let before = submission(&context);
+            work();
+            submission(&context) - before - 1
+        };
+        let copy = numbers(&|| drop(block_on(context.download(&buffer, 1)).expect("a copy")));
+        assert_eq!(copy, 2, "a submission and a mapping");
+        assert_eq!(numbers(&|| run(&layer, &case, "the first run")), copy + 1, "one more, for packing");
+        assert_eq!(numbers(&|| run(&layer, &case, "the second run")), copy, "dispatches and copy in one");
+    });
+}
