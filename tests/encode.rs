@@ -264,6 +264,23 @@ fn an_empty_batch_runs_everywhere() {
     });
 }
 
+/// Futures too: an application awaits them on whichever thread it has.
+#[test]
+fn futures_go_between_threads() {
+    fn check<T: Send>(_: T) {}
+    on_one_gpu("futures_go_between_threads", |gpu| {
+        let case = case(Conv::new(3, 4, [3, 3]).padding(1), [1, 9, 9]);
+        let layer = layer(&gpu.device(), &case, forced(2));
+        let buffer = upload(&gpu.context, &case.input);
+        let (options, workspace) = (ContextOptions::default(), gpu::Workspace::default());
+        check(Context::new(&options));
+        check(layer.run(case.problem.input_shape(), &case.input));
+        check(layer.bind(case.problem.input_shape(), &buffer, &buffer, &workspace));
+        check(gpu.context.pipelines(&[]));
+        check(gpu.context.download(&buffer, 1));
+    });
+}
+
 /// As wgpu's own types are, where threads are.
 #[test]
 fn public_types_go_between_threads() {
@@ -279,6 +296,7 @@ fn public_types_go_between_threads() {
     check::<Output>();
     check::<Account>();
     check::<Error>();
+    check::<CacheSource>();
     // One layer, two threads at once.
     on_one_gpu("public_types_go_between_threads", |gpu| {
         let case = case(Conv::new(3, 4, [3, 3]).padding(1), [1, 9, 9]);

@@ -14,6 +14,19 @@ use crate::error::{DeviceError, Error, Result};
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Where compiled pipelines come from when a device is opened, and go to when they are saved.
+///
+/// ```no_run
+/// use winoconv::gpu::{CacheSource, Context, ContextOptions};
+///
+/// # async fn example(cache: &std::path::Path) -> Result<(), winoconv::Error> {
+/// let options = ContextOptions::default().pipeline_cache(CacheSource::folder(cache.join("shaders")));
+/// let context = Context::new(&options).await?;
+/// println!("{}", context.pipeline_cache()); // loaded, empty, ignored and why, or that the backend has none
+/// // ... run the layers once, then:
+/// context.save_pipeline_cache()?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CacheSource(Source);
 
@@ -163,11 +176,11 @@ impl PipelineCache {
             return Ok(Self::none(CacheState::Unavailable { why }));
         };
         let path = match &source.0 {
-            Source::Folder(folder) => Some(folder.join(format!("{key}_winoconv_{}.bin", VERSION))),
+            Source::Folder(folder) => Some(folder.join(format!("{key}_winoconv_{VERSION}.bin"))),
             _ => None,
         };
         let device_name = format!("{key} {} {} {}", info.name, info.driver, info.driver_info);
-        let owner = Owner { version: format!("winoconv {}", VERSION), device: device_name };
+        let owner = Owner { version: format!("winoconv {VERSION}"), device: device_name };
         let (cache, state) = match stored(source, path.as_deref(), &owner) {
             Ok(Some(data)) => match create(device, Some(&data)).await {
                 Ok(cache) => (cache, CacheState::Loaded { bytes: data.len() }),
