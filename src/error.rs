@@ -278,8 +278,8 @@ pub enum DeviceError {
         /// What the system said.
         message: String,
     },
-    /// Reading back failed.
-    #[error("reading back failed: {message}")]
+    /// A buffer could not be mapped, to read it back or to fill it.
+    #[error("mapping a buffer failed: {message}")]
     Map {
         /// What the device said.
         message: String,

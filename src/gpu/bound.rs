@@ -10,7 +10,7 @@ use super::buffer::Workspace;
 use super::context::Context;
 use super::fault::scoped;
 use super::pipeline::Pipeline;
-use crate::error::{Error, LimitError, Resource, Result, ShapeError};
+use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::kernel::{Access, KernelSpec};
 use crate::plan::{Plan, Slot, Step};
 
@@ -170,16 +170,16 @@ impl Bound {
         let pipelines = context.pipelines(&kernels).await?;
         let made = scoped(context.device(), "binding a plan", || {
             let stride = limits.min_uniform_buffer_offset_alignment.max(256) as usize;
-            let uniforms = uniforms(context.device(), steps, &windows, stride);
+            let uniforms = uniforms(context.device(), steps, &windows, stride)?;
             let dispatches = steps.iter().zip(pipelines).zip(&windows).enumerate();
-            dispatches
-                .map(|(i, ((step, pipeline), windows))| {
-                    let group = bind_group(context.device(), step, &pipeline, windows, &uniforms, i * stride);
-                    Dispatch { pipeline, group, grid: step.grid }
-                })
-                .collect()
+            let bound = dispatches.map(|(i, ((step, pipeline), windows))| {
+                let group = bind_group(context.device(), step, &pipeline, windows, &uniforms, i * stride);
+                Dispatch { pipeline, group, grid: step.grid }
+            });
+            Ok(bound.collect())
         });
-        Ok(Self { dispatches: made.await? })
+        let dispatches: Result<_, DeviceError> = made.await?;
+        Ok(Self { dispatches: dispatches? })
     }
 
     /// Encodes the steps as one compute pass.
@@ -293,7 +293,12 @@ fn refuse_aliases(step: &Step, windows: &[Window<'_>]) -> Result<()> {
 }
 
 /// All steps' parameters in one buffer, with the tensors' first elements filled in.
-fn uniforms(device: &wgpu::Device, steps: &[Step], windows: &[Vec<Window<'_>>], stride: usize) -> wgpu::Buffer {
+fn uniforms(
+    device: &wgpu::Device,
+    steps: &[Step],
+    windows: &[Vec<Window<'_>>],
+    stride: usize,
+) -> Result<wgpu::Buffer, DeviceError> {
     let mut bytes = vec![0u8; stride * steps.len().max(1)];
     for (i, (step, windows)) in steps.iter().zip(windows).enumerate() {
         let mut words = step.params.clone();
@@ -311,12 +316,12 @@ fn uniforms(device: &wgpu::Device, steps: &[Step], windows: &[Vec<Window<'_>>], 
         usage: wgpu::BufferUsages::UNIFORM,
         mapped_at_creation: true,
     });
-    // Out of memory is reported by the scope around this.
-    if let Ok(mut mapped) = buffer.get_mapped_range_mut(..) {
-        mapped.copy_from_slice(&bytes);
-    }
+    // Parameters that were not written would be zeros, and no trusted shader may run with those. (What the scope around
+    // this hears, out of memory first of all, is reported before it.)
+    let failed = |error: wgpu::MapRangeError| DeviceError::Map { message: error.to_string() };
+    buffer.get_mapped_range_mut(..).map_err(failed)?.copy_from_slice(&bytes);
     buffer.unmap();
-    buffer
+    Ok(buffer)
 }
 
 fn bind_group(
