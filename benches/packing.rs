@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use winoconv::caps::Caps;
-use winoconv::gpu::{Bound, Tensors, Workspace};
+use winoconv::gpu::{Bound, Dispatches, Tensors, Workspace};
 use winoconv::{Plan, cpu};
 
 fn packing(c: &mut Criterion) {
@@ -26,12 +26,9 @@ fn packing(c: &mut Criterion) {
             let len = plan.packing.len(&problem.conv);
             let given = context.upload("weights", &weights).await?;
             let packed = context.create_buffer("packed weights", len).await?;
-            let tensors = Tensors {
-                weights: Some(((&given).into(), weights.len())),
-                packed: Some(((&packed).into(), len)),
-                ..Default::default()
-            };
-            Bound::new(context, &steps, &tensors, &Workspace::default()).await
+            let tensors =
+                Tensors { weights: Some((&given).into()), packed: Some((&packed).into()), ..Default::default() };
+            Bound::new(context, &plan, Dispatches::Packing, &tensors, &Workspace::default()).await
         });
         let bound = bound.expect("the packing's one dispatch");
         group.bench_function(format!("gpu/{name}"), |b| {

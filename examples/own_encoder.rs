@@ -3,7 +3,7 @@
 
 use std::error::Error;
 
-use winoconv::gpu::{Context, ShaderChecks, Tensor, Workspace};
+use winoconv::gpu::{CacheSource, Context, ShaderChecks, Tensor, Workspace};
 use winoconv::{Conv, Device, Layer, Preferences, Weights, wgpu};
 
 const SHAPE: [usize; 4] = [1, 8, 32, 32];
@@ -40,7 +40,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let (device, queue) = adapter.request_device(&wgpu::DeviceDescriptor::default()).await?;
 
     // The library borrows the device: it installs no callbacks on it and submits nothing but the packing of weights.
-    let context = Context::from_wgpu(device.clone(), queue.clone(), ShaderChecks::Checked)?;
+    let context =
+        Context::from_wgpu(device.clone(), queue.clone(), ShaderChecks::default(), CacheSource::off()).await?;
     println!("on {}", context.caps());
     let conv = Conv::new(8, 16, [3, 3]).padding(1);
     let weights: Vec<f32> = (0..conv.weights_len()).map(|i| (i as f32 * 0.7).sin() / 8.0).collect();

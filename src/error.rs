@@ -79,6 +79,14 @@ pub enum ShapeError {
         /// Input plus padding on both sides.
         padded: usize,
     },
+    /// A problem was altered: its output is not what its convolution makes of its input.
+    #[error("the problem's output is {}x{}, its convolution gives {}x{}", got[0], got[1], expected[0], expected[1])]
+    OutputSize {
+        /// Height and width by the convolution.
+        expected: [usize; 2],
+        /// Height and width that came.
+        got: [usize; 2],
+    },
     /// A slice or buffer has the wrong number of elements.
     #[error("{what} has {got} elements, expected {expected}")]
     Length {
@@ -262,8 +270,16 @@ pub enum DeviceError {
         /// Which object.
         what: &'static str,
     },
-    /// Reading back failed.
-    #[error("reading back failed: {message}")]
+    /// A file could not be written.
+    #[error("writing {path} failed: {message}")]
+    Store {
+        /// The file.
+        path: String,
+        /// What the system said.
+        message: String,
+    },
+    /// A buffer could not be mapped, to read it back or to fill it.
+    #[error("mapping a buffer failed: {message}")]
     Map {
         /// What the device said.
         message: String,

@@ -9,7 +9,7 @@ use crate::cpu;
 use crate::device::Device;
 use crate::error::{Error, Result, ShapeError};
 #[cfg(feature = "gpu")]
-use crate::gpu::{self, Bound, Context, Tensor, Tensors};
+use crate::gpu::{self, Bound, Context, Dispatches, Tensor, Tensors};
 use crate::plan::{Packing, Plan, Preferences};
 use crate::shape::{Conv, Problem};
 
@@ -246,18 +246,27 @@ impl Layer {
         let (Some(context), Operands::Gpu { weights, bias, slopes }) = (self.device.context(), &self.operands) else {
             return Err(no_gpu(&self.device));
         };
-        workspace.check_room(&plan.workspace)?;
-        let filters = self.conv.filters;
+        if !self.is_packed(plan) {
+            // Both together: packing need not be waited for to compile what runs after it.
+            let packing = plan.packing.steps(&self.conv);
+            let kernels: Vec<_> = packing.iter().chain(&plan.steps).map(|step| step.kernel).collect();
+            context.pipelines(&kernels).await?;
+        }
         let packed = self.pack_on_gpu(context, plan, weights).await?;
         let tensors = Tensors {
-            input: Some((input, plan.problem.input_len())),
-            output: Some((output, plan.problem.output_len())),
-            weights: Some((weights.into(), self.conv.weights_len())),
-            packed: packed.as_ref().map(|buffer| (buffer.into(), plan.packing.len(&self.conv))),
-            bias: bias.as_ref().map(|buffer| (buffer.into(), filters)),
-            slopes: slopes.as_ref().map(|buffer| (buffer.into(), filters)),
+            input: Some(input),
+            output: Some(output),
+            weights: Some(weights.into()),
+            packed: packed.as_ref().map(Into::into),
+            bias: bias.as_ref().map(Into::into),
+            slopes: slopes.as_ref().map(Into::into),
         };
-        Bound::new(context, &plan.steps, &tensors, workspace).await
+        Bound::of_own(context, plan, Dispatches::Run, &tensors, workspace).await
+    }
+
+    fn is_packed(&self, plan: &Plan) -> bool {
+        let packings = self.packings.lock().unwrap_or_else(PoisonError::into_inner);
+        plan.packing.is_given() || packings.contains_key(&plan.packing)
     }
 
     async fn pack_on_gpu(&self, context: &Context, plan: &Plan, weights: &gpu::Buffer) -> Result<Option<gpu::Buffer>> {
@@ -270,13 +279,9 @@ impl Layer {
         }
         let len = plan.packing.len(&self.conv);
         let packed = context.create_buffer("packed weights", len).await?;
-        let tensors = Tensors {
-            weights: Some((weights.into(), self.conv.weights_len())),
-            packed: Some(((&packed).into(), len)),
-            ..Default::default()
-        };
-        let steps = plan.packing.steps(&self.conv);
-        let bound = Bound::new(context, &steps, &tensors, &gpu::Workspace::default()).await?;
+        let tensors = Tensors { weights: Some(weights.into()), packed: Some((&packed).into()), ..Default::default() };
+        let none = gpu::Workspace::default();
+        let bound = Bound::of_own(context, plan, Dispatches::Packing, &tensors, &none).await?;
         context.submit(&bound);
         packings().insert(plan.packing, Packed::Gpu(packed.clone()));
         Ok(Some(packed))
@@ -299,8 +304,7 @@ impl Layer {
         let ends: Vec<_> = workspace.ends.buffers().map(|(buffer, _)| buffer.clone()).collect();
         let bound = self.bind_plan(plan, (&ends[0]).into(), (&ends[1]).into(), &workspace.gpu).await?;
         context.queue().write_buffer(&ends[0], 0, bytemuck::cast_slice(input));
-        context.submit(&bound);
-        output.copy_from_slice(&context.download(&ends[1], output.len()).await?);
+        output.copy_from_slice(&context.run(&bound, &ends[1], output.len()).await?);
         Ok(())
     }
 }

@@ -214,6 +214,16 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Whether it is what [`Conv::on`] makes of its convolution and input, whatever was done to its fields since.
+    ///
+    /// # Errors
+    /// As [`Conv::on`]; [`ShapeError::OutputSize`].
+    pub fn validate(&self) -> Result<()> {
+        let made = self.conv.on(self.input_shape())?;
+        let [expected, got] = [&made, self].map(|problem| [problem.p, problem.q]);
+        if expected == got { Ok(()) } else { Err(ShapeError::OutputSize { expected, got }.into()) }
+    }
+
     /// `[N, C, H, W]`
     pub const fn input_shape(&self) -> [usize; 4] {
         [self.n, self.conv.channels, self.h, self.w]

@@ -9,7 +9,8 @@ use support::data::{Case, Data, assert_within};
 use support::gpus::{Gpu, on_gpus, on_one_gpu};
 use winoconv::caps::DeviceKind;
 use winoconv::error::{DeviceError, Error, ShapeError};
-use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Tensor, Tensors};
+use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Dispatches, ShaderChecks, Tensor, Tensors};
+use winoconv::plan::Packing;
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Tolerance, Weights, Workspace, wgpu};
 
@@ -175,14 +176,85 @@ fn weights_at_an_offset_are_refused() {
         let plan = case.problem.plan(&gpu.device(), &Preferences::new().algorithm(Algorithm::Direct)).expect("a plan");
         let [input, output, weights] = [84, 80, 200].map(|len| upload(context, len));
         let tensors = Tensors {
-            input: Some(((&input).into(), 84)),
-            output: Some(((&output).into(), 80)),
-            weights: Some((Tensor::at(&weights, 12), 72)),
+            input: Some((&input).into()),
+            output: Some((&output).into()),
+            weights: Some(Tensor::at(&weights, 12)),
             ..Default::default()
         };
-        let bound = block_on(Bound::new(context, &plan.steps, &tensors, &gpu::Workspace::default()));
+        let none = gpu::Workspace::default();
+        let bound = block_on(Bound::new(context, &plan, Dispatches::Run, &tensors, &none));
         let error = refusal(bound, "weights at 12 bytes").to_string();
         assert!(error.contains("weights") && error.contains("12 bytes"), "{error}");
+    });
+}
+
+/// Trusted shaders have no bounds but the plan's numbers: whoever changes one of them must not get it bound.
+#[test]
+fn a_plan_that_was_altered_is_not_bound() {
+    type Alter = fn(&mut Plan);
+    let alterations: [(&str, Alter); 13] = [
+        ("a parameter", |plan| plan.steps[0].params[7] += 1),
+        ("a parameter of the last step", |plan| plan.steps[2].params[5] *= 2),
+        ("a grid", |plan| plan.steps[1].grid[0] += 1),
+        ("operands", |plan| plan.steps[0].operands.swap(0, 1)),
+        ("a kernel", |plan| plan.steps[0].kernel = plan.steps[1].kernel),
+        ("a step twice", |plan| plan.steps.push(plan.steps[0].clone())),
+        ("the workspace", |plan| plan.workspace[1] -= 1),
+        ("the packing", |plan| plan.packing = Packing::Winograd(Nested::square(F::new(6, 3)))),
+        ("the algorithm", |plan| plan.algorithm = Algorithm::Direct),
+        ("the input's width", |plan| plan.problem.w += 1),
+        ("the output's height", |plan| plan.problem.p -= 1),
+        ("the batch", |plan| plan.problem.n = usize::MAX),
+        ("the filters", |plan| plan.problem.conv.filters -= 1),
+    ];
+    on_one_gpu("a_plan_that_was_altered_is_not_bound", |gpu| {
+        let context = &gpu.context;
+        let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
+        let plan = case.problem.plan(&gpu.device(), &staged()).expect("a plan");
+        let room = workspace(context, &[&plan]);
+        let [input, output, packed] = [1000, 1000, 10_000].map(|len| upload(context, len));
+        let tensors = Tensors {
+            input: Some((&input).into()),
+            output: Some((&output).into()),
+            packed: Some((&packed).into()),
+            ..Default::default()
+        };
+        let bind = |plan: &Plan| block_on(Bound::new(context, plan, Dispatches::Run, &tensors, &room));
+        assert_eq!(bind(&plan).map(|bound| bound.len()), Ok(3), "as it was planned");
+        for (what, alter) in alterations {
+            let mut altered = plan.clone();
+            alter(&mut altered);
+            assert_ne!(altered, plan, "{what}");
+            let error = refusal(bind(&altered), what);
+            assert!(!matches!(error, Error::Device(_) | Error::Kernel { .. }), "{what}: before any device, {error}");
+        }
+        let only = |index| {
+            let bound = block_on(Bound::new(context, &plan, Dispatches::Only(index), &tensors, &room));
+            bound.map(|bound| bound.len())
+        };
+        assert_eq!([only(2), only(3), only(usize::MAX)], [Ok(1), Ok(0), Ok(0)], "one of three");
+    });
+}
+
+#[test]
+fn a_problem_that_was_altered_is_not_planned() {
+    let problem = case(Conv::new(2, 4, [3, 3]).groups(2), [1, 6, 7]).problem;
+    let plan = |problem| refusal(Plan::new(&problem, Device::host().caps(), &Preferences::new()), "altered");
+    let expected = Error::Shape(ShapeError::OutputSize { expected: [4, 5], got: [5, 5] });
+    let mut altered = problem;
+    altered.p += 1;
+    assert_eq!(plan(altered), expected);
+    let mut altered = problem;
+    altered.conv.groups = 3;
+    assert_eq!(plan(altered), Error::Shape(ShapeError::Groups { what: "channels", got: 2, groups: 3 }));
+}
+
+#[test]
+fn shaders_are_trusted_unless_checks_are_asked_for() {
+    on_one_gpu("shaders_are_trusted_unless_checks_are_asked_for", |gpu| {
+        let opened = |options: ContextOptions| block_on(Context::new(&options.adapter(named(gpu)))).expect("a device");
+        assert_eq!(opened(ContextOptions::default()).checks(), ShaderChecks::Trusted);
+        assert_eq!(opened(ContextOptions::default().checks(ShaderChecks::Checked)).checks(), ShaderChecks::Checked);
     });
 }
 

@@ -19,7 +19,7 @@ use support::entry::EntryPoint;
 use support::gpus::{on_gpus, on_one_gpu};
 use support::problems::{self, Algorithms, Entry};
 use winoconv::caps::{Caps, Limits};
-use winoconv::gpu::{self, Bound, Tensors};
+use winoconv::gpu::{self, Bound, Dispatches, Tensors};
 use winoconv::kernel::Reading;
 use winoconv::plan::{Reason, Verdict};
 use winoconv::winograd::{F, Nested};
@@ -261,14 +261,14 @@ fn plans_of_smaller_devices_run_here() {
                 let bias = context.upload("bias", &case.bias).await?;
                 let output = context.upload("output", &vec![f32::NAN; exact.len()]).await?;
                 let tensors = Tensors {
-                    input: Some(((&input).into(), case.input.len())),
-                    output: Some(((&output).into(), exact.len())),
-                    weights: Some(((&weights).into(), case.weights.len())),
-                    packed: Some(((&packed).into(), plan.packing.len(&problem.conv))),
-                    bias: Some(((&bias).into(), case.bias.len())),
+                    input: Some((&input).into()),
+                    output: Some((&output).into()),
+                    weights: Some((&weights).into()),
+                    packed: Some((&packed).into()),
+                    bias: Some((&bias).into()),
                     slopes: None,
                 };
-                let bound = Bound::new(context, &plan.steps, &tensors, &workspace).await?;
+                let bound = Bound::new(context, plan, Dispatches::Run, &tensors, &workspace).await?;
                 let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
                 bound.encode(&mut encoder);
                 context.queue().submit([encoder.finish()]);

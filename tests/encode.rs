@@ -10,7 +10,7 @@ use support::data::{Case, Data, assert_within};
 use support::entry::EntryPoint;
 use support::gpus::{Gpu, on_gpus, on_one_gpu};
 use winoconv::error::{DeviceError, Error};
-use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, ShaderChecks};
+use winoconv::gpu::{self, AdapterChoice, Bound, CacheSource, Context, ContextOptions, ShaderChecks};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Account, Activation, Algorithm, Conv, Device, Layer, Output, Plan, Preferences, Problem, Tolerance};
 use winoconv::{Workspace, wgpu};
@@ -180,7 +180,8 @@ fn a_borrowed_device_keeps_its_errors() {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             hears.lock().expect("no panic while it is held").push(error.to_string());
         }));
-        let context = Context::from_wgpu(device.clone(), queue, ShaderChecks::Checked).expect("any device will do");
+        let context = Context::from_wgpu(device.clone(), queue, ShaderChecks::Checked, CacheSource::off());
+        let context = block_on(context).expect("any device will do");
         let case = case(Conv::new(3, 4, [3, 3]).padding(1), [2, 9, 9]);
         let layer = layer(&context.clone().into(), &case, forced(2));
         for entry in EntryPoint::ALL {
@@ -263,6 +264,23 @@ fn an_empty_batch_runs_everywhere() {
     });
 }
 
+/// Futures too: an application awaits them on whichever thread it has.
+#[test]
+fn futures_go_between_threads() {
+    fn check<T: Send>(_: T) {}
+    on_one_gpu("futures_go_between_threads", |gpu| {
+        let case = case(Conv::new(3, 4, [3, 3]).padding(1), [1, 9, 9]);
+        let layer = layer(&gpu.device(), &case, forced(2));
+        let buffer = upload(&gpu.context, &case.input);
+        let (options, workspace) = (ContextOptions::default(), gpu::Workspace::default());
+        check(Context::new(&options));
+        check(layer.run(case.problem.input_shape(), &case.input));
+        check(layer.bind(case.problem.input_shape(), &buffer, &buffer, &workspace));
+        check(gpu.context.pipelines(&[]));
+        check(gpu.context.download(&buffer, 1));
+    });
+}
+
 /// As wgpu's own types are, where threads are.
 #[test]
 fn public_types_go_between_threads() {
@@ -278,6 +296,7 @@ fn public_types_go_between_threads() {
     check::<Output>();
     check::<Account>();
     check::<Error>();
+    check::<CacheSource>();
     // One layer, two threads at once.
     on_one_gpu("public_types_go_between_threads", |gpu| {
         let case = case(Conv::new(3, 4, [3, 3]).padding(1), [1, 9, 9]);

@@ -10,7 +10,7 @@ use support::gpus::on_gpus;
 use support::stage::{Stage, TransformBound, dot_bound};
 use winoconv::caps::{Caps, DeviceKind};
 use winoconv::cpu::{self, Operands};
-use winoconv::gpu::{self, Bound, Tensors};
+use winoconv::gpu::{self, Bound, Dispatches, Tensors};
 use winoconv::kernel::{
     FusedParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params, Reading, WinogradInlined,
 };
@@ -208,23 +208,21 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
         let packed = context.upload("packed", &poisoned(packed_len)).await?;
         let output = context.upload("output", &poisoned(problem.output_len())).await?;
         let tensors = Tensors {
-            input: Some(((&input).into(), problem.input_len())),
-            output: Some(((&output).into(), problem.output_len())),
-            weights: Some(((&weights).into(), case.weights.len())),
-            packed: Some(((&packed).into(), packed_len)),
-            bias: Some(((&bias).into(), case.bias.len())),
+            input: Some((&input).into()),
+            output: Some((&output).into()),
+            weights: Some((&weights).into()),
+            packed: Some((&packed).into()),
+            bias: Some((&bias).into()),
             slopes: None,
         };
-        let dispatch = async |step: &Step| -> winoconv::error::Result<()> {
-            let bound = Bound::new(context, std::slice::from_ref(step), &tensors, &workspace).await?;
+        let dispatch = async |dispatches: Dispatches| -> winoconv::error::Result<()> {
+            let bound = Bound::new(context, &plan, dispatches, &tensors, &workspace).await?;
             let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             bound.encode(&mut encoder);
             context.queue().submit([encoder.finish()]);
             Ok(())
         };
-        for step in plan.packing.steps(&problem.conv) {
-            dispatch(&step).await?;
-        }
+        dispatch(Dispatches::Packing).await?;
         let u = context.download(&packed, packed_len).await?;
         let twin_u = cpu::pack(&plan, &case.weights);
         let mut worst = [compare_filter(&plan, &case, job.algorithm, &u, &twin_u, &what), 0.0, 0.0, 0.0];
@@ -243,7 +241,7 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
                 }
                 tiles = InputParams::from_words(&step.params).tiles as usize;
             }
-            dispatch(step).await?;
+            dispatch(Dispatches::Only(i)).await?;
             cpu::run_step(step, problem.conv.activation, &operands, &mut twin, &mut twin_output);
             let read = async |at: usize| context.download(&buffers[at].0, buffers[at].1).await;
             let (stage, ratio) = match step.kernel {
@@ -312,18 +310,18 @@ fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str)
         let output = context.upload("output", &twin_output).await?;
         let tensors = Tensors {
             input: None,
-            output: Some(((&output).into(), problem.output_len())),
+            output: Some((&output).into()),
             weights: None,
-            packed: Some(((&u).into(), packed.len())),
-            bias: Some(((&bias).into(), case.bias.len())),
+            packed: Some((&u).into()),
+            bias: Some((&bias).into()),
             slopes: None,
         };
         let mut worst = 0.0;
-        for step in &plan.steps {
+        for (i, step) in plan.steps.iter().enumerate() {
             cpu::run_step(step, problem.conv.activation, &operands, &mut twin, &mut twin_output);
             let KernelSpec::WinogradInlined(kernel) = step.kernel else { continue };
             context.queue().write_buffer(&buffers[0], 0, bytemuck::cast_slice(&twin[0]));
-            let bound = Bound::new(context, std::slice::from_ref(step), &tensors, &workspace).await?;
+            let bound = Bound::new(context, &plan, Dispatches::Only(i), &tensors, &workspace).await?;
             let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             bound.encode(&mut encoder);
             context.queue().submit([encoder.finish()]);

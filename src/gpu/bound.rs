@@ -1,14 +1,18 @@
 //! A plan's steps bound to buffers: made once, encoded any number of times, with no GPU object created on the way.
+//!
+//! This is where trusted shaders get everything that keeps them within their buffers: steps come from a plan that is the
+//! planner's own, every length from the plan, and the parameters lie in a buffer that nobody else has.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::buffer::Workspace;
 use super::context::Context;
 use super::fault::scoped;
 use super::pipeline::Pipeline;
-use crate::error::{Error, LimitError, Resource, Result, ShapeError};
-use crate::kernel::Access;
-use crate::plan::{Slot, Step};
+use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
+use crate::kernel::{Access, KernelSpec};
+use crate::plan::{Plan, Slot, Step};
 
 /// A tensor in a caller's buffer.
 #[derive(Debug, Clone, Copy)]
@@ -37,25 +41,47 @@ impl<'a> From<&'a wgpu::Buffer> for Tensor<'a> {
     }
 }
 
-/// What the slots of a plan are, with the number of elements that each must have.
+/// What the slots of a plan are. How long each must be, the plan knows.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tensors<'a> {
     /// [`Slot::Input`]
-    pub input: Option<(Tensor<'a>, usize)>,
+    pub input: Option<Tensor<'a>>,
     /// [`Slot::Output`]
-    pub output: Option<(Tensor<'a>, usize)>,
+    pub output: Option<Tensor<'a>>,
     /// [`Slot::Weights`]
-    pub weights: Option<(Tensor<'a>, usize)>,
+    pub weights: Option<Tensor<'a>>,
     /// [`Slot::Packed`]
-    pub packed: Option<(Tensor<'a>, usize)>,
+    pub packed: Option<Tensor<'a>>,
     /// [`Slot::Bias`]
-    pub bias: Option<(Tensor<'a>, usize)>,
+    pub bias: Option<Tensor<'a>>,
     /// [`Slot::Slopes`]
-    pub slopes: Option<(Tensor<'a>, usize)>,
+    pub slopes: Option<Tensor<'a>>,
+}
+
+/// Which of a plan's dispatches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dispatches {
+    /// Those of a run, in order.
+    Run,
+    /// Those that pack the weights, from [`Slot::Weights`] to [`Slot::Packed`].
+    Packing,
+    /// The one of a run at this position: to look at what each leaves.
+    Only(usize),
+}
+
+impl Dispatches {
+    /// The steps of a plan.
+    fn of(self, plan: &Plan) -> Cow<'_, [Step]> {
+        match self {
+            Self::Run => Cow::Borrowed(&plan.steps),
+            Self::Packing => Cow::Owned(plan.packing.steps(&plan.problem.conv)),
+            Self::Only(index) => Cow::Borrowed(plan.steps.get(index..).map_or(&[], |rest| &rest[..rest.len().min(1)])),
+        }
+    }
 }
 
 impl<'a> Tensors<'a> {
-    fn get(&self, slot: Slot) -> (&'static str, Option<(Tensor<'a>, usize)>) {
+    fn get(&self, slot: Slot) -> (&'static str, Option<Tensor<'a>>) {
         match slot {
             Slot::Input => ("the input", self.input),
             Slot::Output => ("the output", self.output),
@@ -92,24 +118,40 @@ struct Window<'a> {
 }
 
 impl Bound {
-    /// Binds steps, compiling what is not compiled yet.
+    /// Binds a plan's dispatches, compiling what is not compiled yet. The plan is planned anew first, to see that it
+    /// was not altered; [`crate::Layer::bind`] has plans of its own and need not.
     ///
     /// # Errors
-    /// A tensor that is missing, too short, misaligned or of the wrong usage; input and output in one buffer; a
-    /// workspace of another device; whatever the device says.
-    pub async fn new(context: &Context, steps: &[Step], tensors: &Tensors<'_>, workspace: &Workspace) -> Result<Self> {
+    /// What [`Plan::check_unaltered`] says; a tensor that is missing, too short, misaligned or of the wrong usage; input
+    /// and output in one buffer; a workspace that is too small or of another device; whatever the device says.
+    pub async fn new(
+        context: &Context,
+        plan: &Plan,
+        dispatches: Dispatches,
+        tensors: &Tensors<'_>,
+        workspace: &Workspace,
+    ) -> Result<Self> {
+        plan.check_unaltered()?;
+        Self::of_own(context, plan, dispatches, tensors, workspace).await
+    }
+
+    /// As [`Self::new`], of a plan that nobody but this crate could alter.
+    pub(crate) async fn of_own(
+        context: &Context,
+        plan: &Plan,
+        dispatches: Dispatches,
+        tensors: &Tensors<'_>,
+        workspace: &Workspace,
+    ) -> Result<Self> {
         workspace.check_device(context)?;
-        let mut pipelines = Vec::with_capacity(steps.len());
-        for step in steps {
-            pipelines.push(context.pipeline(&step.kernel).await?);
-        }
+        let steps = &*dispatches.of(plan);
         let limits = &context.caps().limits;
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
         let mut windows = Vec::with_capacity(steps.len());
         for step in steps {
             let mut of_step = Vec::with_capacity(step.operands.len());
             for &slot in &step.operands {
-                let window = window(slot, tensors, workspace, alignment)?;
+                let window = window(plan, slot, tensors, workspace, alignment)?;
                 refuse_offset(step, of_step.len(), &window)?;
                 let size = window.size;
                 LimitError::check(
@@ -123,18 +165,21 @@ impl Bound {
             refuse_aliases(step, &of_step)?;
             windows.push(of_step);
         }
+        // Nothing is compiled for buffers that cannot be bound.
+        let kernels: Vec<KernelSpec> = steps.iter().map(|step| step.kernel).collect();
+        let pipelines = context.pipelines(&kernels).await?;
         let made = scoped(context.device(), "binding a plan", || {
             let stride = limits.min_uniform_buffer_offset_alignment.max(256) as usize;
-            let uniforms = uniforms(context.device(), steps, &windows, stride);
+            let uniforms = uniforms(context.device(), steps, &windows, stride)?;
             let dispatches = steps.iter().zip(pipelines).zip(&windows).enumerate();
-            dispatches
-                .map(|(i, ((step, pipeline), windows))| {
-                    let group = bind_group(context.device(), step, &pipeline, windows, &uniforms, i * stride);
-                    Dispatch { pipeline, group, grid: step.grid }
-                })
-                .collect()
+            let bound = dispatches.map(|(i, ((step, pipeline), windows))| {
+                let group = bind_group(context.device(), step, &pipeline, windows, &uniforms, i * stride);
+                Dispatch { pipeline, group, grid: step.grid }
+            });
+            Ok(bound.collect())
         });
-        Ok(Self { dispatches: made.await? })
+        let dispatches: Result<_, DeviceError> = made.await?;
+        Ok(Self { dispatches: dispatches? })
     }
 
     /// Encodes the steps as one compute pass.
@@ -177,15 +222,25 @@ impl Dispatch {
     }
 }
 
-fn window<'a>(slot: Slot, tensors: &Tensors<'a>, workspace: &'a Workspace, alignment: u64) -> Result<Window<'a>> {
-    if let Slot::Workspace(index) = slot {
-        let missing = ShapeError::Presence { what: "a workspace buffer", expected: "one for the plan", got: "none" };
-        let buffer = workspace.get(index).ok_or(missing)?;
-        return Ok(Window { buffer, start: 0, size: buffer.size(), first: 0 });
-    }
+/// Where a slot lies: exactly as long as the plan has it, so that a kernel reaches nothing else of the buffer.
+fn window<'a>(
+    plan: &Plan,
+    slot: Slot,
+    tensors: &Tensors<'a>,
+    workspace: &'a Workspace,
+    alignment: u64,
+) -> Result<Window<'a>> {
     let (what, tensor) = tensors.get(slot);
-    let (tensor, len) = tensor.ok_or(ShapeError::Presence { what, expected: "a tensor", got: "none" })?;
-    let Tensor { buffer, offset } = tensor;
+    let missing = |expected| ShapeError::Presence { what, expected, got: "none" };
+    let len = plan.operand_len(slot).ok_or_else(|| missing("one of the plan's"))?;
+    if let Slot::Workspace(index) = slot {
+        let there = workspace.get(index);
+        let got = there.map_or(0, |(_, len)| len);
+        let buffer = there.map(|(buffer, _)| buffer).filter(|_| got >= len);
+        let buffer = buffer.ok_or(ShapeError::Length { what: "a workspace buffer", expected: len, got })?;
+        return Ok(Window { buffer, start: 0, size: 4 * len as u64, first: 0 });
+    }
+    let Tensor { buffer, offset } = tensor.ok_or_else(|| missing("a tensor"))?;
     if !offset.is_multiple_of(4) {
         let why = format!("{offset} bytes, expected a multiple of 4");
         return Err(Error::Unsupported { what: format!("the offset of {what}"), why });
@@ -201,6 +256,8 @@ fn window<'a>(slot: Slot, tensors: &Tensors<'a>, workspace: &'a Workspace, align
     let start = offset / alignment * alignment;
     let first = (offset - start) / 4;
     let size = 4 * (first + len as u64);
+    // Kernels count elements in 32 bits, whatever size of binding a device allows.
+    LimitError::check(what, Resource::IndexRange, first + len as u64, u32::MAX.into())?;
     let first = u32::try_from(first).unwrap_or(u32::MAX);
     Ok(Window { buffer, start, size, first })
 }
@@ -236,7 +293,12 @@ fn refuse_aliases(step: &Step, windows: &[Window<'_>]) -> Result<()> {
 }
 
 /// All steps' parameters in one buffer, with the tensors' first elements filled in.
-fn uniforms(device: &wgpu::Device, steps: &[Step], windows: &[Vec<Window<'_>>], stride: usize) -> wgpu::Buffer {
+fn uniforms(
+    device: &wgpu::Device,
+    steps: &[Step],
+    windows: &[Vec<Window<'_>>],
+    stride: usize,
+) -> Result<wgpu::Buffer, DeviceError> {
     let mut bytes = vec![0u8; stride * steps.len().max(1)];
     for (i, (step, windows)) in steps.iter().zip(windows).enumerate() {
         let mut words = step.params.clone();
@@ -254,12 +316,12 @@ fn uniforms(device: &wgpu::Device, steps: &[Step], windows: &[Vec<Window<'_>>], 
         usage: wgpu::BufferUsages::UNIFORM,
         mapped_at_creation: true,
     });
-    // Out of memory is reported by the scope around this.
-    if let Ok(mut mapped) = buffer.get_mapped_range_mut(..) {
-        mapped.copy_from_slice(&bytes);
-    }
+    // Parameters that were not written would be zeros, and no trusted shader may run with those. (What the scope around
+    // this hears, out of memory first of all, is reported before it.)
+    let failed = |error: wgpu::MapRangeError| DeviceError::Map { message: error.to_string() };
+    buffer.get_mapped_range_mut(..).map_err(failed)?.copy_from_slice(&bytes);
     buffer.unmap();
-    buffer
+    Ok(buffer)
 }
 
 fn bind_group(

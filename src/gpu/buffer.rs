@@ -2,9 +2,10 @@
 
 use futures_intrusive::channel::shared::oneshot_channel;
 
+use super::bound::Bound;
 use super::context::Context;
 use super::fault::scoped;
-use crate::error::{DeviceError, LimitError, Resource, Result, ShapeError};
+use crate::error::{DeviceError, LimitError, Resource, Result};
 use crate::plan::Plan;
 
 const STORAGE: wgpu::BufferUsages =
@@ -42,10 +43,26 @@ impl Context {
         Ok(bytemuck::pod_collect_to_vec(&bytes))
     }
 
+    /// Runs bound steps and reads `len` f32, at least one, from the start of a buffer: the copy follows the steps in the
+    /// same submission.
+    pub(crate) async fn run(&self, bound: &Bound, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<f32>> {
+        let bytes = self.download_after(|encoder| bound.encode(encoder), buffer, 4 * len as u64).await?;
+        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    }
+
     pub(super) async fn download_bytes(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<u8>> {
         if size == 0 {
             return Ok(Vec::new());
         }
+        self.download_after(|_| (), buffer, size).await
+    }
+
+    async fn download_after(
+        &self,
+        encode: impl FnOnce(&mut wgpu::CommandEncoder),
+        buffer: &wgpu::Buffer,
+        size: u64,
+    ) -> Result<Vec<u8>> {
         let device = self.device();
         let staging = scoped(device, "allocating a readback buffer", || {
             device.create_buffer(&wgpu::BufferDescriptor {
@@ -57,6 +74,7 @@ impl Context {
         })
         .await?;
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("readback") });
+        encode(&mut encoder);
         encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
         self.queue().submit([encoder.finish()]);
         let (sender, receiver) = oneshot_channel();
@@ -147,18 +165,8 @@ impl Workspace {
         }
     }
 
-    /// Whether there is room for buffers of these many elements.
-    pub(crate) fn check_room(&self, lens: &[usize]) -> Result<()> {
-        for (i, &expected) in lens.iter().enumerate() {
-            let got = self.buffers.get(i).map_or(0, |(_, len)| *len);
-            if got < expected {
-                return Err(ShapeError::Length { what: "a workspace buffer", expected, got }.into());
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn get(&self, index: u8) -> Option<&wgpu::Buffer> {
-        self.buffers.get(usize::from(index)).map(|(buffer, _)| buffer)
+    /// A buffer with its length in f32.
+    pub(super) fn get(&self, index: u8) -> Option<(&wgpu::Buffer, usize)> {
+        self.buffers.get(usize::from(index)).map(|(buffer, len)| (buffer, *len))
     }
 }

@@ -1,16 +1,15 @@
 //! A device, its queue, and what we keep for it: capabilities and compiled pipelines. No global state: everything
 //! lives in a [`Context`].
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::caps::{caps, kind};
 use super::fault::Faults;
-use super::pipeline::{CompileTime, Pipeline};
+use super::pipeline_cache::{CacheSource, PipelineCache};
+use super::pipelines::Pipelines;
 use super::trusted::ShaderChecks;
 use crate::caps::{Caps, DeviceKind};
 use crate::error::{DeviceError, Result};
-use crate::kernel::KernelSpec;
 
 /// Which adapter to take.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,10 +30,12 @@ pub enum AdapterChoice {
 pub struct ContextOptions {
     /// Which adapter.
     pub adapter: AdapterChoice,
-    /// Whether shaders check themselves.
+    /// Whether shaders check themselves; they do not by default, see [`ShaderChecks::Trusted`].
     pub checks: ShaderChecks,
     /// Ask for no more than WebGPU's default limits, to see what a plan comes to there.
     pub default_limits: bool,
+    /// Where compiled pipelines are kept from one process to the next; nowhere by default.
+    pub pipeline_cache: CacheSource,
 }
 
 impl ContextOptions {
@@ -58,6 +59,13 @@ impl ContextOptions {
         self.default_limits = only;
         self
     }
+
+    /// Sets where compiled pipelines are kept from one process to the next.
+    #[must_use]
+    pub fn pipeline_cache(mut self, source: CacheSource) -> Self {
+        self.pipeline_cache = source;
+        self
+    }
 }
 
 /// A GPU device and what is kept for it. Clones share everything.
@@ -74,7 +82,8 @@ struct Inner {
     checks: ShaderChecks,
     /// Late errors; none are listened to on a borrowed device.
     faults: Option<Faults>,
-    pipelines: Mutex<HashMap<KernelSpec, Arc<Pipeline>>>,
+    pipelines: Pipelines,
+    cache: PipelineCache,
 }
 
 impl Context {
@@ -91,7 +100,8 @@ impl Context {
         // Everything on offer, or the defaults, as far as an adapter below them has them.
         let required_limits =
             if options.default_limits { wgpu::Limits::default().or_worse_values_from(&offered) } else { offered };
-        let wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        let mut wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        wanted.set(wgpu::Features::PIPELINE_CACHE, options.pipeline_cache.is_wanted());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("winoconv"),
             required_features: adapter.features() & wanted,
@@ -105,28 +115,37 @@ impl Context {
         };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(request)?;
         let faults = Faults::listen(&device);
-        Ok(Self::assemble(device, queue, &adapter.get_info(), options.checks, Some(faults)))
+        Self::assemble(device, queue, options.checks, Some(faults), &options.pipeline_cache).await
     }
 
     /// Uses a caller's device. Its errors surface where the caller has them surface: no callback is installed.
     ///
+    /// A pipeline cache needs a device that was requested with the feature `PIPELINE_CACHE`; whether it has one is in
+    /// [`Self::pipeline_cache`].
+    ///
     /// # Errors
-    /// None today; a device without compute would be one.
-    pub fn from_wgpu(device: wgpu::Device, queue: wgpu::Queue, checks: ShaderChecks) -> Result<Self> {
-        let info = device.adapter_info();
-        Ok(Self::assemble(device, queue, &info, checks, None))
-    }
-
-    fn assemble(
+    /// Whatever the device says of a pipeline cache; a device without compute would be another.
+    pub async fn from_wgpu(
         device: wgpu::Device,
         queue: wgpu::Queue,
-        info: &wgpu::AdapterInfo,
+        checks: ShaderChecks,
+        pipeline_cache: CacheSource,
+    ) -> Result<Self> {
+        Self::assemble(device, queue, checks, None, &pipeline_cache).await
+    }
+
+    async fn assemble(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
         checks: ShaderChecks,
         faults: Option<Faults>,
-    ) -> Self {
-        let caps = caps(info, &device.limits(), device.features());
-        let pipelines = Mutex::new(HashMap::new());
-        Self { inner: Arc::new(Inner { device, queue, caps, checks, faults, pipelines }) }
+        source: &CacheSource,
+    ) -> Result<Self> {
+        let info = device.adapter_info();
+        let caps = caps(&info, &device.limits(), device.features());
+        let cache = PipelineCache::open(&device, &info, source).await?;
+        let pipelines = Pipelines::default();
+        Ok(Self { inner: Arc::new(Inner { device, queue, caps, checks, faults, pipelines, cache }) })
     }
 
     /// What the device is and offers.
@@ -149,26 +168,14 @@ impl Context {
         self.inner.checks
     }
 
-    /// The pipeline of a kernel, compiled on first use and kept.
-    ///
-    /// # Errors
-    /// Whatever [`crate::wgsl::check()`] or the device finds.
-    pub async fn pipeline(&self, spec: &KernelSpec) -> Result<Arc<Pipeline>> {
-        let pipelines = || self.inner.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = pipelines().get(spec) {
-            return Ok(pipeline.clone());
-        }
-        let pipeline = Arc::new(Pipeline::create(&self.inner.device, spec, &self.inner.caps, self.inner.checks).await?);
-        Ok(pipelines().entry(*spec).or_insert(pipeline).clone())
+    /// What is compiled.
+    pub(super) fn kept(&self) -> &Pipelines {
+        &self.inner.pipelines
     }
 
-    /// Compiles a kernel anew, past what is kept, and says how long it took: for benchmarks.
-    ///
-    /// # Errors
-    /// As [`Self::pipeline`].
-    pub async fn time_compile(&self, spec: &KernelSpec) -> Result<CompileTime> {
-        let pipeline = Pipeline::create(&self.inner.device, spec, &self.inner.caps, self.inner.checks).await?;
-        Ok(pipeline.compile_time())
+    /// What the driver compiled before.
+    pub(super) fn cache(&self) -> &PipelineCache {
+        &self.inner.cache
     }
 
     /// The first error that the device reported late, on a device of our own.

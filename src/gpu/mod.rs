@@ -5,15 +5,22 @@ mod bound;
 mod buffer;
 mod caps;
 mod context;
+mod driver_cache;
 mod fault;
 mod pipeline;
+mod pipeline_cache;
+mod pipelines;
+mod stored_cache;
+#[cfg(not(target_arch = "wasm32"))]
+mod threads;
 mod timing;
 mod trusted;
 
-pub use bound::{Bound, Tensor, Tensors};
+pub use bound::{Bound, Dispatches, Tensor, Tensors};
 pub use buffer::Workspace;
 pub use context::{AdapterChoice, Context, ContextOptions, adapters};
 pub use pipeline::{CompileTime, Pipeline};
+pub use pipeline_cache::{CacheFault, CacheSource, CacheState};
 pub use trusted::ShaderChecks;
 /// A buffer of the device.
 pub use wgpu::Buffer;

@@ -41,6 +41,7 @@ impl Pipeline {
         spec: &KernelSpec,
         caps: &Caps,
         checks: ShaderChecks,
+        cache: Option<&wgpu::PipelineCache>,
     ) -> Result<Self> {
         let clock = Clock::start();
         let checked = wgsl::check(spec, &caps.limits)?;
@@ -65,7 +66,7 @@ impl Pipeline {
                     // Our kernels write workgroup memory before they read it.
                     zero_initialize_workgroup_memory: checks == ShaderChecks::Checked,
                 },
-                cache: None,
+                cache,
             });
             (pipeline, layout)
         })

@@ -80,7 +80,7 @@ impl FusedBlocking {
             && self.tiles.is_multiple_of(self.tiles_each)
             // The exchange swaps vectors of a line by exclusive or.
             && self.tiles.is_power_of_two()
-            && self.filters_each * self.tiles_each <= MAX_ACCUMULATORS
+            && self.filters_each.saturating_mul(self.tiles_each) <= MAX_ACCUMULATORS
             && matches!(self.round, 1 | 2 | 4)
             && self.channels > 0
     }

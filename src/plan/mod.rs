@@ -120,8 +120,10 @@ impl Plan {
     /// Plans `problem` for a device with `caps`.
     ///
     /// # Errors
-    /// [`NoPlan`] with every candidate's reason if none is left.
+    /// [`NoPlan`] with every candidate's reason if none is left; what [`Problem::validate`] says of a problem that was
+    /// altered.
     pub fn new(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Self> {
+        problem.validate()?;
         let mut candidates = candidates::judge(problem, caps, preferences);
         let Some(chosen) = candidates.first().filter(|c| c.verdict == Verdict::Chosen).map(|c| c.algorithm) else {
             // Where one was demanded, only its own reason says anything.
@@ -143,6 +145,35 @@ impl Plan {
             preferences: *preferences,
             caps: caps.clone(),
             candidates,
+        })
+    }
+
+    /// Whether this is what [`Self::new`] makes of its problem, device and preferences. Its fields are open to everyone,
+    /// and kernels keep within their buffers because of what stands in them; so it is planned anew and compared.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if it was altered; as [`Self::new`].
+    pub fn check_unaltered(&self) -> Result<()> {
+        if Self::new(&self.problem, &self.caps, &self.preferences)? == *self {
+            return Ok(());
+        }
+        Err(Error::Unsupported {
+            what: format!("a plan for {} that was altered", self.problem),
+            why: "kernels keep within their buffers by the parameters, grids and lengths that the planner gave"
+                .to_owned(),
+        })
+    }
+
+    /// Elements that an operand has in this plan's dispatches; `None` for a workspace buffer that it does not have.
+    pub fn operand_len(&self, slot: Slot) -> Option<usize> {
+        let conv = &self.problem.conv;
+        Some(match slot {
+            Slot::Input => self.problem.input_len(),
+            Slot::Output => self.problem.output_len(),
+            Slot::Weights => conv.weights_len(),
+            Slot::Packed => self.packing.len(conv),
+            Slot::Bias | Slot::Slopes => conv.filters,
+            Slot::Workspace(index) => *self.workspace.get(usize::from(index))?,
         })
     }
 

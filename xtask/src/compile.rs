@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use winoconv::gpu::{AdapterChoice, ContextOptions, ShaderChecks, Workspace};
+use winoconv::gpu::{AdapterChoice, CacheSource, ContextOptions, ShaderChecks, Workspace};
 use winoconv::kernel::FusedBlocking;
 use winoconv::{Algorithm, Device, Error, Layer as Conv2d, Plan, Preferences, Tolerance, Weights};
 
@@ -15,7 +15,7 @@ use crate::bench::verify::Truth;
 use crate::child::{self, How};
 
 /// Caches of drivers that would make a compilation warm, switched off: Mesa's and NVIDIA's.
-const COLD: [(&str, &str); 2] = [("MESA_SHADER_CACHE_DISABLE", "true"), ("__GL_SHADER_DISK_CACHE", "0")];
+pub(crate) const COLD: [(&str, &str); 2] = [("MESA_SHADER_CACHE_DISABLE", "true"), ("__GL_SHADER_DISK_CACHE", "0")];
 /// Later runs that are timed, unless they take longer than [`ENOUGH`] together.
 const RUNS: usize = 5;
 /// See [`RUNS`].
@@ -168,13 +168,8 @@ fn judge(ended: &child::Ended, limit: Duration) -> CompileOutcome {
 impl Request {
     /// The request as the child's arguments.
     fn arguments(&self) -> Vec<String> {
-        let Layer { n, c, k, h, w, r, .. } = self.layer;
-        let mut arguments = vec![
-            "--algorithm".to_owned(),
-            self.algorithm.label(),
-            "--layer".to_owned(),
-            [n, c, k, h, w, r].map(|size| size.to_string()).join(","),
-        ];
+        let mut arguments =
+            vec!["--algorithm".to_owned(), self.algorithm.label(), "--layer".to_owned(), self.layer.sizes()];
         let blocking = self.blocking.map(|blocking| ["--blocking".to_owned(), blocking.to_string()]);
         arguments.extend(blocking.into_iter().flatten());
         let adapter = self.adapter.clone().map(|name| ["--adapter".to_owned(), name]);
@@ -183,15 +178,17 @@ impl Request {
         arguments.extend(self.no_run.then(|| "--no-run".to_owned()));
         arguments
     }
+}
 
-    fn open(&self) -> Result<Device, Error> {
-        let checks = if self.checked { ShaderChecks::Checked } else { ShaderChecks::Trusted };
-        let open = |choice| Device::gpu_blocking(&ContextOptions::default().adapter(choice).checks(checks));
-        match self.adapter.as_deref() {
-            Some("software") => open(AdapterChoice::Software),
-            Some(name) => open(AdapterChoice::Named(name.to_owned())),
-            None => open(AdapterChoice::Hardware).or_else(|_| open(AdapterChoice::Software)),
-        }
+/// The adapter of this name, of software, or the best hardware and else software.
+pub(crate) fn open(adapter: Option<&str>, checked: bool, cache: &CacheSource) -> Result<Device, Error> {
+    let checks = if checked { ShaderChecks::Checked } else { ShaderChecks::Trusted };
+    let options = |choice| ContextOptions::default().adapter(choice).checks(checks).pipeline_cache(cache.clone());
+    let open = |choice| Device::gpu_blocking(&options(choice));
+    match adapter {
+        Some("software") => open(AdapterChoice::Software),
+        Some(name) => open(AdapterChoice::Named(name.to_owned())),
+        None => open(AdapterChoice::Hardware).or_else(|_| open(AdapterChoice::Software)),
     }
 }
 
@@ -212,7 +209,7 @@ fn say(line: &Line) -> anyhow::Result<()> {
 async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     let begin = |what: String| say(&Line::During(what));
     begin("opening the device".to_owned())?;
-    let device = request.open()?;
+    let device = open(request.adapter.as_deref(), request.checked, &CacheSource::off())?;
     let context = device.context().context("the device is no GPU")?;
     let problem = request.layer.problem()?;
     let preferences = Preferences::new().algorithm(request.algorithm).tolerance(Tolerance::Any);

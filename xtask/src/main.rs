@@ -3,6 +3,7 @@
 mod bench;
 mod child;
 mod ci;
+mod cold;
 mod compile;
 mod driver;
 mod explosion;
@@ -36,6 +37,11 @@ enum Verb {
     /// What `compile` starts
     #[command(hide = true)]
     CompileOne(compile::Request),
+    /// Create all pipelines of plans together, cold and from a stored cache, in processes of their own
+    Cold(cold::Options),
+    /// What `cold` starts
+    #[command(hide = true)]
+    ColdOne(cold::Request),
     /// Count kernels: text, naga's IR, SPIR-V, MSL
     Explosion(explosion::Options),
     /// Print the transforms with their costs
@@ -55,7 +61,13 @@ impl Verb {
             Self::Ci(options) => options.test.adapter.as_deref(),
             Self::Study(options) => options.adapter.as_deref(),
             Self::Compile(options) => options.request.adapter.as_deref(),
-            Self::CompileOne(_) | Self::Shaders(_) | Self::Explosion(_) | Self::Matrices(_) | Self::Tidy => None,
+            Self::Cold(options) => options.how.adapter.as_deref(),
+            Self::ColdOne(_)
+            | Self::CompileOne(_)
+            | Self::Shaders(_)
+            | Self::Explosion(_)
+            | Self::Matrices(_)
+            | Self::Tidy => None,
         }
     }
 }
@@ -82,6 +94,8 @@ fn main() -> ExitCode {
         Verb::Shaders(options) => shaders::verb(root, &options),
         Verb::Compile(options) => compile::verb(&options),
         Verb::CompileOne(request) => compile::child(&request),
+        Verb::Cold(options) => cold::verb(&options),
+        Verb::ColdOne(request) => cold::child(&request),
         Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Study(options) => study::verb(root, &options),

@@ -34,6 +34,12 @@ impl Layer {
         self.conv().on([self.n, self.c, self.h, self.w])
     }
 
+    /// As `--layer` takes it.
+    pub(crate) fn sizes(&self) -> String {
+        let Self { n, c, k, h, w, r, .. } = self;
+        [n, c, k, h, w, r].map(ToString::to_string).join(",")
+    }
+
     /// The operator.
     pub(crate) fn conv(&self) -> Conv {
         Conv::new(self.c, self.k, [self.r, self.r]).padding(self.padding)
@@ -86,6 +92,7 @@ mod tests {
     fn layers_are_read() {
         let layer: Layer = "1,8,16,32,24,5".parse().expect("reads");
         assert_eq!((layer.c, layer.k, layer.h, layer.w, layer.r, layer.padding), (8, 16, 32, 24, 5, 2));
+        assert_eq!(layer.sizes(), "1,8,16,32,24,5");
         assert!("1,8,16".parse::<Layer>().is_err(), "too few");
         assert!("1,8,16,x,3".parse::<Layer>().is_err(), "no number");
     }
