@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use winoconv::kernel::FusedBlocking;
+use winoconv::plan::Cut;
 use winoconv::{Algorithm, Device};
 
 use crate::report::{self, Report};
@@ -121,7 +122,8 @@ fn entries(options: &Options) -> Vec<Entry> {
     for &algorithm in &options.algorithms {
         entries.push(algorithm.into());
         if algorithm.family().starts_with("fused") {
-            entries.extend(options.blockings.iter().map(|&blocking| Entry { algorithm, blocking: Some(blocking) }));
+            entries
+                .extend(options.blockings.iter().map(|&blocking| Entry { algorithm, cut: Some(Cut::Fused(blocking)) }));
         }
     }
     entries
