@@ -58,6 +58,7 @@ mod layer;
 pub mod layout;
 pub mod plan;
 mod shape;
+pub mod tune;
 pub mod wgsl;
 pub mod winograd;
 

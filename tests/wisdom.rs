@@ -239,6 +239,8 @@ fn the_better_of_two_stays_and_the_newer_where_they_cannot_be_compared() {
     assert_eq!(kept(old, entry(second, 100)), Some(second), "of another version");
     let old = of_others(entry(first, 10));
     assert_eq!(kept(old, entry(second, 100)), Some(second), "of other candidates");
+    let inserted = wisdom([entry(first, 100), entry(second, 101)]);
+    assert_eq!(inserted.entries().map(|entry| entry.choice).collect::<Vec<_>>(), [second], "what is inserted replaces");
     let mut two = wisdom([entry(first, 1)]);
     let elsewhere = Caps { name: "another".to_owned(), ..caps() };
     two.merge(wisdom([Entry::new(&problem(), &elsewhere, &Preferences::new(), second, 1)]));

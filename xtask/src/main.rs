@@ -6,6 +6,7 @@ mod ci;
 mod compile;
 mod driver;
 mod explosion;
+mod hwbench;
 mod matrices;
 mod report;
 mod setup;
@@ -40,6 +41,8 @@ enum Verb {
     Explosion(explosion::Options),
     /// Print the transforms with their costs
     Matrices(matrices::Options),
+    /// Time everything that the planner could choose, mark what it does choose, and write wisdom
+    Hwbench(hwbench::Options),
     /// Measure the investigation's tables anew, and write docs/STUDY.md
     Study(study::Options),
     /// Hold the sources against the rules of the house
@@ -54,6 +57,7 @@ impl Verb {
             Self::Test(options) => options.adapter.as_deref(),
             Self::Ci(options) => options.test.adapter.as_deref(),
             Self::Study(options) => options.adapter.as_deref(),
+            Self::Hwbench(options) => options.adapter.as_deref(),
             Self::Compile(options) => options.request.adapter.as_deref(),
             Self::CompileOne(_) | Self::Shaders(_) | Self::Explosion(_) | Self::Matrices(_) | Self::Tidy => None,
         }
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
         Verb::CompileOne(request) => compile::child(&request),
         Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
+        Verb::Hwbench(options) => hwbench::verb(&options),
         Verb::Study(options) => study::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };

@@ -83,7 +83,7 @@ pub enum Outdated {
 impl fmt::Display for Outdated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Version(version) => write!(f, "it is of version {version}, this is {}", VERSION),
+            Self::Version(version) => write!(f, "it is of version {version}, this is {VERSION}"),
             Self::Candidates { measured, here } => {
                 write!(f, "it was chosen from the candidates {measured:016x}, these are {here:016x}")
             }
@@ -155,22 +155,23 @@ impl Wisdom {
         Ok(wisdom)
     }
 
-    /// Adds an entry. Of two for the same device and problem the faster stays if they were chosen from the same
-    /// candidates by the same version, else the one that is added.
+    /// Adds an entry, in the place of one for the same device and problem.
     pub fn insert(&mut self, entry: Entry) {
-        let key = key_of(&entry);
-        if let Some(there) = self.entries.get(&key)
-            && (&there.version, there.candidates) == (&entry.version, entry.candidates)
-            && there.time_ns < entry.time_ns
-        {
-            return;
-        }
-        self.entries.insert(key, entry);
+        self.entries.insert(key_of(&entry), entry);
     }
 
-    /// Adds all entries of another, as [`Self::insert`].
+    /// Adds all entries of another. Of two for the same device and problem the faster stays if they were chosen from the
+    /// same candidates by the same version, else the other's.
     pub fn merge(&mut self, other: Self) {
-        other.entries.into_values().for_each(|entry| self.insert(entry));
+        for (key, entry) in other.entries {
+            let keeps = |there: &Entry| {
+                (&there.version, there.candidates) == (&entry.version, entry.candidates)
+                    && there.time_ns < entry.time_ns
+            };
+            if !self.entries.get(&key).is_some_and(keeps) {
+                self.entries.insert(key, entry);
+            }
+        }
     }
 
     /// What is known of a problem on a device, within these preferences; outdated or not.

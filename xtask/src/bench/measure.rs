@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use winoconv::gpu::{self, Bound, CompileTime, Context};
 use winoconv::kernel::KernelSpec;
-use winoconv::plan::{Cut, Verdict};
+use winoconv::plan::{Cut, Origin};
 use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
 
 use super::data::Data;
@@ -212,17 +212,17 @@ impl Ready<'_> {
 
 /// The rows of a layer on the processor.
 pub(crate) fn on_cpu(
+    device: &Device,
     layer: &Layer,
     (data, truth): (&Data, &Truth),
     entries: &[Entry],
     effort: Effort,
 ) -> anyhow::Result<Vec<report::Row>> {
-    let device = Device::host();
-    let chosen = chosen(&device, layer);
+    let chosen = chosen(device, layer);
     let problem = layer.problem()?;
     let mut rows = Vec::new();
     for &entry in entries {
-        let mut row = row(layer, entry, report::Device::Cpu, chosen == Some(entry), &device);
+        let mut row = row(layer, entry, report::Device::Cpu, chosen == Some(entry), device);
         match Plan::new(&problem, device.caps(), &forced(entry)) {
             Err(error) => row.note = Some(error.to_string()),
             Ok(plan) => {
@@ -283,13 +283,11 @@ async fn compile(
     Ok(times)
 }
 
-/// What the planner takes when nothing is forced.
+/// What the planner takes when nothing is forced; with its cut, where that is wisdom's and no estimate would take it.
 fn chosen(device: &Device, layer: &Layer) -> Option<Entry> {
     let plan = layer.problem().ok()?.plan(device, &Preferences::new()).ok()?;
-    plan.candidates
-        .iter()
-        .find(|candidate| candidate.verdict == Verdict::Chosen)
-        .map(|candidate| candidate.algorithm.into())
+    let cut = matches!(plan.origin, Origin::Wisdom { .. }).then_some(plan.cut);
+    Some(Entry { algorithm: plan.algorithm, cut })
 }
 
 /// The algorithms to measure: those asked for, and whatever the planner takes.
