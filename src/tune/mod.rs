@@ -171,16 +171,15 @@ async fn hold<R: Rig>(
 
     let begin = clock.elapsed();
     let mut contest = Contest::new(ready.iter().map(|ready| ready.trial == 0));
-    for (seat, ready) in ready.iter_mut().enumerate() {
-        let once = rig.time(&ready.ready, 1).await?;
-        clock.add(once);
-        ready.runs = runs(once);
-        contest.look(seat, once);
-    }
+    // Twice: for the number of runs, then, when the device is warm, to compare.
+    look(rig, &mut clock, &mut ready, &mut contest).await?;
     while !caps.is_software() && !ready.is_empty() && clock.elapsed() < begin + options.warm_up {
         for ready in &ready {
             clock.add(rig.time(&ready.ready, ready.runs).await?);
         }
+    }
+    if !caps.is_software() {
+        look(rig, &mut clock, &mut ready, &mut contest).await?;
     }
     for round in 0..ROUNDS {
         if round > 0 && (clock.elapsed() > options.budget || contest.left() < 2) {
@@ -255,6 +254,22 @@ async fn prepare<R: Rig>(rig: &mut R, truth: &Truth<'_>, plan: &Plan, trial: &mu
             }
         },
     }
+}
+
+/// One run of each.
+async fn look<R: Rig>(
+    rig: &mut R,
+    clock: &mut Clock,
+    ready: &mut [Ready<R::Ready>],
+    contest: &mut Contest,
+) -> Result<()> {
+    for (seat, ready) in ready.iter_mut().enumerate() {
+        let once = rig.time(&ready.ready, 1).await?;
+        clock.add(once);
+        ready.runs = runs(once);
+        contest.look(seat, once);
+    }
+    Ok(())
 }
 
 /// Runs of a pass, if one takes so long.

@@ -165,6 +165,30 @@ fn what_is_left_out_is_counted() {
     assert_eq!(budget, tuning.trials.len().saturating_sub(super::BATCH), "{tuning}");
 }
 
+/// A run that writes nothing shows nothing, though a whole one was before it in the same memory.
+#[test]
+fn what_an_earlier_candidate_wrote_does_not_count() {
+    let problem = problem();
+    let data = Data::new(&problem);
+    let truth = Truth::new(&problem, &data);
+    let mut rig = HostRig::new(&problem, &data, truth.windows());
+    let winograd = Preferences::new().tolerance(Tolerance::Any).algorithm("staged:f2x3".parse().expect("an algorithm"));
+    let whole = Plan::new(&problem, Device::host().caps(), &winograd).expect("a plan");
+    let mut check = |plan: &Plan| {
+        let output = pollster::block_on(async {
+            let ready = rig.prepare(plan).await?;
+            rig.output(&ready).await
+        });
+        truth.check(plan, &output.unwrap_or_else(|error| panic!("{error}")))
+    };
+    assert!(check(&whole).is_ok());
+    for missing in 0..whole.steps.len() {
+        let mut part = whole.clone();
+        part.steps.remove(missing);
+        assert!(matches!(check(&part), Err(Fault::Unwritten { .. })), "without {}", whole.steps[missing]);
+    }
+}
+
 #[test]
 fn an_empty_output_is_refused() {
     let problem = Conv::new(2, 2, [3, 3]).on([0, 2, 5, 5]).expect("legal");
