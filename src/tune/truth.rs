@@ -79,13 +79,15 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Bounds of the compared outputs, for each transform and count of roundings.
+type Bounds = HashMap<(Option<Nested>, u32), Vec<f64>>;
+
 pub(super) struct Truth<'a> {
     reference: Reference<'a>,
     /// By position.
     sample: Vec<Sample>,
     windows: Vec<Range<usize>>,
-    /// Bounds of the sample, for each transform and count of roundings.
-    bounds: Mutex<HashMap<(Option<Nested>, u32), Vec<f64>>>,
+    bounds: Mutex<Bounds>,
 }
 
 impl<'a> Truth<'a> {
@@ -205,7 +207,7 @@ mod tests {
     /// Of a large output there are windows, the first and the last output in them, and every compared one in its place.
     #[test]
     fn windows_hold_what_is_compared() {
-        let problem = Conv::new(1, 40, [1, 1]).on([2, 1, 500, 500]).expect("legal");
+        let problem = Conv::new(1, 37, [1, 1]).on([2, 1, 501, 503]).expect("legal");
         let data = Data::new(&problem);
         let truth = Truth::new(&problem, &data);
         let all: Vec<usize> = truth.windows().iter().cloned().flatten().collect();
