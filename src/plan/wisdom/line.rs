@@ -16,7 +16,7 @@ pub(super) fn write(entry: &Entry) -> String {
     format!("{device} | {problem} | {choice} | {micros}.{nanos:03} us | {version} {candidates:016x} | {driver}")
 }
 
-/// Reads what [`write`] writes.
+/// Reads what [`write()`] writes.
 pub(super) fn read(text: &str, line: usize) -> Result<Entry, WisdomError> {
     let wrong =
         |what: &'static str, got: &str, expected: String| WisdomError { line, what, got: got.to_owned(), expected };

@@ -32,7 +32,7 @@ pub struct Entry {
     pub time_ns: u64,
     /// The crate's version.
     pub version: String,
-    /// What it was chosen from, see [`candidate_set`].
+    /// What it was chosen from, see [`candidate_set()`].
     pub candidates: u64,
     /// The driver, to be shown: no part of the key. A new one rarely turns the order of kernels around, and comes every
     /// few weeks; with it in the key a file would be of use to few, and for a short time.
