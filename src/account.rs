@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::caps::Caps;
 use crate::device::{Device, Fallback};
-use crate::plan::{Algorithm, Candidate, Plan};
+use crate::plan::{Candidate, Choice, Origin, Plan};
 
 /// What ran, where, and what did not and why.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,8 +14,10 @@ pub struct Account {
     pub device: Caps,
     /// Whether the processor did the work, through whichever interface.
     pub software: bool,
-    /// The algorithm.
-    pub algorithm: Algorithm,
+    /// The algorithm and how its work was cut.
+    pub choice: Choice,
+    /// Where that choice comes from: estimates, wisdom or demand.
+    pub origin: Origin,
     /// The kernels of a run, by variant name.
     pub kernels: Vec<String>,
     /// Dispatches of a run.
@@ -38,7 +40,8 @@ impl Account {
         Self {
             device: device.caps().clone(),
             software: device.caps().is_software(),
-            algorithm: plan.algorithm,
+            choice: plan.choice(),
+            origin: plan.origin.clone(),
             kernels: plan.kernels().iter().map(ToString::to_string).collect(),
             dispatches: plan.steps.len(),
             workspace_bytes: plan.workspace_bytes(),
@@ -54,8 +57,9 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} on {}: {} dispatches of {}",
-            self.algorithm,
+            "{} ({}) on {}: {} dispatches of {}",
+            self.choice.algorithm,
+            self.origin,
             self.device,
             self.dispatches,
             self.kernels.join(", ")

@@ -1,12 +1,14 @@
 //! Where convolutions run: a GPU, or the processor. Which of the two it is, and why, can always be asked.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::caps::Caps;
 #[cfg(feature = "gpu")]
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu::{Context, ContextOptions};
+use crate::plan::Wisdom;
 
 /// Something was wished for and something else is used.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -32,6 +34,7 @@ pub struct Device {
     #[cfg(feature = "gpu")]
     context: Option<Context>,
     fallback: Option<Fallback>,
+    wisdom: Arc<Wisdom>,
 }
 
 impl Device {
@@ -61,6 +64,7 @@ impl Device {
             #[cfg(feature = "gpu")]
             context: None,
             fallback: None,
+            wisdom: Wisdom::shipped(),
         }
     }
 
@@ -84,6 +88,19 @@ impl Device {
         self.context.as_ref()
     }
 
+    /// Sets what plans for it know of earlier measurements, instead of [`Wisdom::shipped`]: an empty one, and all are by
+    /// estimate.
+    #[must_use]
+    pub fn with_wisdom(mut self, wisdom: impl Into<Arc<Wisdom>>) -> Self {
+        self.wisdom = wisdom.into();
+        self
+    }
+
+    /// What plans for it know of earlier measurements.
+    pub fn wisdom(&self) -> &Wisdom {
+        &self.wisdom
+    }
+
     /// Why it is not the device that was wished for, if so.
     pub const fn fallback(&self) -> Option<&Fallback> {
         self.fallback.as_ref()
@@ -93,6 +110,6 @@ impl Device {
 #[cfg(feature = "gpu")]
 impl From<Context> for Device {
     fn from(context: Context) -> Self {
-        Self { caps: context.caps().clone(), context: Some(context), fallback: None }
+        Self { caps: context.caps().clone(), context: Some(context), fallback: None, wisdom: Wisdom::shipped() }
     }
 }

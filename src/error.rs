@@ -28,6 +28,9 @@ pub enum Error {
     /// Every candidate was ruled out by the preferences or by the device. No work was done.
     #[error(transparent)]
     NoPlan(#[from] NoPlan),
+    /// A text of wisdom makes no sense. No work was done.
+    #[error(transparent)]
+    Wisdom(#[from] WisdomError),
     /// The device, its driver or the system failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -212,6 +215,20 @@ impl fmt::Display for NoPlan {
         }
         Ok(())
     }
+}
+
+/// A line of a wisdom file that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("line {line} of the wisdom: {what} is '{got}', expected {expected}")]
+pub struct WisdomError {
+    /// Its number, from 1.
+    pub line: usize,
+    /// Which part of it.
+    pub what: &'static str,
+    /// What stands there.
+    pub got: String,
+    /// What was expected.
+    pub expected: String,
 }
 
 /// Failures of devices, drivers and the system.

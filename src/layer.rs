@@ -161,7 +161,7 @@ impl Layer {
         if let Some(plan) = plans().get(&input) {
             return Ok(plan.clone());
         }
-        let plan = Arc::new(Plan::new(&self.conv.on(input)?, self.device.caps(), &self.preferences)?);
+        let plan = Arc::new(self.conv.on(input)?.plan(&self.device, &self.preferences)?);
         plans().insert(input, plan.clone());
         Ok(plan)
     }
@@ -417,11 +417,11 @@ fn no_gpu(device: &Device) -> Error {
 }
 
 impl Problem {
-    /// The plan of this problem for a device.
+    /// The plan of this problem for a device, with the device's wisdom.
     ///
     /// # Errors
     /// No candidate left.
     pub fn plan(&self, device: &Device, preferences: &Preferences) -> Result<Plan> {
-        Plan::new(self, device.caps(), preferences)
+        Plan::with_wisdom(self, device.caps(), preferences, device.wisdom())
     }
 }

@@ -35,7 +35,8 @@
 //! | [`plan::Algorithm::Staged`] | 3 | stride 1, dilation 1: Winograd F(m, r); for 3 x 3 by default up to 4 times fewer multiplications |
 //!
 //! The planner chooses; [`Preferences`] say how far the result may be from the exact one and how much memory may be
-//! used, or force an algorithm. A [`plan::Plan`] is a value that prints what will run and why.
+//! used, or force an algorithm. A [`plan::Plan`] is a value that prints what will run and why. [`tune`] measures all choices
+//! and keeps the fastest as [`plan::Wisdom`], which plans follow.
 //!
 //! # wgpu
 //!
@@ -58,6 +59,7 @@ mod layer;
 pub mod layout;
 pub mod plan;
 mod shape;
+pub mod tune;
 pub mod wgsl;
 pub mod winograd;
 

@@ -11,7 +11,7 @@ use support::problems;
 use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::error::Error;
 use winoconv::kernel::{Access, FusedParams, KernelSpec, Params, Reading};
-use winoconv::plan::{Algorithm, Reason, Slot, Verdict, register_limit};
+use winoconv::plan::{Algorithm, Cut, Reason, Slot, Verdict, legal_choices, register_limit};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Conv, Plan, Preferences, Problem, Tolerance};
 
@@ -118,6 +118,58 @@ fn every_step_of_every_plan_respects_the_device() {
         }
     }
     assert!(plans > refused, "{plans} plans, {refused} refusals: the profiles leave too little to check");
+}
+
+/// What a tuner may run: each is a plan of its own, within every bound, and the planner's is among them.
+#[test]
+fn every_legal_choice_can_be_demanded_and_the_planners_is_one() {
+    let mut demanded = 0;
+    for caps in profiles() {
+        for (c, k, shape) in [(64, 48, [2, 64, 30, 31]), (40, 8, [1, 40, 7, 9]), (512, 256, [1, 512, 14, 14])] {
+            let problem = problem(Conv::new(c, k, [3, 3]).padding(1), shape);
+            for preferences in [Preferences::new(), Preferences::new().workspace_limit(300_000)] {
+                let legal = legal_choices(&problem, &caps, &preferences);
+                assert!(legal.is_sorted_by_key(|legal| legal.estimate_ns), "{problem} on {caps}: by estimate");
+                for entry in &legal {
+                    let plan = Plan::new(&problem, &caps, &preferences.choice(entry.choice));
+                    let plan = plan.unwrap_or_else(|error| panic!("{} on {caps}: {error}", entry.choice));
+                    assert_eq!((plan.choice(), plan.workspace_bytes()), (entry.choice, entry.workspace_bytes));
+                    assert_eq!(plan.candidates[0].estimate_ns, Some(entry.estimate_ns), "{}", entry.choice);
+                    assert_respects(&plan);
+                    demanded += 1;
+                }
+                let picked = Plan::new(&problem, &caps, &preferences).ok().map(|plan| plan.choice());
+                let among = |choice| legal.iter().any(|legal| legal.choice == choice);
+                assert!(picked.is_none_or(among), "{problem} on {caps}: {picked:?} is not among {}", legal.len());
+                assert_eq!(picked.is_none(), legal.is_empty(), "{problem} on {caps}");
+            }
+        }
+    }
+    assert!(demanded > 2000, "{demanded} choices: the profiles leave too little to check");
+}
+
+#[test]
+fn a_cut_that_does_not_suit_is_refused_with_its_reason() {
+    let problem = problem(Conv::new(64, 64, [3, 3]).padding(1), [1, 64, 28, 28]);
+    for (choice, reason) in [
+        ("staged:f4x3@64x64x8_8x8/16", "a part would have no channels"),
+        ("staged:f4x3@64x60x8_8x8/1", "do not divide"),
+        ("staged:f4x3@256x256x16_8x8/1", "bytes of workgroup memory"),
+        ("fused:f4x3@32x16x16_64x8_4", "do not divide"),
+    ] {
+        let demanded = any().choice(choice.parse().unwrap_or_else(|error| panic!("{error}")));
+        let Err(Error::NoPlan(error)) = Plan::new(&problem, &Caps::webgpu_default(), &demanded) else {
+            panic!("{choice}: expected no plan")
+        };
+        assert!(error.to_string().contains(reason), "{choice}: expected '{reason}', got '{error}'");
+    }
+    // Parts need room for an M each.
+    let cut = any().choice("staged:f4x3@64x64x8_8x8/2".parse().expect("a choice"));
+    let plan = |limit| Plan::new(&problem, &Caps::webgpu_default(), &cut.workspace_limit(limit));
+    let whole = plan(u64::MAX).expect("a plan").workspace_bytes();
+    assert_eq!(plan(whole).expect("enough").workspace_bytes(), whole);
+    let Err(Error::NoPlan(error)) = plan(whole - 1) else { panic!("one byte less: expected no plan") };
+    assert!(error.to_string().contains(&format!("needs {whole} bytes of workspace")), "{error}");
 }
 
 #[test]
@@ -295,7 +347,7 @@ fn a_blocking_that_spills_is_not_chosen_and_runs_where_it_is_forced() {
         kernel.registers() > register_limit(caps.kind, kernel.workgroup_size()).expect("known for this kind")
     };
     let chosen = plan(&preferences);
-    let forced = plan(&preferences.fused_blocking("64x32x8_8x8_2".parse().expect("a blocking")));
+    let forced = plan(&preferences.cut(Cut::Fused("64x32x8_8x8_2".parse().expect("a blocking"))));
     assert!(!spills(&chosen), "{chosen}");
     assert!(spills(&forced), "{forced}");
     // Its registers alone are held against it.

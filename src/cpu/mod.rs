@@ -13,7 +13,7 @@ mod winograd_input;
 mod winograd_multiply;
 mod winograd_output;
 
-pub use error_bound::error_bound;
+pub use error_bound::{error_bound, error_bound_at};
 pub use reference::{Reference, Sample};
 
 use crate::activation::Activation;

@@ -34,6 +34,10 @@ use crate::error::{LimitError, Resource};
 /// and Apple's GPUs have 128 registers in all.
 pub const MAX_ACCUMULATORS: u32 = 64;
 
+/// Largest number in the text of a blocking: no device has more invocations in a workgroup, and products of a few such
+/// numbers stay within 32 bits.
+const MAX_BLOCK: u32 = 1024;
+
 /// One variant of a kernel: everything that its text depends on, and nothing of the image's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

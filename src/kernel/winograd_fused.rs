@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Binding, Constant, Epilogue, KernelSpec, MAX_ACCUMULATORS, word};
+use super::{Binding, Constant, Epilogue, KernelSpec, MAX_ACCUMULATORS, MAX_BLOCK, word};
 use crate::error::Error;
 use crate::winograd::Nested;
 
@@ -101,14 +101,18 @@ impl FromStr for FusedBlocking {
         let numbers: Option<Vec<u32>> = text.split(['x', '_']).map(|part| part.parse().ok()).collect();
         match numbers.as_deref() {
             Some(&[filters, tiles, channels, filters_each, tiles_each, round])
-                if [filters, tiles, channels, filters_each, tiles_each, round].iter().all(|&n| n > 0) =>
+                if [filters, tiles, channels, filters_each, tiles_each, round]
+                    .iter()
+                    .all(|n| (1..=MAX_BLOCK).contains(n)) =>
             {
                 Ok(Self::new([filters, tiles, channels], [filters_each, tiles_each], round))
             }
             _ => Err(Error::Unsupported {
                 what: format!("blocking {text}"),
-                why: "expected filters x tiles x channels _ filters x tiles of an invocation _ round: 32x16x16_8x8_2"
-                    .to_owned(),
+                why: format!(
+                    "expected filters x tiles x channels _ filters x tiles of an invocation _ round, each from 1 to \
+                     {MAX_BLOCK}: 32x16x16_8x8_2"
+                ),
             }),
         }
     }

@@ -1,8 +1,12 @@
 //! `winograd_multiply`: M = U^T V, one matrix product for each point and group, blocked for registers and
 //! workgroup memory.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::cost::{Counts, Part, Region, Share, Turns};
-use super::{Binding, Constant, KernelSpec, MAX_ACCUMULATORS, word};
+use super::{Binding, Constant, KernelSpec, MAX_ACCUMULATORS, MAX_BLOCK, word};
+use crate::error::Error;
 
 /// How the product is cut: a workgroup computes `filters x tiles` of M, taking `channels` at a step through
 /// workgroup memory; an invocation keeps `filters_each x tiles_each` of it in registers.
@@ -78,6 +82,13 @@ impl Blocking {
     }
 }
 
+impl fmt::Display for Blocking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { filters, tiles, channels, filters_each, tiles_each } = self;
+        write!(f, "{filters}x{tiles}x{channels}_{filters_each}x{tiles_each}")
+    }
+}
+
 /// How a whole product is cut: into blocks, and its channels into parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MultiplyCut {
@@ -103,6 +114,35 @@ impl MultiplyCut {
     }
 }
 
+impl fmt::Display for MultiplyCut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.blocking, self.parts)
+    }
+}
+
+impl FromStr for MultiplyCut {
+    type Err = Error;
+
+    /// Reads what [`fmt::Display`] writes: `64x64x8_8x8/2`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let numbers: Option<Vec<u32>> = text.split(['x', '_', '/']).map(|part| part.parse().ok()).collect();
+        let cut = match numbers.as_deref() {
+            Some(&[filters, tiles, channels, filters_each, tiles_each, parts]) => {
+                Some(Self { blocking: Blocking::new(filters, tiles, channels, filters_each, tiles_each), parts })
+            }
+            _ => None,
+        };
+        let within = numbers.iter().flatten().all(|n| (1..=MAX_BLOCK).contains(n));
+        cut.filter(|cut| within && cut.to_string() == text).ok_or_else(|| Error::Unsupported {
+            what: format!("cut {text}"),
+            why: format!(
+                "expected filters x tiles x channels _ filters x tiles of an invocation / parts, each from 1 to \
+                 {MAX_BLOCK}: 64x64x8_8x8/2"
+            ),
+        })
+    }
+}
+
 /// The batched product, with one of [`Blocking::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WinogradMultiply {
@@ -117,8 +157,7 @@ impl WinogradMultiply {
     }
 
     pub(super) fn variant(&self) -> String {
-        let Blocking { filters, tiles, channels, filters_each, tiles_each } = self.blocking;
-        format!("f32_{filters}x{tiles}x{channels}_{filters_each}x{tiles_each}")
+        format!("f32_{}", self.blocking)
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::{Algorithm, Preferences, Tolerance, expected_error, heuristics, steps};
-use crate::caps::Caps;
+use super::{
+    Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Tolerance, Wisdom, expected_error, heuristics,
+    steps,
+};
+use crate::caps::{Caps, DeviceKind};
 use crate::error::LimitError;
 use crate::kernel::{Epilogue, WinogradFused};
 use crate::shape::Problem;
@@ -21,6 +24,17 @@ pub struct Candidate {
     pub workspace_bytes: Option<u64>,
 }
 
+/// A choice that a device can run within the preferences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Legal {
+    /// The algorithm and its cut.
+    pub choice: Choice,
+    /// The planner's estimate of a run, in nanoseconds.
+    pub estimate_ns: u64,
+    /// Bytes of workspace.
+    pub workspace_bytes: u64,
+}
+
 /// What became of a candidate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -29,6 +43,8 @@ pub enum Verdict {
     Chosen,
     /// It could run, and is expected to be slower than the chosen one.
     Slower,
+    /// It could run, and is expected to be as fast as the chosen one, which wisdom says is the fastest.
+    Overruled,
     /// It cannot run, or may not.
     Rejected(Reason),
 }
@@ -57,6 +73,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Chosen => f.write_str("chosen"),
             Self::Slower => f.write_str("slower by estimate"),
+            Self::Overruled => f.write_str("overruled by wisdom"),
             Self::Rejected(reason) => write!(f, "{reason}"),
         }
     }
@@ -77,18 +94,42 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Judges every candidate; the chosen one, if there is one, comes first, then the slower ones in order, then
-/// the rejected.
-pub(super) fn judge(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Candidate> {
+/// Every choice that `caps` can run within `preferences`, where the planner looks at one cut of each algorithm only: the
+/// one with the least estimate first. Of the processor, whose twins walk no blocks, one cut of each algorithm is listed.
+pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Legal> {
+    let mut legal = Vec::new();
+    for algorithm in considered(problem, preferences) {
+        let planned = (caps.kind == DeviceKind::HostCpu)
+            .then(|| steps::build(problem, algorithm, caps, preferences).ok().map(|built| vec![built.cut]))
+            .flatten();
+        for cut in preferences.cut.map(|cut| vec![cut]).or(planned).unwrap_or_else(|| Cut::all_for(algorithm)) {
+            let forced = Preferences { cut: Some(cut), ..*preferences };
+            if let Ok((estimate_ns, workspace_bytes)) = judge_one(problem, algorithm, caps, &forced) {
+                legal.push(Legal { choice: Choice { algorithm, cut }, estimate_ns, workspace_bytes });
+            }
+        }
+    }
+    legal.sort_by_key(|legal| legal.estimate_ns);
+    legal
+}
+
+/// The algorithms to judge: all, and an exhibit that is demanded.
+fn considered(problem: &Problem, preferences: &Preferences) -> Vec<Algorithm> {
     let mut all = Algorithm::all_for(&problem.conv);
     if let Some(forced) = preferences.algorithm
         && !all.contains(&forced)
     {
         all.push(forced);
     }
+    all
+}
+
+/// Judges every candidate; the chosen one, if there is one, comes first, then the slower ones in order, then
+/// the rejected.
+pub(super) fn judge(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Candidate> {
     let mut legal = Vec::new();
     let mut rejected = Vec::new();
-    for algorithm in all {
+    for algorithm in considered(problem, preferences) {
         match judge_one(problem, algorithm, caps, preferences) {
             Ok((estimate_ns, bytes)) => legal.push(Candidate {
                 algorithm,
@@ -111,6 +152,43 @@ pub(super) fn judge(problem: &Problem, caps: &Caps, preferences: &Preferences) -
     }
     legal.extend(rejected);
     legal
+}
+
+/// Puts what wisdom says is the fastest in front of the candidates as they were judged, if it may be followed. The second
+/// value is the cut that the chosen algorithm must have, where that is not its planner's.
+pub(super) fn follow(
+    wisdom: &Wisdom,
+    problem: &Problem,
+    caps: &Caps,
+    preferences: &Preferences,
+    candidates: &mut Vec<Candidate>,
+) -> (Origin, Option<Cut>) {
+    if preferences.algorithm.is_some() || preferences.cut.is_some() {
+        return (Origin::Demand, preferences.cut);
+    }
+    let Some(entry) = wisdom.get(problem, caps, preferences) else {
+        return (Origin::Estimate { ignored: None }, None);
+    };
+    let Choice { algorithm, cut } = entry.choice;
+    let judged = match entry.outdated() {
+        Some(outdated) => Err(Distrust::Outdated(outdated)),
+        None => judge_one(problem, algorithm, caps, &preferences.cut(cut)).map_err(Distrust::Rejected),
+    };
+    let (estimate_ns, bytes) = match judged {
+        Ok(judged) => judged,
+        Err(why) => return (Origin::Estimate { ignored: Some(Ignored { choice: entry.choice, why }) }, None),
+    };
+    candidates.retain(|candidate| candidate.algorithm != algorithm);
+    for candidate in &mut *candidates {
+        if candidate.estimate_ns.is_some_and(|other| other <= estimate_ns) {
+            candidate.verdict = Verdict::Overruled;
+        } else if candidate.verdict == Verdict::Chosen {
+            candidate.verdict = Verdict::Slower;
+        }
+    }
+    let (estimate_ns, workspace_bytes) = (Some(estimate_ns), Some(bytes));
+    candidates.insert(0, Candidate { algorithm, verdict: Verdict::Chosen, estimate_ns, workspace_bytes });
+    (Origin::Wisdom { time_ns: entry.time_ns, driver: entry.driver.clone() }, Some(cut))
 }
 
 fn judge_one(
@@ -137,20 +215,36 @@ fn judge_one(
             return Err(Reason::Inapplicable("there are no transforms of these sizes"));
         }
     }
-    if let (Some(fusion), Some(transform)) = (algorithm.fusion(), algorithm.transform()) {
-        if !WinogradFused::holds(transform) {
-            return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
-        }
-        let epilogue = Epilogue::of(&problem.conv);
-        let kernel = |blocking| WinogradFused { algorithm: transform, fusion, blocking, epilogue };
-        if preferences.fused_blocking.is_some_and(|blocking| !kernel(blocking).is_legal()) {
-            return Err(Reason::Inapplicable("the blocking's numbers do not divide each other, or keep too many sums"));
-        }
+    if let (Some(_), Some(transform)) = (algorithm.fusion(), algorithm.transform())
+        && !WinogradFused::holds(transform)
+    {
+        return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
+    }
+    if let Some(cut) = preferences.cut {
+        suits(problem, algorithm, cut).map_err(Reason::Inapplicable)?;
     }
     within_tolerance(problem, algorithm, preferences.tolerance)?;
     let built = steps::build(problem, algorithm, caps, preferences).map_err(Reason::Limit)?;
     let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
     Ok((heuristics::estimate_ns(problem, &built.steps, algorithm, caps), bytes))
+}
+
+/// Whether an algorithm's work can be cut so.
+fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'static str> {
+    const NUMBERS: &str = "the blocking's numbers do not divide each other, or keep too many sums";
+    match (algorithm, algorithm.fusion(), algorithm.transform(), cut) {
+        (_, Some(fusion), Some(algorithm), Cut::Fused(blocking)) => {
+            let kernel = WinogradFused { algorithm, fusion, blocking, epilogue: Epilogue::of(&problem.conv) };
+            if kernel.is_legal() { Ok(()) } else { Err(NUMBERS) }
+        }
+        (Algorithm::Staged(_), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
+            false => Err(NUMBERS),
+            true if cut.is_even(problem.channels_per_group()) => Ok(()),
+            true => Err("a part would have no channels"),
+        },
+        (Algorithm::Direct | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
+        _ => Err("its work is not cut so"),
+    }
 }
 
 fn within_tolerance(problem: &Problem, algorithm: Algorithm, tolerance: Tolerance) -> Result<(), Reason> {

@@ -17,12 +17,14 @@ impl fmt::Display for Plan {
         )?;
         writeln!(
             f,
-            "  {}: expected error {:.1e}, workspace {}, packed weights {}",
+            "  {}, cut {}: expected error {:.1e}, workspace {}, packed weights {}",
             self.algorithm,
+            self.cut,
             self.expected_error(),
             Bytes(self.workspace_bytes()),
             Bytes(self.packed_bytes()),
         )?;
+        writeln!(f, "  chosen {}", self.origin)?;
         if self.steps.is_empty() {
             writeln!(f, "  no dispatch: the output is empty")?;
         }
@@ -75,7 +77,7 @@ impl fmt::Display for Candidate {
     #[expect(clippy::cast_precision_loss, reason = "printed with three digits")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<28} {}", self.algorithm.to_string(), self.verdict)?;
-        if let (Verdict::Chosen | Verdict::Slower, Some(ns), Some(bytes)) =
+        if let (Verdict::Chosen | Verdict::Slower | Verdict::Overruled, Some(ns), Some(bytes)) =
             (&self.verdict, self.estimate_ns, self.workspace_bytes)
         {
             write!(f, ": about {:.3} ms, workspace {}", ns as f64 / 1e6, Bytes(bytes))?;

@@ -2,19 +2,27 @@
 //! [`Plan`]: a pure value that says what will run, on what, and why nothing else.
 
 mod algorithm;
+mod candidate_set;
 mod candidates;
+mod choice;
 mod explain;
 mod fused_estimate;
 mod heuristics;
 mod multiply_cost;
+mod origin;
 mod preferences;
 mod steps;
 mod winograd_steps;
+pub mod wisdom;
 
 pub use algorithm::Algorithm;
-pub use candidates::{Candidate, Reason, Verdict};
+pub use candidate_set::candidate_set;
+pub use candidates::{Candidate, Legal, Reason, Verdict, legal_choices};
+pub use choice::{Choice, Cut};
 pub use fused_estimate::register_limit;
+pub use origin::{Distrust, Ignored, Origin};
 pub use preferences::{Preferences, Tolerance};
+pub use wisdom::Wisdom;
 
 use crate::caps::Caps;
 use crate::error::{Error, NoPlan, Result};
@@ -102,6 +110,10 @@ pub struct Plan {
     pub problem: Problem,
     /// The algorithm.
     pub algorithm: Algorithm,
+    /// How its work is cut.
+    pub cut: Cut,
+    /// Where that choice comes from.
+    pub origin: Origin,
     /// The form in which it takes the weights.
     pub packing: Packing,
     /// The dispatches of a run, in order. Empty if the output is.
@@ -117,14 +129,25 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans `problem` for a device with `caps`.
+    /// Plans `problem` for a device with `caps`, by the planner's estimates alone.
     ///
     /// # Errors
     /// [`NoPlan`] with every candidate's reason if none is left; what [`Problem::validate`] says of a problem that was
     /// altered.
     pub fn new(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Self> {
+        Self::with_wisdom(problem, caps, preferences, &Wisdom::new())
+    }
+
+    /// As [`Self::new`]; where `wisdom` knows the device and the problem, and the preferences demand no algorithm and no
+    /// cut, it takes what was measured to be fastest. That must pass the same checks as any candidate. Where it does
+    /// not, or is outdated, the estimates decide, and [`Self::origin`] says why.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_wisdom(problem: &Problem, caps: &Caps, preferences: &Preferences, wisdom: &Wisdom) -> Result<Self> {
         problem.validate()?;
         let mut candidates = candidates::judge(problem, caps, preferences);
+        let (origin, cut) = candidates::follow(wisdom, problem, caps, preferences, &mut candidates);
         let Some(chosen) = candidates.first().filter(|c| c.verdict == Verdict::Chosen).map(|c| c.algorithm) else {
             // Where one was demanded, only its own reason says anything.
             let said = |c: &Candidate| c.verdict != Verdict::Rejected(Reason::NotDemanded);
@@ -135,10 +158,12 @@ impl Plan {
             };
             return Err(NoPlan { asked, rejected: rejected.collect() }.into());
         };
-        let built = steps::build(problem, chosen, caps, preferences)?;
+        let built = steps::build(problem, chosen, caps, &Preferences { cut, ..*preferences })?;
         Ok(Self {
             problem: *problem,
             algorithm: chosen,
+            cut: built.cut,
+            origin,
             packing: built.packing,
             steps: built.steps,
             workspace: built.workspace,
@@ -148,13 +173,15 @@ impl Plan {
         })
     }
 
-    /// Whether this is what [`Self::new`] makes of its problem, device and preferences. Its fields are open to everyone,
-    /// and kernels keep within their buffers because of what stands in them; so it is planned anew and compared.
+    /// Whether its dispatches are those of its choice, for its problem, device and preferences. Its fields are open to
+    /// everyone, and kernels keep within their buffers because of what stands in them; so its choice is planned anew and
+    /// the dispatches compared.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if it was altered; as [`Self::new`].
     pub fn check_unaltered(&self) -> Result<()> {
-        if Self::new(&self.problem, &self.caps, &self.preferences)? == *self {
+        let anew = Self::new(&self.problem, &self.caps, &self.preferences.choice(self.choice()))?;
+        if (&anew.packing, &anew.steps, &anew.workspace) == (&self.packing, &self.steps, &self.workspace) {
             return Ok(());
         }
         Err(Error::Unsupported {
@@ -175,6 +202,11 @@ impl Plan {
             Slot::Bias | Slot::Slopes => conv.filters,
             Slot::Workspace(index) => *self.workspace.get(usize::from(index))?,
         })
+    }
+
+    /// Everything that was chosen.
+    pub const fn choice(&self) -> Choice {
+        Choice { algorithm: self.algorithm, cut: self.cut }
     }
 
     /// Bytes between input and output.

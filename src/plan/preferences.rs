@@ -4,8 +4,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use super::Algorithm;
-use crate::kernel::FusedBlocking;
+use super::{Algorithm, Choice, Cut};
+use crate::kernel::{FusedBlocking, MultiplyCut};
 
 /// How far a result may be from the exact one: the expected relative L2 error on normally distributed data.
 #[derive(Debug, Clone, Copy)]
@@ -79,8 +79,8 @@ pub struct Preferences {
     pub workspace_limit: u64,
     /// The algorithm, if it is not the planner's to choose. One that cannot run is an error, never another one.
     pub algorithm: Option<Algorithm>,
-    /// How fused kernels are cut, if that is not the planner's to choose: to measure blockings.
-    pub fused_blocking: Option<FusedBlocking>,
+    /// How the work is cut, if that is not the planner's to choose: algorithms that are not cut so are out.
+    pub cut: Option<Cut>,
 }
 
 impl Preferences {
@@ -89,12 +89,7 @@ impl Preferences {
 
     /// The default preferences.
     pub fn new() -> Self {
-        Self {
-            tolerance: Tolerance::default(),
-            workspace_limit: Self::DEFAULT_WORKSPACE,
-            algorithm: None,
-            fused_blocking: None,
-        }
+        Self { tolerance: Tolerance::default(), workspace_limit: Self::DEFAULT_WORKSPACE, algorithm: None, cut: None }
     }
 
     /// Sets the tolerance.
@@ -118,14 +113,34 @@ impl Preferences {
         self.algorithm = Some(algorithm);
         self
     }
-}
 
-impl Preferences {
-    /// Forces the blocking of fused kernels.
+    /// Forces how the work is cut.
     #[must_use]
-    pub const fn fused_blocking(mut self, blocking: FusedBlocking) -> Self {
-        self.fused_blocking = Some(blocking);
+    pub const fn cut(mut self, cut: Cut) -> Self {
+        self.cut = Some(cut);
         self
+    }
+
+    /// Forces an algorithm and how its work is cut: everything that a planner chooses.
+    #[must_use]
+    pub const fn choice(self, choice: Choice) -> Self {
+        self.algorithm(choice.algorithm).cut(choice.cut)
+    }
+
+    /// The blocking that fused kernels must have.
+    pub(super) const fn fused_blocking(&self) -> Option<FusedBlocking> {
+        match self.cut {
+            Some(Cut::Fused(blocking)) => Some(blocking),
+            _ => None,
+        }
+    }
+
+    /// The cut that the staged multiply must have.
+    pub(super) const fn multiply_cut(&self) -> Option<MultiplyCut> {
+        match self.cut {
+            Some(Cut::Multiply(cut)) => Some(cut),
+            _ => None,
+        }
     }
 }
 

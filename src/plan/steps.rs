@@ -2,7 +2,7 @@
 //! respect the workspace limit and the device's bounds.
 
 use super::winograd_steps::Winograd;
-use super::{Algorithm, Packing, Preferences, Slot, Step, filter_planes};
+use super::{Algorithm, Cut, Packing, Preferences, Slot, Step, filter_planes};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
@@ -14,6 +14,7 @@ use crate::winograd::Nested;
 /// What an algorithm comes to on a problem.
 pub(super) struct Built {
     pub(super) packing: Packing,
+    pub(super) cut: Cut,
     pub(super) steps: Vec<Step>,
     pub(super) workspace: Vec<usize>,
 }
@@ -87,7 +88,7 @@ fn direct(problem: &Problem, limits: &Limits) -> Built {
             .words(),
         operands: operands.clone(),
     });
-    Built { packing: Packing::Given, steps: steps.collect(), workspace: Vec::new() }
+    Built { packing: Packing::Given, cut: Cut::Only, steps: steps.collect(), workspace: Vec::new() }
 }
 
 /// The one dispatch that packs weights for Winograd.

@@ -1,7 +1,7 @@
 //! The dispatches of the Winograd algorithms: how tiles are walked in chunks, and what each kernel is told.
 
 use super::steps::{Built, epilogue_operands};
-use super::{Packing, Preferences, Slot, Step, filter_planes, fused_estimate, multiply_cost};
+use super::{Cut, Packing, Preferences, Slot, Step, filter_planes, fused_estimate, multiply_cost};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
@@ -41,30 +41,37 @@ impl<'a> Winograd<'a> {
         let conv = &self.problem.conv;
         let rows = [conv.channels, conv.filters];
         let Some(chunk) = self.chunk("staged", &rows, &caps.limits, preferences.workspace_limit)? else {
-            return Ok(self.nothing());
+            return Ok(self.nothing(preferences));
         };
         let [v, m] = rows.map(|rows| self.planes(rows, chunk));
         let batches = self.algorithm.products() * conv.groups;
-        let most_parts = self.most_parts(chunk, [v, m].map(|planes| planes.len()), &caps.limits, preferences);
-        let cut = multiply_cost::cut(self.problem, chunk, batches, most_parts, caps);
+        let lens = [v, m].map(|planes| planes.len());
+        let cut = match preferences.multiply_cut() {
+            Some(cut) => self.checked_cut(cut, batches, lens, &caps.limits, preferences)?,
+            None => {
+                let most_parts = self.most_parts(chunk, lens, &caps.limits, preferences);
+                multiply_cost::cut(self.problem, chunk, batches, most_parts, caps)
+            }
+        };
         let steps = self
             .chunks(chunk)
             .flat_map(|chunk| [self.input(chunk, &v), self.multiply(chunk, &v, cut), self.output(chunk, &m, cut)]);
-        Ok(self.built(steps.collect(), vec![v.len(), cut.parts as usize * m.len()]))
+        let workspace = vec![v.len(), cut.parts as usize * m.len()];
+        Ok(self.built(Cut::Multiply(cut), steps.collect(), workspace))
     }
 
     /// Input transform, then the rest, for each chunk.
     pub(super) fn fused_output(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
         let rows = [self.problem.conv.channels];
         let Some(chunk) = self.chunk("fused_output", &rows, &caps.limits, preferences.workspace_limit)? else {
-            return Ok(self.nothing());
+            return Ok(self.nothing(preferences));
         };
         let v = self.planes(rows[0], chunk);
         let kernel = self.fused_kernel(Fusion::Output, chunk, caps, preferences)?;
         let steps = self
             .chunks(chunk)
             .flat_map(|chunk| [self.input(chunk, &v), self.fused_step(chunk, v.stride(), kernel, caps)]);
-        Ok(self.built(steps.collect(), vec![v.len()]))
+        Ok(self.built(Cut::Fused(kernel.blocking), steps.collect(), vec![v.len()]))
     }
 
     /// Input transform, then the exhibit, for each chunk.
@@ -80,12 +87,12 @@ impl<'a> Winograd<'a> {
         LimitError::check(&who, Resource::InlinedTerms, terms, WinogradInlined::MAX_TERMS as u64)?;
         let rows = [self.problem.conv.channels];
         let Some(chunk) = self.chunk("inlined", &rows, &caps.limits, preferences.workspace_limit)? else {
-            return Ok(self.nothing());
+            return Ok(self.nothing(preferences));
         };
         let v = self.planes(rows[0], chunk);
         let steps =
             self.chunks(chunk).flat_map(|chunk| [self.input(chunk, &v), self.inlined_step(chunk, v.stride(), kernel)]);
-        Ok(self.built(steps.collect(), vec![v.len()]))
+        Ok(self.built(Cut::Only, steps.collect(), vec![v.len()]))
     }
 
     /// Everything in one kernel; more than one dispatch only beyond the reach of a grid.
@@ -95,21 +102,22 @@ impl<'a> Winograd<'a> {
             Fusion::Output | Fusion::Input => Packing::Winograd(self.algorithm),
         };
         if self.tiles.count() == 0 {
-            return Ok(Built { packing, ..self.nothing() });
+            return Ok(Built { packing, ..self.nothing(preferences) });
         }
         let kernel = self.fused_kernel(fusion, self.tiles.count(), caps, preferences)?;
         let workgroups = caps.limits.max_compute_workgroups_per_dimension as usize;
         let reach = workgroups.saturating_mul(kernel.blocking.tiles as usize);
         let steps = self.chunks(reach).map(|chunk| self.fused_step(chunk, 0, kernel, caps));
-        Ok(Built { packing, ..self.built(steps.collect(), Vec::new()) })
+        Ok(Built { packing, ..self.built(Cut::Fused(kernel.blocking), steps.collect(), Vec::new()) })
     }
 
-    fn nothing(&self) -> Built {
-        self.built(Vec::new(), Vec::new())
+    /// Nothing is cut, or all of it in any way that was asked for.
+    fn nothing(&self, preferences: &Preferences) -> Built {
+        self.built(preferences.cut.unwrap_or(Cut::Only), Vec::new(), Vec::new())
     }
 
-    fn built(&self, steps: Vec<Step>, workspace: Vec<usize>) -> Built {
-        Built { packing: Packing::Winograd(self.algorithm), steps, workspace }
+    fn built(&self, cut: Cut, steps: Vec<Step>, workspace: Vec<usize>) -> Built {
+        Built { packing: Packing::Winograd(self.algorithm), cut, steps, workspace }
     }
 
     fn planes(&self, rows: usize, columns: usize) -> Planes {
@@ -160,6 +168,26 @@ impl<'a> Winograd<'a> {
             .min(u64::from(u32::MAX) / (m / 4))
             .min(u64::from(limits.max_compute_workgroups_per_dimension) / batches)
             .max(1)
+    }
+
+    /// A cut that was demanded, if its parts have room.
+    fn checked_cut(
+        &self,
+        cut: MultiplyCut,
+        batches: usize,
+        [v, m]: [usize; 2],
+        limits: &Limits,
+        preferences: &Preferences,
+    ) -> Result<MultiplyCut, LimitError> {
+        let who = format!("staged {} {cut}", self.algorithm);
+        let [v, m] = [4 * v as u64, 4 * m as u64 * u64::from(cut.parts)];
+        LimitError::check(&who, Resource::WorkspaceBytes, v + m, preferences.workspace_limit)?;
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        LimitError::check(&who, Resource::BindingBytes, m, binding)?;
+        LimitError::check(&who, Resource::IndexRange, m / 4, u32::MAX.into())?;
+        let workgroups = batches as u64 * u64::from(cut.parts);
+        LimitError::check(&who, Resource::Workgroups, workgroups, limits.max_compute_workgroups_per_dimension.into())?;
+        Ok(cut)
     }
 
     fn multiply(&self, chunk: Chunk, v: &Planes, cut: MultiplyCut) -> Step {
@@ -221,7 +249,7 @@ impl<'a> Winograd<'a> {
     ) -> Result<WinogradFused, LimitError> {
         let epilogue = Epilogue::of(&self.problem.conv);
         let kernel = |blocking| WinogradFused { algorithm: self.algorithm, fusion, blocking, epilogue };
-        match preferences.fused_blocking {
+        match preferences.fused_blocking() {
             Some(blocking) => Ok(kernel(blocking)),
             None => fused_estimate::blocking(self.problem, tiles, caps, kernel).map(kernel),
         }

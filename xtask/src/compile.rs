@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use winoconv::gpu::{AdapterChoice, CacheSource, ContextOptions, ShaderChecks, Workspace};
 use winoconv::kernel::FusedBlocking;
+use winoconv::plan::Cut;
 use winoconv::{Algorithm, Device, Error, Layer as Conv2d, Plan, Preferences, Tolerance, Weights};
 
 use crate::bench::data::Data;
@@ -213,7 +214,7 @@ async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     let context = device.context().context("the device is no GPU")?;
     let problem = request.layer.problem()?;
     let preferences = Preferences::new().algorithm(request.algorithm).tolerance(Tolerance::Any);
-    let preferences = Preferences { fused_blocking: request.blocking, ..preferences };
+    let preferences = Preferences { cut: request.blocking.map(Cut::Fused), ..preferences };
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
     let packing = plan.packing.steps(&problem.conv);
     let mut kernels = Vec::new();

@@ -7,6 +7,7 @@ mod cold;
 mod compile;
 mod driver;
 mod explosion;
+mod hwbench;
 mod matrices;
 mod report;
 mod setup;
@@ -46,6 +47,8 @@ enum Verb {
     Explosion(explosion::Options),
     /// Print the transforms with their costs
     Matrices(matrices::Options),
+    /// Time everything that the planner could choose, mark what it does choose, and write wisdom
+    Hwbench(hwbench::Options),
     /// Measure the investigation's tables anew, and write docs/STUDY.md
     Study(study::Options),
     /// Hold the sources against the rules of the house
@@ -60,6 +63,7 @@ impl Verb {
             Self::Test(options) => options.adapter.as_deref(),
             Self::Ci(options) => options.test.adapter.as_deref(),
             Self::Study(options) => options.adapter.as_deref(),
+            Self::Hwbench(options) => options.adapter.as_deref(),
             Self::Compile(options) => options.request.adapter.as_deref(),
             Self::Cold(options) => options.how.adapter.as_deref(),
             Self::ColdOne(_)
@@ -98,6 +102,7 @@ fn main() -> ExitCode {
         Verb::ColdOne(request) => cold::child(&request),
         Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
+        Verb::Hwbench(options) => hwbench::verb(&options),
         Verb::Study(options) => study::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };

@@ -184,7 +184,7 @@ fn package(root: &Path) -> anyhow::Result<()> {
     let listed: Vec<&str> = text.lines().collect();
     let mut expected: Vec<String> =
         ["Cargo.toml", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"].map(ToOwned::to_owned).into();
-    for folder in ["src", "shaders", "examples"] {
+    for folder in ["src", "shaders", "wisdom", "examples"] {
         files_below(root, folder, &mut expected)?;
     }
     let complaints = package_complaints(&listed, &expected);

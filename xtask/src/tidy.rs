@@ -9,6 +9,7 @@ mod shaders;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod wisdom;
 
 use std::fmt;
 use std::path::Path;
@@ -77,6 +78,7 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     for violation in &violations {
         println!("{violation}");
     }
+    wisdom::notes(winoconv::plan::Wisdom::SHIPPED_FILES).iter().for_each(|note| println!("{note}"));
     match violations.len() {
         0 => {
             println!("tidy: nothing to mend");
@@ -94,6 +96,7 @@ fn violations(root: &Path) -> anyhow::Result<Vec<Violation>> {
     let mut found = Vec::new();
     for file in &files {
         files::check(file, &mut found);
+        wisdom::check(file, &mut found);
         rust::check(file, &mut found);
         floors::check(file, &mut found);
         shaders::check(file, &mut found);

@@ -66,6 +66,45 @@ impl FromStr for Layer {
     }
 }
 
+/// Which layers a verb takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Selection {
+    /// Suites of layers: seed, vgg, resnet, sr [default: seed, and resnet at N = 1]
+    #[arg(long, value_delimiter = ',')]
+    suite: Vec<String>,
+    /// A layer of your own: N,C,K,H,W or N,C,K,H,W,R (stride 1, padding R/2)
+    #[arg(long, value_name = "N,C,K,H,W,R")]
+    layer: Vec<Layer>,
+    /// Only these batch sizes
+    #[arg(long, value_delimiter = ',')]
+    batch: Vec<usize>,
+    /// Every layer of every suite
+    #[arg(long)]
+    all: bool,
+}
+
+impl Selection {
+    /// The layers that were asked for.
+    pub(crate) fn layers(&self) -> anyhow::Result<Vec<Layer>> {
+        let table = table()?;
+        for suite in &self.suite {
+            let known = table.iter().any(|layer| layer.suite == *suite);
+            anyhow::ensure!(known, "there is no suite {suite}: expected seed, vgg, resnet or sr");
+        }
+        let default = self.suite.is_empty() && self.layer.is_empty() && !self.all;
+        let wanted = |layer: &Layer| {
+            let in_suite = self.all
+                || self.suite.contains(&layer.suite)
+                || (default && (layer.suite == "seed" || (layer.suite == "resnet" && layer.n == 1)));
+            in_suite && (self.batch.is_empty() || self.batch.contains(&layer.n))
+        };
+        let mut layers: Vec<Layer> = table.into_iter().filter(wanted).collect();
+        layers.extend(self.layer.iter().cloned());
+        anyhow::ensure!(!layers.is_empty(), "no layer is left to measure");
+        Ok(layers)
+    }
+}
+
 /// All layers of the table, in its order.
 pub(crate) fn table() -> anyhow::Result<Vec<Layer>> {
     serde_json::from_str(include_str!("layers.json")).context("the table of layers that is built in")

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use winoconv::gpu::{self, Bound, CompileTime, Context};
-use winoconv::kernel::{FusedBlocking, KernelSpec};
-use winoconv::plan::Verdict;
+use winoconv::kernel::KernelSpec;
+use winoconv::plan::{Cut, Origin};
 use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
 
 use super::data::Data;
@@ -35,18 +35,18 @@ impl Effort {
         Self { rounds: 3, runs: 10, pass: Duration::from_millis(100), warm_up: Duration::from_millis(800) };
 }
 
-/// What a row measures: an algorithm, and for fused ones the blocking if it is not the planner's.
+/// What a row measures: an algorithm, and how it is cut if that is not the planner's estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// The algorithm.
     pub(crate) algorithm: Algorithm,
-    /// The blocking.
-    pub(crate) blocking: Option<FusedBlocking>,
+    /// How it is cut.
+    pub(crate) cut: Option<Cut>,
 }
 
 impl From<Algorithm> for Entry {
     fn from(algorithm: Algorithm) -> Self {
-        Self { algorithm, blocking: None }
+        Self { algorithm, cut: None }
     }
 }
 
@@ -212,17 +212,17 @@ impl Ready<'_> {
 
 /// The rows of a layer on the processor.
 pub(crate) fn on_cpu(
+    device: &Device,
     layer: &Layer,
     (data, truth): (&Data, &Truth),
     entries: &[Entry],
     effort: Effort,
 ) -> anyhow::Result<Vec<report::Row>> {
-    let device = Device::host();
-    let chosen = chosen(&device, layer);
+    let chosen = chosen(device, layer);
     let problem = layer.problem()?;
     let mut rows = Vec::new();
     for &entry in entries {
-        let mut row = row(layer, entry, report::Device::Cpu, chosen == Some(entry), &device);
+        let mut row = row(layer, entry, report::Device::Cpu, chosen == Some(entry), device);
         match Plan::new(&problem, device.caps(), &forced(entry)) {
             Err(error) => row.note = Some(error.to_string()),
             Ok(plan) => {
@@ -283,13 +283,11 @@ async fn compile(
     Ok(times)
 }
 
-/// What the planner takes when nothing is forced.
+/// What the planner takes when nothing is forced; with its cut, where that is wisdom's and no estimate would take it.
 fn chosen(device: &Device, layer: &Layer) -> Option<Entry> {
     let plan = layer.problem().ok()?.plan(device, &Preferences::new()).ok()?;
-    plan.candidates
-        .iter()
-        .find(|candidate| candidate.verdict == Verdict::Chosen)
-        .map(|candidate| candidate.algorithm.into())
+    let cut = matches!(plan.origin, Origin::Wisdom { .. }).then_some(plan.cut);
+    Some(Entry { algorithm: plan.algorithm, cut })
 }
 
 /// The algorithms to measure: those asked for, and whatever the planner takes.
@@ -302,7 +300,7 @@ pub(crate) fn with_chosen(device: &Device, layer: &Layer, asked: &[Entry]) -> Ve
 /// The preferences that leave the planner no choice.
 pub(crate) fn forced(entry: Entry) -> Preferences {
     let preferences = Preferences::new().algorithm(entry.algorithm).tolerance(Tolerance::Any);
-    Preferences { fused_blocking: entry.blocking, ..preferences }
+    Preferences { cut: entry.cut, ..preferences }
 }
 
 fn row(layer: &Layer, entry: Entry, kind: report::Device, chosen: bool, device: &Device) -> report::Row {
@@ -317,9 +315,9 @@ fn row(layer: &Layer, entry: Entry, kind: report::Device, chosen: bool, device: 
         r: layer.r,
         stride: 1,
         dtype: "f32".to_owned(),
-        algorithm: match entry.blocking {
+        algorithm: match entry.cut {
             None => entry.algorithm.to_string(),
-            Some(blocking) => format!("{} {blocking}", entry.algorithm),
+            Some(cut) => format!("{} {cut}", entry.algorithm),
         },
         points: entry.algorithm.transform().map(|nested| format!("{:?}", nested.rows.points()).to_lowercase()),
         device: kind,

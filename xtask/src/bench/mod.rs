@@ -13,10 +13,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use winoconv::kernel::FusedBlocking;
+use winoconv::plan::{Cut, Wisdom};
 use winoconv::{Algorithm, Device};
 
 use crate::report::{self, Report};
-use layers::Layer;
 use measure::{Effort, Entry, Session};
 
 /// What is measured unless something else is asked for: the algorithms of the investigation's tables and ours.
@@ -25,18 +25,8 @@ const ALGORITHMS: &str = "direct,staged:f2x3,staged:f4x3t,staged:f4x3,staged:f6x
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Suites of layers: seed, vgg, resnet, sr [default: seed, and resnet at N = 1]
-    #[arg(long, value_delimiter = ',')]
-    suite: Vec<String>,
-    /// A layer of your own: N,C,K,H,W or N,C,K,H,W,R (stride 1, padding R/2)
-    #[arg(long, value_name = "N,C,K,H,W,R")]
-    layer: Vec<Layer>,
-    /// Only these batch sizes
-    #[arg(long, value_delimiter = ',')]
-    batch: Vec<usize>,
-    /// Every layer of every suite
-    #[arg(long)]
-    all: bool,
+    #[command(flatten)]
+    selection: layers::Selection,
     /// Algorithms: direct, staged:f4x3, staged:f4qx3, ...; the planner's own choice is always measured too
     #[arg(long, value_delimiter = ',', default_value = ALGORITHMS)]
     algorithms: Vec<Algorithm>,
@@ -56,6 +46,9 @@ pub(crate) struct Options {
     /// Shaders that check every index and loop while they run
     #[arg(long)]
     checked: bool,
+    /// Plans by estimate alone, as if nothing had been tuned
+    #[arg(long)]
+    no_wisdom: bool,
     /// Fewer and shorter rounds
     #[arg(long)]
     quick: bool,
@@ -78,12 +71,14 @@ pub(crate) struct Options {
 
 /// Runs the benchmark. Fails if a row is wrong.
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
-    let layers = chosen_layers(options)?;
+    let layers = options.selection.layers()?;
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
     let mut report = Report { host: host(), ..Default::default() };
     let asked =
         adapter::Asked { name: options.adapter.as_deref(), checked: options.checked, no_install: options.no_install };
-    let gpu = if options.cpu { None } else { adapter::open(&asked, &mut report)? };
+    let wise = |device: Device| if options.no_wisdom { device.with_wisdom(Wisdom::new()) } else { device };
+    let gpu = if options.cpu { None } else { adapter::open(&asked, &mut report)?.map(wise) };
+    let host = wise(Device::host());
     let with_cpu = !options.gpu;
 
     let entries = entries(options);
@@ -100,8 +95,8 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
             report.rows.extend(rows);
         }
         if with_cpu {
-            let algorithms = measure::with_chosen(&Device::host(), layer, &entries);
-            report.rows.extend(measure::on_cpu(layer, (&data, &truth), &algorithms, effort)?);
+            let algorithms = measure::with_chosen(&host, layer, &entries);
+            report.rows.extend(measure::on_cpu(&host, layer, (&data, &truth), &algorithms, effort)?);
         }
         bar.inc(1);
     }
@@ -121,29 +116,11 @@ fn entries(options: &Options) -> Vec<Entry> {
     for &algorithm in &options.algorithms {
         entries.push(algorithm.into());
         if algorithm.family().starts_with("fused") {
-            entries.extend(options.blockings.iter().map(|&blocking| Entry { algorithm, blocking: Some(blocking) }));
+            entries
+                .extend(options.blockings.iter().map(|&blocking| Entry { algorithm, cut: Some(Cut::Fused(blocking)) }));
         }
     }
     entries
-}
-
-fn chosen_layers(options: &Options) -> anyhow::Result<Vec<Layer>> {
-    let table = layers::table()?;
-    for suite in &options.suite {
-        let known = table.iter().any(|layer| layer.suite == *suite);
-        anyhow::ensure!(known, "there is no suite {suite}: expected seed, vgg, resnet or sr");
-    }
-    let default = options.suite.is_empty() && options.layer.is_empty() && !options.all;
-    let wanted = |layer: &Layer| {
-        let in_suite = options.all
-            || options.suite.contains(&layer.suite)
-            || (default && (layer.suite == "seed" || (layer.suite == "resnet" && layer.n == 1)));
-        in_suite && (options.batch.is_empty() || options.batch.contains(&layer.n))
-    };
-    let mut layers: Vec<Layer> = table.into_iter().filter(wanted).collect();
-    layers.extend(options.layer.iter().cloned());
-    anyhow::ensure!(!layers.is_empty(), "no layer is left to measure");
-    Ok(layers)
 }
 
 fn write(options: &Options, report: &Report) -> anyhow::Result<()> {
@@ -186,7 +163,7 @@ fn add_peers(report: &mut Report, path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn progress(layers: usize) -> ProgressBar {
+pub(crate) fn progress(layers: usize) -> ProgressBar {
     let target =
         if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let bar = ProgressBar::with_draw_target(Some(layers as u64), target);

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use winoconv::plan::Wisdom;
 
 use crate::bench::measure::Effort;
 use crate::bench::{self, adapter};
@@ -115,6 +116,8 @@ fn measured(options: &Options) -> anyhow::Result<Study> {
     let (Some(device), Some(adapter)) = (device, report.adapter) else {
         anyhow::bail!("the study needs an adapter: {}", report.notes.join(" "));
     };
+    // The study is of the planner as it is, with nothing tuned.
+    let device = device.with_wisdom(Wisdom::new());
     let mut study = Study { adapter, host: report.host, notes: report.notes, entries: Vec::new() };
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
     let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;

@@ -242,3 +242,28 @@ fn the_study_is_what_its_files_give() {
     refuses(&[file], "docs/STUDY.md:1", "cargo xtask study --render");
     refuses(&[file, ("docs/STUDY.md", "# By hand\n")], "docs/STUDY.md:1", "cargo xtask study --render");
 }
+
+#[test]
+fn wisdom_reads_and_comes_with_the_crate() {
+    accepts(&[("wisdom/llvmpipe.txt", "# nothing yet\n")]);
+    refuses(&[("wisdom/llvmpipe.txt", "# a\nnonsense\n")], "wisdom/llvmpipe.txt:2", "line 2 of the wisdom");
+    refuses(&[("wisdom/other.txt", "# nothing yet\n")], "wisdom/other.txt:1", "SHIPPED_FILES");
+}
+
+/// It fails nothing: a machine that has not the device could not mend it.
+#[test]
+fn outdated_wisdom_is_a_note() {
+    let line = |version| {
+        let set = winoconv::plan::candidate_set([3, 3]);
+        format!(
+            "card, Vulkan, 49152, 1024 | input=1x8x9x9 filters=8 kernel=3x3 stride=1x1 dilation=1x1 padding=1,1,1,1 \
+             groups=1 error=2xdirect workspace=94371840 | direct | 1.000 us | {version} {set:016x} | driver\n"
+        )
+    };
+    let [current, outdated] = [line(winoconv::VERSION), line("0.0.9")];
+    assert_eq!(super::wisdom::notes(&[("card.txt", &current)]), [""; 0]);
+    let notes = super::wisdom::notes(&[("card.txt", &current), ("old.txt", &outdated)]);
+    let [note] = notes.as_slice() else { panic!("one note, got {notes:?}") };
+    assert!(note.starts_with("note: wisdom/old.txt: 1 of 1 entries are not believed"), "{note}");
+    assert!(note.contains("on card run `cargo xtask hwbench --wisdom wisdom/old.txt`"), "{note}");
+}

@@ -1,0 +1,120 @@
+//! Everything that a planner decides about a problem, as one value with a label that reads back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::Algorithm;
+use crate::error::{Error, Result};
+use crate::kernel::{Blocking, FusedBlocking, MultiplyCut};
+
+/// How an algorithm's work is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cut {
+    /// There is one way only: `direct`, the exhibit, and whatever has nothing to do.
+    Only,
+    /// The product of `staged`.
+    Multiply(MultiplyCut),
+    /// A fused kernel.
+    Fused(FusedBlocking),
+}
+
+impl Cut {
+    /// All ways to cut an algorithm's work that are tried, on whatever problem and device.
+    pub fn all_for(algorithm: Algorithm) -> Vec<Self> {
+        match algorithm {
+            Algorithm::Direct | Algorithm::Inlined(..) => vec![Self::Only],
+            Algorithm::Staged(_) => Blocking::ALL
+                .into_iter()
+                .flat_map(|blocking| MultiplyCut::PARTS.map(|parts| Self::Multiply(MultiplyCut { blocking, parts })))
+                .collect(),
+            Algorithm::FusedOutput(_) | Algorithm::Fused(_) | Algorithm::FusedFilter(_) => {
+                FusedBlocking::ALL.map(Self::Fused).to_vec()
+            }
+        }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => f.write_str("whole"),
+            Self::Multiply(cut) => write!(f, "{cut}"),
+            Self::Fused(blocking) => write!(f, "{blocking}"),
+        }
+    }
+}
+
+/// An algorithm and how its work is cut: with a problem, a device's capabilities and a workspace limit it gives the
+/// plan's steps.
+///
+/// ```
+/// use winoconv::plan::Choice;
+/// for label in ["direct", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
+///     assert_eq!(label.parse::<Choice>()?.to_string(), label);
+/// }
+/// # Ok::<(), winoconv::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Choice {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// How its work is cut.
+    pub cut: Cut,
+}
+
+impl fmt::Display for Choice {
+    /// The algorithm's label, and after an `@` the cut.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.algorithm.label())?;
+        match self.cut {
+            Cut::Only => Ok(()),
+            cut => write!(f, "@{cut}"),
+        }
+    }
+}
+
+impl FromStr for Choice {
+    type Err = Error;
+
+    /// Reads what [`fmt::Display`] writes.
+    fn from_str(text: &str) -> Result<Self> {
+        let (label, cut) = text.split_once('@').map_or((text, None), |(label, cut)| (label, Some(cut)));
+        let algorithm: Algorithm = label.parse()?;
+        let unfit = |why: &str| Error::Unsupported { what: format!("choice {text}"), why: why.to_owned() };
+        let cut = match (algorithm, cut) {
+            (Algorithm::Direct | Algorithm::Inlined(..), None) => Cut::Only,
+            (Algorithm::Direct | Algorithm::Inlined(..), Some(_)) => return Err(unfit("expected no @: it is not cut")),
+            (_, None) => return Err(unfit("expected @ and how it is cut")),
+            (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),
+            (_, Some(cut)) => Cut::Fused(cut.parse()?),
+        };
+        Ok(Self { algorithm, cut })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shape::Conv;
+
+    #[test]
+    fn labels_read_back() {
+        for algorithm in Algorithm::all_for(&Conv::new(1, 1, [3, 3])) {
+            for choice in Cut::all_for(algorithm).into_iter().map(|cut| Choice { algorithm, cut }) {
+                assert_eq!(choice.to_string().parse(), Ok(choice), "{choice}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_choice_is_refused() {
+        let numbers = "staged:f4x3@64x64x8_8x8/0";
+        let huge = "fused:f4x3@4294967295x32x8_8x8_2";
+        for text in
+            ["", "direct@64x64x8_8x8/1", "staged:f4x3", "staged:f4x3@32x16x16_8x8_4", "fused:f4x3", numbers, huge]
+        {
+            assert!(matches!(text.parse::<Choice>(), Err(Error::Unsupported { .. })), "{text}");
+        }
+    }
+}
