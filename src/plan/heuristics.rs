@@ -1,6 +1,7 @@
 //! The planner's thresholds, each with the measurement that set it. A rough model: a dispatch takes a fixed time,
 //! moves its bytes, does its multiply-adds; the planner adds these up and takes the least.
 
+use super::lanes::{self, Lanes};
 use super::multiply_cost::{self as multiply, Model};
 use super::steps::workgroups;
 use super::{Algorithm, Step};
@@ -30,6 +31,8 @@ pub(super) struct Rates {
     pub(super) model: &'static Model,
     /// Seconds of a cycle that a workgroup waits for: none where nothing runs at the same time.
     pub(super) cycle: f64,
+    /// What the fused kernels cost where invocations are lanes of a processor's vectors.
+    lanes: Option<&'static Lanes>,
 }
 
 /// H100, Vulkan, driver 580, 2026-11-23 and 24: an empty dispatch 2.8 us; transforms 2.4 (large layers) to 4 TB/s (small ones,
@@ -45,6 +48,7 @@ const DISCRETE: Rates = Rates {
     issue: 128.0 * 1.98e9,
     model: &multiply::GPU,
     cycle: 1.0 / 1.98e9,
+    lanes: None,
 };
 /// Not measured: between the H100 and the processors, by the number of their units.
 const INTEGRATED: Rates = Rates {
@@ -57,18 +61,21 @@ const INTEGRATED: Rates = Rates {
     issue: 128.0 * 1.2e9,
     model: &multiply::GPU,
     cycle: 1.0 / 1.2e9,
+    lanes: None,
 };
-/// lavapipe on two cores, 2026-11-23: direct 1.3 GFLOP/s, multiply 12, fused about 3.
+/// lavapipe on two cores beside other jobs, 2026-11-24, in the runs that [`lanes::LAVAPIPE`] was fitted to: ratios count, a quiet
+/// machine has up to twice these rates.
 const SOFTWARE: Rates = Rates {
-    direct: 1.3e9,
-    multiply: 6e9,
-    bytes: 3e9,
+    direct: 0.7e9,
+    multiply: 2.2e9,
+    bytes: 1.5e9,
     dispatch: 60e-6,
     full: 2,
     units: 2.0,
     issue: 2.5e9,
-    model: &multiply::PROCESSOR,
+    model: &multiply::LANES,
     cycle: 0.0,
+    lanes: Some(&lanes::LAVAPIPE),
 };
 /// Our twins on one core, 2026-11-23: direct 1.7 to 3.4 GFLOP/s, multiply 12 to 22. The fused twins are the staged ones.
 const HOST: Rates = Rates {
@@ -81,6 +88,7 @@ const HOST: Rates = Rates {
     issue: 2.5e9,
     model: &multiply::PROCESSOR,
     cycle: 0.0,
+    lanes: None,
 };
 
 /// Registers of a unit of a GPU, a quarter for each of its schedulers.
@@ -156,7 +164,7 @@ pub(super) fn fused_blocking(
     let filters = problem.filters_per_group();
     let cost = |b: &FusedBlocking| {
         let blocks = filters.div_ceil(b.filters as usize) * tiles.div_ceil(b.tiles as usize) * problem.conv.groups;
-        fused_seconds(&kernel(*b), count(blocks), problem.channels_per_group(), rates)
+        fused_seconds(&kernel(*b), count(blocks), problem, rates)
     };
     let legal = FusedBlocking::ALL
         .into_iter()
@@ -173,7 +181,11 @@ pub(super) fn fused_blocking(
 
 /// The estimate of a fused kernel over `blocks` workgroups: rounds of as many as the units hold at once. The work of those
 /// that a unit holds adds up; what each waits for is hidden by the others.
-fn fused_seconds(kernel: &WinogradFused, blocks: f64, channels: usize, rates: &Rates) -> f64 {
+fn fused_seconds(kernel: &WinogradFused, blocks: f64, problem: &Problem, rates: &Rates) -> f64 {
+    if let Some(lanes) = rates.lanes {
+        return lanes.seconds(kernel, blocks, problem) / rates.units;
+    }
+    let channels = problem.channels_per_group();
     let b = kernel.blocking;
     let (points, outputs) = (count(kernel.algorithm.products()), count(kernel.algorithm.outputs()));
     let (filters, tiles) = (f64::from(b.filters), f64::from(b.tiles));
@@ -250,7 +262,7 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
                 .map(|(kernel, step)| {
                     #[expect(clippy::cast_precision_loss, reason = "an estimate")]
                     let blocks = workgroups(step) as f64;
-                    fused_seconds(kernel, blocks, problem.channels_per_group(), rates)
+                    fused_seconds(kernel, blocks, problem, rates)
                 })
                 .sum();
             let transform = match algorithm {

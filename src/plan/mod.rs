@@ -5,6 +5,7 @@ mod algorithm;
 mod candidates;
 mod explain;
 mod heuristics;
+mod lanes;
 mod multiply_cost;
 mod preferences;
 mod steps;
