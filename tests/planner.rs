@@ -11,7 +11,9 @@ use support::problems;
 use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::error::Error;
 use winoconv::kernel::{Access, FusedParams, KernelSpec, Params, Reading};
-use winoconv::plan::{Algorithm, Cut, Reason, Slot, Verdict, legal_choices, register_limit};
+use winoconv::plan::{
+    Algorithm, Cut, Reason, Slot, Verdict, expected_error, expected_error_after_relu, legal_choices, register_limit,
+};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Conv, Plan, Preferences, Problem, Tolerance};
 
@@ -245,17 +247,20 @@ fn the_tolerance_is_respected() {
     for caps in profiles() {
         for problem in all_problems() {
             for tolerance in [Tolerance::default(), Tolerance::TimesDirect(1.0), Tolerance::RelativeL2(3e-7)] {
-                let direct = winoconv::plan::expected_error(&problem, Algorithm::Direct);
-                let allowed = tolerance.allowed(direct);
+                let errors = [expected_error, expected_error_after_relu];
+                let is_within = |algorithm| {
+                    let allowed = errors.map(|error| tolerance.allowed(error(&problem, Algorithm::Direct)));
+                    errors.iter().zip(allowed).all(|(error, allowed)| error(&problem, algorithm) <= allowed)
+                };
                 let plan = Plan::new(&problem, &caps, &Preferences::new().tolerance(tolerance));
                 if let Ok(plan) = plan {
-                    assert!(plan.expected_error() <= allowed, "{problem}: {} over {allowed:e}", plan.algorithm);
+                    assert!(is_within(plan.algorithm), "{problem}: {} over {tolerance}", plan.algorithm);
                     for candidate in &plan.candidates {
-                        let expected = winoconv::plan::expected_error(&problem, candidate.algorithm);
+                        let within = is_within(candidate.algorithm);
                         let out = matches!(candidate.verdict, Verdict::Rejected(Reason::Tolerance { .. }));
                         let other = matches!(candidate.verdict, Verdict::Rejected(Reason::Inapplicable(_)));
-                        assert!(out || other || expected <= allowed, "{problem}, {candidate}: over the tolerance");
-                        assert!(!out || expected > allowed, "{problem}, {candidate}: within the tolerance");
+                        assert!(out || other || within, "{problem}, {candidate}: over the tolerance");
+                        assert!(!out || !within, "{problem}, {candidate}: within the tolerance");
                     }
                 }
                 let f6 = Algorithm::Staged(Nested::square(F::new(6, 3)));
@@ -267,7 +272,22 @@ fn the_tolerance_is_respected() {
     let large = problem(Conv::new(256, 256, [3, 3]).padding(1), [8, 256, 60, 60]);
     let f6 = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(Nested::square(F::new(6, 3))));
     let plan = Plan::new(&large, &Caps::webgpu_default(), &f6).expect("F(6,3) where any error will do");
-    assert!(plan.expected_error() > 2.0 * winoconv::plan::expected_error(&large, Algorithm::Direct), "the worse one");
+    assert!(plan.expected_error() > 2.0 * expected_error(&large, Algorithm::Direct), "the worse one");
+}
+
+/// F(4x4,3x3) has 2.03 to 2.55 times direct summation's error after a ReLU up to 256 channels, and less than twice on normal
+/// data from 25 on.
+#[test]
+fn the_tolerance_holds_after_a_relu_too() {
+    let f4 = Algorithm::Staged(Nested::square(F::new(4, 3)));
+    for (channels, expected) in [(64, true), (256, true), (512, false)] {
+        let problem = problem(Conv::new(channels, 64, [3, 3]).padding(1), [1, channels, 28, 28]);
+        assert!(expected_error(&problem, f4) < 2.0 * expected_error(&problem, Algorithm::Direct), "{channels}");
+        let plan = Plan::new(&problem, &Caps::host(), &Preferences::new()).expect("a plan");
+        let candidate = plan.candidates.iter().find(|candidate| candidate.algorithm == f4).expect("judged");
+        let is_out = matches!(candidate.verdict, Verdict::Rejected(Reason::Tolerance { after_relu: true, .. }));
+        assert_eq!(is_out, expected, "{channels} channels: {candidate}");
+    }
 }
 
 /// From the smallest workspace that can do, and one byte less, to more than is needed.
@@ -353,6 +373,18 @@ fn a_blocking_that_spills_is_not_chosen_and_runs_where_it_is_forced() {
     // Its registers alone are held against it.
     let estimate = |plan: &Plan| plan.candidates[0].estimate_ns.expect("an estimate");
     assert!(estimate(&forced) < estimate(&chosen), "{forced}{chosen}");
+}
+
+/// There a barrier is a switch of coroutines, and a load from workgroup memory costs what one from memory costs: the kernel
+/// without either in its loop took 0.5 to 0.8 of the staged multiply's time.
+#[test]
+fn a_software_adapter_multiplies_without_barriers() {
+    let caps = profile("like lavapipe", DeviceKind::SoftwareGpu, Caps::webgpu_default().limits);
+    for (channels, size) in [(64, 56), (128, 28), (256, 14), (512, 7)] {
+        let conv = Conv::new(channels, channels, [3, 3]).padding(1);
+        let plan = Plan::new(&problem(conv, [1, channels, size, size]), &caps, &Preferences::new()).expect("a plan");
+        assert!(matches!(plan.algorithm, Algorithm::FusedOutput(_)), "{plan}");
+    }
 }
 
 #[test]

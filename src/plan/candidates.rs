@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::{
-    Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Tolerance, Wisdom, expected_error, heuristics,
-    steps,
+    Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Tolerance, Wisdom, expected_error,
+    expected_error_after_relu, heuristics, steps,
 };
 use crate::caps::{Caps, DeviceKind};
 use crate::error::LimitError;
@@ -55,6 +55,8 @@ pub enum Verdict {
 pub enum Reason {
     /// Its expected error is above the tolerance: parts in 10^12 of the result.
     Tolerance {
+        /// Whether it is so only on data as a ReLU leaves them.
+        after_relu: bool,
         /// What it is expected to have, in units of 1e-12.
         expected: u64,
         /// What the tolerance allows, in units of 1e-12.
@@ -83,9 +85,10 @@ impl fmt::Display for Reason {
     #[expect(clippy::cast_precision_loss, reason = "printed with two digits")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tolerance { expected, allowed } => {
+            Self::Tolerance { after_relu, expected, allowed } => {
                 let [expected, allowed] = [expected, allowed].map(|&x| x as f64 * 1e-12);
-                write!(f, "expected error {expected:.1e}, the tolerance allows {allowed:.1e}")
+                let data = if *after_relu { " after a ReLU" } else { "" };
+                write!(f, "expected error{data} {expected:.1e}, the tolerance allows {allowed:.1e}")
             }
             Self::Limit(error) => write!(f, "{error}"),
             Self::Inapplicable(why) => f.write_str(why),
@@ -248,12 +251,18 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'stat
 }
 
 fn within_tolerance(problem: &Problem, algorithm: Algorithm, tolerance: Tolerance) -> Result<(), Reason> {
-    let expected = expected_error(problem, algorithm);
-    let allowed = tolerance.allowed(expected_error(problem, Algorithm::Direct));
-    if expected <= allowed {
+    // What the tolerance is relative to is always within it.
+    if algorithm == Algorithm::Direct && matches!(tolerance, Tolerance::TimesDirect(_)) {
         return Ok(());
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "errors are positive and below 1e6")]
-    let units = |error: f64| (error * 1e12).round() as u64;
-    Err(Reason::Tolerance { expected: units(expected), allowed: units(allowed) })
+    for (after_relu, error) in [(false, expected_error as fn(&_, _) -> _), (true, expected_error_after_relu)] {
+        let expected = error(problem, algorithm);
+        let allowed = tolerance.allowed(error(problem, Algorithm::Direct));
+        if expected > allowed {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and below 1e6")]
+            let units = |error: f64| (error * 1e12).round() as u64;
+            return Err(Reason::Tolerance { after_relu, expected: units(expected), allowed: units(allowed) });
+        }
+    }
+    Ok(())
 }

@@ -84,7 +84,7 @@ pub(super) fn blocking(
         let kernel = kernel(*b);
         let blocks = blocks(problem, tiles, *b);
         let walk = walk(&kernel, blocks, caps);
-        seconds(&kernel, blocks, walk, problem.channels_per_group(), rates(caps.kind))
+        seconds(&kernel, blocks, walk, problem, rates(caps.kind))
     };
     let legal = FusedBlocking::ALL
         .into_iter()
@@ -106,16 +106,20 @@ pub(super) fn blocks(problem: &Problem, tiles: usize, blocking: FusedBlocking) -
 }
 
 /// The estimate of a step.
-pub(super) fn seconds_of_step(kernel: &WinogradFused, step: &Step, channels: usize, rates: &Rates) -> f64 {
+pub(super) fn seconds_of_step(kernel: &WinogradFused, step: &Step, problem: &Problem, rates: &Rates) -> f64 {
     let params = FusedParams::from_words(&step.params);
     let columns = params.tiles.div_ceil(kernel.blocking.tiles);
-    seconds(kernel, [columns as usize, step.grid[1] as usize], params.walk, channels, rates)
+    seconds(kernel, [columns as usize, step.grid[1] as usize], params.walk, problem, rates)
 }
 
 /// The estimate of a kernel over columns x rows of blocks, of which a workgroup walks so many of a row: rounds of as many
 /// workgroups as the units hold at once. The work of those that a unit holds adds up; what each waits for is hidden by the
 /// others.
-fn seconds(kernel: &WinogradFused, [columns, rows]: [usize; 2], walk: u32, channels: usize, rates: &Rates) -> f64 {
+fn seconds(kernel: &WinogradFused, [columns, rows]: [usize; 2], walk: u32, problem: &Problem, rates: &Rates) -> f64 {
+    if let Some(lanes) = rates.lanes {
+        return lanes.seconds(kernel, count(columns * rows), problem) / rates.units;
+    }
+    let channels = problem.channels_per_group();
     let b = kernel.blocking;
     let (points, outputs) = (count(kernel.algorithm.products()), count(kernel.algorithm.outputs()));
     let (filters, tiles) = (f64::from(b.filters), f64::from(b.tiles));

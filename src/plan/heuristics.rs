@@ -2,6 +2,7 @@
 //! moves its bytes, does its multiply-adds; the planner adds these up and takes the least.
 
 use super::fused_estimate as fused;
+use super::lanes::{self, Lanes};
 use super::multiply_cost::{self as multiply, Model};
 use super::steps::blocks;
 use super::{Algorithm, Step};
@@ -30,6 +31,8 @@ pub(super) struct Rates {
     pub(super) model: &'static Model,
     /// Seconds of a cycle that a workgroup waits for: none where nothing runs at the same time.
     pub(super) cycle: f64,
+    /// What the fused kernels cost where invocations are lanes of a processor's vectors.
+    pub(super) lanes: Option<&'static Lanes>,
 }
 
 /// H100, Vulkan, driver 580, 2026-11-24: an empty dispatch takes 2.8 us, beside others less; 128 multiply-adds a cycle of
@@ -45,42 +48,47 @@ const DISCRETE: Rates = Rates {
     issue: 128.0 * 1.98e9,
     model: &multiply::GPU,
     cycle: 1.0 / 1.98e9,
+    lanes: None,
 };
 /// Not measured: between the H100 and the processors, by the number of their units.
 const INTEGRATED: Rates = Rates {
     direct: 0.5e12,
     multiply: 1e12,
-    bytes: 80e9,
+    bytes: 48e9,
     dispatch: 5e-6,
     full: 32,
     units: 10.0,
     issue: 128.0 * 1.2e9,
     model: &multiply::GPU,
     cycle: 1.0 / 1.2e9,
+    lanes: None,
 };
-/// lavapipe on two cores, 2026-11-23: direct 1.3 GFLOP/s, multiply 12, fused about 3.
+/// lavapipe on two cores beside other jobs, 2026-11-24, in the runs that [`lanes::LAVAPIPE`] was fitted to: ratios count, a quiet
+/// machine has up to twice these rates.
 const SOFTWARE: Rates = Rates {
-    direct: 1.3e9,
-    multiply: 6e9,
-    bytes: 3e9,
+    direct: 0.7e9,
+    multiply: 2.2e9,
+    bytes: 0.9e9,
     dispatch: 60e-6,
     full: 2,
     units: 2.0,
     issue: 2.5e9,
-    model: &multiply::PROCESSOR,
+    model: &multiply::LANES,
     cycle: 0.0,
+    lanes: Some(&lanes::LAVAPIPE),
 };
 /// Our twins on one core, 2026-11-23: direct 1.7 to 3.4 GFLOP/s, multiply 12 to 22. The fused twins are the staged ones.
 const HOST: Rates = Rates {
     direct: 2.5e9,
     multiply: 9e9,
-    bytes: 3e9,
+    bytes: 1.8e9,
     dispatch: 1e-6,
     full: 1,
     units: 1.0,
     issue: 2.5e9,
     model: &multiply::PROCESSOR,
     cycle: 0.0,
+    lanes: None,
 };
 
 /// Registers of a unit of a GPU, a quarter for each of its schedulers.
@@ -130,7 +138,7 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
                     KernelSpec::WinogradFused(kernel) => Some((kernel, step)),
                     _ => None,
                 })
-                .map(|(kernel, step)| fused::seconds_of_step(kernel, step, problem.channels_per_group(), rates))
+                .map(|(kernel, step)| fused::seconds_of_step(kernel, step, problem, rates))
                 .sum();
             let transform = match algorithm {
                 Algorithm::FusedOutput(_) => transform_seconds(problem, nested, problem.conv.channels, rates),

@@ -8,6 +8,7 @@ mod choice;
 mod explain;
 mod fused_estimate;
 mod heuristics;
+mod lanes;
 mod multiply_cost;
 mod origin;
 mod preferences;
@@ -266,5 +267,13 @@ pub fn expected_error(problem: &Problem, algorithm: Algorithm) -> f64 {
     match algorithm.transform() {
         None => winograd::error_bound::expected_error_direct(problem.terms()),
         Some(nested) => winograd::error_bound::expected_error(nested, problem.channels_per_group()),
+    }
+}
+
+/// The same on what a ReLU leaves of such data.
+pub fn expected_error_after_relu(problem: &Problem, algorithm: Algorithm) -> f64 {
+    match algorithm.transform() {
+        None => winograd::error_bound::expected_error_direct_after_relu(problem.terms()),
+        Some(nested) => winograd::error_bound::expected_error_after_relu(nested, problem.channels_per_group()),
     }
 }

@@ -38,6 +38,9 @@ pub(super) const PROCESSOR: Model = Model {
     block_byte: 0.0,
     factor_byte: 0.0,
 };
+/// The same where U comes from memory a few filters at a time, a whole row of all filters apart: 1.2 ns a byte, see
+/// [`super::lanes`].
+pub(super) const LANES: Model = Model { factor_byte: 2.5, ..PROCESSOR };
 /// Registers of an invocation beside its sums.
 const REGISTERS_BESIDE: u32 = 114;
 /// Workgroups that a unit holds at most.

@@ -1,6 +1,7 @@
 //! The transforms and programs of each algorithm, computed once a process. They are pure values of
 //! the name [`F`], so sharing them is invisible.
 
+use super::error_bound::Amplifications;
 use super::{F, Program, Transform, WinogradError};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -67,6 +68,12 @@ impl F {
     pub fn programs(self) -> Result<Arc<Programs>, WinogradError> {
         static TABLE: Table<Programs> = OnceLock::new();
         memoised(&TABLE, self, || Programs::new(self.transform()?.as_ref()))
+    }
+
+    /// How rounding errors grow, computed once a process: a planner asks it of every candidate.
+    pub(super) fn amplifications(self) -> Result<Arc<Amplifications>, WinogradError> {
+        static TABLE: Table<Amplifications> = OnceLock::new();
+        memoised(&TABLE, self, || Ok(Amplifications::of(self.transform()?.as_ref())))
     }
 }
 

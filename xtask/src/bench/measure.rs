@@ -8,9 +8,8 @@ use winoconv::kernel::KernelSpec;
 use winoconv::plan::{Cut, Origin};
 use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
 
-use super::data::Data;
 use super::layers::Layer;
-use super::verify::{Errors, Truth};
+use super::verify::{Errors, Trials};
 use crate::report;
 
 /// How much is measured.
@@ -53,9 +52,18 @@ impl From<Algorithm> for Entry {
 /// What is kept over the layers of one report.
 #[derive(Default)]
 pub(crate) struct Session {
+    /// What is asked of every plan.
+    pub(crate) preferences: Preferences,
     /// First and second compilation of each kernel.
     compiled: HashMap<KernelSpec, [CompileTime; 2]>,
     workspace: Workspace,
+}
+
+impl Session {
+    /// A session that asks this of every plan.
+    pub(crate) fn new(preferences: Preferences) -> Self {
+        Self { preferences, ..Self::default() }
+    }
 }
 
 /// A row that is ready to be timed.
@@ -73,20 +81,22 @@ pub(crate) fn on_gpu(
     session: &mut Session,
     device: &Device,
     layer: &Layer,
-    (data, truth): (&Data, &Truth),
+    trials: &Trials,
     entries: &[Entry],
     effort: Effort,
 ) -> anyhow::Result<Vec<report::Row>> {
     pollster::block_on(async {
         let Some(context) = device.context() else { anyhow::bail!("{} is no GPU", device.caps()) };
-        let chosen = chosen(device, layer);
+        let preferences = session.preferences;
+        let chosen = chosen(device, layer, &preferences);
+        let Trials { normal, relu } = trials;
         let mut rows = Vec::new();
         let mut ready: Vec<(usize, Ready<'_>)> = Vec::new();
         let problem = layer.problem()?;
         let shape = problem.input_shape();
         // Ends and workspace are shared by all algorithms of the layer; a layer too large for a buffer has no rows.
         let ends = match (
-            context.upload("input", &data.input).await,
+            context.upload("input", &normal.data.input).await,
             context.create_buffer("output", problem.output_len()).await,
         ) {
             (Ok(input), Ok(output)) => Ok((input, output)),
@@ -94,37 +104,39 @@ pub(crate) fn on_gpu(
         };
         let mut workspace_plans = Vec::new();
         for &entry in entries {
-            workspace_plans.extend(Plan::new(&problem, device.caps(), &forced(entry)).ok());
+            workspace_plans.extend(Plan::new(&problem, device.caps(), &forced(entry, &preferences)).ok());
         }
         let workspace = gpu::Workspace::new(context, &workspace_plans.iter().collect::<Vec<_>>()).await?;
         for (index, &entry) in entries.iter().enumerate() {
             let mut row = row(layer, entry, report::Device::Gpu, chosen == Some(entry), device);
             let prepared = async {
                 let (input, output) = ends.as_ref().map_err(Clone::clone)?;
-                let weights = Weights::new(&data.weights);
-                let conv = Conv2d::new(device, layer.conv(), weights, forced(entry)).await?;
+                let weights = Weights::new(&normal.data.weights);
+                let conv = Conv2d::new(device, layer.conv(), weights, forced(entry, &preferences)).await?;
                 let plan = conv.plan(shape)?;
                 describe(&mut row, &plan);
                 for times in compile(session, context, &plan).await? {
                     *row.compile_cold_ms.get_or_insert(0.0) += ms(times[0].total());
                     *row.compile_warm_ms.get_or_insert(0.0) += ms(times[1].total());
                 }
-                // Whole runs, with upload and download, which also give the result to verify.
+                // Whole runs, with upload and download, which also give the results to verify: one on each kind of data.
                 let mut result = vec![f32::NAN; problem.output_len()];
                 session.workspace.poison(f32::NAN);
-                conv.run_with_workspace(shape, &data.input, &mut result, &mut session.workspace).await?;
-                let errors = truth.compare(&problem, entry.algorithm, plan.expected_error(), &result);
+                conv.run_with_workspace(shape, &normal.data.input, &mut result, &mut session.workspace).await?;
+                let errors = normal.truth.compare(&problem, entry.algorithm, plan.expected_error(), &result);
+                result.fill(f32::NAN);
                 let clock = Instant::now();
-                conv.run_with_workspace(shape, &data.input, &mut result, &mut session.workspace).await?;
+                conv.run_with_workspace(shape, &relu.data.input, &mut result, &mut session.workspace).await?;
                 row.wall_ms = Some(ms(clock.elapsed()));
-                record(&mut row, &errors);
+                let relu_errors = relu.truth.compare(&problem, entry.algorithm, plan.expected_error(), &result);
+                record(&mut row, &errors, &relu_errors);
                 let bound = conv.bind(shape, input, output, &workspace).await?;
                 // What is timed is verified as well: the caller's buffers, after one encoded run.
                 let mut encoder = context.device().create_command_encoder(&Default::default());
                 bound.encode(&mut encoder);
                 context.queue().submit([encoder.finish()]);
                 let encoded = context.download(output, problem.output_len()).await?;
-                let same = truth.compare(&problem, entry.algorithm, plan.expected_error(), &encoded);
+                let same = normal.truth.compare(&problem, entry.algorithm, plan.expected_error(), &encoded);
                 row.verified &= same.verified;
                 Ok::<_, winoconv::Error>((bound, plan))
             };
@@ -214,22 +226,24 @@ impl Ready<'_> {
 pub(crate) fn on_cpu(
     device: &Device,
     layer: &Layer,
-    (data, truth): (&Data, &Truth),
+    preferences: &Preferences,
+    trials: &Trials,
     entries: &[Entry],
     effort: Effort,
 ) -> anyhow::Result<Vec<report::Row>> {
-    let chosen = chosen(device, layer);
+    let chosen = chosen(device, layer, preferences);
+    let Trials { normal, relu } = trials;
     let problem = layer.problem()?;
     let mut rows = Vec::new();
     for &entry in entries {
         let mut row = row(layer, entry, report::Device::Cpu, chosen == Some(entry), device);
-        match Plan::new(&problem, device.caps(), &forced(entry)) {
+        match Plan::new(&problem, device.caps(), &forced(entry, preferences)) {
             Err(error) => row.note = Some(error.to_string()),
             Ok(plan) => {
                 describe(&mut row, &plan);
-                let packed = cpu::pack(&plan, &data.weights);
-                let operands =
-                    cpu::Operands { input: &data.input, weights: &data.weights, packed: &packed, ..Default::default() };
+                let weights = &normal.data.weights;
+                let packed = cpu::pack(&plan, weights);
+                let operands = |input| cpu::Operands { input, weights, packed: &packed, ..cpu::Operands::default() };
                 let mut workspace: Vec<Vec<f32>> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
                 let mut output = vec![f32::NAN; problem.output_len()];
                 let mut times = Vec::new();
@@ -240,6 +254,7 @@ pub(crate) fn on_cpu(
                     let mut of_stages: BTreeMap<String, f64> = BTreeMap::new();
                     for step in &plan.steps {
                         let stage_clock = Instant::now();
+                        let operands = operands(&normal.data.input);
                         cpu::run_step(step, problem.conv.activation, &operands, &mut workspace, &mut output);
                         *of_stages.entry(stage(&step.kernel)).or_default() += ms(stage_clock.elapsed());
                     }
@@ -250,7 +265,14 @@ pub(crate) fn on_cpu(
                     }
                 }
                 row.stage_ms = stages;
-                record(&mut row, &truth.compare(&problem, entry.algorithm, plan.expected_error(), &output));
+                let errors = normal.truth.compare(&problem, entry.algorithm, plan.expected_error(), &output);
+                output.fill(f32::NAN);
+                for step in &plan.steps {
+                    let operands = operands(&relu.data.input);
+                    cpu::run_step(step, problem.conv.activation, &operands, &mut workspace, &mut output);
+                }
+                let relu_errors = relu.truth.compare(&problem, entry.algorithm, plan.expected_error(), &output);
+                record(&mut row, &errors, &relu_errors);
                 if row.verified {
                     finish(&mut row, &mut times, 1, problem.direct_flops());
                     row.wall_ms = row.time_ms;
@@ -283,23 +305,23 @@ async fn compile(
     Ok(times)
 }
 
-/// What the planner takes when nothing is forced; with its cut, where that is wisdom's and no estimate would take it.
-fn chosen(device: &Device, layer: &Layer) -> Option<Entry> {
-    let plan = layer.problem().ok()?.plan(device, &Preferences::new()).ok()?;
+/// What the planner takes when no algorithm is forced; with its cut, where that is wisdom's and no estimate would take it.
+fn chosen(device: &Device, layer: &Layer, preferences: &Preferences) -> Option<Entry> {
+    let plan = layer.problem().ok()?.plan(device, preferences).ok()?;
     let cut = matches!(plan.origin, Origin::Wisdom { .. }).then_some(plan.cut);
     Some(Entry { algorithm: plan.algorithm, cut })
 }
 
 /// The algorithms to measure: those asked for, and whatever the planner takes.
-pub(crate) fn with_chosen(device: &Device, layer: &Layer, asked: &[Entry]) -> Vec<Entry> {
+pub(crate) fn with_chosen(device: &Device, layer: &Layer, preferences: &Preferences, asked: &[Entry]) -> Vec<Entry> {
     let mut entries = asked.to_vec();
-    entries.extend(chosen(device, layer).filter(|chosen| !asked.contains(chosen)));
+    entries.extend(chosen(device, layer, preferences).filter(|chosen| !asked.contains(chosen)));
     entries
 }
 
-/// The preferences that leave the planner no choice.
-pub(crate) fn forced(entry: Entry) -> Preferences {
-    let preferences = Preferences::new().algorithm(entry.algorithm).tolerance(Tolerance::Any);
+/// The preferences that leave the planner no choice of an algorithm.
+pub(crate) fn forced(entry: Entry, preferences: &Preferences) -> Preferences {
+    let preferences = preferences.algorithm(entry.algorithm).tolerance(Tolerance::Any);
     Preferences { cut: entry.cut, ..preferences }
 }
 
@@ -329,7 +351,8 @@ fn row(layer: &Layer, entry: Entry, kind: report::Device, chosen: bool, device: 
 
 /// A row on a GPU that was not run, with what its plan says.
 pub(crate) fn unmeasured(layer: &Layer, entry: Entry, device: &Device, plan: Option<&Plan>) -> report::Row {
-    let mut row = row(layer, entry, report::Device::Gpu, chosen(device, layer) == Some(entry), device);
+    let chosen = chosen(device, layer, &Preferences::new());
+    let mut row = row(layer, entry, report::Device::Gpu, chosen == Some(entry), device);
     if let Some(plan) = plan {
         describe(&mut row, plan);
     }
@@ -343,12 +366,14 @@ fn describe(row: &mut report::Row, plan: &Plan) {
     row.expected_error = Some(plan.expected_error());
 }
 
-fn record(row: &mut report::Row, errors: &Errors) {
+fn record(row: &mut report::Row, errors: &Errors, relu: &Errors) {
     row.rel_l2_error = Some(errors.rel_l2);
     row.max_abs_error = Some(errors.max_abs);
     row.error_bound = Some(errors.bound);
     row.direct_error = Some(errors.direct);
-    row.verified = errors.verified;
+    row.relu_rel_l2_error = Some(relu.rel_l2);
+    row.relu_direct_error = Some(relu.direct);
+    row.verified = errors.verified && relu.verified;
 }
 
 fn finish(row: &mut report::Row, times: &mut [f64], runs: u32, flops: f64) {

@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use winoconv::kernel::FusedBlocking;
 use winoconv::plan::{Cut, Wisdom};
-use winoconv::{Algorithm, Device};
+use winoconv::{Algorithm, Device, Preferences};
 
 use crate::report::{self, Report};
 use measure::{Effort, Entry, Session};
@@ -30,6 +30,12 @@ pub(crate) struct Options {
     /// Algorithms: direct, staged:f4x3, staged:f4qx3, ...; the planner's own choice is always measured too
     #[arg(long, value_delimiter = ',', default_value = ALGORITHMS)]
     algorithms: Vec<Algorithm>,
+    /// Only the planner's own choice for each layer
+    #[arg(long, conflicts_with_all = ["algorithms", "blockings"])]
+    picks: bool,
+    /// A ceiling for every plan's workspace, in MiB [default: the library's]
+    #[arg(long, value_name = "MIB")]
+    workspace_limit: Option<u64>,
     /// Blockings to measure fused algorithms with, beside the planner's: filters x tiles x channels _ filters x tiles
     /// of an invocation _ round, for instance `32x16x6_8x8_2`
     #[arg(long, value_delimiter = ',', value_name = "BLOCKING")]
@@ -82,21 +88,31 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let with_cpu = !options.gpu;
 
     let entries = entries(options);
+    let preferences = preferences(options);
+    report.notes.push(format!(
+        "Every plan's workspace is at most {}{}.",
+        report::units::bytes(preferences.workspace_limit),
+        if options.workspace_limit.is_some() { " (--workspace-limit)" } else { ", the library's default" },
+    ));
     let bar = progress(layers.len());
-    let mut session = Session::default();
+    let mut session = Session::new(preferences);
     for layer in &layers {
         bar.set_message(layer.name.clone());
         let problem = layer.problem()?;
-        let data = data::Data::new(&problem);
-        let truth = verify::Truth::new(&problem, &data);
+        let trials = verify::Trials::new(&problem);
+        let mut of = |device: &Device| {
+            if let Err(error) = problem.plan(device, &preferences) {
+                report.notes.push(format!("{} has no plan on {}: {error}", layer.name, device.caps().name));
+            }
+            measure::with_chosen(device, layer, &preferences, &entries)
+        };
         if let Some(device) = &gpu {
-            let algorithms = measure::with_chosen(device, layer, &entries);
-            let rows = measure::on_gpu(&mut session, device, layer, (&data, &truth), &algorithms, effort)?;
-            report.rows.extend(rows);
+            let algorithms = of(device);
+            report.rows.extend(measure::on_gpu(&mut session, device, layer, &trials, &algorithms, effort)?);
         }
         if with_cpu {
-            let algorithms = measure::with_chosen(&host, layer, &entries);
-            report.rows.extend(measure::on_cpu(&host, layer, (&data, &truth), &algorithms, effort)?);
+            let algorithms = of(&host);
+            report.rows.extend(measure::on_cpu(&host, layer, &preferences, &trials, &algorithms, effort)?);
         }
         bar.inc(1);
     }
@@ -110,9 +126,20 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The algorithms that were asked for, the fused ones with each blocking too.
+/// What is asked of every plan.
+fn preferences(options: &Options) -> Preferences {
+    match options.workspace_limit {
+        Some(limit) => Preferences::new().workspace_limit(limit.saturating_mul(1 << 20)),
+        None => Preferences::new(),
+    }
+}
+
+/// The algorithms that were asked for, the fused ones with each blocking too; none where the planner's choice is enough.
 fn entries(options: &Options) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
+    if options.picks {
+        return entries;
+    }
     for &algorithm in &options.algorithms {
         entries.push(algorithm.into());
         if algorithm.family().starts_with("fused") {

@@ -14,6 +14,32 @@ const MIN_OUTPUTS: usize = 1000;
 /// A result is right if its relative L2 error is at most so many times the expected one.
 const EXPECTED_TIMES: f64 = 8.0;
 
+/// An input with the exact outputs.
+pub(crate) struct Trial {
+    /// Input and weights.
+    pub data: Data,
+    /// The outputs.
+    pub truth: Truth,
+}
+
+/// What a result is verified on: two kinds of input with the same weights.
+pub(crate) struct Trials {
+    /// Normal numbers; times are taken on them.
+    pub normal: Trial,
+    /// The same after a ReLU.
+    pub relu: Trial,
+}
+
+impl Trials {
+    /// The trials of a problem, the same at every call.
+    pub(crate) fn new(problem: &Problem) -> Self {
+        let trial = |data: Data| Trial { truth: Truth::new(problem, &data), data };
+        let normal = trial(Data::new(problem));
+        let relu = trial(normal.data.rectified());
+        Self { normal, relu }
+    }
+}
+
 /// The exact values of a layer's outputs, or of a sample of them.
 pub(crate) struct Truth {
     sample: Vec<Sample>,
@@ -92,6 +118,18 @@ mod tests {
     use winoconv::Conv;
 
     use super::*;
+
+    #[test]
+    fn each_kind_of_input_has_a_truth_of_its_own() {
+        let problem = Conv::new(2, 2, [3, 3]).padding(1).on([1, 2, 8, 8]).expect("legal");
+        let Trials { normal, relu } = Trials::new(&problem);
+        for (trial, other) in [(&normal, &relu), (&relu, &normal)] {
+            let exact = |truth: &Truth| -> Vec<f32> { truth.sample.iter().map(|sample| sample.value as f32).collect() };
+            let compare = |output: &[f32]| trial.truth.compare(&problem, Algorithm::Direct, 1e-7, output).verified;
+            assert!(compare(&exact(&trial.truth)) && !compare(&exact(&other.truth)));
+        }
+        assert!(relu.data.input.iter().all(|&x| x >= 0.0) && normal.data.input.iter().any(|&x| x < 0.0));
+    }
 
     #[test]
     fn a_wrong_output_is_not_verified() {

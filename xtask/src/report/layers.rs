@@ -13,6 +13,8 @@ pub(super) struct Layer<'a> {
 
 /// What one device made of one layer in one element type.
 pub(super) struct Verdict<'a> {
+    /// How many rows could have been the best.
+    pub contenders: usize,
     pub device: Device,
     pub dtype: &'a str,
     pub best: Option<&'a Row>,
@@ -94,8 +96,9 @@ impl<'a> Layer<'a> {
         keys.sort_unstable();
         let verdict = |(device, dtype)| {
             let own = || self.rows.iter().copied().filter(move |r| r.device == device && r.dtype == dtype);
-            let best = own().filter_map(|r| Some((r.winning_time()?, r))).min_by(|a, b| a.0.total_cmp(&b.0));
-            Verdict { device, dtype, best: best.map(|(_, row)| row), chosen: own().find(|r| r.chosen) }
+            let timed = || own().filter_map(|r| Some((r.winning_time()?, r)));
+            let best = timed().min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, row)| row);
+            Verdict { contenders: timed().count(), device, dtype, best, chosen: own().find(|r| r.chosen) }
         };
         keys.into_iter().map(verdict).collect()
     }
@@ -112,8 +115,9 @@ impl<'a> Layer<'a> {
 }
 
 impl Verdict<'_> {
-    /// The chosen row's time over the best's: 1 where the planner was right.
+    /// The chosen row's time over the best's: 1 where the planner was right. `None` where nothing else was measured.
     pub(super) fn chosen_over_best(&self) -> Option<f64> {
+        (self.contenders > 1).then_some(())?;
         Some(self.chosen?.time_ms.filter(|t| t.is_finite() && *t > 0.0)? / self.best?.winning_time()?)
     }
 }
@@ -123,9 +127,30 @@ pub(super) fn error_ratio(row: &Row) -> Option<f64> {
     Some(row.rel_l2_error? / row.expected_error.filter(|e| *e > 0.0)?)
 }
 
-/// Measured relative L2 error over that of a sequential sum in f32 on the same data.
-pub(super) fn direct_ratio(row: &Row) -> Option<f64> {
-    Some(row.rel_l2_error? / row.direct_error.filter(|e| *e > 0.0)?)
+/// Measured relative L2 error over that of a sequential sum in f32 on the same data: normal, and as a ReLU leaves it.
+pub(super) fn direct_ratios(row: &Row) -> [Option<f64>; 2] {
+    let ratio = |error: Option<f64>, direct: Option<f64>| Some(error? / direct.filter(|e| *e > 0.0)?);
+    [ratio(row.rel_l2_error, row.direct_error), ratio(row.relu_rel_l2_error, row.relu_direct_error)]
+}
+
+/// One sentence per device: the largest of these ratios over the planner's choices, and where.
+pub(super) fn planner_accuracy(layers: &[Layer<'_>]) -> Vec<String> {
+    let sentence = |device: Device| {
+        let chosen = || layers.iter().flat_map(|l| l.rows.iter().map(move |row| (l, row)));
+        let chosen = || chosen().filter(move |(_, row)| row.chosen && row.device == device);
+        let worst = |kind: usize| {
+            let ratios = chosen().filter_map(|(layer, row)| Some((direct_ratios(row)[kind]?, layer)));
+            let (ratio, layer) = ratios.max_by(|a, b| a.0.total_cmp(&b.0))?;
+            let name = ["normal data", "data after a ReLU"][kind];
+            Some(format!("{} on {name} ({})", units::ratio(ratio), layer.name()))
+        };
+        let worst: Vec<String> = [0, 1].into_iter().filter_map(worst).collect();
+        (!worst.is_empty()).then(|| {
+            let name = device.name();
+            format!("{name}: at worst the planner's choice has {} the error of a sequential f32 sum.", worst.join(", "))
+        })
+    };
+    [Device::Gpu, Device::Cpu].into_iter().filter_map(sentence).collect()
 }
 
 /// The stage in which the batched GEMM ran, alone or fused with a transform.

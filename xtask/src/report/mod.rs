@@ -138,7 +138,7 @@ pub(crate) struct Row {
     /// Whether the planner would have taken this one.
     #[serde(default)]
     pub chosen: bool,
-    /// Whether the result was checked against the reference and stayed within its bound.
+    /// Whether the results on both kinds of data were checked against the reference and stayed within their bounds.
     #[serde(default)]
     pub verified: bool,
     /// Median time of one run in milliseconds, by device timestamps.
@@ -183,7 +183,13 @@ pub(crate) struct Row {
     /// Relative L2 error of a sequential sum in f32 on the same data.
     #[serde(default)]
     pub direct_error: Option<f64>,
-    /// The rigorous bound.
+    /// Relative L2 error where the input is what a ReLU leaves of normal numbers.
+    #[serde(default)]
+    pub relu_rel_l2_error: Option<f64>,
+    /// Relative L2 error of a sequential sum in f32 on that input.
+    #[serde(default)]
+    pub relu_direct_error: Option<f64>,
+    /// The rigorous bound, on normal data.
     #[serde(default)]
     pub error_bound: Option<f64>,
     /// What was fallen back to, and why; absent where nothing was.
@@ -233,6 +239,8 @@ impl Row {
             ("max_abs_error", &mut self.max_abs_error),
             ("expected_error", &mut self.expected_error),
             ("direct_error", &mut self.direct_error),
+            ("relu_rel_l2_error", &mut self.relu_rel_l2_error),
+            ("relu_direct_error", &mut self.relu_direct_error),
             ("error_bound", &mut self.error_bound),
         ] {
             if let Some(x) = field.take_if(|x| !x.is_finite()) {

@@ -18,7 +18,7 @@ pub(super) struct Section {
     pub remarks: Vec<String>,
 }
 
-const LAYER_COLUMNS: [Column; 15] = [
+const LAYER_COLUMNS: [Column; 17] = [
     Column::words("device"),
     Column::words("algorithm"),
     Column { head: "type", numeric: false, dispensable: 1 },
@@ -31,7 +31,9 @@ const LAYER_COLUMNS: [Column; 15] = [
     Column::number("warm", 8),
     Column::number("workspace", 3),
     Column::number("rel L2", 0),
-    Column::number("/ expected", 2),
+    Column::number("/ expected", 7),
+    Column::number("/ f32 sum", 2),
+    Column::number("ReLU / f32 sum", 2),
     Column::number("max abs", 7),
     Column::words("verified"),
 ];
@@ -39,6 +41,7 @@ const LAYER_COLUMNS: [Column; 15] = [
 fn layer_cells(layer: &Layer<'_>, row: &Row) -> Vec<Cell> {
     let time = |ms: Option<f64>| or_absent(ms, units::time).into();
     let error = |e: Option<f64>| or_absent(e, units::error).into();
+    let [on_normal, after_relu] = layers::direct_ratios(row);
     vec![
         row.device.name().into(),
         Cell::toned(layer.label(row), if row.chosen { Tone::Chosen } else { Tone::Plain }),
@@ -53,6 +56,8 @@ fn layer_cells(layer: &Layer<'_>, row: &Row) -> Vec<Cell> {
         or_absent(row.workspace_bytes, units::bytes).into(),
         error(row.rel_l2_error),
         or_absent(layers::error_ratio(row), units::ratio).into(),
+        or_absent(on_normal, units::ratio).into(),
+        or_absent(after_relu, units::ratio).into(),
         error(row.max_abs_error),
         match row {
             row if row.refused() => ABSENT.into(),
@@ -129,7 +134,7 @@ pub(super) fn summary(layers: &[Layer<'_>]) -> Section {
     ];
     Section {
         title: "Summary".into(),
-        intro: layers::planner_quality(layers),
+        intro: [layers::planner_quality(layers), layers::planner_accuracy(layers)].concat(),
         grid: Grid { columns, rows },
         remarks: vec![LEGEND.into()],
     }
@@ -138,7 +143,8 @@ pub(super) fn summary(layers: &[Layer<'_>]) -> Section {
 /// Explains the columns, once.
 pub(super) const LEGEND: &str = "Time is the median of one run. The effective rate counts direct convolution's operations. \
     Cold and warm are the first and the second compilation in this process (a driver's cache on disk may help both: switch it off to know). x CPU is how many times faster than the layer's fastest verified CPU row. / expected is the measured relative L2 \
-    error over the predicted one. Stages are timed apart and need not add up to the time.";
+    error over the predicted one, / f32 sum over that of a sequential direct sum in f32 on the same data, normal or as a ReLU \
+    leaves it. Verified are both. Stages are timed apart and need not add up to the time.";
 
 /// A grid over all rows that have something to say in it; `None` where none has.
 fn detail(
@@ -200,19 +206,34 @@ pub(super) fn details(layers: &[Layer<'_>]) -> Vec<Section> {
         (
             "Accuracy",
             "Against the f64 direct reference; the bound is rigorous, the expectation statistical. f32 sum: what a sequential \
-             direct sum in f32 has on the same data.",
+             direct sum in f32 has on the same data. ReLU: the same where the input is max(0, x) of the normal data x.",
         ),
-        ["rel L2", "expected", "rel L2 / expected", "f32 sum", "rel L2 / f32 sum", "max abs", "bound"]
-            .map(|head| Column::number(head, 0)),
+        [
+            "rel L2",
+            "expected",
+            "rel L2 / expected",
+            "f32 sum",
+            "rel L2 / f32 sum",
+            "ReLU L2",
+            "ReLU f32 sum",
+            "ReLU L2 / f32 sum",
+            "max abs",
+            "bound",
+        ]
+        .map(|head| Column::number(head, 0)),
         |row| {
             row.rel_l2_error.or(row.max_abs_error)?;
             let error = |e: Option<f64>| or_absent(e, units::error).into();
+            let [on_normal, after_relu] = layers::direct_ratios(row);
             Some(vec![
                 error(row.rel_l2_error),
                 error(row.expected_error),
                 or_absent(layers::error_ratio(row), units::ratio).into(),
                 error(row.direct_error),
-                or_absent(layers::direct_ratio(row), units::ratio).into(),
+                or_absent(on_normal, units::ratio).into(),
+                error(row.relu_rel_l2_error),
+                error(row.relu_direct_error),
+                or_absent(after_relu, units::ratio).into(),
                 error(row.max_abs_error),
                 error(row.error_bound),
             ])

@@ -16,6 +16,9 @@ fn row(device: Device, algorithm: &str, time_ms: Option<f64>) -> Row {
         tflops_effective: time_ms.map(|t| 10.0 / t),
         rel_l2_error: time_ms.map(|_| 2e-7),
         expected_error: time_ms.map(|_| 1e-7),
+        direct_error: time_ms.map(|_| 4e-7),
+        relu_rel_l2_error: time_ms.map(|_| 3e-7),
+        relu_direct_error: time_ms.map(|_| 4e-7),
         stage_ms: time_ms.map(|t| ("multiply".to_owned(), t)).into_iter().collect(),
         kernels: vec!["kernel_a".into(), "kernel_b".into()],
         compile_cold_ms: Some(100.0),
@@ -168,6 +171,33 @@ fn a_software_adapter_is_named_in_plain_words() {
     report.adapter.as_mut().unwrap().software = true;
     assert!(markdown_of(&report).contains("- **SOFTWARE**: this adapter is a program on the CPU"));
     assert!(table::render(&report, 100).contains("SOFTWARE this adapter is a program on the CPU"));
+}
+
+#[test]
+fn errors_stand_over_a_sequential_sums_on_both_kinds_of_data() {
+    let mut report = report();
+    report.rows[0].relu_rel_l2_error = Some(1.2e-6); // not chosen: three times, and not in the summary
+    let mut other = report.rows[1].clone();
+    other.layer = "worse".into();
+    other.relu_rel_l2_error = Some(7.2e-7);
+    report.rows.push(other);
+    let text = markdown_of(&report);
+    assert!(
+        text.contains(
+            "GPU: at worst the planner's choice has 0.500x on normal data (suite worse), 1.80x on data after a ReLU \
+             (suite worse) the error of a sequential f32 sum."
+        ),
+        "{text}"
+    );
+    assert!(text.contains("| / f32 sum | ReLU / f32 sum |") && text.contains("| 0.500x | 3.00x |"), "{text}");
+}
+
+#[test]
+fn a_choice_without_another_row_is_not_called_the_best() {
+    let mut report = report();
+    assert!(markdown_of(&report).contains("the planner chose the best in 0 of 1 cases"));
+    report.rows.retain(|row| row.chosen);
+    assert!(!markdown_of(&report).contains("the planner chose the best"));
 }
 
 #[test]

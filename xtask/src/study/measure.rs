@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use winoconv::kernel::{Access, KernelSpec};
-use winoconv::{Algorithm, Device, Plan};
+use winoconv::{Algorithm, Device, Plan, Preferences};
 
 use super::investigation::{self, REPORT};
 use super::record::{Entry, Program, Study, in_order};
 use super::verdict::EXHIBIT;
-use crate::bench::data::Data;
 use crate::bench::layers::{self, Layer};
 use crate::bench::measure::{self, Effort, Session};
-use crate::bench::verify::Truth;
+use crate::bench::verify::Trials;
 use crate::compile::{self, CompileOutcome, Request};
 use crate::explosion::{self, Explosion};
 use crate::report::Row;
@@ -53,11 +52,10 @@ pub(super) fn fill(
         }
         let compiled = algorithms.iter().zip(&entries).filter(|(_, entry)| entry.compile().is_some());
         let compiled: Vec<measure::Entry> = compiled.map(|(&algorithm, _)| algorithm.into()).collect();
-        let wanted = measure::with_chosen(device, layer, &compiled);
+        let wanted = measure::with_chosen(device, layer, &session.preferences, &compiled);
         let problem = layer.problem()?;
-        let data = Data::new(&problem);
-        let truth = Truth::new(&problem, &data);
-        match measure::on_gpu(&mut session, device, layer, (&data, &truth), &wanted, effort) {
+        let trials = Trials::new(&problem);
+        match measure::on_gpu(&mut session, device, layer, &trials, &wanted, effort) {
             Ok(rows) => rows.into_iter().for_each(|row| place(&mut entries, row)),
             // A device that is lost takes the times of its layer along, not the study.
             Err(error) => entries.iter_mut().for_each(|entry| entry.row.note = Some(format!("{error:#}"))),
@@ -109,7 +107,7 @@ impl Compiler {
 
 /// An algorithm on a layer, before it is timed.
 fn entry(compiler: &mut Compiler, device: &Device, layer: &Layer, algorithm: Algorithm) -> anyhow::Result<Entry> {
-    let plan = Plan::new(&layer.problem()?, device.caps(), &measure::forced(algorithm.into()));
+    let plan = Plan::new(&layer.problem()?, device.caps(), &measure::forced(algorithm.into(), &Preferences::new()));
     let row = measure::unmeasured(layer, algorithm.into(), device, plan.as_ref().ok());
     Ok(match plan {
         Err(error) => Entry { row, program: None, cold: Some(CompileOutcome::Refused { message: error.to_string() }) },
