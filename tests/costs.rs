@@ -47,7 +47,7 @@ fn a_workgroup_does_the_work_of_its_block() {
             KernelSpec::WinogradOutput(kernel) => (kernel.tiles() * kernel.algorithm.outputs() as u32, 0),
             KernelSpec::WinogradMultiply(kernel) => {
                 let b = kernel.blocking;
-                (b.filters * b.tiles, b.filters * b.tiles * channels.next_multiple_of(b.channels))
+                (b.filters * b.tiles, b.filters * b.tiles * channels.next_multiple_of(b.channels * b.slices))
             }
             KernelSpec::WinogradFused(kernel) => {
                 let block = kernel.blocking.filters * kernel.blocking.tiles;

@@ -15,7 +15,7 @@ use winoconv::kernel::{
     FusedParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params, Reading, WinogradInlined,
 };
 use winoconv::layout::{Planes, Tiles};
-use winoconv::plan::Step;
+use winoconv::plan::{Cut, Step};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Algorithm, Conv, Padding, Plan, Preferences, Tolerance, wgpu};
 
@@ -32,6 +32,8 @@ struct Job {
     algorithm: Nested,
     /// Bytes of workspace, as a part of what one chunk would take.
     parts: u64,
+    /// How the product is cut, if not by the planner.
+    cut: Option<&'static str>,
 }
 
 fn jobs() -> Vec<Job> {
@@ -43,7 +45,9 @@ fn jobs() -> Vec<Job> {
         shape: [n, conv.channels, h, w],
         algorithm,
         parts,
+        cut: None,
     };
+    let cut = |name, conv: Conv, hw, algorithm, cut| Job { cut: Some(cut), ..job(name, conv, 1, hw, algorithm, 1) };
     let asymmetric = Padding { top: 2, bottom: 0, left: 1, right: 3 };
     let mixed = Nested::new(F::new(4, 3), F::new(2, 3));
     let wide = Nested::new(F::new(1, 1), F::new(4, 3));
@@ -62,6 +66,9 @@ fn jobs() -> Vec<Job> {
         job("chunks with bias", three(3, 5).bias(true), 2, [11, 13], square(F::new(2, 3)), 3),
         job(CHANNELS_IN_PARTS, three(150, 12).bias(true), 1, [7, 6], square(F::new(2, 3)), 1),
         job("groups, channels in parts", three(300, 6).groups(2), 1, [7, 7], square(F::new(4, 3)), 1),
+        cut("slices", three(37, 70), [9, 12], square(F::new(4, 3)), "64x64x8_8x8_s2/1"),
+        cut("slices, fewer channels than a step", three(5, 9), [8, 8], square(F::new(2, 3)), "64x64x8_8x8_s2/1"),
+        cut("slices of parts and groups", three(140, 70).groups(2), [7, 9], square(F::new(4, 3)), "64x32x8_8x4_s2/2"),
     ]
 }
 
@@ -185,6 +192,8 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
     let problem = job.conv.on(job.shape).unwrap_or_else(|error| failed(error));
     let case = Case::new(problem, Data::Normal, 7);
     let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(job.algorithm));
+    let cut = job.cut.map(|cut| Cut::Multiply(cut.parse().unwrap_or_else(|error| failed(error))));
+    let preferences = Preferences { cut, ..preferences };
     // A plan for a GPU, whatever this is: a processor has no use for channels in parts.
     let caps = Caps { kind: DeviceKind::DiscreteGpu, ..context.caps().clone() };
     let plan = |preferences| Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| failed(error));

@@ -118,11 +118,11 @@ pub fn run_step(
             let params = InputParams::from_words(&step.params);
             winograd_input::run(&spec, &params, operands.input, &mut workspace[0]);
         }
-        KernelSpec::WinogradMultiply(_) => {
+        KernelSpec::WinogradMultiply(spec) => {
             let params = MultiplyParams::from_words(&step.params);
             let (v, m) = workspace.split_at_mut(1);
             let u = operands.read(step.operands[0]);
-            winograd_multiply::run(&params, step.grid[2] as usize, u, &v[0], &mut m[0]);
+            winograd_multiply::run(Some(&spec.blocking), &params, step.grid[2] as usize, u, &v[0], &mut m[0]);
         }
         KernelSpec::WinogradFused(spec) => {
             let params = FusedParams::from_words(&step.params);

@@ -188,7 +188,7 @@ pub enum Part {
     Filter,
     /// The innermost loop of the sum over channels (and taps).
     Turn,
-    /// The filters whose products are exchanged at once.
+    /// The filters whose products are exchanged at once, or the sums of slices that are added at once.
     Round,
     /// A tile of one filter, of those exchanged.
     Line,

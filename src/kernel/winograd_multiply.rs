@@ -22,17 +22,29 @@ pub struct Blocking {
     pub filters_each: u32,
     /// Tiles of an invocation.
     pub tiles_each: u32,
+    /// Slices of a workgroup, 1 or 2: each sums up every other step of the channels, and at the end they are added
+    /// (sliced-K, as CUTLASS calls it). Sums of half the length have smaller errors.
+    pub slices: u32,
 }
 
 impl Blocking {
-    /// A blocking by its five numbers.
+    /// A blocking by its five numbers, with one slice.
     pub const fn new(filters: u32, tiles: u32, channels: u32, filters_each: u32, tiles_each: u32) -> Self {
-        Self { filters, tiles, channels, filters_each, tiles_each }
+        Self { filters, tiles, channels, filters_each, tiles_each, slices: 1 }
+    }
+
+    /// The same block in so many slices.
+    #[must_use]
+    pub const fn sliced(mut self, slices: u32) -> Self {
+        self.slices = slices;
+        self
     }
 
     /// All blockings that are tried, largest first. Each is legal on every device: at most 256 invocations,
-    /// 16 KiB with both buffers, 64 accumulators.
-    pub const ALL: [Self; 9] = [
+    /// 16 KiB with all buffers, 64 accumulators.
+    pub const ALL: [Self; 11] = [
+        Self::new(64, 64, 8, 8, 8).sliced(2),
+        Self::new(64, 32, 8, 8, 4).sliced(2),
         Self::new(128, 64, 8, 8, 8),
         Self::new(64, 64, 8, 8, 8),
         Self::new(128, 32, 8, 8, 8),
@@ -46,22 +58,34 @@ impl Blocking {
 
     /// Invocations of a workgroup.
     pub const fn threads(&self) -> u32 {
+        self.lanes() * self.slices
+    }
+
+    /// Invocations of a slice.
+    pub const fn lanes(&self) -> u32 {
         (self.filters / self.filters_each) * (self.tiles / self.tiles_each)
     }
 
-    /// Two buffers, each a step's worth of U and V: while one is read the other is filled.
+    /// Two buffers of each slice, each a step's worth of U and V: while one is read the other is filled.
     pub const fn workgroup_bytes(&self) -> u32 {
-        2 * 4 * self.channels * (self.filters + self.tiles)
+        2 * 4 * self.slices * self.channels * (self.filters + self.tiles)
+    }
+
+    /// `vec4`s of an invocation's sums that are added at once where there are slices: as many as fit where U was.
+    pub const fn gathered(&self) -> u32 {
+        let room = 2 * self.slices * self.channels * self.filters / 4 / self.lanes();
+        let sums = self.filters_each * self.tiles_each / 4;
+        if room < sums { room } else { sums }
     }
 
     /// `vec4`s of U that an invocation fetches for a step.
     pub const fn fetch_u(&self) -> u32 {
-        self.channels * self.filters / 4 / self.threads()
+        self.channels * self.filters / 4 / self.lanes()
     }
 
     /// `vec4`s of V that an invocation fetches for a step.
     pub const fn fetch_v(&self) -> u32 {
-        self.channels * self.tiles / 4 / self.threads()
+        self.channels * self.tiles / 4 / self.lanes()
     }
 
     /// Sums, the vectors of the next step, and those of a channel.
@@ -77,15 +101,18 @@ impl Blocking {
             && self.filters.is_multiple_of(self.filters_each)
             && self.tiles.is_multiple_of(self.tiles_each)
             && self.filters_each * self.tiles_each <= MAX_ACCUMULATORS
-            && (self.channels * self.filters / 4).is_multiple_of(self.threads())
-            && (self.channels * self.tiles / 4).is_multiple_of(self.threads())
+            && (self.channels * self.filters / 4).is_multiple_of(self.lanes())
+            && (self.channels * self.tiles / 4).is_multiple_of(self.lanes())
+            && (self.slices == 1
+                || self.slices == 2 && (self.filters_each * self.tiles_each / 4).is_multiple_of(self.gathered()))
     }
 }
 
 impl fmt::Display for Blocking {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { filters, tiles, channels, filters_each, tiles_each } = self;
-        write!(f, "{filters}x{tiles}x{channels}_{filters_each}x{tiles_each}")
+        let Self { filters, tiles, channels, filters_each, tiles_each, slices } = self;
+        write!(f, "{filters}x{tiles}x{channels}_{filters_each}x{tiles_each}")?;
+        if *slices > 1 { write!(f, "_s{slices}") } else { Ok(()) }
     }
 }
 
@@ -103,9 +130,14 @@ impl MultiplyCut {
     /// Numbers of parts that are tried.
     pub const PARTS: [u32; 3] = [1, 2, 4];
 
-    /// Channels of a part, of so many in all: whole steps.
+    /// Channels of a part, of so many in all: whole steps of all slices.
     pub fn part(&self, channels: usize) -> u32 {
-        word(channels).div_ceil(self.parts).next_multiple_of(self.blocking.channels)
+        word(channels).div_ceil(self.parts).next_multiple_of(self.blocking.channels * self.blocking.slices)
+    }
+
+    /// The most channels that are summed up one after the other, of so many in all.
+    pub fn longest_sum(&self, channels: usize) -> usize {
+        channels.min((self.part(channels) / self.blocking.slices) as usize)
     }
 
     /// Whether each part has channels.
@@ -125,10 +157,12 @@ impl FromStr for MultiplyCut {
 
     /// Reads what [`fmt::Display`] writes: `64x64x8_8x8/2`.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let numbers: Option<Vec<u32>> = text.split(['x', '_', '/']).map(|part| part.parse().ok()).collect();
+        let number = |part: &str| part.strip_prefix('s').unwrap_or(part).parse().ok();
+        let numbers: Option<Vec<u32>> = text.split(['x', '_', '/']).map(number).collect();
         let cut = match numbers.as_deref() {
-            Some(&[filters, tiles, channels, filters_each, tiles_each, parts]) => {
-                Some(Self { blocking: Blocking::new(filters, tiles, channels, filters_each, tiles_each), parts })
+            Some(&[filters, tiles, channels, filters_each, tiles_each, ref rest @ .., parts]) if rest.len() < 2 => {
+                let blocking = Blocking::new(filters, tiles, channels, filters_each, tiles_each);
+                Some(Self { blocking: blocking.sliced(rest.first().copied().unwrap_or(1)), parts })
             }
             _ => None,
         };
@@ -136,8 +170,8 @@ impl FromStr for MultiplyCut {
         cut.filter(|cut| within && cut.to_string() == text).ok_or_else(|| Error::Unsupported {
             what: format!("cut {text}"),
             why: format!(
-                "expected filters x tiles x channels _ filters x tiles of an invocation / parts, each from 1 to \
-                 {MAX_BLOCK}: 64x64x8_8x8/2"
+                "expected filters x tiles x channels _ filters x tiles of an invocation, _s slices where there are 2, \
+                 / parts, each from 1 to {MAX_BLOCK}: 64x64x8_8x8/2, 64x64x8_8x8_s2/1"
             ),
         })
     }
@@ -166,7 +200,8 @@ impl WinogradMultiply {
 
     pub(super) fn constants(&self) -> Vec<Constant> {
         let b = self.blocking;
-        vec![
+        let gathered = (b.slices > 1).then_some(("GATHERED", b.gathered()));
+        let constants = [
             ("BLOCK_K", b.filters),
             ("BLOCK_T", b.tiles),
             ("BLOCK_C", b.channels),
@@ -174,7 +209,9 @@ impl WinogradMultiply {
             ("EACH_T", b.tiles_each),
             ("FETCH_U", b.fetch_u()),
             ("FETCH_V", b.fetch_v()),
-        ]
+            ("SLICES", b.slices),
+        ];
+        constants.into_iter().chain(gathered).collect()
     }
 
     pub(super) fn regions(&self) -> Vec<Region> {
@@ -183,12 +220,27 @@ impl WinogradMultiply {
         let fetched = (b.fetch_u() + b.fetch_v()) as usize;
         let staged = Counts::load(fetched, 4) + Counts::write(fetched, 4) + Counts::barriers(1);
         let multiplied = (Counts::read((each_k + each_t) / 4, 4) + Counts::sums(each_k * each_t)) * channels;
-        let share = |counts, turns| [Share { counts, invocations: b.threads(), turns }];
-        let once = Counts::load(fetched, 4) + Counts::store(each_k * each_t / 4, 4);
-        vec![
-            Region::new(Part::Once, share(once, Turns::Fixed(1))),
-            Region::new(Part::Turn, share(staged + multiplied, Turns::Channels(b.channels))),
-        ]
+        let all = |counts, turns| Share { counts, invocations: b.threads(), turns };
+        let of_slice = |counts, turns| Share { counts, invocations: b.lanes(), turns };
+        let once = [
+            all(Counts::load(fetched, 4), Turns::Fixed(1)),
+            of_slice(Counts::store(each_k * each_t / 4, 4), Turns::Fixed(1)),
+        ];
+        let turns = Turns::Channels(b.channels * b.slices);
+        let mut regions =
+            vec![Region::new(Part::Once, once), Region::new(Part::Turn, [all(staged + multiplied, turns)])];
+        if b.slices > 1 {
+            let gathered = b.gathered() as usize;
+            let rounds = Turns::Fixed(b.filters_each * b.tiles_each / 4 / b.gathered());
+            let added = Counts::read(gathered, 4) + Counts::arithmetic(4 * gathered);
+            let round = [
+                of_slice(Counts::write(gathered, 4), rounds),
+                of_slice(added, rounds),
+                all(Counts::barriers(2), rounds),
+            ];
+            regions.push(Region::new(Part::Round, round));
+        }
+        regions
     }
 }
 

@@ -226,8 +226,8 @@ fn judge_one(
     if let Some(cut) = preferences.cut {
         suits(problem, algorithm, cut).map_err(Reason::Inapplicable)?;
     }
-    within_tolerance(problem, algorithm, preferences.tolerance)?;
     let built = steps::build(problem, algorithm, caps, preferences).map_err(Reason::Limit)?;
+    within_tolerance(problem, Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
     let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
     Ok((heuristics::estimate_ns(problem, &built.steps, algorithm, caps), bytes))
 }
@@ -250,14 +250,15 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'stat
     }
 }
 
-fn within_tolerance(problem: &Problem, algorithm: Algorithm, tolerance: Tolerance) -> Result<(), Reason> {
+/// Whether a choice's errors are within the tolerance, on both kinds of data.
+pub(super) fn within_tolerance(problem: &Problem, choice: Choice, tolerance: Tolerance) -> Result<(), Reason> {
     // What the tolerance is relative to is always within it.
-    if algorithm == Algorithm::Direct && matches!(tolerance, Tolerance::TimesDirect(_)) {
+    if choice.algorithm == Algorithm::Direct && matches!(tolerance, Tolerance::TimesDirect(_)) {
         return Ok(());
     }
     for (after_relu, error) in [(false, expected_error as fn(&_, _) -> _), (true, expected_error_after_relu)] {
-        let expected = error(problem, algorithm);
-        let allowed = tolerance.allowed(error(problem, Algorithm::Direct));
+        let expected = error(problem, choice);
+        let allowed = tolerance.allowed(error(problem, Algorithm::Direct.into()));
         if expected > allowed {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and below 1e6")]
             let units = |error: f64| (error * 1e12).round() as u64;

@@ -35,6 +35,16 @@ impl Cut {
     }
 }
 
+impl Cut {
+    /// The most channels that are summed up one after the other, of so many in all.
+    pub(super) fn longest_sum(self, channels: usize) -> usize {
+        match self {
+            Self::Only | Self::Fused(_) => channels,
+            Self::Multiply(cut) => cut.longest_sum(channels),
+        }
+    }
+}
+
 impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -61,6 +71,13 @@ pub struct Choice {
     pub algorithm: Algorithm,
     /// How its work is cut.
     pub cut: Cut,
+}
+
+impl From<Algorithm> for Choice {
+    /// The algorithm with nothing cut.
+    fn from(algorithm: Algorithm) -> Self {
+        Self { algorithm, cut: Cut::Only }
+    }
 }
 
 impl fmt::Display for Choice {

@@ -245,7 +245,7 @@ impl Plan {
 
     /// Expected relative L2 error on normally distributed data.
     pub fn expected_error(&self) -> f64 {
-        expected_error(&self.problem, self.algorithm)
+        expected_error(&self.problem, self.choice())
     }
 }
 
@@ -262,18 +262,21 @@ pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
     }
 }
 
-/// Expected relative L2 error of an algorithm on a problem, on normally distributed data.
-pub fn expected_error(problem: &Problem, algorithm: Algorithm) -> f64 {
-    match algorithm.transform() {
+/// Expected relative L2 error of a choice on a problem, on normally distributed data. It depends on how the work is cut:
+/// shorter sums round less.
+pub fn expected_error(problem: &Problem, choice: Choice) -> f64 {
+    let channels = choice.cut.longest_sum(problem.channels_per_group());
+    match choice.algorithm.transform() {
         None => winograd::error_bound::expected_error_direct(problem.terms()),
-        Some(nested) => winograd::error_bound::expected_error(nested, problem.channels_per_group()),
+        Some(nested) => winograd::error_bound::expected_error(nested, channels),
     }
 }
 
 /// The same on what a ReLU leaves of such data.
-pub fn expected_error_after_relu(problem: &Problem, algorithm: Algorithm) -> f64 {
-    match algorithm.transform() {
+pub fn expected_error_after_relu(problem: &Problem, choice: Choice) -> f64 {
+    let channels = choice.cut.longest_sum(problem.channels_per_group());
+    match choice.algorithm.transform() {
         None => winograd::error_bound::expected_error_direct_after_relu(problem.terms()),
-        Some(nested) => winograd::error_bound::expected_error_after_relu(nested, problem.channels_per_group()),
+        Some(nested) => winograd::error_bound::expected_error_after_relu(nested, channels),
     }
 }

@@ -24,7 +24,7 @@ pub(super) struct Model {
 
 /// Fitted on the H100.
 pub(super) const GPU: Model = Model {
-    efficiency: [1.055, 0.958, 0.860, 0.927, 0.880, 0.856, 0.701, 0.791, 0.364],
+    efficiency: [1.1, 1.0, 1.055, 0.958, 0.860, 0.927, 0.880, 0.856, 0.701, 0.791, 0.364],
     half_full: 49.0,
     block: 32.0,
     block_byte: 2.1,
@@ -32,7 +32,7 @@ pub(super) const GPU: Model = Model {
 };
 /// lavapipe on two shared cores, 2026-11-24, six shapes, by their padded work: rough, as all times there.
 pub(super) const PROCESSOR: Model = Model {
-    efficiency: [1.0, 1.0, 0.95, 0.7, 0.7, 0.8, 0.65, 0.6, 0.45],
+    efficiency: [0.9, 0.6, 1.0, 1.0, 0.95, 0.7, 0.7, 0.8, 0.65, 0.6, 0.45],
     half_full: 0.0,
     block: 1.0,
     block_byte: 0.0,
@@ -58,9 +58,15 @@ struct Product {
     channels: usize,
 }
 
-/// How the products of `batches` matrices are cut: of the blockings that the device can run, and of at most so many parts,
-/// the cut with the least estimate.
-pub(super) fn cut(problem: &Problem, tiles: usize, batches: usize, most_parts: u64, caps: &Caps) -> MultiplyCut {
+/// How the products of `batches` matrices are cut: of the blockings that the device can run, of at most so many parts, and
+/// of those with small enough errors, the cut with the least estimate.
+pub(super) fn cut(
+    problem: &Problem,
+    [tiles, batches]: [usize; 2],
+    most_parts: u64,
+    caps: &Caps,
+    tolerated: impl Fn(&MultiplyCut) -> bool,
+) -> MultiplyCut {
     let channels = problem.channels_per_group();
     let product = Product { filters: problem.filters_per_group(), tiles, batches, channels };
     let runs = |blocking: &Blocking| WinogradMultiply { blocking: *blocking }.spec().check(&caps.limits).is_ok();
@@ -70,10 +76,11 @@ pub(super) fn cut(problem: &Problem, tiles: usize, batches: usize, most_parts: u
         .flat_map(|blocking| MultiplyCut::PARTS.map(|parts| MultiplyCut { blocking, parts }));
     let allowed = |cut: &MultiplyCut| u64::from(cut.parts) <= most_parts && cut.is_even(channels);
     let rates = rates(caps.kind);
-    let timed = cuts.filter(allowed).map(|cut| (product.seconds(cut, rates), cut));
-    let best = timed.min_by(|(a, _), (b, _)| a.total_cmp(b));
+    let timed = cuts.filter(allowed).map(|cut| (!tolerated(&cut), product.seconds(cut, rates), cut));
+    // One whose errors are too large is refused later, with the numbers.
+    let best = timed.min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.total_cmp(&b.1)));
     // If none is legal, the first one's check will say so.
-    best.map_or(MultiplyCut { blocking: Blocking::ALL[0], parts: 1 }, |(_, cut)| cut)
+    best.map_or(MultiplyCut { blocking: Blocking::ALL[0], parts: 1 }, |(.., cut)| cut)
 }
 
 /// The estimate of a step; nothing, if it is not of this kernel.
@@ -98,7 +105,7 @@ impl Product {
         let channels = f64::from(cut.part(self.channels));
         let fetched = 4.0 * blocks * channels * f64::from(b.filters + b.tiles);
         let factors = 4.0 * count(self.batches * self.channels * (self.filters + self.tiles));
-        let waits = STEP * rates.cycle * channels / f64::from(b.channels);
+        let waits = STEP * rates.cycle * channels / f64::from(b.channels * b.slices);
         let products = 4.0 * count(self.batches * self.filters * self.tiles);
         let added = f64::from(cut.parts - 1) * products / rates.bytes;
         let loads = (fetched * rates.model.block_byte + factors * rates.model.factor_byte) / rates.multiply;

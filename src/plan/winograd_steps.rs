@@ -1,7 +1,8 @@
 //! The dispatches of the Winograd algorithms: how tiles are walked in chunks, and what each kernel is told.
 
+use super::candidates::within_tolerance;
 use super::steps::{Built, epilogue_operands};
-use super::{Cut, Packing, Preferences, Slot, Step, filter_planes, fused_estimate, multiply_cost};
+use super::{Algorithm, Choice, Cut, Packing, Preferences, Slot, Step, filter_planes, fused_estimate, multiply_cost};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
@@ -50,7 +51,11 @@ impl<'a> Winograd<'a> {
             Some(cut) => self.checked_cut(cut, batches, lens, &caps.limits, preferences)?,
             None => {
                 let most_parts = self.most_parts(chunk, lens, &caps.limits, preferences);
-                multiply_cost::cut(self.problem, chunk, batches, most_parts, caps)
+                let tolerated = |cut: &MultiplyCut| {
+                    let choice = Choice { algorithm: Algorithm::Staged(self.algorithm), cut: Cut::Multiply(*cut) };
+                    within_tolerance(self.problem, choice, preferences.tolerance).is_ok()
+                };
+                multiply_cost::cut(self.problem, [chunk, batches], most_parts, caps, tolerated)
             }
         };
         let steps = self

@@ -34,6 +34,8 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/finish_by_rows.wgsl",
     "shaders/part/load_zero_pad.wgsl",
     "shaders/part/output_exchange.wgsl",
+    "shaders/part/slices_one.wgsl",
+    "shaders/part/slices_two.wgsl",
     "shaders/part/store_dst.wgsl",
 ];
 

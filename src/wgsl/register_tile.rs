@@ -17,7 +17,7 @@ pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {
             &format!("A step's share of {operand} into registers: {vectors} vectors a channel, dealt out in order."),
             &format!("base: u32, c: u32, end: u32, column: u32, local: u32, {registers}"),
             &lines(count as usize, |i| {
-                let at = format!("(local + {}u)", i * b.threads() as usize);
+                let at = format!("(local + {}u)", i * b.lanes() as usize);
                 format!(
                     "(*{next})[{i}] = load_{operand}(base, c + {at} / {vectors}u, end, column + {at} % {vectors}u);"
                 )
@@ -27,7 +27,7 @@ pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {
             stage,
             &format!("The fetched vectors of {operand} into workgroup memory, in the same order."),
             &format!("at: u32, {registers}"),
-            &lines(count as usize, |i| format!("{operand}_step[at + {}u] = (*{next})[{i}];", i * b.threads() as usize)),
+            &lines(count as usize, |i| format!("{operand}_step[at + {}u] = (*{next})[{i}];", i * b.lanes() as usize)),
         );
     }
 
@@ -67,4 +67,28 @@ pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {
             format!("store_m(base, k + {k}u, t + {}u, (*acc)[{at}]);", j * threads_t)
         }),
     );
+    if b.slices > 1 {
+        gather_leaves(leaves, b);
+    }
+}
+
+fn gather_leaves(leaves: &mut Leaves, b: Blocking) {
+    let (count, gathered) = ((b.filters_each * b.tiles_each / 4) as usize, b.gathered() as usize);
+    let acc = local_array("acc", "vec4<f32>", count);
+    leaves.function(
+        "put_sums",
+        "The first sums in the registers to where U was.",
+        &format!("lane: u32, {acc}"),
+        &lines(gathered, |i| format!("u_step[lane + {i}u * LANES] = (*acc)[{i}];")),
+    );
+    leaves.function(
+        "add_sums",
+        "What lies there, added to the first sums in the registers.",
+        &format!("lane: u32, {acc}"),
+        &lines(gathered, |i| format!("(*acc)[{i}] += u_step[lane + {i}u * LANES];")),
+    );
+    let mut turn = lines(gathered, |i| format!("let first{i} = (*acc)[{i}];"));
+    turn.extend(lines(count - gathered, |i| format!("(*acc)[{i}] = (*acc)[{}];", i + gathered)));
+    turn.extend(lines(gathered, |i| format!("(*acc)[{}] = first{i};", count - gathered + i)));
+    leaves.function("turn_sums", "The next sums become the first ones, these the last.", &acc, &turn);
 }

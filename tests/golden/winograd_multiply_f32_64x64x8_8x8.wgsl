@@ -8,6 +8,7 @@ const EACH_K: u32 = 8u;
 const EACH_T: u32 = 8u;
 const FETCH_U: u32 = 2u;
 const FETCH_V: u32 = 2u;
+const SLICES: u32 = 1u;
 
 struct Params {
     group_c: u32,
@@ -17,6 +18,18 @@ struct Params {
     part_c: u32,
     batches: u32,
 }
+
+// ---- shaders/part/slices_one.wgsl ----
+// Slots slice_of, lane_of and gather_slices: the workgroup is one slice.
+fn slice_of(invocation: u32) -> u32 {
+    return 0u;
+}
+
+fn lane_of(invocation: u32) -> u32 {
+    return invocation;
+}
+
+fn gather_slices(slice: u32, lane: u32, acc: ptr<function, array<vec4<f32>, EACH_K * EACH_T / 4u>>) {}
 
 // ---- leaves ----
 // A step's share of u into registers: 16 vectors a channel, dealt out in order.
@@ -236,11 +249,13 @@ fn write_m(base: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 16>>) 
 // of BLOCK_C through two buffers in workgroup memory: while one is multiplied, the next step's vectors are on their way
 // into registers.
 // One invocation owns EACH_K filters x EACH_T tiles in registers; its tiles are EACH_T/4 vectors, spread over the
-// block so that neighbours read neighbouring vectors.
+// block so that neighbours read neighbouring vectors. The workgroup has SLICES of such invocations: each takes every
+// SLICES-th step, with buffers of its own, and at the end their sums are added.
 //
 // grid      x: blocks of BLOCK_T tiles; y: blocks of BLOCK_K filters; z: points and groups, for each part of the channels
-// constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V
+// constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V, SLICES
 // leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_m
+// slots     slice_of, lane_of, gather_slices
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> u: array<vec4<f32>>;
@@ -250,12 +265,15 @@ fn write_m(base: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 16>>) 
 const STEP_U: u32 = BLOCK_C * BLOCK_K / 4u;
 const STEP_V: u32 = BLOCK_C * BLOCK_T / 4u;
 const THREADS_T: u32 = BLOCK_T / EACH_T;
-const_assert WORKGROUP == (BLOCK_K / EACH_K) * THREADS_T;
-const_assert FETCH_U * WORKGROUP == STEP_U;
-const_assert FETCH_V * WORKGROUP == STEP_V;
+// Invocations of a slice.
+const LANES: u32 = WORKGROUP / SLICES;
+const_assert LANES == (BLOCK_K / EACH_K) * THREADS_T;
+const_assert FETCH_U * LANES == STEP_U;
+const_assert FETCH_V * LANES == STEP_V;
 
-var<workgroup> u_step: array<vec4<f32>, 2u * STEP_U>;
-var<workgroup> v_step: array<vec4<f32>, 2u * STEP_V>;
+// [buffer][slice]
+var<workgroup> u_step: array<vec4<f32>, 2u * SLICES * STEP_U>;
+var<workgroup> v_step: array<vec4<f32>, 2u * SLICES * STEP_V>;
 
 // A vector of U. Past the last channel of the part it is zero, past the last filter it is the last vector, whose products are
 // not written.
@@ -282,7 +300,9 @@ fn store_m(base: u32, k: u32, t: u32, value: vec4<f32>) {
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+    let slice = slice_of(invocation);
+    let local = lane_of(invocation);
     let batch = workgroup.z % params.batches;
     let k_first = workgroup.y * BLOCK_K;
     let t_first = workgroup.x * BLOCK_T / 4u;
@@ -296,18 +316,22 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
     var next_u: array<vec4<f32>, FETCH_U>;
     var next_v: array<vec4<f32>, FETCH_V>;
-    fetch_u(u_base, first, end, k_first / 4u, local, &next_u);
-    fetch_v(v_base, first, end, t_first, local, &next_v);
+    let own = first + slice * BLOCK_C;
+    fetch_u(u_base, own, end, k_first / 4u, local, &next_u);
+    fetch_v(v_base, own, end, t_first, local, &next_v);
     // One barrier a step: whoever stages a buffer again has passed the barrier after its last use.
-    var buffer = 0u;
-    for (var c = first; c < end; c += BLOCK_C) {
+    var buffer = slice;
+    for (var c = 0u; c < end - first; c += SLICES * BLOCK_C) {
         stage_u(buffer * STEP_U + local, &next_u);
         stage_v(buffer * STEP_V + local, &next_v);
         workgroupBarrier();
-        fetch_u(u_base, c + BLOCK_C, end, k_first / 4u, local, &next_u);
-        fetch_v(v_base, c + BLOCK_C, end, t_first, local, &next_v);
+        fetch_u(u_base, own + c + SLICES * BLOCK_C, end, k_first / 4u, local, &next_u);
+        fetch_v(v_base, own + c + SLICES * BLOCK_C, end, t_first, local, &next_v);
         multiply_step(buffer * STEP_U + row * (EACH_K / 4u), buffer * STEP_V + column, &acc);
-        buffer = 1u - buffer;
+        buffer ^= SLICES;
     }
-    write_m(workgroup.z * params.group_k, k_first + row * EACH_K, t_first + column, &acc);
+    gather_slices(slice, local, &acc);
+    if (slice == 0u) {
+        write_m(workgroup.z * params.group_k, k_first + row * EACH_K, t_first + column, &acc);
+    }
 }
