@@ -248,10 +248,11 @@ fn the_tolerance_is_respected() {
     for caps in profiles() {
         for problem in all_problems() {
             for tolerance in [Tolerance::default(), Tolerance::TimesDirect(1.0), Tolerance::RelativeL2(3e-7)] {
-                let errors = [expected_error, expected_error_after_relu];
+                let errors =
+                    |choice| [expected_error(&problem, choice), expected_error_after_relu(&problem, choice, &caps)];
                 let is_within = |choice: Choice| {
-                    let allowed = errors.map(|error| tolerance.allowed(error(&problem, Algorithm::Direct.into())));
-                    errors.iter().zip(allowed).all(|(error, allowed)| error(&problem, choice) <= allowed)
+                    let allowed = errors(Algorithm::Direct.into()).map(|error| tolerance.allowed(error));
+                    errors(choice).iter().zip(allowed).all(|(error, allowed)| *error <= allowed)
                 };
                 // Where the product is cut, sums are shorter: by some cut at least.
                 let can_be_within = |algorithm| {
@@ -290,21 +291,25 @@ fn the_tolerance_holds_after_a_relu_too() {
     let nested = Nested::square(F::new(4, 3));
     let [fused, staged] = [Algorithm::Fused(nested), Algorithm::Staged(nested)];
     let direct = Algorithm::Direct.into();
-    for (channels, expected) in [(64, true), (256, true), (512, false)] {
+    let gpu = profiles().into_iter().find(|caps| caps.kind == DeviceKind::DiscreteGpu).expect("a discrete GPU");
+    let host = Caps::host();
+    for (channels, caps, expected) in
+        [(64, &host, true), (256, &host, true), (512, &host, false), (128, &gpu, true), (256, &gpu, false)]
+    {
         let problem = problem(Conv::new(channels, 64, [3, 3]).padding(1), [1, channels, 28, 28]);
         let error = expected_error(&problem, fused.into());
         assert!(error < 2.0 * expected_error(&problem, direct), "{channels}");
-        let plan = Plan::new(&problem, &Caps::host(), &Preferences::new()).expect("a plan");
+        let plan = Plan::new(&problem, caps, &Preferences::new()).expect("a plan");
         let candidate = plan.candidates.iter().find(|candidate| candidate.algorithm == fused).expect("judged");
         let is_out = matches!(candidate.verdict, Verdict::Rejected(Reason::Tolerance { after_relu: true, .. }));
         assert_eq!(is_out, expected, "{channels} channels: {candidate}");
 
         // Cut so that its sums are shorter, it may.
         let forced = Preferences::new().algorithm(staged);
-        let plan = Plan::new(&problem, &Caps::host(), &forced).expect("some cut has small enough errors");
-        let errors = [plan.choice(), direct].map(|choice| expected_error_after_relu(&problem, choice));
+        let plan = Plan::new(&problem, caps, &forced).expect("some cut has small enough errors");
+        let errors = [plan.choice(), direct].map(|choice| expected_error_after_relu(&problem, choice, caps));
         assert!(errors[0] <= 2.0 * errors[1], "{channels}: {}", plan.choice());
-        let whole = expected_error_after_relu(&problem, staged.into());
+        let whole = expected_error_after_relu(&problem, staged.into(), caps);
         assert_eq!(whole > 2.0 * errors[1], expected, "{channels}: uncut");
     }
 }

@@ -227,7 +227,7 @@ fn judge_one(
         suits(problem, algorithm, cut).map_err(Reason::Inapplicable)?;
     }
     let built = steps::build(problem, algorithm, caps, preferences).map_err(Reason::Limit)?;
-    within_tolerance(problem, Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
+    within_tolerance(problem, Choice { algorithm, cut: built.cut }, caps, preferences.tolerance)?;
     let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
     Ok((heuristics::estimate_ns(problem, &built.steps, algorithm, caps), bytes))
 }
@@ -251,14 +251,23 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'stat
 }
 
 /// Whether a choice's errors are within the tolerance, on both kinds of data.
-pub(super) fn within_tolerance(problem: &Problem, choice: Choice, tolerance: Tolerance) -> Result<(), Reason> {
+pub(super) fn within_tolerance(
+    problem: &Problem,
+    choice: Choice,
+    caps: &Caps,
+    tolerance: Tolerance,
+) -> Result<(), Reason> {
     // What the tolerance is relative to is always within it.
     if choice.algorithm == Algorithm::Direct && matches!(tolerance, Tolerance::TimesDirect(_)) {
         return Ok(());
     }
-    for (after_relu, error) in [(false, expected_error as fn(&_, _) -> _), (true, expected_error_after_relu)] {
-        let expected = error(problem, choice);
-        let allowed = tolerance.allowed(error(problem, Algorithm::Direct.into()));
+    let error = |choice, after_relu| match after_relu {
+        false => expected_error(problem, choice),
+        true => expected_error_after_relu(problem, choice, caps),
+    };
+    for after_relu in [false, true] {
+        let expected = error(choice, after_relu);
+        let allowed = tolerance.allowed(error(Algorithm::Direct.into(), after_relu));
         if expected > allowed {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and below 1e6")]
             let units = |error: f64| (error * 1e12).round() as u64;

@@ -36,13 +36,12 @@ pub(super) struct Rates {
 }
 
 /// H100, Vulkan, driver 580, 2026-11-24: an empty dispatch takes 2.8 us, beside others less; 128 multiply-adds a cycle of
-/// 1.98 GHz, as the driver shows it under load. `dispatch`, `bytes` and the last factor of `multiply` are fitted to 49 runs
-/// of `staged` on 28 layers: 5% off (14% at most).
+/// 1.98 GHz, as the driver shows it under load. `dispatch` and `bytes` are fitted together with [`multiply::GPU`].
 const DISCRETE: Rates = Rates {
     direct: 5e12,
-    multiply: 132.0 * 128.0 * 1.98e9 / 1.06,
-    bytes: 4.1e12,
-    dispatch: 2.5e-6,
+    multiply: 132.0 * 128.0 * 1.98e9,
+    bytes: 2.8e12,
+    dispatch: 2.25e-6,
     full: 264,
     units: 132.0,
     issue: 128.0 * 1.98e9,

@@ -1,6 +1,6 @@
-//! How the staged multiply is cut, and how long it takes: fitted to 1,600 runs on the H100 (2026-11-24: 51 shapes of the
-//! benchmark's layers, ten blockings, 1 to 8 parts; 9% off near the fastest). What it picked took 1.03 times what the
-//! fastest cut did (geometric mean; 1.34 at worst).
+//! How the staged multiply is cut, and how long it takes: fitted to 2,212 runs of `staged` on the H100 (2026-11-24: the
+//! benchmark's 41 layers, six transforms, [`Blocking::ALL`], 1 to 4 parts; 6% off near the fastest). What it picked took 1.02
+//! times what the fastest did (mean; 1.15 at worst).
 
 use super::Step;
 use super::heuristics::{REGISTERS, Rates, count, rates};
@@ -14,8 +14,8 @@ pub(super) struct Model {
     efficiency: [f64; Blocking::ALL.len()],
     /// Invocations with which a unit multiplies at half its rate, since they wait for their loads.
     half_full: f64,
-    /// A block's beginning and end, in channels.
-    block: f64,
+    /// A block's beginning and end, in channels; and the adding up of a second slice.
+    block: [f64; 2],
     /// A byte that a block fetches, in multiply-adds: what they do not hide.
     block_byte: f64,
     /// A byte of U or V, which comes from memory once.
@@ -24,17 +24,17 @@ pub(super) struct Model {
 
 /// Fitted on the H100.
 pub(super) const GPU: Model = Model {
-    efficiency: [1.1, 1.0, 1.055, 0.958, 0.860, 0.927, 0.880, 0.856, 0.701, 0.791, 0.364],
-    half_full: 49.0,
-    block: 32.0,
-    block_byte: 2.1,
-    factor_byte: 2.4,
+    efficiency: [1.192, 1.128, 1.175, 1.103, 0.971, 1.029, 0.959, 0.98, 0.79, 0.876, 0.431],
+    half_full: 129.0,
+    block: [22.5, 27.5],
+    block_byte: 1.5,
+    factor_byte: 4.8,
 };
 /// lavapipe on two shared cores, 2026-11-24, six shapes, by their padded work: rough, as all times there.
 pub(super) const PROCESSOR: Model = Model {
     efficiency: [0.9, 0.6, 1.0, 1.0, 0.95, 0.7, 0.7, 0.8, 0.65, 0.6, 0.45],
     half_full: 0.0,
-    block: 1.0,
+    block: [1.0, 4.0],
     block_byte: 0.0,
     factor_byte: 0.0,
 };
@@ -42,11 +42,11 @@ pub(super) const PROCESSOR: Model = Model {
 /// [`super::lanes`].
 pub(super) const LANES: Model = Model { factor_byte: 2.5, ..PROCESSOR };
 /// Registers of an invocation beside its sums.
-const REGISTERS_BESIDE: u32 = 114;
+const REGISTERS_BESIDE: u32 = 106;
 /// Workgroups that a unit holds at most.
 const MOST_HELD: u32 = 32;
 /// Cycles that a step of channels waits for.
-const STEP: f64 = 66.0;
+const STEP: f64 = 77.5;
 /// Rounds of workgroups after which the units are out of step.
 const OUT_OF_STEP: f64 = 3.0;
 
@@ -119,7 +119,9 @@ fn blocks_seconds(b: Blocking, blocks: f64, channels: f64, rates: &Rates) -> f64
     let efficiency = index.map_or(0.5, |index| rates.model.efficiency[index]);
     let registers = REGISTERS_BESIDE + b.filters_each * b.tiles_each;
     let held = f64::from((REGISTERS / (registers * b.threads())).clamp(1, MOST_HELD));
-    let work = f64::from(b.filters * b.tiles) * (channels + rates.model.block);
+    let [block, slice] = rates.model.block;
+    let ends = block + slice * f64::from(b.slices - 1);
+    let work = f64::from(b.filters * b.tiles) * (channels + ends);
     // Of a unit that holds so many blocks.
     let block = |held: f64| {
         let invocations = held * f64::from(b.threads());

@@ -53,7 +53,7 @@ impl<'a> Winograd<'a> {
                 let most_parts = self.most_parts(chunk, lens, &caps.limits, preferences);
                 let tolerated = |cut: &MultiplyCut| {
                     let choice = Choice { algorithm: Algorithm::Staged(self.algorithm), cut: Cut::Multiply(*cut) };
-                    within_tolerance(self.problem, choice, preferences.tolerance).is_ok()
+                    within_tolerance(self.problem, choice, caps, preferences.tolerance).is_ok()
                 };
                 multiply_cost::cut(self.problem, [chunk, batches], most_parts, caps, tolerated)
             }

@@ -55,6 +55,9 @@ pub(crate) struct Options {
     /// Plans by estimate alone, as if nothing had been tuned
     #[arg(long)]
     no_wisdom: bool,
+    /// A file of wisdom that counts beside what comes with the library
+    #[arg(long, value_name = "FILE", conflicts_with = "no_wisdom")]
+    wisdom: Option<PathBuf>,
     /// Fewer and shorter rounds
     #[arg(long)]
     quick: bool,
@@ -82,7 +85,20 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let mut report = Report { host: host(), ..Default::default() };
     let asked =
         adapter::Asked { name: options.adapter.as_deref(), checked: options.checked, no_install: options.no_install };
-    let wise = |device: Device| if options.no_wisdom { device.with_wisdom(Wisdom::new()) } else { device };
+    let wisdom = match (&options.wisdom, options.no_wisdom) {
+        (Some(path), _) => {
+            let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+            let mut all = Wisdom::shipped().as_ref().clone();
+            all.merge(Wisdom::parse(&text).with_context(|| format!("reading {}", path.display()))?);
+            Some(all)
+        }
+        (None, true) => Some(Wisdom::new()),
+        (None, false) => None,
+    };
+    let wise = |device: Device| match &wisdom {
+        Some(wisdom) => device.with_wisdom(wisdom.clone()),
+        None => device,
+    };
     let gpu = if options.cpu { None } else { adapter::open(&asked, &mut report)?.map(wise) };
     let host = wise(Device::host());
     let with_cpu = !options.gpu;

@@ -8,7 +8,7 @@ use winoconv::{Algorithm, Problem};
 use super::data::Data;
 
 /// At most so many products go into a reference; larger layers are sampled.
-const MAX_PRODUCTS: usize = 100_000_000;
+const MAX_PRODUCTS: usize = 40_000_000;
 /// At least so many outputs are compared, or all.
 const MIN_OUTPUTS: usize = 1000;
 /// A result is right if its relative L2 error is at most so many times the expected one.
@@ -34,9 +34,14 @@ impl Trials {
     /// The trials of a problem, the same at every call.
     pub(crate) fn new(problem: &Problem) -> Self {
         let trial = |data: Data| Trial { truth: Truth::new(problem, &data), data };
-        let normal = trial(Data::new(problem));
-        let relu = trial(normal.data.rectified());
-        Self { normal, relu }
+        let data = Data::new(problem);
+        let rectified = data.rectified();
+        std::thread::scope(|scope| {
+            let relu = scope.spawn(|| trial(rectified));
+            let normal = trial(data);
+            let relu = relu.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            Self { normal, relu }
+        })
     }
 }
 
