@@ -259,6 +259,20 @@ impl Problem {
         self.channels_per_group() * self.conv.kernel[0] * self.conv.kernel[1]
     }
 
+    /// Products of a value inside the image in one output value, on average: at the borders of small images
+    /// [`Self::terms`] are fewer, and a sum of fewer terms rounds less.
+    pub fn mean_terms(&self) -> usize {
+        let Conv { kernel: [r, s], stride, dilation, padding, .. } = self.conv;
+        let outputs = (self.p * self.q) as u128;
+        if outputs == 0 {
+            return self.terms();
+        }
+        let rows = inside([self.h, self.p, r], stride[0], dilation[0], padding.top);
+        let columns = inside([self.w, self.q, s], stride[1], dilation[1], padding.left);
+        let terms = (self.channels_per_group() as u128 * rows * columns + outputs / 2) / outputs;
+        usize::try_from(terms).unwrap_or(usize::MAX).max(1)
+    }
+
     /// Floating-point operations of direct convolution, `2 N K P Q C R S / groups`: what effective FLOP/s count.
     #[expect(clippy::cast_precision_loss, reason = "a count for rates")]
     pub fn direct_flops(&self) -> f64 {
@@ -320,9 +334,47 @@ fn product(what: &'static str, factors: &[usize]) -> Result<usize> {
     })
 }
 
+/// Pairs of an output and a tap that is inside the image, along one dimension.
+fn inside([size, outputs, taps]: [usize; 3], stride: usize, dilation: usize, before: usize) -> u128 {
+    let of_tap = |tap: usize| {
+        let at = tap * dilation;
+        // The first output that is not before the image, and the first one past it.
+        let first = before.saturating_sub(at).div_ceil(stride);
+        let past = (size + before).saturating_sub(at).div_ceil(stride);
+        past.min(outputs).saturating_sub(first) as u128
+    };
+    (0..taps).map(of_tap).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mean_terms_are_those_inside_the_image() {
+        let cases = [
+            (Conv::new(4, 2, [3, 3]).padding(1), [1, 4, 14, 9]),
+            (Conv::new(6, 4, [3, 5]).groups(2).stride([2, 3]).dilation([2, 1]).padding(4), [2, 6, 7, 11]),
+            (Conv::new(2, 2, [3, 3]).padding(Padding { top: 5, bottom: 0, left: 0, right: 7 }), [1, 2, 3, 4]),
+            (Conv::new(3, 2, [3, 3]), [1, 3, 8, 8]),
+        ];
+        for (conv, shape) in cases {
+            let problem = conv.on(shape).expect("legal");
+            let mut inside = 0;
+            for (p, q, r, s) in (0..problem.p).flat_map(|p| {
+                (0..problem.q).flat_map(move |q| {
+                    (0..conv.kernel[0]).flat_map(move |r| (0..conv.kernel[1]).map(move |s| (p, q, r, s)))
+                })
+            }) {
+                let y = (p * conv.stride[0] + r * conv.dilation[0]).wrapping_sub(conv.padding.top);
+                let x = (q * conv.stride[1] + s * conv.dilation[1]).wrapping_sub(conv.padding.left);
+                inside += usize::from(y < problem.h && x < problem.w);
+            }
+            let outputs = problem.p * problem.q;
+            let expected = (problem.channels_per_group() * inside + outputs / 2) / outputs;
+            assert_eq!(problem.mean_terms(), expected.max(1), "{problem}");
+        }
+    }
 
     #[test]
     fn output_sizes_are_pytorchs() {

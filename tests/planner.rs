@@ -293,10 +293,16 @@ fn the_tolerance_holds_after_a_relu_too() {
     let direct = Algorithm::Direct.into();
     let gpu = profiles().into_iter().find(|caps| caps.kind == DeviceKind::DiscreteGpu).expect("a discrete GPU");
     let host = Caps::host();
-    for (channels, caps, expected) in
-        [(64, &host, true), (256, &host, true), (512, &host, false), (128, &gpu, true), (256, &gpu, false)]
-    {
-        let problem = problem(Conv::new(channels, 64, [3, 3]).padding(1), [1, channels, 28, 28]);
+    for (channels, size, caps, expected) in [
+        (64, 56, &host, true),
+        (256, 56, &host, true),
+        (1024, 56, &host, false),
+        (128, 56, &gpu, true),
+        (256, 56, &gpu, false),
+        // 2.02 on an H100, where 56 x 56 has 1.93.
+        (256, 28, &gpu, true),
+    ] {
+        let problem = problem(Conv::new(channels, 64, [3, 3]).padding(1), [1, channels, size, size]);
         let error = expected_error(&problem, fused.into());
         assert!(error < 2.0 * expected_error(&problem, direct), "{channels}");
         let plan = Plan::new(&problem, caps, &Preferences::new()).expect("a plan");

@@ -267,7 +267,7 @@ pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
 pub fn expected_error(problem: &Problem, choice: Choice) -> f64 {
     let channels = choice.cut.longest_sum(problem.channels_per_group());
     match choice.algorithm.transform() {
-        None => winograd::error_bound::expected_error_direct(problem.terms()),
+        None => winograd::error_bound::expected_error_direct(problem.mean_terms()),
         Some(nested) => winograd::error_bound::expected_error(nested, channels),
     }
 }
@@ -276,7 +276,7 @@ pub fn expected_error(problem: &Problem, choice: Choice) -> f64 {
 pub fn expected_error_after_relu(problem: &Problem, choice: Choice, caps: &Caps) -> f64 {
     let channels = choice.cut.longest_sum(problem.channels_per_group());
     match choice.algorithm.transform() {
-        None => winograd::error_bound::expected_error_direct_after_relu(problem.terms()),
+        None => winograd::error_bound::expected_error_direct_after_relu(problem.mean_terms()),
         Some(nested) => winograd::error_bound::expected_error_after_relu(nested, channels, !caps.is_software()),
     }
 }

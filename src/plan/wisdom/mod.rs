@@ -129,7 +129,10 @@ impl Wisdom {
     }
 
     /// The files that come with this crate: name and text.
-    pub const SHIPPED_FILES: &[(&str, &str)] = &[("llvmpipe.txt", include_str!("../../../wisdom/llvmpipe.txt"))];
+    pub const SHIPPED_FILES: &[(&str, &str)] = &[
+        ("h100.txt", include_str!("../../../wisdom/h100.txt")),
+        ("llvmpipe.txt", include_str!("../../../wisdom/llvmpipe.txt")),
+    ];
 
     /// Reads what [`fmt::Display`] writes. Empty lines and lines that begin with `#` say nothing.
     ///
