@@ -30,7 +30,8 @@ pub(super) const GPU: Model = Model {
     block_byte: 1.5,
     factor_byte: 4.8,
 };
-/// lavapipe on two shared cores, 2026-11-24, six shapes, by their padded work: rough, as all times there.
+/// lavapipe on two shared cores, 2026-11-24, six shapes, by their padded work: rough, as all times there. Slices were not
+/// measured: they are taken to cost a little, so that they are for errors alone.
 pub(super) const PROCESSOR: Model = Model {
     efficiency: [0.9, 0.6, 1.0, 1.0, 0.95, 0.7, 0.7, 0.8, 0.65, 0.6, 0.45],
     half_full: 0.0,
