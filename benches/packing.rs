@@ -18,12 +18,12 @@ fn packing(c: &mut Criterion) {
     for label in ["staged:f2x3", "staged:f4x3", "staged:f6qx3"] {
         let caps = context.as_ref().map_or_else(Caps::webgpu_default, |context| context.caps().clone());
         let plan = Plan::new(&problem, &caps, &support::forced(label)).expect("a plan");
-        let steps = plan.packing.steps(&problem.conv);
+        let steps = plan.packing.steps(&problem);
         let name = steps[0].kernel.name();
         group.bench_function(format!("host/{name}"), |b| b.iter(|| cpu::pack(black_box(&plan), &weights)));
         let Some(context) = &context else { continue };
         let bound = pollster::block_on(async {
-            let len = plan.packing.len(&problem.conv);
+            let len = plan.packing.len(&problem);
             let given = context.upload("weights", &weights).await?;
             let packed = context.create_buffer("packed weights", len).await?;
             let tensors =

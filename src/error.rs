@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::spatial::Spatial;
+
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -83,12 +85,96 @@ pub enum ShapeError {
         padded: usize,
     },
     /// A problem was altered: its output is not what its convolution makes of its input.
-    #[error("the problem's output is {}x{}, its convolution gives {}x{}", got[0], got[1], expected[0], expected[1])]
+    #[error("the problem's output is {got}, its convolution gives {expected}")]
     OutputSize {
-        /// Height and width by the convolution.
-        expected: [usize; 2],
-        /// Height and width that came.
-        got: [usize; 2],
+        /// Sizes by the convolution.
+        expected: Spatial,
+        /// Sizes that came.
+        got: Spatial,
+    },
+    /// A problem was altered otherwise.
+    #[error("the problem's sizes and padding are not those that its convolution gives")]
+    Altered,
+    /// A problem is of another convolution than the layer.
+    #[error("the problem is of another convolution than the layer")]
+    OtherConv,
+    /// Another number of dimensions than there are.
+    #[error("{what} has {got} dimensions, expected {expected}")]
+    Rank {
+        /// Of what.
+        what: &'static str,
+        /// What would do.
+        expected: &'static str,
+        /// What came.
+        got: usize,
+    },
+    /// Another number of dimensions than the kernel's.
+    #[error("{what} has {got} spatial dimensions, the kernel has {expected}")]
+    Dimensions {
+        /// Of what.
+        what: &'static str,
+        /// Dimensions of the kernel.
+        expected: usize,
+        /// Dimensions that came.
+        got: usize,
+    },
+    /// An input without elements along a dimension.
+    #[error("the input's {axis} is 0, expected at least 1")]
+    Empty {
+        /// `depth`, `height` or `width`.
+        axis: &'static str,
+    },
+    /// A border of other values reaches further than there are any.
+    #[error("padding of {got} in {axis} with a border that is {border}: the input has values for at most {bound}")]
+    BorderTooWide {
+        /// `depth`, `height` or `width`.
+        axis: &'static str,
+        /// `reflect` or `circular`.
+        border: &'static str,
+        /// The larger side's padding.
+        got: usize,
+        /// What there is.
+        bound: usize,
+    },
+    /// A transposed convolution has no border of values.
+    #[error("a transposed convolution's border is {border}, expected zero: its padding is cut off the output")]
+    Border {
+        /// What came.
+        border: &'static str,
+    },
+    /// More is cut off a transposed convolution's output than there is.
+    #[error("padding cuts {cut} off the transposed output's {axis}, which is only {whole}")]
+    CutOff {
+        /// `depth`, `height` or `width`.
+        axis: &'static str,
+        /// Padding on both sides.
+        cut: usize,
+        /// The output without padding.
+        whole: usize,
+    },
+    /// Output padding names a size of output that another input would have.
+    #[error("output padding is {got}, expected less than the stride or the dilation, {bound}")]
+    OutputPadding {
+        /// What came.
+        got: usize,
+        /// The larger of the two.
+        bound: usize,
+    },
+    /// A slice of channels is not within its tensor.
+    #[error("a slice of {count} channels from {first} on, of a tensor of {channels}")]
+    Slice {
+        /// The first channel.
+        first: usize,
+        /// Channels of the slice.
+        count: usize,
+        /// Channels of the tensor.
+        channels: usize,
+    },
+    /// Elements of an output share a place in memory.
+    #[error("elements of the output overlap: {strides}")]
+    Overlap {
+        /// How it lies in memory.
+        strides: String,
     },
     /// A slice or buffer has the wrong number of elements.
     #[error("{what} has {got} elements, expected {expected}")]

@@ -1,5 +1,112 @@
 //! Where an element lies: the index functions that kernels, their twins and the tests share.
 
+use std::fmt;
+
+use crate::error::{Result, ShapeError};
+use crate::spatial::{MAX_RANK, Shape};
+
+/// The order in which a tensor's elements lie in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// `[N, C, D, H, W]`: channels are planes.
+    #[default]
+    ChannelsFirst,
+    /// `[N, D, H, W, C]`: channels lie side by side.
+    ChannelsLast,
+}
+
+impl Layout {
+    /// For an input or output: NCHW or NHWC; for weights: OIHW or OHWI.
+    pub const ALL: [Self; 2] = [Self::ChannelsFirst, Self::ChannelsLast];
+
+    /// Its name in variants and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ChannelsFirst => "channels first",
+            Self::ChannelsLast => "channels last",
+        }
+    }
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A tensor in memory: where its first element lies, and how far apart neighbours are, all in elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct View {
+    /// The first element.
+    pub offset: usize,
+    /// From image to image (for weights: from filter to filter).
+    pub n: usize,
+    /// From channel to channel.
+    pub c: usize,
+    /// From plane to plane, row to row and column to column.
+    pub dhw: [usize; MAX_RANK],
+}
+
+impl View {
+    /// A tensor without gaps.
+    pub fn dense(shape: Shape, layout: Layout) -> Self {
+        let c = shape[1];
+        let [d, h, w] = shape.spatial().dhw(1);
+        let plane = [h.saturating_mul(w), w, 1];
+        let size = d.saturating_mul(plane[0]);
+        match layout {
+            Layout::ChannelsFirst => Self { offset: 0, n: c.saturating_mul(size), c: size, dhw: plane },
+            Layout::ChannelsLast => {
+                Self { offset: 0, n: c.saturating_mul(size), c: 1, dhw: plane.map(|step| step.saturating_mul(c)) }
+            }
+        }
+    }
+
+    /// Some channels of a larger tensor without gaps: those from `first` on of `channels` in all, as when outputs are
+    /// concatenated.
+    ///
+    /// # Errors
+    /// [`ShapeError::Slice`] if there are not that many.
+    pub fn channels(shape: Shape, layout: Layout, first: usize, channels: usize) -> Result<Self> {
+        let count = shape[1];
+        if first.checked_add(count).is_none_or(|end| end > channels) {
+            return Err(ShapeError::Slice { first, count, channels }.into());
+        }
+        let whole = Self::dense(Shape::new(shape[0], channels, shape.spatial()), layout);
+        Ok(Self { offset: first.saturating_mul(whole.c), ..whole })
+    }
+
+    /// Elements from the start of memory to the tensor's last one; 0 if it has none. Saturates.
+    pub fn span(&self, shape: Shape) -> usize {
+        if shape.contains(&0) {
+            return 0;
+        }
+        let [d, h, w] = shape.spatial().dhw(1);
+        let reach = |size: usize, step: usize| (size - 1).saturating_mul(step);
+        let steps = [(shape[0], self.n), (shape[1], self.c), (d, self.dhw[0]), (h, self.dhw[1]), (w, self.dhw[2])];
+        steps.iter().fold(self.offset.saturating_add(1), |sum, &(size, step)| sum.saturating_add(reach(size, step)))
+    }
+
+    /// Whether no two elements of the tensor are the same in memory, as an output's must not be: each step is beyond the
+    /// reach of all smaller ones.
+    pub fn is_injective(&self, shape: Shape) -> bool {
+        let [d, h, w] = shape.spatial().dhw(1);
+        let mut steps = [(self.n, shape[0]), (self.c, shape[1]), (self.dhw[0], d), (self.dhw[1], h), (self.dhw[2], w)];
+        steps.sort_unstable();
+        let mut reach = 0usize;
+        steps.iter().filter(|(_, size)| *size > 1).all(|&(step, size)| {
+            let beyond = step > reach;
+            reach = reach.saturating_add((size - 1).saturating_mul(step));
+            beyond
+        })
+    }
+
+    /// Position of an element, from image (or filter), channel and D, H, W.
+    pub const fn index(&self, n: usize, c: usize, [d, h, w]: [usize; MAX_RANK]) -> usize {
+        self.offset + n * self.n + c * self.c + d * self.dhw[0] + h * self.dhw[1] + w * self.dhw[2]
+    }
+}
+
 /// Columns of transformed tensors are padded to this many elements, so that kernels read and write `vec4`.
 pub const VECTOR: usize = 4;
 
@@ -73,6 +180,38 @@ impl Tiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn dense_views_are_bijections() {
+        let shape = Shape::from([2, 3, 2, 4, 5]);
+        for layout in Layout::ALL {
+            let view = View::dense(shape, layout);
+            assert_eq!((view.span(shape), view.is_injective(shape)), (shape.elements(), true), "{layout}");
+        }
+        let last = View::dense(Shape::from([1, 3, 4, 5]), Layout::ChannelsLast);
+        assert_eq!(last.index(0, 2, [0, 1, 3]), (5 + 3) * 3 + 2);
+    }
+
+    #[test]
+    fn a_slice_of_channels_lies_in_the_whole() {
+        let shape = Shape::from([2, 3, 4, 5]);
+        for layout in Layout::ALL {
+            let slice = View::channels(shape, layout, 4, 9).expect("4 + 3 of 9");
+            let whole = View::dense(Shape::from([2, 9, 4, 5]), layout);
+            assert_eq!(slice.index(1, 2, [0, 3, 4]), whole.index(1, 6, [0, 3, 4]), "{layout}");
+            assert!(slice.is_injective(shape), "{layout}");
+        }
+        assert!(View::channels(shape, Layout::ChannelsFirst, 7, 9).is_err(), "7 + 3 of 9");
+    }
+
+    #[test]
+    fn overlaps_are_seen() {
+        let shape = Shape::from([1, 2, 4, 5]);
+        let dense = View::dense(shape, Layout::ChannelsFirst);
+        assert!(!View { c: 10, ..dense }.is_injective(shape), "two planes that overlap");
+        assert!(!View { dhw: [0, 5, 0], ..dense }.is_injective(shape), "a row in one place");
+        assert!(View { dhw: [0, 8, 1], c: 32, ..dense }.is_injective(shape), "rows with gaps; one plane needs no step");
+    }
 
     #[test]
     fn planes_index_is_a_bijection() {

@@ -48,6 +48,8 @@
 pub mod account;
 mod activation;
 pub mod caps;
+mod conv;
+mod correlation;
 pub mod cpu;
 mod device;
 mod dtype;
@@ -57,20 +59,29 @@ pub mod gpu;
 pub mod kernel;
 mod layer;
 pub mod layout;
+mod padding;
 pub mod plan;
-mod shape;
+mod problem;
+mod spatial;
 pub mod tune;
 pub mod wgsl;
 pub mod winograd;
 
 pub use account::Account;
 pub use activation::Activation;
+pub use conv::{Conv, Residual};
+pub use correlation::Correlation;
 pub use device::{Device, Fallback};
 pub use dtype::DType;
-pub use error::Error;
-pub use layer::{Layer, Output, Weights, Workspace};
+pub use error::{Error, Result};
+#[cfg(feature = "gpu")]
+pub use layer::Ends;
+pub use layer::{Inputs, Layer, Output, Weights, Workspace};
+pub use layout::{Layout, View};
+pub use padding::{Border, Padding};
 pub use plan::{Algorithm, Plan, Preferences, Tolerance};
-pub use shape::{Conv, Padding, Problem};
+pub use problem::{Operation, Placed, Problem};
+pub use spatial::{MAX_RANK, Shape, Spatial};
 #[cfg(feature = "gpu")]
 pub use wgpu;
 

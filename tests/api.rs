@@ -202,8 +202,8 @@ fn a_plan_that_was_altered_is_not_bound() {
         ("the workspace", |plan| plan.workspace[1] -= 1),
         ("the packing", |plan| plan.packing = Packing::Winograd(Nested::square(F::new(6, 3)))),
         ("the algorithm", |plan| plan.algorithm = Algorithm::Direct),
-        ("the input's width", |plan| plan.problem.w += 1),
-        ("the output's height", |plan| plan.problem.p -= 1),
+        ("the input's width", |plan| plan.problem.input[2] += 1),
+        ("the output's height", |plan| plan.problem.output[1] -= 1),
         ("the batch", |plan| plan.problem.n = usize::MAX),
         ("the filters", |plan| plan.problem.conv.filters -= 1),
     ];
@@ -240,9 +240,9 @@ fn a_plan_that_was_altered_is_not_bound() {
 fn a_problem_that_was_altered_is_not_planned() {
     let problem = case(Conv::new(2, 4, [3, 3]).groups(2), [1, 6, 7]).problem;
     let plan = |problem| refusal(Plan::new(&problem, Device::host().caps(), &Preferences::new()), "altered");
-    let expected = Error::Shape(ShapeError::OutputSize { expected: [4, 5], got: [5, 5] });
+    let expected = Error::Shape(ShapeError::OutputSize { expected: [4, 5].into(), got: [5, 5].into() });
     let mut altered = problem;
-    altered.p += 1;
+    altered.output[1] += 1;
     assert_eq!(plan(altered), expected);
     let mut altered = problem;
     altered.conv.groups = 3;
@@ -303,7 +303,7 @@ fn the_best_device_says_what_it_is() {
     let output = layer(&device, &case, Preferences::new()).run_blocking(case.problem.input_shape(), &case.input);
     let account = output.expect("a run").account;
     assert_eq!(account.fallback.as_ref(), device.fallback(), "and in the account of each run");
-    assert_eq!(account.candidates.len(), Algorithm::all_for(&case.problem.conv).len(), "with every candidate");
+    assert_eq!(account.candidates.len(), Algorithm::all_for(&case.problem).len(), "with every candidate");
     let text = account.to_string();
     assert!(text.contains(&device.caps().to_string()) && text.contains(&account.kernels[0]), "{text}");
 }

@@ -75,7 +75,7 @@ fn exhibits(m: u8, reading: Reading) -> impl Fn(usize, &Entry, &Problem) -> Vec<
     move |_, entry, _| {
         let conv = &entry.conv;
         let plain = conv.activation == Activation::None && !conv.bias;
-        let applies = (conv.kernel, conv.stride, conv.dilation) == ([3, 3], [1, 1], [1, 1]);
+        let applies = conv.kernel == [3, 3] && conv.stride == [1, 1] && conv.dilation == [1, 1];
         let wanted = match m {
             2 => matches!(conv.activation, Activation::None | Activation::PRelu),
             _ => plain,
@@ -238,8 +238,8 @@ fn plans_of_smaller_devices_run_here() {
     });
     for plan in &plans {
         let packed = cpu::pack(plan, &case.weights);
-        let Case { input, weights, bias, slopes, .. } = &case;
-        let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes };
+        let Case { input, weights, bias, slopes, residual, .. } = &case;
+        let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
         let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
         let mut output = vec![f32::NAN; exact.len()];
         cpu::run(plan, &operands, &mut workspace, &mut output);
@@ -267,6 +267,7 @@ fn plans_of_smaller_devices_run_here() {
                     packed: Some((&packed).into()),
                     bias: Some((&bias).into()),
                     slopes: None,
+                    residual: None,
                 };
                 let bound = Bound::new(context, plan, Dispatches::Run, &tensors, &workspace).await?;
                 let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

@@ -2,10 +2,9 @@
 //! estimate of registers against those that an H100's compiler took.
 
 use winoconv::Algorithm;
-use winoconv::Conv;
 use winoconv::caps::DeviceKind;
 use winoconv::caps::Limits;
-use winoconv::kernel::{Counts, Epilogue, Fusion, KernelSpec, Part, WinogradFused};
+use winoconv::kernel::{Counts, Epilogue, Fusion, KernelSpec, Part, SumLength, WinogradFused};
 use winoconv::plan::register_limit;
 use winoconv::wgsl::{check, count};
 
@@ -34,11 +33,11 @@ fn counts_are_those_of_the_text() {
 /// Who does how much how often is in no text: but a workgroup's sums and outputs are known.
 #[test]
 fn a_workgroup_does_the_work_of_its_block() {
-    let conv = Conv::new(48, 64, [3, 3]).groups(2);
     let channels = 24;
+    let sum = SumLength { channels: channels as usize, weights: 9 * channels as usize };
     for spec in KernelSpec::all() {
         let cost = spec.cost().unwrap_or_else(|error| panic!("{spec}: {error}"));
-        let all = cost.of_workgroup(&conv);
+        let all = cost.of_workgroup(sum);
         // Values written, and multiply-adds but those of transforms and activations.
         let (stores, sums) = match &spec {
             KernelSpec::Direct(kernel) => (64 * kernel.filters, 64 * kernel.filters * channels * 9),
@@ -60,7 +59,7 @@ fn a_workgroup_does_the_work_of_its_block() {
         assert_eq!(all.storage.stores.bytes, 4 * u64::from(stores), "{spec}: bytes written");
         let turns = cost.regions.iter().filter(|region| region.part == Part::Turn).flat_map(|region| &region.shares);
         let turns: u64 =
-            turns.map(|share| share.counts.multiply_adds * u64::from(share.invocations) * share.turns.of(&conv)).sum();
+            turns.map(|share| share.counts.multiply_adds * u64::from(share.invocations) * share.turns.of(sum)).sum();
         assert_eq!(turns, u64::from(sums), "{spec}: multiply-adds of the sum over channels");
         if let KernelSpec::WinogradFused(kernel) = &spec
             && kernel.fusion != Fusion::Output
@@ -94,7 +93,7 @@ fn fused(algorithm: &str, blocking: &str) -> WinogradFused {
         algorithm: algorithm.transform().expect("a Winograd algorithm"),
         fusion: Fusion::Input,
         blocking: blocking.parse().unwrap_or_else(|error| panic!("{error}")),
-        epilogue: Epilogue { bias: false, activation: "none" },
+        epilogue: Epilogue::NONE,
     }
 }
 

@@ -12,7 +12,9 @@ use support::gpus::{Gpu, on_gpus, on_one_gpu};
 use winoconv::error::{DeviceError, Error};
 use winoconv::gpu::{self, AdapterChoice, Bound, CacheSource, Context, ContextOptions, ShaderChecks};
 use winoconv::winograd::{F, Nested};
-use winoconv::{Account, Activation, Algorithm, Conv, Device, Layer, Output, Plan, Preferences, Problem, Tolerance};
+use winoconv::{
+    Account, Activation, Algorithm, Conv, Device, Layer, Output, Plan, Preferences, Problem, Shape, Tolerance,
+};
 use winoconv::{Workspace, wgpu};
 
 fn forced(m: u8) -> Preferences {
@@ -52,7 +54,7 @@ fn three_layers_share_a_workspace_in_one_pass() {
             (Conv::new(5, 2, [3, 3]).padding(1), Preferences::new().algorithm(Algorithm::Direct)),
         ];
         // Each layer's reference takes the GPU's own input, so that each is held to its own bound.
-        let mut shape = [2, 3, 13, 11];
+        let mut shape = Shape::from([2, 3, 13, 11]);
         let mut steps = Vec::new();
         for (conv, preferences) in convs {
             let case = Case::new(conv.on(shape).expect("fits"), Data::Normal, 3);

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use winoconv::Border;
 use winoconv::kernel::{
     Blocking, Direct, Epilogue, KernelSpec, Reading, WinogradFilter, WinogradInlined, WinogradInput, WinogradMultiply,
     WinogradOutput,
@@ -28,21 +29,21 @@ fn text_of(spec: &KernelSpec) -> String {
 /// Kernels that stand for the others: each kernel, plain and with everything on, each family of points, two transforms
 /// in one, the smallest and the largest blocking, both readings of the exhibit.
 fn representatives() -> Vec<KernelSpec> {
-    let epilogue = |bias, activation| Epilogue { bias, activation };
+    let epilogue = |bias, activation| Epilogue { bias, activation, ..Epilogue::NONE };
     let f4 = Nested::square(F::new(4, 3));
     let f2 = Nested::square(F::new(2, 3));
     let f4q = Nested::square(F::quadratic(4, 3));
     let mixed = Nested::new(F::new(4, 3), F::new(2, 3));
     let row = Nested::new(F::new(1, 1), F::new(4, 3));
     vec![
-        Direct { filters: 1, epilogue: epilogue(false, "none") }.spec(),
-        Direct { filters: 8, epilogue: epilogue(true, "prelu") }.spec(),
+        Direct { filters: 1, border: Border::Zero, epilogue: epilogue(false, "none") }.spec(),
+        Direct { filters: 8, border: Border::Zero, epilogue: epilogue(true, "prelu") }.spec(),
         WinogradFilter { algorithm: f4 }.spec(),
         WinogradFilter { algorithm: mixed }.spec(),
-        WinogradInput { algorithm: f2 }.spec(),
-        WinogradInput { algorithm: f4 }.spec(),
-        WinogradInput { algorithm: f4q }.spec(),
-        WinogradInput { algorithm: row }.spec(),
+        WinogradInput { algorithm: f2, border: Border::Zero }.spec(),
+        WinogradInput { algorithm: f4, border: Border::Zero }.spec(),
+        WinogradInput { algorithm: f4q, border: Border::Zero }.spec(),
+        WinogradInput { algorithm: row, border: Border::Zero }.spec(),
         WinogradInlined { algorithm: f2, reading: Reading::PerOutput, epilogue: epilogue(true, "relu") }.spec(),
         WinogradInlined { algorithm: f2, reading: Reading::PerNonzero, epilogue: epilogue(false, "none") }.spec(),
         WinogradMultiply { blocking: Blocking::new(64, 64, 8, 8, 8) }.spec(),

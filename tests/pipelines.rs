@@ -38,7 +38,7 @@ fn layer(context: &Context, case: &Case) -> Layer {
 
 /// A run's kernels and the packing's.
 fn kernels(plan: &Plan) -> Vec<KernelSpec> {
-    let packing = plan.packing.steps(&plan.problem.conv);
+    let packing = plan.packing.steps(&plan.problem);
     plan.steps.iter().chain(&packing).map(|step| step.kernel).collect()
 }
 

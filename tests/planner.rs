@@ -74,14 +74,14 @@ fn assert_respects(plan: &Plan) {
             Slot::Input => problem.input_len(),
             Slot::Output => problem.output_len(),
             Slot::Weights => problem.conv.weights_len(),
-            Slot::Packed => plan.packing.len(&problem.conv),
+            Slot::Packed => plan.packing.len(&problem),
             Slot::Bias | Slot::Slopes => filters,
             Slot::Workspace(index) => plan.workspace[usize::from(index)],
             other => panic!("{what}: {other:?} is new to this test"),
         } as u64
     };
     assert!(plan.workspace_bytes() <= plan.preferences.workspace_limit, "{what}: over the workspace limit");
-    for step in plan.steps.iter().chain(&plan.packing.steps(&problem.conv)) {
+    for step in plan.steps.iter().chain(&plan.packing.steps(&problem)) {
         let what = format!("{what}, {step}");
         let most = limits.max_compute_workgroups_per_dimension;
         assert!(step.grid.iter().all(|&size| 1 <= size && size <= most), "{what}: at most {most} workgroups");
@@ -106,7 +106,7 @@ fn every_step_of_every_plan_respects_the_device() {
     let (mut plans, mut refused) = (0, 0);
     for caps in profiles() {
         for problem in all_problems() {
-            for algorithm in Algorithm::all_for(&problem.conv) {
+            for algorithm in Algorithm::all_for(&problem) {
                 for preferences in [any(), any().workspace_limit(100_000)] {
                     match Plan::new(&problem, &caps, &preferences.algorithm(algorithm)) {
                         Ok(plan) => {
@@ -197,7 +197,7 @@ fn a_plan_prints_every_candidate_with_its_verdict() {
     let problem = problem(Conv::new(64, 64, [3, 3]).padding(1), [1, 64, 56, 56]);
     let plan = Plan::new(&problem, &Caps::webgpu_default(), &Preferences::new()).expect("a plan");
     let text = plan.to_string();
-    let all = Algorithm::all_for(&problem.conv);
+    let all = Algorithm::all_for(&problem);
     assert_eq!(plan.candidates.len(), all.len(), "as many candidates as algorithms");
     for algorithm in all {
         let candidate = plan.candidates.iter().find(|c| c.algorithm == algorithm).expect("every algorithm is judged");
@@ -329,7 +329,7 @@ fn the_workspace_limit_is_a_ceiling() {
         let [c, k] = [1 + random.below(80), 1 + random.below(80)];
         let shape = [1 + random.below(3), c, 3 + random.below(60), 3 + random.below(60)];
         let problem = problem(Conv::new(c, k, [3, 3]).padding(1), shape);
-        let shipped: Vec<_> = Algorithm::all_for(&problem.conv).into_iter().skip(1).collect();
+        let shipped: Vec<_> = Algorithm::all_for(&problem).into_iter().skip(1).collect();
         let algorithm = shipped[random.below(shipped.len())];
         let nested = algorithm.transform().expect("Winograd");
         let plan = |limit| Plan::new(&problem, &caps, &any().algorithm(algorithm).workspace_limit(limit));
@@ -364,7 +364,7 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
     let caps = profiles().swap_remove(3);
     let problem = problem(Conv::new(8, 8, [3, 3]).padding(1), [1, 8, 64, 64]);
     let Err(Error::NoPlan(error)) = Plan::new(&problem, &caps, &any()) else { panic!("the input alone is too large") };
-    assert_eq!(error.rejected.len(), Algorithm::all_for(&problem.conv).len(), "each with its reason");
+    assert_eq!(error.rejected.len(), Algorithm::all_for(&problem).len(), "each with its reason");
     let numbers = "the input needs 131072 bytes in one storage binding, the bound is 65536";
     assert!(error.rejected.iter().all(|(_, why)| why == numbers), "{error}");
     let forced = Plan::new(&problem, &caps, &any().algorithm(Algorithm::Direct)).map(|plan| plan.algorithm);
@@ -421,8 +421,8 @@ fn a_software_adapter_multiplies_without_barriers() {
 fn an_empty_batch_has_no_steps() {
     for caps in profiles() {
         let conv = Conv::new(3, 4, [3, 3]).padding(1).bias(true).activation(Activation::Gelu);
-        for algorithm in Algorithm::all_for(&conv) {
-            let problem = problem(conv, [0, 3, 8, 8]);
+        let problem = problem(conv, [0, 3, 8, 8]);
+        for algorithm in Algorithm::all_for(&problem) {
             let plan = Plan::new(&problem, &caps, &any().algorithm(algorithm));
             let plan = plan.unwrap_or_else(|error| panic!("{algorithm} on {caps}: {error}"));
             assert_eq!((plan.steps.len(), plan.workspace_bytes()), (0, 0), "{algorithm} on {caps}: nothing to do");
@@ -442,7 +442,7 @@ fn the_exhibit_is_never_chosen() {
     let tolerances = [Tolerance::default(), Tolerance::Any, Tolerance::RelativeL2(1e-4)];
     let mut plans = 0;
     for problem in all_problems() {
-        assert!(!Algorithm::all_for(&problem.conv).iter().any(is_exhibit), "{problem}: in the list of algorithms");
+        assert!(!Algorithm::all_for(&problem).iter().any(is_exhibit), "{problem}: in the list of algorithms");
         for caps in profiles() {
             for tolerance in tolerances {
                 for limit in [0, 1 << 20, u64::MAX] {
@@ -465,7 +465,7 @@ fn the_exhibit_is_never_chosen() {
 fn the_exhibit_runs_where_it_is_forced_and_respects_the_device() {
     let (mut plans, mut refused) = (0, 0);
     for problem in all_problems().into_iter().filter(|problem| problem.conv.kernel == [3, 3]) {
-        let strided = (problem.conv.stride, problem.conv.dilation) != ([1, 1], [1, 1]);
+        let strided = problem.conv.stride != [1, 1] || problem.conv.dilation != [1, 1];
         for caps in profiles() {
             for (algorithm, limit) in
                 [F::new(2, 3), F::new(4, 3)].into_iter().flat_map(inlined).flat_map(|a| [(a, 100_000), (a, 1 << 30)])
@@ -541,7 +541,7 @@ fn workgroups_of_fused_kernels_walk_all_blocks() {
         (problem(Conv::new(8, 8, [3, 3]).padding(1), [1, 8, 32, 32]), known, false),
     ] {
         let [mut several, mut fewer] = [0, 0];
-        for algorithm in Algorithm::all_for(&problem.conv) {
+        for algorithm in Algorithm::all_for(&problem) {
             let Ok(plan) = Plan::new(&problem, &caps, &any().algorithm(algorithm)) else { continue };
             for [blocks, walk, workgroups] in walks(&plan) {
                 assert_eq!(

@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -12,12 +14,14 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use support::data::{Case, Data, worst_ratio};
 use support::entry::EntryPoint;
 use support::gpus::on_one_gpu;
+use support::strategies::{Space, activations, data, problems};
 use winoconv::plan::{Reason, Verdict};
-use winoconv::winograd::{F, Nested};
-use winoconv::{Activation, Algorithm, Conv, Device, Layer, Padding, Preferences, Problem, Tolerance};
+use winoconv::{Activation, Algorithm, Conv, Device, Operation, Padding, Preferences, Problem, Spatial, Tolerance};
 
 /// How long the GPU is tried with random problems: compiling takes most of it on a software adapter.
 const GPU_BUDGET: Duration = Duration::from_secs(20);
+/// Most different kernels that it compiles.
+const PIPELINES: usize = 150;
 
 /// The same cases in each run, unless asked otherwise.
 fn runner(cases: Option<u32>) -> TestRunner {
@@ -31,59 +35,17 @@ fn runner(cases: Option<u32>) -> TestRunner {
     TestRunner::new(config)
 }
 
-fn activations() -> impl Strategy<Value = Activation> {
-    prop_oneof![
-        4 => Just(Activation::None),
-        1 => Just(Activation::Relu),
-        1 => (-2.0f32..2.0).prop_map(|slope| Activation::LeakyRelu { slope }),
-        1 => Just(Activation::PRelu),
-        1 => (-2.0f32..0.0, 0.0f32..2.0).prop_map(|(low, high)| Activation::Clamp { low, high }),
-        1 => Just(Activation::Sigmoid),
-        1 => Just(Activation::Tanh),
-        1 => Just(Activation::Silu),
-        1 => Just(Activation::Gelu),
-        1 => Just(Activation::GeluTanh),
-    ]
-}
+/// Everything.
+const SPACE: Space = Space { kernels: &[1, 2, 3, 4, 5, 7], extra: 9, everything: true };
+/// Forward convolutions of dense images.
+const IMAGES: Space = Space { everything: false, ..SPACE };
 
-fn data() -> impl Strategy<Value = Data> {
-    prop_oneof![Just(Data::Normal), Just(Data::Integer), Just(Data::Wide), Just(Data::Cancelling)]
+fn forced(algorithm: Algorithm) -> Preferences {
+    Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm)
 }
-
-/// Problems of these filters; the input is at least as large as the filter needs it, and up to `extra` larger.
-fn problems(
-    kernels: &'static [[usize; 2]],
-    activations: impl Strategy<Value = Activation>,
-    extra: usize,
-) -> impl Strategy<Value = Problem> {
-    let steps = || prop_oneof![3 => Just([1, 1]), 1 => (1..4usize, 1..4usize).prop_map(|(y, x)| [y, x])];
-    let channels = (1..4usize, 1..6usize, 1..7usize);
-    let padding = (0..5usize, 0..5usize, 0..5usize, 0..5usize);
-    let size = (0..4usize, 0..=extra, 0..=extra);
-    let kernel = proptest::sample::select(kernels);
-    (kernel, channels, steps(), steps(), padding, size, any::<bool>(), activations).prop_map(
-        |(kernel, (groups, c, k), stride, dilation, (top, bottom, left, right), (n, y, x), bias, activation)| {
-            let conv = Conv::new(groups * c, groups * k, kernel)
-                .groups(groups)
-                .stride(stride)
-                .dilation(dilation)
-                .padding(Padding { top, bottom, left, right })
-                .bias(bias)
-                .activation(activation);
-            let span = |axis: usize| dilation[axis] * (kernel[axis] - 1) + 1;
-            let h = span(0).saturating_sub(top + bottom).max(1) + y;
-            let w = span(1).saturating_sub(left + right).max(1) + x;
-            conv.on([n, groups * c, h, w]).unwrap_or_else(|error| panic!("{conv:?} on {h}x{w}: {error}"))
-        },
-    )
-}
-
-const ALL_KERNELS: &[[usize; 2]] =
-    &[[3, 3], [3, 3], [3, 3], [1, 1], [1, 3], [3, 1], [5, 5], [7, 7], [2, 2], [4, 3], [3, 5]];
 
 fn run(device: &Device, case: &Case, algorithm: Algorithm, entry: EntryPoint) -> Result<Vec<f32>, TestCaseError> {
-    let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
-    let layer = Layer::new_blocking(device, case.problem.conv, case.operands(), preferences);
+    let layer = case.layer(device, forced(algorithm));
     let layer = layer.map_err(|error| TestCaseError::fail(error.to_string()))?;
     Ok(entry.run(&layer, case, &format!("{}, {algorithm}", case.problem)))
 }
@@ -107,7 +69,7 @@ fn legal(problem: &Problem, device: &Device) -> Result<Vec<Algorithm>, TestCaseE
 
 #[test]
 fn every_legal_algorithm_is_within_its_bound_on_the_host() {
-    let strategy = (problems(ALL_KERNELS, activations(), 10), data(), any::<u64>());
+    let strategy = (problems(SPACE, activations()), data(), any::<u64>());
     let checked = runner(None).run(&strategy, |(problem, data, seed)| {
         let device = Device::host();
         let case = Case::new(problem, data, seed);
@@ -130,7 +92,7 @@ fn coarse(values: &mut [f32]) {
 
 #[test]
 fn convolution_is_linear_in_its_input() {
-    let problems = problems(ALL_KERNELS, Just(Activation::None), 8);
+    let problems = problems(IMAGES, Just(Activation::None));
     let strategy = (problems, any::<u64>(), -3..4i8, -3..4i8);
     let checked = runner(Some(64)).run(&strategy, |(mut problem, seed, a, b)| {
         problem.conv.bias = false;
@@ -161,20 +123,21 @@ fn convolution_is_linear_in_its_input() {
 #[test]
 fn a_shifted_input_has_a_shifted_output() {
     const MARGIN: usize = 6;
-    let strategy = (problems(ALL_KERNELS, activations(), 8), any::<u64>(), 0..4usize, 0..4usize);
+    let strategy = (problems(IMAGES, activations()), any::<u64>(), 0..4usize, 0..4usize);
     let checked = runner(Some(64)).run(&strategy, |(image, seed, dy, dx)| {
         // The image on a canvas of zeros, here and there; no stride, which would skip what is shifted.
-        let conv = Conv { stride: [1, 1], padding: Padding::all(0), ..image.conv };
-        let shape = [image.n, conv.channels, image.h + 2 * MARGIN + 3, image.w + 2 * MARGIN + 3];
+        let conv = Conv { stride: Spatial::all(2, 1), ..image.conv }.padding(Padding::all(0));
+        let [_, h, w] = image.input;
+        let shape = [image.n, conv.channels, h + 2 * MARGIN + 3, w + 2 * MARGIN + 3];
         let Ok(canvas) = conv.on(shape) else { return Ok(()) };
         let pixels = Case::new(image, Data::Normal, seed).input;
         let place = |y: usize, x: usize| {
             let mut case = Case::new(canvas, Data::Normal, seed);
             case.input.fill(0.0);
-            for (row, values) in pixels.chunks(image.w).enumerate() {
-                let (plane, i) = (row / image.h, row % image.h);
-                let at = (plane * canvas.h + y + i) * canvas.w + x;
-                case.input[at..at + image.w].copy_from_slice(values);
+            for (row, values) in pixels.chunks(w).enumerate() {
+                let (plane, i) = (row / h, row % h);
+                let at = (plane * canvas.input[1] + y + i) * canvas.input[2] + x;
+                case.input[at..at + w].copy_from_slice(values);
             }
             case
         };
@@ -184,10 +147,11 @@ fn a_shifted_input_has_a_shifted_output() {
             let [here_out, there_out] = [&here, &there].map(|case| run(&device, case, algorithm, EntryPoint::Run));
             let (here_out, there_out) = (here_out?, there_out?);
             let [here_bound, there_bound] = [&here, &there].map(|case| case.bound(algorithm));
+            let [_, p_size, q_size] = canvas.output;
             let pairs = (0..canvas.output_len()).filter_map(|at| {
-                let (row, q) = (at / canvas.q, at % canvas.q);
-                let inside = row % canvas.p + dy < canvas.p && q + dx < canvas.q;
-                inside.then_some((at, at + dy * canvas.q + dx))
+                let (row, q) = (at / q_size, at % q_size);
+                let inside = row % p_size + dy < p_size && q + dx < q_size;
+                inside.then_some((at, at + dy * q_size + dx))
             });
             for (at, shifted) in pairs {
                 let bound = here_bound[at] + there_bound[shifted];
@@ -200,40 +164,57 @@ fn a_shifted_input_has_a_shifted_output() {
     checked.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Random sizes and attributes on a GPU, with few kernels: a pipeline takes as long as many runs.
+/// Random problems on a GPU, with few kernels: a pipeline takes as long as many runs.
 #[test]
 fn random_problems_are_within_their_bounds_on_a_gpu() {
-    const KERNELS: &[[usize; 2]] = &[[3, 3], [3, 3], [5, 5], [4, 3]];
     on_one_gpu("random_problems_are_within_their_bounds_on_a_gpu", |gpu| {
         let start = Instant::now();
         let tried = std::cell::Cell::new(0);
+        let kernels = RefCell::new(HashSet::new());
         let activations = prop_oneof![Just(Activation::None), Just(Activation::Relu)];
-        let strategy = (problems(KERNELS, activations, 40), data(), any::<u64>());
-        let checked = runner(Some(400)).run(&strategy, |(mut problem, data, seed)| {
+        let space = Space { kernels: &[1, 2, 3, 5], extra: 20, everything: true };
+        let strategy = (problems(space, activations), data(), any::<u64>());
+        let checked = runner(Some(2000)).run(&strategy, |(mut problem, data, seed)| {
             if start.elapsed() > GPU_BUDGET {
                 return Ok(());
             }
             tried.set(tried.get() + 1);
-            problem.conv.bias = problem.conv.activation != Activation::None;
-            let square = |f| Algorithm::Staged(Nested::square(f));
-            let few = [
-                Algorithm::Direct,
-                square(F::new(2, 3)),
-                square(F::new(4, 3)),
-                square(F::quadratic(4, 3)),
-                square(F::quadratic(2, 5)),
-            ];
+            if problem.operation == Operation::Forward {
+                problem.conv.bias = problem.conv.activation != Activation::None;
+            }
             let (device, case) = (gpu.device(), Case::new(problem, data, seed));
             let exact = case.reference().all();
-            let legal = legal(&problem, &device)?;
-            for algorithm in few.into_iter().filter(|algorithm| legal.contains(algorithm)) {
+            // One that needs no pipeline beyond those that are allowed.
+            for algorithm in legal(&problem, &device)? {
+                let plan = case
+                    .problem
+                    .plan(&device, &forced(algorithm))
+                    .map_err(|error| TestCaseError::fail(error.to_string()))?;
+                let packing = plan.packing.steps(&problem);
+                let needed = plan.steps.iter().chain(&packing).map(|step| step.kernel);
+                let mut known = kernels.borrow_mut();
+                let all: HashSet<_> = needed.chain(known.iter().copied()).collect();
+                if all.len() > PIPELINES {
+                    continue;
+                }
+                // Some of the new ones in each case, so that there is room for all kinds.
+                if all.len() > known.len() && seed % 5 != 0 && algorithm != Algorithm::Direct {
+                    continue;
+                }
+                *known = all;
+                drop(known);
                 let entry = EntryPoint::ALL[(seed % 6) as usize];
                 let got = run(&device, &case, algorithm, entry)?;
                 within(&got, &exact, &case.bound(algorithm), &format!("{problem}, {data:?}, {algorithm}, {entry:?}"))?;
             }
             Ok(())
         });
-        println!("{}: {} problems in {:.1?} of {GPU_BUDGET:?}", gpu.label, tried.get(), start.elapsed());
+        let (tried, kernels) = (tried.get(), kernels.borrow().len());
+        println!(
+            "{}: {tried} problems over {kernels} pipelines in {:.1?} of {GPU_BUDGET:?}",
+            gpu.label,
+            start.elapsed()
+        );
         checked.unwrap_or_else(|error| panic!("{error}"));
     });
 }

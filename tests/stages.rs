@@ -48,7 +48,7 @@ fn jobs() -> Vec<Job> {
         cut: None,
     };
     let cut = |name, conv: Conv, hw, algorithm, cut| Job { cut: Some(cut), ..job(name, conv, 1, hw, algorithm, 1) };
-    let asymmetric = Padding { top: 2, bottom: 0, left: 1, right: 3 };
+    let asymmetric = Padding::sides([2, 1], [0, 3]);
     let mixed = Nested::new(F::new(4, 3), F::new(2, 3));
     let wide = Nested::new(F::new(1, 1), F::new(4, 3));
     vec![
@@ -109,17 +109,17 @@ fn compare_input(step: &Step, case: &Case, nested: Nested, gpu: &[f32], twin: &[
     let (tiles, stride) = (params.tiles as usize, params.t_stride as usize);
     let v = Planes { points: nested.products(), rows: problem.conv.channels, columns: stride };
     let grid = Tiles { n: problem.n, y: params.tiles_y as usize, x: params.tiles_x as usize };
-    let padding = problem.conv.padding;
+    let [[_, h, w], [_, top, left]] = [problem.input, problem.before];
     let span_w = nested.cols.span();
     let mut worst = 0.0;
     for c in 0..problem.conv.channels {
         for t in 0..tiles {
             let [n, y, x] = grid.position(params.first as usize + t);
             let value = |i: usize| {
-                let y = (y * usize::from(nested.rows.m()) + i / span_w).wrapping_sub(padding.top);
-                let x = (x * usize::from(nested.cols.m()) + i % span_w).wrapping_sub(padding.left);
-                let row = (n * problem.conv.channels + c) * problem.h;
-                if y < problem.h && x < problem.w { case.input[(row + y) * problem.w + x].into() } else { 0.0 }
+                let y = (y * usize::from(nested.rows.m()) + i / span_w).wrapping_sub(top);
+                let x = (x * usize::from(nested.cols.m()) + i % span_w).wrapping_sub(left);
+                let row = (n * problem.conv.channels + c) * h;
+                if y < h && x < w { case.input[(row + y) * w + x].into() } else { 0.0 }
             };
             let d: Vec<f64> = (0..bounds.inputs()).map(value).collect();
             for (point, bound) in bounds.of(&d, 0).into_iter().enumerate() {
@@ -177,8 +177,9 @@ fn compare_output(step: &Step, case: &Case, nested: Nested, m: &[f32], [gpu, twi
         let with_bias = winoconv::winograd::error_bound::gamma(1) * bias;
         for (i, bound) in bounds.of(&products, params.parts).into_iter().enumerate() {
             let (p, q) = (y * out_h + i / out_w, x * out_w + i % out_w);
-            if p < problem.p && q < problem.q {
-                let at = ((n * filters + k) * problem.p + p) * problem.q + q;
+            let [_, p_size, q_size] = problem.output;
+            if p < p_size && q < q_size {
+                let at = ((n * filters + k) * p_size + p) * q_size + q;
                 compare(&format!("{what}, Y"), at, [gpu[at], twin[at]], bound + with_bias, &mut worst);
             }
         }
@@ -210,7 +211,7 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
     let test = async {
         let workspace = gpu::Workspace::new(context, &[&plan]).await?;
         let buffers: Vec<_> = workspace.buffers().map(|(buffer, len)| (buffer.clone(), len)).collect();
-        let packed_len = plan.packing.len(&problem.conv);
+        let packed_len = plan.packing.len(&problem);
         let input = context.upload("input", &case.input).await?;
         let weights = context.upload("weights", &case.weights).await?;
         let bias = context.upload("bias", &case.bias).await?;
@@ -223,6 +224,7 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
             packed: Some((&packed).into()),
             bias: Some((&bias).into()),
             slopes: None,
+            residual: None,
         };
         let dispatch = async |dispatches: Dispatches| -> winoconv::error::Result<()> {
             let bound = Bound::new(context, &plan, dispatches, &tensors, &workspace).await?;
@@ -237,7 +239,7 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
         let mut worst = [compare_filter(&plan, &case, job.algorithm, &u, &twin_u, &what), 0.0, 0.0, 0.0];
 
         let operands =
-            Operands { input: &case.input, weights: &case.weights, packed: &u, bias: &case.bias, slopes: &[] };
+            Operands { input: &case.input, weights: &case.weights, packed: &u, bias: &case.bias, ..Default::default() };
         let mut twin: Vec<_> = plan.workspace.iter().map(|&len| poisoned(len)).collect();
         let mut twin_output = poisoned(problem.output_len());
         let mut tiles = 0;
@@ -324,6 +326,7 @@ fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str)
             packed: Some((&u).into()),
             bias: Some((&bias).into()),
             slopes: None,
+            residual: None,
         };
         let mut worst = 0.0;
         for (i, step) in plan.steps.iter().enumerate() {
@@ -375,11 +378,12 @@ fn compare_inlined(
         let bias = case.bias.get(k).map_or(0.0, |&bias| f64::from(bias).abs());
         for (i, row) in kronecker.iter_rows().enumerate() {
             let (p, q) = (y * out_h + i / out_w, x * out_w + i % out_w);
-            if p < problem.p && q < problem.q {
+            let [_, p_size, q_size] = problem.output;
+            if p < p_size && q < q_size {
                 let size: f64 = row.iter().zip(&magnitudes).map(|(a, m)| a.to_f64().abs() * m).sum();
                 let roundings = u32::try_from(group_c + points + 3).unwrap_or(u32::MAX);
                 let bound = winoconv::winograd::error_bound::gamma(roundings) * (size + bias);
-                let at = ((n * filters + k) * problem.p + p) * problem.q + q;
+                let at = ((n * filters + k) * p_size + p) * q_size + q;
                 compare(&format!("{what}, Y"), at, [gpu[at], twin[at]], bound, &mut worst);
             }
         }

@@ -111,7 +111,7 @@ fn wisdom_of_something_else_is_not_taken() {
         (conv.stride([2, 1]), [1, 64, 28, 30]),
         (conv.dilation([1, 2]), [1, 64, 28, 30]),
         (Conv { filters: 52, ..conv }, [1, 64, 28, 30]),
-        (Conv { kernel: [1, 3], ..conv }, [1, 64, 28, 30]),
+        (Conv { kernel: [1, 3].into(), ..conv }, [1, 64, 28, 30]),
     ] {
         let other = conv.on(shape).expect("legal");
         assert!(!taken(&other, &caps(), &preferences), "another problem: {other}");
@@ -254,7 +254,7 @@ fn a_line_that_makes_no_sense_is_named() {
     for (from, to, what) in [
         (" | direct", "", "the line"),
         (", 1024 |", ", many |", "the device"),
-        ("input=1x64x28x30", "input=1x64x28", "the problem"),
+        ("; taps=3x3", ", taps=3x3", "the problem"),
         ("error=2xdirect", "error=2", "nothing"),
         ("error=2xdirect", "error=twice", "the problem"),
         (" workspace=", " room=", "the problem"),

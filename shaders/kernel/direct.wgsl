@@ -1,9 +1,11 @@
-// direct: out[n,k,p,q] = epilogue(sum over c,r,s of src[n, c, p*stride + r*dilation - pad, ...] * weights[k,c,r,s]).
+// direct: out = epilogue(sum over channels and taps of src * weights): any dimensions, strides, dilation, groups, sizes
+// and order in memory.
 //
-// One invocation owns one output position (n, p, q) and FILTERS filters of one group; one workgroup owns WORKGROUP
-// neighbouring positions, so that its reads of src are contiguous and its reads of weights are the same for all.
+// One invocation owns one output position of FILTERS filters of one group, in registers.
+// One workgroup owns WORKGROUP positions of those filters.
 //
-// grid      x: blocks of WORKGROUP positions from params.first; y: blocks of FILTERS filters, group by group
+// grid      x: blocks of WORKGROUP positions of this dispatch, counted over images, planes, rows, columns
+//           y: blocks of FILTERS filters, group by group
 // constants WORKGROUP, FILTERS
 // leaves    choose_filters, accumulate, write_outputs
 // slots     load_src, epilogue
@@ -16,37 +18,41 @@
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let position = params.first + workgroup.x * WORKGROUP + local;
-    if (position >= params.end) {
-        return;
-    }
-    let plane = params.p * params.q;
-    let n = position / plane;
-    let p = position % plane / params.q;
-    let q = position % params.q;
-
     let blocks = (params.group_k + FILTERS - 1u) / FILTERS;
     let g = workgroup.y / blocks;
-    let k_first = g * params.group_k + workgroup.y % blocks * FILTERS;
-    // Past the group's last filter the last one is computed again, so that no value needs a guard.
     var filters: array<u32, FILTERS>;
-    choose_filters(k_first, (g + 1u) * params.group_k - 1u, &filters);
+    choose_filters(workgroup.y % blocks * FILTERS, params.group_k - 1u, &filters);
 
-    // Rows and columns above and left of the image wrap around to huge numbers, which load_src finds outside.
-    let y_first = p * params.stride_h - params.pad_top;
-    let x_first = q * params.stride_w - params.pad_left;
-    let filter_size = params.group_c * params.r * params.s;
+    let column = position % params.out_w;
+    let row = position / params.out_w % params.out_h;
+    let plane = position / (params.out_w * params.out_h) % params.out_d;
+    let n = position / (params.out_w * params.out_h * params.out_d);
+    // Coordinates before the source wrap around to huge numbers.
+    let z_first = plane * params.stride_d - params.before_d;
+    let y_first = row * params.stride_h - params.before_h;
+    let x_first = column * params.stride_w - params.before_w;
+    let image = params.src_offset + n * params.src_n + g * params.src_g;
+    let own = params.weights_offset + g * params.weights_g;
 
     var acc: array<f32, FILTERS>;
-    var tap = 0u;
     for (var c = 0u; c < params.group_c; c++) {
-        let image = params.src_offset + (n * params.c + g * params.group_c + c) * params.h * params.w;
-        for (var r = 0u; r < params.r; r++) {
-            for (var s = 0u; s < params.s; s++) {
-                let x = load_src(image, y_first + r * params.dilation_h, x_first + s * params.dilation_w);
-                accumulate(x, tap, filter_size, &filters, &acc);
-                tap++;
+        for (var t = 0u; t < params.taps_d; t++) {
+            for (var r = 0u; r < params.taps_h; r++) {
+                let channel = image + c * params.src_c;
+                let z = z_first + t * params.dilation_d;
+                let y = y_first + r * params.dilation_h;
+                let taps = own + c * params.weights_c + t * params.weights_d + r * params.weights_h;
+                for (var s = 0u; s < params.taps_w; s++) {
+                    let x = load_src(channel, z, y, x_first + s * params.dilation_w);
+                    accumulate(x, taps + s * params.weights_w, &filters, &acc);
+                }
             }
         }
     }
-    write_outputs(params.dst_offset + n * params.k * plane + p * params.q + q, plane, &filters, &acc);
+
+    if (position < params.end) {
+        let at = params.dst_offset + n * params.dst_n + g * params.dst_g
+            + plane * params.dst_d + row * params.dst_h + column * params.dst_w;
+        write_outputs(at, g * params.group_k, &filters, &acc);
+    }
 }

@@ -1,9 +1,10 @@
-// winograd_filter: U = G g G^T, the transformed filters, [point][input channel][filter of its group].
+// winograd_filter: U = G g G^T, the transformed filters, [point][row][filter of its group].
 //
-// One invocation owns one filter of one input channel; one workgroup owns WORKGROUP filters, so that its writes
-// to u are contiguous.
+// A row is a channel of a group, one of its planes of taps, and a phase: every step_h-th row of taps and every step_w-th
+// column. One invocation owns one filter of one row; one workgroup owns WORKGROUP filters, so that its writes to u are
+// contiguous.
 //
-// grid      x: blocks of WORKGROUP filters of a group; y: input channels, over all groups
+// grid      x: blocks of WORKGROUP filters of a group; y: rows, over all groups
 // constants WORKGROUP, TAPS_H, TAPS_W, POINTS_H, POINTS_W
 // leaves    transform_filter
 
@@ -11,14 +12,27 @@
 @group(0) @binding(1) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read_write> u: array<f32>;
 
+// A tap of the phase at `phase`, zero past the last one.
+fn load_tap(at: u32, phase: vec2<u32>, r: u32, s: u32) -> f32 {
+    let y = r * params.step_h + phase.y;
+    let x = s * params.step_w + phase.x;
+    if (y < params.taps_h && x < params.taps_w) {
+        return weights[at + y * params.weights_h + x * params.weights_w];
+    }
+    return 0.0;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let k = workgroup.x * WORKGROUP + local;
     if (k >= params.group_k) {
         return;
     }
-    let c = workgroup.y;
-    let g = c / params.group_c;
-    let filter_at = ((g * params.group_k + k) * params.group_c + c % params.group_c) * (TAPS_H * TAPS_W);
-    transform_filter(filter_at, c * params.k_stride + k, params.c * params.k_stride);
+    let row = workgroup.y;
+    let g = row / params.group_rows;
+    let phase = vec2<u32>(row % params.step_w, row / params.step_w % params.step_h);
+    let plane = row % params.group_rows / (params.step_w * params.step_h);
+    let own = params.weights_offset + g * params.weights_g + k * params.weights_k;
+    let at = own + plane / params.taps_d * params.weights_c + plane % params.taps_d * params.weights_d;
+    transform_filter(at, phase, row * params.k_stride + k, params.rows * params.k_stride);
 }

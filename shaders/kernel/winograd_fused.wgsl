@@ -47,10 +47,10 @@ struct Tile {
 fn place_tile(t: u32, g: u32) -> Tile {
     let tile = params.first + min(t, params.tiles - 1u);
     let n = tile / (params.tiles_x * params.tiles_y);
-    let image = params.src_offset + (n * params.c + g * params.group_c) * params.h * params.w;
+    let image = params.src_offset + n * params.src_n + g * params.group_c * params.src_c;
     // Above and left of the image these wrap around to huge numbers; sums of them wrap back.
-    let y = tile / params.tiles_x % params.tiles_y * OUT_H - params.pad_top;
-    let x = tile % params.tiles_x * OUT_W - params.pad_left;
+    let y = tile / params.tiles_x % params.tiles_y * OUT_H - params.before_h;
+    let x = tile % params.tiles_x * OUT_W - params.before_w;
     var rows = 0u;
     for (var i = 0u; i < SPAN_H; i++) {
         rows |= select(0u, 1u << i, y + i < params.h);
@@ -59,7 +59,7 @@ fn place_tile(t: u32, g: u32) -> Tile {
     for (var i = 0u; i < SPAN_W; i++) {
         cols |= select(0u, 1u << i, x + i < params.w);
     }
-    return Tile(image + y * params.w + x, rows, cols);
+    return Tile(image + y * params.src_h + x, rows, cols);
 }
 
 // The columns to be loaded of a row: none, if the row is outside.
@@ -82,7 +82,7 @@ fn fetch(local: u32, c: u32, tile: Tile, d: ptr<function, array<f32, SPAN_H * SP
     if (local < TILES) {
         let channel = c + local / BLOCK_T;
         let rows = select(0u, tile.rows, channel < params.group_c);
-        fetch_tile(tile.at + channel * (params.h * params.w), rows, tile.cols, d);
+        fetch_tile(tile.at + channel * params.src_c, rows, tile.cols, d);
     }
 }
 

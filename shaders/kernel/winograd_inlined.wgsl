@@ -17,7 +17,7 @@
 // One output of filter k, unless it lies below the image. `plane` is the image's first output of that filter.
 fn store_output(plane: u32, y: u32, x: u32, k: u32, value: f32) {
     if (y < params.p) {
-        store_dst(plane + y * params.q, x, k, value);
+        store_dst(plane + y * params.dst_h, x, k, value);
     }
 }
 
@@ -33,6 +33,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let x = tile % params.tiles_x * OUT_W;
     let y = tile / params.tiles_x % params.tiles_y * OUT_H;
     let n = tile / (params.tiles_x * params.tiles_y);
-    let plane = params.dst_offset + (n * params.k + k) * params.p * params.q;
+    let plane = params.dst_offset + n * params.dst_n + k * params.dst_k;
     write_tile(c_first, k % params.group_k, t, plane, y, x, k);
 }

@@ -1,9 +1,10 @@
-// winograd_input: V = B^T d B, the transformed input, [point][channel][tile].
+// winograd_input: V = B^T d B, the transformed input, [point][row][tile].
 //
-// One workgroup owns TILES tiles of one channel. In the first phase an invocation owns one column of one tile, in
+// A row is a channel, one of the filters' planes of taps, and a phase: tiles of every step_h-th row and step_w-th column.
+// One workgroup owns TILES tiles of one row. In the first phase an invocation owns one column of one tile, in
 // the second one row of the half-transformed tile: it never holds a tile, and its code is two short transforms.
 //
-// grid      x: blocks of TILES tiles of this dispatch; y: channels
+// grid      x: blocks of TILES tiles of this dispatch; y: rows
 // constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, SPAN_H, SPAN_W, POINTS_H, POINTS_W
 // leaves    load_column, transform_h, write_half, read_half, transform_w, write_v
 // slots     load_src
@@ -18,7 +19,7 @@ var<workgroup> half_done: array<f32, POINTS_H * SPAN_W * TILES_PADDED>;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let first = workgroup.x * TILES;
-    let channel = workgroup.y;
+    let v_row = workgroup.y;
 
     // Neighbouring invocations read neighbouring columns of the image.
     if (local < TILES * SPAN_W) {
@@ -28,11 +29,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let tile = params.first + min(first + t, params.tiles - 1u);
         let tile_x = tile % params.tiles_x;
         let tile_y = tile / params.tiles_x % params.tiles_y;
-        let n = tile / (params.tiles_x * params.tiles_y);
-        let image = params.src_offset + (n * params.c + channel) * params.h * params.w;
-        // Above and left of the image these wrap around to huge numbers, which load_src finds outside.
+        let plane = tile / (params.tiles_x * params.tiles_y);
+        let tap = v_row / (params.step_w * params.step_h);
+        let channel = params.src_offset + plane / params.out_d * params.src_n + tap / params.taps_d * params.src_c;
+        // Before the source these wrap around to huge numbers, which load_src finds outside.
+        let z = plane % params.out_d * params.stride_d + tap % params.taps_d * params.dilation_d - params.before_d;
+        let y = tile_y * OUT_H * params.step_h + v_row / params.step_w % params.step_h - params.before_h;
+        let x = (tile_x * OUT_W + column) * params.step_w + v_row % params.step_w - params.before_w;
         var d: array<f32, SPAN_H>;
-        load_column(image, tile_y * OUT_H - params.pad_top, tile_x * OUT_W + column - params.pad_left, &d);
+        load_column(channel, z, y, x, &d);
         var b: array<f32, POINTS_H>;
         transform_h(&d, &b);
         write_half(column * TILES_PADDED + t, &b);
@@ -47,7 +52,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         read_half(row * SPAN_W * TILES_PADDED + t, &d);
         var b: array<f32, POINTS_W>;
         transform_w(&d, &b);
-        let plane = params.c * params.t_stride;
-        write_v(row * POINTS_W * plane + channel * params.t_stride + first + t, plane, &b);
+        let plane = params.rows * params.t_stride;
+        write_v(row * POINTS_W * plane + v_row * params.t_stride + first + t, plane, &b);
     }
 }

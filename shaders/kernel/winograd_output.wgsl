@@ -25,8 +25,9 @@ fn place(index: u32, k: u32, rows: u32) -> vec3<u32> {
     let tile = params.first + index;
     let x = tile % params.tiles_x * OUT_W;
     let y = tile / params.tiles_x % params.tiles_y * OUT_H;
-    let n = tile / (params.tiles_x * params.tiles_y);
-    let row_at = params.dst_offset + ((n * params.k + k) * params.p + y) * params.q;
+    let plane = tile / (params.tiles_x * params.tiles_y);
+    let image = params.dst_offset + plane / params.out_d * params.dst_n + plane % params.out_d * params.dst_d;
+    let row_at = image + k * params.dst_k + y * params.dst_h;
     return vec3<u32>(row_at, x, min(rows, params.p - y));
 }
 
@@ -74,7 +75,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let place = places[output / OUT_W];
             if (line < place.z) {
                 let value = half_done[row + column * TILES_PADDED + output / OUT_W];
-                store_dst(place.x + line * params.q, place.y + column, k, value);
+                store_dst(place.x + line * params.dst_h, place.y + column, k, value);
             }
         }
     }

@@ -15,7 +15,7 @@ fn put_filters(local: u32, c: u32, g: u32, k_first: u32) {
         let channel = item / BLOCK_K;
         let own = item % BLOCK_K;
         let k = g * params.group_k + min(k_first + own, params.group_k - 1u);
-        let at = (k * params.group_c + min(c + channel, params.group_c - 1u)) * TAPS;
+        let at = params.weights_offset + (k * params.group_c + min(c + channel, params.group_c - 1u)) * TAPS;
         put_filter(at, U_FIRST + (channel * POINTS * BLOCK_K + own) / 4u, own % 4u);
     }
 }

@@ -9,6 +9,6 @@ fn finish(at: u32, lane: u32, plane: u32, y: u32, x: u32, k: u32) {
     for (var i = 0u; i < OUT_H; i++) {
         // A row that is outside has a first column that is.
         let first = select(params.q, x, y + i < params.p);
-        write_row(at + i * (OUT_W * PAIRS / 4u), lane, plane + (y + i) * params.q, first, k);
+        write_row(at + i * (OUT_W * PAIRS / 4u), lane, plane + (y + i) * params.dst_h, first, k);
     }
 }

@@ -46,7 +46,7 @@ fn exchange_outputs(
             let k = k_first + (i / 4u * THREADS_K + line % THREADS_K) * 4u + i % 4u;
             if (inside && k < params.group_k) {
                 let k_all = g * params.group_k + k;
-                let plane = params.dst_offset + (n * params.k + k_all) * params.p * params.q;
+                let plane = params.dst_offset + n * params.dst_n + k_all * params.dst_k;
                 finish(line * LINE + ((t / 4u) ^ swap_of(line % THREADS_K)), t % 4u, plane, y, x, k_all);
             }
         }

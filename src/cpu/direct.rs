@@ -1,6 +1,6 @@
 //! Twin of `shaders/kernel/direct.wgsl`.
 
-use super::Finish;
+use super::{Finish, step};
 use crate::kernel::{Direct, DirectParams};
 
 pub(super) fn run(
@@ -11,41 +11,65 @@ pub(super) fn run(
     dst: &mut [f32],
     finish: Finish<'_>,
 ) {
-    let words = [params.h, params.w, params.p, params.q, params.r, params.s, params.group_c, params.group_k];
-    let [h, w, p_size, q_size, r_size, s_size, group_c, group_k] = words.map(|word| word as usize);
+    let p = params;
+    let words = [p.out_d, p.out_h, p.out_w, p.taps_d, p.taps_h, p.taps_w, p.group_c, p.group_k];
+    let [out_d, out_h, out_w, taps_d, taps_h, taps_w, group_c, group_k] = words.map(|word| word as usize);
+    let size = [p.d, p.h, p.w].map(|size| size as usize);
     let filters = spec.filters as usize;
-    let plane = p_size * q_size;
-    let groups = (params.k as usize).checked_div(group_k).unwrap_or(0);
-    for position in params.first as usize..params.end as usize {
-        let (n, p, q) = (position / plane, position % plane / q_size, position % q_size);
-        // Rows and columns above and left of the image wrap around to huge numbers.
-        let y_first = (p * params.stride_h as usize).wrapping_sub(params.pad_top as usize);
-        let x_first = (q * params.stride_w as usize).wrapping_sub(params.pad_left as usize);
+    // The steps of a tap, of an output and of a filter.
+    let [src_g, src_c, src_d, src_h, src_w] = [p.src_g, p.src_c, p.src_d, p.src_h, p.src_w].map(step);
+    let tap_steps = [p.weights_c, p.weights_d, p.weights_h, p.weights_w].map(step);
+    let groups = p.groups as usize;
+    for position in p.first as usize..p.end as usize {
+        let (column, row) = (position % out_w, position / out_w % out_h);
+        let (plane, n) = (position / (out_w * out_h) % out_d, position / (out_w * out_h * out_d));
+        let first = [
+            step(p.stride_d) * plane.cast_signed() - step(p.before_d),
+            step(p.stride_h) * row.cast_signed() - step(p.before_h),
+            step(p.stride_w) * column.cast_signed() - step(p.before_w),
+        ];
+        let place = step(p.dst_offset)
+            + step(p.dst_n) * n.cast_signed()
+            + step(p.dst_d) * plane.cast_signed()
+            + step(p.dst_h) * row.cast_signed()
+            + step(p.dst_w) * column.cast_signed();
         for g in 0..groups {
+            let image = step(p.src_offset) + step(p.src_n) * n.cast_signed() + src_g * g.cast_signed();
             for k_first in (0..group_k).step_by(filters) {
                 let mut acc = [0.0f32; 8];
                 let count = filters.min(group_k - k_first);
-                let mut tap = 0;
-                for c in 0..group_c {
-                    let image = (n * params.c as usize + g * group_c + c) * h * w;
-                    for r in 0..r_size {
-                        for s in 0..s_size {
-                            let y = y_first.wrapping_add(r * params.dilation_h as usize);
-                            let x = x_first.wrapping_add(s * params.dilation_w as usize);
-                            let value = if y < h && x < w { src[image + y * w + x] } else { 0.0 };
-                            for (i, acc) in acc[..count].iter_mut().enumerate() {
-                                let k = g * group_k + k_first + i;
-                                *acc += value * weights[k * group_c * r_size * s_size + tap];
-                            }
-                            tap += 1;
+                for (c, t, r, s) in taps([group_c, taps_d, taps_h, taps_w]) {
+                    let z = spec.border.element(first[0] + step(p.dilation_d) * t, size[0]);
+                    let y = spec.border.element(first[1] + step(p.dilation_h) * r, size[1]);
+                    let x = spec.border.element(first[2] + step(p.dilation_w) * s, size[2]);
+                    let value = match (z, y, x) {
+                        (Some(z), Some(y), Some(x)) => {
+                            let [z, y, x] = [z, y, x].map(usize::cast_signed);
+                            src[(image + src_c * c + src_d * z + src_h * y + src_w * x).cast_unsigned()]
                         }
+                        _ => 0.0,
+                    };
+                    let tap = tap_steps[0] * c + tap_steps[1] * t + tap_steps[2] * r + tap_steps[3] * s;
+                    let own = step(p.weights_offset) + step(p.weights_g) * g.cast_signed() + tap;
+                    for (i, acc) in acc[..count].iter_mut().enumerate() {
+                        let filter = (k_first + i).cast_signed();
+                        *acc += value * weights[(own + step(p.weights_k) * filter).cast_unsigned()];
                     }
                 }
                 for (i, &acc) in acc[..count].iter().enumerate() {
-                    let k = g * group_k + k_first + i;
-                    dst[(n * params.k as usize + k) * plane + p * q_size + q] = finish.apply(acc, k);
+                    let k = k_first + i;
+                    let at = place + step(p.dst_g) * g.cast_signed() + step(p.dst_k) * k.cast_signed();
+                    finish.write(acc, g * group_k + k, at.cast_unsigned(), dst);
                 }
             }
         }
     }
+}
+
+/// Channels and taps, in the order in which they are summed.
+fn taps([group_c, taps_d, taps_h, taps_w]: [usize; 4]) -> impl Iterator<Item = (isize, isize, isize, isize)> {
+    let [group_c, taps_d, taps_h, taps_w] = [group_c, taps_d, taps_h, taps_w].map(usize::cast_signed);
+    (0..group_c).flat_map(move |c| {
+        (0..taps_d).flat_map(move |t| (0..taps_h).flat_map(move |r| (0..taps_w).map(move |s| (c, t, r, s))))
+    })
 }

@@ -17,6 +17,7 @@ pub use error_bound::{error_bound, error_bound_at};
 pub use reference::{Reference, Sample};
 
 use crate::activation::Activation;
+use crate::conv::Residual;
 use crate::kernel::{
     DirectParams, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams, Params,
 };
@@ -35,6 +36,8 @@ pub struct Operands<'a> {
     pub bias: &'a [f32],
     /// [`Slot::Slopes`]
     pub slopes: &'a [f32],
+    /// [`Slot::Residual`]
+    pub residual: &'a [f32],
 }
 
 impl<'a> Operands<'a> {
@@ -45,36 +48,49 @@ impl<'a> Operands<'a> {
             Slot::Packed => self.packed,
             Slot::Bias => self.bias,
             Slot::Slopes => self.slopes,
+            Slot::Residual => self.residual,
             Slot::Output | Slot::Workspace(_) => &[],
         }
     }
 }
 
-/// Bias and activation as a kernel sees them.
+/// Bias, residual and activation as a kernel sees them.
 #[derive(Clone, Copy)]
 pub(crate) struct Finish<'a> {
     activation: Activation,
     bias: &'a [f32],
     slopes: &'a [f32],
+    from: Residual,
+    residual: &'a [f32],
 }
 
 impl Finish<'_> {
-    /// The value that is written for filter `k`.
+    /// Writes the output of filter `k` that lies at `at`.
     #[expect(clippy::cast_possible_truncation, reason = "rounding to the output's type")]
-    fn apply(&self, x: f32, k: usize) -> f32 {
+    fn write(&self, x: f32, k: usize, at: usize, dst: &mut [f32]) {
         let x = self.bias.get(k).map_or(x, |bias| x + bias);
-        match self.activation {
+        let x = match self.from {
+            Residual::None => x,
+            Residual::Tensor => x + self.residual[at],
+            Residual::InPlace => x + dst[at],
+        };
+        dst[at] = match self.activation {
             Activation::None => x,
             Activation::Relu => x.max(0.0),
             other => other.apply(x.into(), self.slopes.get(k).copied().unwrap_or(0.0).into()) as f32,
-        }
+        };
     }
+}
+
+/// A step or an offset from the word that kernels take.
+fn step(word: u32) -> isize {
+    word.cast_signed() as isize
 }
 
 /// Packs weights: the steps of a plan's packing. Empty if they are used as given.
 pub fn pack(plan: &Plan, weights: &[f32]) -> Vec<f32> {
-    let mut packed = vec![0.0; plan.packing.len(&plan.problem.conv)];
-    for step in plan.packing.steps(&plan.problem.conv) {
+    let mut packed = vec![0.0; plan.packing.len(&plan.problem)];
+    for step in plan.packing.steps(&plan.problem) {
         if let KernelSpec::WinogradFilter(spec) = step.kernel {
             winograd_filter::run(&spec, &FilterParams::from_words(&step.params), weights, &mut packed);
         }
@@ -107,16 +123,19 @@ pub fn run_step(
         activation,
         bias: if step.operands.contains(&Slot::Bias) { operands.bias } else { &[] },
         slopes: operands.slopes,
+        from: step.kernel.epilogue().map_or(Residual::None, |epilogue| epilogue.residual),
+        residual: operands.residual,
     };
     match step.kernel {
         KernelSpec::Direct(spec) => {
             let params = DirectParams::from_words(&step.params);
-            direct::run(&spec, &params, operands.input, operands.weights, output, finish);
+            let [src, weights] = [0, 1].map(|i| operands.read(step.operands[i]));
+            direct::run(&spec, &params, src, weights, output, finish);
         }
         KernelSpec::WinogradFilter(_) => {}
         KernelSpec::WinogradInput(spec) => {
             let params = InputParams::from_words(&step.params);
-            winograd_input::run(&spec, &params, operands.input, &mut workspace[0]);
+            winograd_input::run(&spec, &params, operands.read(step.operands[0]), &mut workspace[0]);
         }
         KernelSpec::WinogradMultiply(spec) => {
             let params = MultiplyParams::from_words(&step.params);
@@ -128,8 +147,8 @@ pub fn run_step(
             let params = FusedParams::from_words(&step.params);
             match spec.fusion {
                 Fusion::Input | Fusion::Filter => {
-                    let filters = operands.read(step.operands[1]);
-                    winograd_fused::run(&spec, &params, operands.input, filters, output, finish);
+                    let [src, filters] = [0, 1].map(|i| operands.read(step.operands[i]));
+                    winograd_fused::run(&spec, &params, src, filters, output, finish);
                 }
                 Fusion::Output => {
                     winograd_fused_output::run(&spec, &params, &workspace[0], operands.packed, output, finish);

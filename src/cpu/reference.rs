@@ -1,33 +1,78 @@
-//! The root of trust: direct convolution, every product and sum in f64, one output at a time.
+//! The root of trust: every operation by its definition, each product and sum in f64, one result at a time. It knows
+//! nothing of correlations, phases or tiles, which it is there to judge.
 
-use crate::shape::{Conv, Problem};
+use crate::problem::{Operation, Placed, Problem};
+use crate::spatial::MAX_RANK;
 
-/// A problem with its operands, whose outputs can be asked for.
+/// A problem with its operands, whose results can be asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Reference<'a> {
     /// The problem.
     pub problem: &'a Problem,
-    /// NCHW.
+    /// [`Problem::source`]
     pub input: &'a [f32],
-    /// `[K, C / groups, R, S]`.
+    /// [`Problem::factor`]
     pub weights: &'a [f32],
     /// K elements, or none.
     pub bias: &'a [f32],
     /// K elements, or none.
     pub slopes: &'a [f32],
+    /// Elements like the output's, or none.
+    pub residual: &'a [f32],
 }
 
-/// Outputs at some positions, to compare a large result with.
+/// Results at some positions, to compare a large one with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    /// Position in the output.
+    /// Which result, in the order of its shape.
     pub index: usize,
+    /// Its position in memory.
+    pub position: usize,
     /// The exact value, to f64's precision.
     pub value: f64,
 }
 
+/// An element's place in a tensor: image (or filter), channel, and depth, height and width.
+type Place = (usize, usize, [usize; MAX_RANK]);
+
+/// The element at a position that is counted in the order of the shape.
+fn place(placed: &Placed, index: usize) -> Place {
+    let [d, h, w] = placed.shape.spatial().dhw(1);
+    let (x, rest) = (index % w, index / w);
+    let (y, rest) = (rest % h, rest / h);
+    let (z, rest) = (rest % d, rest / d);
+    (rest / placed.shape[1], rest % placed.shape[1], [z, y, x])
+}
+
+fn each_place([d, h, w]: [usize; MAX_RANK], mut visit: impl FnMut([usize; MAX_RANK])) {
+    for z in 0..d {
+        for y in 0..h {
+            for x in 0..w {
+                visit([z, y, x]);
+            }
+        }
+    }
+}
+
 impl Reference<'_> {
-    /// The sum for one output, before bias and activation, and the sum of the terms' absolute values.
+    /// The number of results.
+    pub fn len(&self) -> usize {
+        self.problem.output_shape().elements()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where the result that is `index`th in the order of its shape lies in memory.
+    pub fn position(&self, index: usize) -> usize {
+        let result = self.problem.result();
+        let (n, c, at) = place(&result, index);
+        result.view.index(n, c, at)
+    }
+
+    /// The sum for one result, before bias, residual and activation, and the sum of the terms' absolute values.
     pub fn sums(&self, index: usize) -> (f64, f64) {
         let (mut sum, mut size) = (0.0, 0.0);
         self.each_term(index, |value, weight| {
@@ -45,83 +90,175 @@ impl Reference<'_> {
         sum
     }
 
-    /// The factors of one output's terms, in the order of the weights.
-    fn each_term(&self, index: usize, mut visit: impl FnMut(f32, f32)) {
-        let Problem { conv, h, w, p: p_size, q: q_size, .. } = *self.problem;
-        let Conv { channels, filters, kernel: [r_size, s_size], stride, dilation, padding, .. } = conv;
-        let (group_c, group_k) = (self.problem.channels_per_group(), self.problem.filters_per_group());
-        let (q, rest) = (index % q_size, index / q_size);
-        let (p, rest) = (rest % p_size, rest / p_size);
-        let (k, n) = (rest % filters, rest / filters);
-        for c in 0..group_c {
-            let image = (n * channels + k / group_k * group_c + c) * h * w;
-            let filter = (k * group_c + c) * r_size * s_size;
-            for r in 0..r_size {
-                let y = (p * stride[0] + r * dilation[0]).wrapping_sub(padding.top);
-                if y >= h {
-                    continue;
-                }
-                for s in 0..s_size {
-                    let x = (q * stride[1] + s * dilation[1]).wrapping_sub(padding.left);
-                    if x >= w {
-                        continue;
-                    }
-                    visit(self.input[image + y * w + x], self.weights[filter + r * s_size + s]);
-                }
+    /// The factors of one result's terms. A convolution links an element of its input and one of its output by a tap, and
+    /// so does a transposed one, the other way around: with `small` the one of them that is a stride apart in the
+    /// other, `big = small * stride + tap * dilation - before`.
+    fn each_term(&self, index: usize, visit: impl FnMut(f32, f32)) {
+        let transposed = self.problem.conv.transposed.is_some();
+        match (self.problem.operation, transposed) {
+            (Operation::Forward, false) | (Operation::InputGradient, true) => {
+                self.over_taps(index, |at, tap, size| self.big(at, tap, size), visit);
+            }
+            (Operation::Forward, true) | (Operation::InputGradient, false) => {
+                self.over_taps(index, |at, tap, size| self.small(at, tap, size), visit);
+            }
+            (Operation::WeightGradient, _) => self.over_pairs(index, visit),
+        }
+    }
+
+    /// The element of a padded tensor that a tap of `small` reaches; none where that is zero.
+    fn big(
+        &self,
+        small: [usize; MAX_RANK],
+        tap: [usize; MAX_RANK],
+        size: [usize; MAX_RANK],
+    ) -> Option<[usize; MAX_RANK]> {
+        let conv = &self.problem.conv;
+        let (stride, dilation) = (conv.stride.dhw(1), conv.dilation.dhw(1));
+        let mut at = [0; MAX_RANK];
+        for i in 0..MAX_RANK {
+            let position = (small[i] * stride[i] + tap[i] * dilation[i]).cast_signed();
+            at[i] = conv.border.element(position - self.problem.before[i].cast_signed(), size[i])?;
+        }
+        Some(at)
+    }
+
+    /// The element whose tap reaches `big`, if there is one.
+    fn small(
+        &self,
+        big: [usize; MAX_RANK],
+        tap: [usize; MAX_RANK],
+        size: [usize; MAX_RANK],
+    ) -> Option<[usize; MAX_RANK]> {
+        let conv = &self.problem.conv;
+        let (stride, dilation) = (conv.stride.dhw(1), conv.dilation.dhw(1));
+        let mut at = [0; MAX_RANK];
+        for i in 0..MAX_RANK {
+            let spread = (big[i] + self.problem.before[i]).checked_sub(tap[i] * dilation[i])?;
+            at[i] = spread / stride[i];
+            if spread % stride[i] != 0 || at[i] >= size[i] {
+                return None;
             }
         }
+        Some(at)
     }
 
-    /// One output.
-    pub fn at(&self, index: usize) -> f64 {
-        let k = index / (self.problem.p * self.problem.q) % self.problem.conv.filters;
-        let sum = self.sums(index).0 + self.bias.get(k).map_or(0.0, |&bias| f64::from(bias));
-        self.problem.conv.activation.apply(sum, self.slopes.get(k).map_or(0.0, |&slope| f64::from(slope)))
-    }
-
-    /// All outputs.
-    pub fn all(&self) -> Vec<f64> {
-        (0..self.problem.output_len()).map(|index| self.at(index)).collect()
-    }
-
-    /// `count` outputs spread over the whole, always with the first and the last; all if there are fewer.
-    pub fn sample(&self, count: usize) -> Vec<Sample> {
-        let len = self.problem.output_len();
-        let sample = |index| Sample { index, value: self.at(index) };
-        if len <= count {
-            return (0..len).map(sample).collect();
+    /// Sums over the channels and taps of the result's group; `source_at` finds the element of the source.
+    fn over_taps(
+        &self,
+        index: usize,
+        source_at: impl Fn([usize; MAX_RANK], [usize; MAX_RANK], [usize; MAX_RANK]) -> Option<[usize; MAX_RANK]>,
+        mut visit: impl FnMut(f32, f32),
+    ) {
+        let problem = self.problem;
+        let (source, weights, result) = (problem.source(), problem.factor(), problem.result());
+        let (n, to, at) = place(&result, index);
+        let groups = problem.conv.groups;
+        let (group_from, group_to) = (source.shape[1] / groups, result.shape[1] / groups);
+        // Which of the weights' two indices is the result's channel.
+        let result_first = problem.operation == Operation::Forward && problem.conv.transposed.is_none()
+            || problem.operation == Operation::InputGradient && problem.conv.transposed.is_some();
+        let size = source.shape.spatial().dhw(1);
+        for c in 0..group_from {
+            let from = to / group_to * group_from + c;
+            each_place(problem.conv.kernel.dhw(1), |tap| {
+                let Some(source_place) = source_at(at, tap, size) else { return };
+                let filter = if result_first { (to, c) } else { (from, to % group_to) };
+                visit(
+                    self.input[source.view.index(n, from, source_place)],
+                    self.weights[weights.view.index(filter.0, filter.1, tap)],
+                );
+            });
         }
-        // A golden-section sequence: evenly spread, and in step with no row or tile.
-        let mut position = 0.5f64;
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "any position will do"
-        )]
-        let spread = (0..count - 2).map(|_| {
-            position = (position + 0.618_033_988_749_895).fract();
-            ((position * len as f64) as usize).min(len - 1)
-        });
-        [0, len - 1].into_iter().chain(spread).map(sample).collect()
     }
+
+    /// A weight's gradient: all pairs of elements that its tap links.
+    fn over_pairs(&self, index: usize, mut visit: impl FnMut(f32, f32)) {
+        let problem = self.problem;
+        let (x, y) = (problem.source(), problem.factor());
+        let (first, second, tap) = place(&problem.result(), index);
+        let groups = problem.conv.groups;
+        let (group_c, group_k) = (problem.conv.channels / groups, problem.conv.filters / groups);
+        let transposed = problem.conv.transposed.is_some();
+        let (c, k) = match transposed {
+            false => (first / group_k * group_c + second, first),
+            true => (first, first / group_c * group_k + second),
+        };
+        let [x_size, y_size] = [x, y].map(|placed| placed.shape.spatial().dhw(1));
+        for n in 0..problem.n {
+            each_place(if transposed { x_size } else { y_size }, |small| {
+                let Some(big) = self.big(small, tap, if transposed { y_size } else { x_size }) else { return };
+                let (x_at, y_at) = if transposed { (small, big) } else { (big, small) };
+                visit(self.input[x.view.index(n, c, x_at)], self.weights[y.view.index(n, k, y_at)]);
+            });
+        }
+    }
+
+    /// The channel of the output that a result belongs to.
+    pub fn filter(&self, index: usize) -> usize {
+        place(&self.problem.result(), index).1
+    }
+
+    /// What is added to a result's sum: bias and residual.
+    pub fn added(&self, index: usize) -> [f64; 2] {
+        let bias = self.bias.get(self.filter(index)).map_or(0.0, |&bias| f64::from(bias));
+        let residual = if self.residual.is_empty() { 0.0 } else { f64::from(self.residual[self.position(index)]) };
+        [bias, residual]
+    }
+
+    /// One result.
+    pub fn at(&self, index: usize) -> f64 {
+        let [bias, residual] = self.added(index);
+        let slope = self.slopes.get(self.filter(index)).map_or(0.0, |&slope| f64::from(slope));
+        self.problem.conv.activation.apply(self.sums(index).0 + bias + residual, slope)
+    }
+
+    /// All results, in the order of their shape.
+    pub fn all(&self) -> Vec<f64> {
+        (0..self.len()).map(|index| self.at(index)).collect()
+    }
+
+    /// `count` results spread over the whole, always with the first and the last; all if there are fewer.
+    pub fn sample(&self, count: usize) -> Vec<Sample> {
+        let sample = |index| Sample { index, position: self.position(index), value: self.at(index) };
+        spread(self.len(), count).into_iter().map(sample).collect()
+    }
+}
+
+/// `count` numbers below `len`, spread over the whole, always with the first and the last; all if there are fewer.
+fn spread(len: usize, count: usize) -> Vec<usize> {
+    if len <= count {
+        return (0..len).collect();
+    }
+    // A golden-section sequence: evenly spread, and in step with no row or tile.
+    let mut position = 0.5f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "any position will do"
+    )]
+    let between = (0..count - 2).map(|_| {
+        position = (position + 0.618_033_988_749_895).fract();
+        ((position * len as f64) as usize).min(len - 1)
+    });
+    [0, len - 1].into_iter().chain(between).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conv::Conv;
+
+    fn reference<'a>(problem: &'a Problem, input: &'a [f32], weights: &'a [f32]) -> Reference<'a> {
+        Reference { problem, input, weights, bias: &[], slopes: &[], residual: &[] }
+    }
 
     /// Known by hand: the chain of trust starts here.
     #[test]
     fn a_small_convolution_by_hand() {
         let problem = Conv::new(1, 1, [2, 2]).padding(1).on([1, 1, 2, 2]).expect("legal");
-        let reference = Reference {
-            problem: &problem,
-            input: &[1.0, 2.0, 3.0, 4.0],
-            weights: &[1.0, 10.0, 100.0, 1000.0],
-            bias: &[],
-            slopes: &[],
-        };
+        let reference = reference(&problem, &[1.0, 2.0, 3.0, 4.0], &[1.0, 10.0, 100.0, 1000.0]);
         // Each output is 1 a + 10 b + 100 c + 1000 d of the window (a b / c d).
         let expected = [1000.0, 2100.0, 200.0, 3010.0, 4321.0, 402.0, 30.0, 43.0, 4.0];
         assert_eq!(reference.all(), expected);
@@ -133,13 +270,7 @@ mod tests {
     #[test]
     fn the_sequential_sum_rounds_after_each_term() {
         let problem = Conv::new(3, 1, [1, 1]).on([1, 3, 1, 1]).expect("legal");
-        let reference = Reference {
-            problem: &problem,
-            input: &[16_777_216.0, 1.0, 1.0],
-            weights: &[1.0; 3],
-            bias: &[],
-            slopes: &[],
-        };
+        let reference = reference(&problem, &[16_777_216.0, 1.0, 1.0], &[1.0; 3]);
         assert_eq!((f64::from(reference.sequential(0)), reference.at(0)), (16_777_216.0, 16_777_218.0));
     }
 
@@ -148,21 +279,33 @@ mod tests {
         let conv = Conv::new(2, 2, [1, 2]).groups(2).stride([1, 2]).dilation([1, 2]).bias(true);
         let problem = conv.on([1, 2, 1, 5]).expect("legal");
         let input = [1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0];
-        let reference = Reference {
-            problem: &problem,
-            input: &input,
-            weights: &[1.0, 1.0, 1.0, -1.0],
-            bias: &[0.5, 0.0],
-            slopes: &[],
-        };
+        let reference = Reference { bias: &[0.5, 0.0], ..reference(&problem, &input, &[1.0, 1.0, 1.0, -1.0]) };
         assert_eq!(reference.all(), [4.5, 8.5, -20.0, -20.0]);
+    }
+
+    #[test]
+    fn a_transposed_convolution_by_hand() {
+        let problem = Conv::new(1, 1, [3]).transposed(1).stride(2).padding(1).on([1, 1, 3]).expect("legal");
+        // 1, 2, 3 spread by (1, 10, 100): 1 10 102 20 203 30 300, of which the first is cut off, and a zero added.
+        let reference = reference(&problem, &[1.0, 2.0, 3.0], &[1.0, 10.0, 100.0]);
+        assert_eq!(reference.all(), [10.0, 102.0, 20.0, 203.0, 30.0, 300.0]);
+    }
+
+    #[test]
+    fn gradients_by_hand() {
+        let problem = Conv::new(1, 1, [2]).stride(2).padding(1).on([1, 1, 3]).expect("legal");
+        // Outputs: w1 a, w0 b + w1 c.
+        let of_input = problem.input_gradient().expect("zero border");
+        assert_eq!(reference(&of_input, &[1.0, 10.0], &[2.0, 3.0]).all(), [3.0, 20.0, 30.0]);
+        let of_weights = problem.weight_gradient().expect("always");
+        assert_eq!(reference(&of_weights, &[5.0, 6.0, 7.0], &[1.0, 10.0]).all(), [60.0, 75.0]);
     }
 
     #[test]
     fn samples_hold_both_ends() {
         let problem = Conv::new(1, 1, [1, 1]).on([1, 1, 64, 64]).expect("legal");
         let input: Vec<f32> = (0..4096u16).map(f32::from).collect();
-        let reference = Reference { problem: &problem, input: &input, weights: &[1.0], bias: &[], slopes: &[] };
+        let reference = reference(&problem, &input, &[1.0]);
         let sample = reference.sample(100);
         assert_eq!((sample.len(), sample[0].index, sample[1].index), (100, 0, 4095));
         assert!(sample.iter().all(|s| (s.value - f64::from(input[s.index])).abs() < 1e-12), "values");

@@ -62,11 +62,6 @@ impl Transform2d {
         }
     }
 
-    /// Values that go in.
-    pub(super) const fn inputs(&self) -> usize {
-        self.input.len()
-    }
-
     /// The tile to transform, row by row.
     pub(super) fn input(&mut self) -> &mut [Lanes] {
         &mut self.input

@@ -3,6 +3,7 @@
 use super::{Finish, winograd_filter, winograd_fused_output, winograd_input};
 use crate::kernel::{FilterParams, FusedParams, Fusion, InputParams, WinogradFilter, WinogradFused, WinogradInput};
 use crate::layout::VECTOR;
+use crate::padding::Border;
 
 /// `filters` are U, or the weights as they are given, as the spec has it.
 pub(super) fn run(
@@ -14,8 +15,26 @@ pub(super) fn run(
     f: Finish<'_>,
 ) {
     let transformed = (spec.fusion == Fusion::Filter).then(|| {
-        let filter =
-            FilterParams { c: params.c, group_c: params.group_c, group_k: params.group_k, k_stride: params.k_stride };
+        let [taps_h, taps_w] = [spec.algorithm.rows.r(), spec.algorithm.cols.r()].map(u32::from);
+        let taps = taps_h * taps_w;
+        let filter = FilterParams {
+            group_k: params.group_k,
+            k_stride: params.k_stride,
+            group_rows: params.group_c,
+            rows: params.c,
+            taps_d: 1,
+            taps_h,
+            taps_w,
+            step_h: 1,
+            step_w: 1,
+            weights_g: params.group_k * params.group_c * taps,
+            weights_k: params.group_c * taps,
+            weights_c: taps,
+            weights_d: taps,
+            weights_h: taps_w,
+            weights_w: 1,
+            weights_offset: params.weights_offset,
+        };
         let mut u = vec![0.0; spec.algorithm.products() * (params.c * params.k_stride) as usize];
         winograd_filter::run(&WinogradFilter { algorithm: spec.algorithm }, &filter, filters, &mut u);
         u
@@ -32,14 +51,28 @@ pub(super) fn run(
             t_stride,
             tiles_y: params.tiles_y,
             tiles_x: params.tiles_x,
-            c: params.c,
+            out_d: 1,
+            rows: params.c,
+            taps_d: 1,
+            step_h: 1,
+            step_w: 1,
+            stride_d: 1,
+            dilation_d: 1,
+            d: 1,
             h: params.h,
             w: params.w,
-            pad_top: params.pad_top,
-            pad_left: params.pad_left,
+            before_d: 0,
+            before_h: params.before_h,
+            before_w: params.before_w,
+            src_n: params.src_n,
+            src_c: params.src_c,
+            src_d: 0,
+            src_h: params.src_h,
+            src_w: 1,
             src_offset: params.src_offset,
         };
-        winograd_input::run(&WinogradInput { algorithm: spec.algorithm }, &input, src, &mut v);
+        let transform = WinogradInput { algorithm: spec.algorithm, border: Border::Zero };
+        winograd_input::run(&transform, &input, src, &mut v);
         let rest = FusedParams { first: at, tiles, t_stride, ..*params };
         winograd_fused_output::run(spec, &rest, &v, u, dst, f);
     }

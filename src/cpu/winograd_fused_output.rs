@@ -6,7 +6,8 @@ use crate::kernel::{FusedParams, MultiplyParams, OutputParams, WinogradFused, Wi
 pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f32], dst: &mut [f32], f: Finish<'_>) {
     let points = spec.algorithm.products();
     let groups = (params.c / params.group_c) as usize;
-    let mut m = vec![0.0; points * (params.k * params.t_stride) as usize];
+    let filters = params.c / params.group_c * params.group_k;
+    let mut m = vec![0.0; points * (filters * params.t_stride) as usize];
     let multiply = MultiplyParams {
         group_c: params.group_c,
         group_k: params.group_k,
@@ -22,13 +23,20 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         t_stride: params.t_stride,
         tiles_y: params.tiles_y,
         tiles_x: params.tiles_x,
-        k: params.k,
+        out_d: 1,
+        k: filters,
         p: params.p,
         q: params.q,
         parts: 1,
+        dst_n: params.dst_n,
+        dst_k: params.dst_k,
+        dst_d: 0,
+        dst_h: params.dst_h,
+        dst_w: params.dst_w,
         dst_offset: params.dst_offset,
         bias_offset: params.bias_offset,
         slopes_offset: params.slopes_offset,
+        residual_offset: params.residual_offset,
         act_a: params.act_a,
         act_b: params.act_b,
     };

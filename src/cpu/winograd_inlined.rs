@@ -1,14 +1,15 @@
 //! Twin of `shaders/kernel/winograd_inlined.wgsl`: the same sums in the same order, the reduce repeated as it is there.
 
-use super::Finish;
+use super::{Finish, step};
 use crate::kernel::{FusedParams, Reading, WinogradInlined};
 
 pub(super) fn run(spec: &WinogradInlined, params: &FusedParams, v: &[f32], u: &[f32], dst: &mut [f32], f: Finish<'_>) {
     let kronecker = spec.kronecker().expect("the planner rejects algorithms without transforms");
     let words = [params.first, params.tiles, params.t_stride, params.tiles_y, params.tiles_x, params.c];
     let [first, tiles, t_stride, tiles_y, tiles_x, c_size] = words.map(|word| word as usize);
-    let words = [params.group_c, params.group_k, params.k_stride, params.k, params.p, params.q];
-    let [group_c, group_k, k_stride, k_size, p_size, q_size] = words.map(|word| word as usize);
+    let words = [params.group_c, params.group_k, params.k_stride, params.p, params.q];
+    let [group_c, group_k, k_stride, p_size, q_size] = words.map(|word| word as usize);
+    let k_size = c_size / group_c * group_k;
     let (out_h, out_w) = (usize::from(spec.algorithm.rows.m()), usize::from(spec.algorithm.cols.m()));
     for (output, row) in kronecker.iter_rows().enumerate() {
         let coefficients = row.iter().map(|a| a.to_f32()).enumerate();
@@ -33,7 +34,10 @@ pub(super) fn run(spec: &WinogradInlined, params: &FusedParams, v: &[f32], u: &[
                     terms.iter().map(|&(point, a)| a * reduce(point)).sum::<f32>()
                 }
             };
-            dst[((n * k_size + k) * p_size + y) * q_size + x] = f.apply(value, k);
+            let [n, k_at, y, x] = [n, k, y, x].map(usize::cast_signed);
+            let image = step(params.dst_offset) + step(params.dst_n) * n + step(params.dst_k) * k_at;
+            let at = image + step(params.dst_h) * y + step(params.dst_w) * x;
+            f.write(value, k, at.cast_unsigned(), dst);
         }
     }
 }

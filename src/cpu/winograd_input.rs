@@ -1,37 +1,53 @@
 //! Twin of `shaders/kernel/winograd_input.wgsl`.
 
+use super::step;
 use super::transform::{LANES, Transform2d};
 use crate::kernel::{InputParams, WinogradInput};
 
 pub(super) fn run(spec: &WinogradInput, params: &InputParams, src: &[f32], v: &mut [f32]) {
     let mut transform = Transform2d::input_tiles(spec.algorithm);
-    let words = [params.tiles, params.t_stride, params.tiles_y, params.tiles_x, params.c, params.h, params.w];
-    let [tiles, t_stride, tiles_y, tiles_x, c_size, h, w] = words.map(|word| word as usize);
+    let p = params;
+    let words = [p.tiles, p.t_stride, p.tiles_y, p.tiles_x, p.out_d, p.rows, p.taps_d, p.step_h, p.step_w];
+    let [tiles, t_stride, tiles_y, tiles_x, out_d, v_rows, taps_d, step_h, step_w] = words.map(|word| word as usize);
+    let size = [p.d, p.h, p.w].map(|size| size as usize);
+    let element = |at: isize, axis: usize| spec.border.element(at, size[axis]).map(usize::cast_signed);
     let (rows, cols) = (spec.algorithm.rows, spec.algorithm.cols);
     let (out_h, out_w) = (usize::from(rows.m()), usize::from(cols.m()));
-    let plane = c_size * t_stride;
-    for c in 0..c_size {
+    let plane = v_rows * t_stride;
+    for v_row in 0..v_rows {
+        let tap = v_row / (step_w * step_h);
         for first in (0..tiles).step_by(LANES) {
             let count = LANES.min(tiles - first);
             for lane in 0..count {
                 let tile = params.first as usize + first + lane;
-                let (n, tile_y, tile_x) = (tile / (tiles_x * tiles_y), tile / tiles_x % tiles_y, tile % tiles_x);
-                let image = (n * c_size + c) * h * w;
-                // Above and left of the image these wrap around to huge numbers.
-                let y_first = (tile_y * out_h).wrapping_sub(params.pad_top as usize);
-                let x_first = (tile_x * out_w).wrapping_sub(params.pad_left as usize);
+                let (image, tile_y, tile_x) = (tile / (tiles_x * tiles_y), tile / tiles_x % tiles_y, tile % tiles_x);
+                let channel = step(p.src_offset)
+                    + step(p.src_n) * (image / out_d).cast_signed()
+                    + step(p.src_c) * (tap / taps_d).cast_signed();
+                let z = (image % out_d).cast_signed() * step(p.stride_d)
+                    + (tap % taps_d).cast_signed() * step(p.dilation_d)
+                    - step(p.before_d);
+                let z = element(z, 0);
+                let y_phase = (v_row / step_w % step_h).cast_signed() - step(p.before_h);
+                let x_phase = (v_row % step_w).cast_signed() - step(p.before_w);
                 for i in 0..rows.span() {
-                    let y = y_first.wrapping_add(i);
+                    let y = element(((tile_y * out_h + i) * step_h).cast_signed() + y_phase, 1);
                     for j in 0..cols.span() {
-                        let x = x_first.wrapping_add(j);
-                        let value = if y < h && x < w { src[image + y * w + x] } else { 0.0 };
+                        let x = element(((tile_x * out_w + j) * step_w).cast_signed() + x_phase, 2);
+                        let value = match (z, y, x) {
+                            (Some(z), Some(y), Some(x)) => {
+                                let at = channel + step(p.src_d) * z + step(p.src_h) * y + step(p.src_w) * x;
+                                src[at.cast_unsigned()]
+                            }
+                            _ => 0.0,
+                        };
                         transform.input()[i * cols.span() + j][lane] = value;
                     }
                 }
             }
             transform.run();
             for (point, value) in transform.output().iter().enumerate() {
-                let at = point * plane + c * t_stride + first;
+                let at = point * plane + v_row * t_stride + first;
                 v[at..at + count].copy_from_slice(&value[..count]);
             }
         }

@@ -1,13 +1,14 @@
 //! Twin of `shaders/kernel/winograd_output.wgsl`.
 
-use super::Finish;
 use super::transform::{LANES, Transform2d};
+use super::{Finish, step};
 use crate::kernel::{OutputParams, WinogradOutput};
 
 pub(super) fn run(spec: &WinogradOutput, params: &OutputParams, m: &[f32], dst: &mut [f32], finish: Finish<'_>) {
     let mut transform = Transform2d::output_tiles(spec.algorithm);
-    let words = [params.tiles, params.t_stride, params.tiles_y, params.tiles_x, params.k, params.p, params.q];
-    let [tiles, t_stride, tiles_y, tiles_x, k_size, p_size, q_size] = words.map(|word| word as usize);
+    let p = params;
+    let words = [p.tiles, p.t_stride, p.tiles_y, p.tiles_x, p.out_d, p.k, p.p, p.q];
+    let [tiles, t_stride, tiles_y, tiles_x, out_d, k_size, p_size, q_size] = words.map(|word| word as usize);
     let out_h = usize::from(spec.algorithm.rows.m());
     let out_w = usize::from(spec.algorithm.cols.m());
     let plane = k_size * t_stride;
@@ -25,11 +26,16 @@ pub(super) fn run(spec: &WinogradOutput, params: &OutputParams, m: &[f32], dst: 
             transform.run();
             for lane in 0..count {
                 let tile = params.first as usize + first + lane;
-                let (n, tile_y, tile_x) = (tile / (tiles_x * tiles_y), tile / tiles_x % tiles_y, tile % tiles_x);
+                let (image, tile_y, tile_x) = (tile / (tiles_x * tiles_y), tile / tiles_x % tiles_y, tile % tiles_x);
+                let plane = step(p.dst_offset)
+                    + step(p.dst_n) * (image / out_d).cast_signed()
+                    + step(p.dst_d) * (image % out_d).cast_signed()
+                    + step(p.dst_k) * k.cast_signed();
                 for i in 0..out_h.min(p_size - tile_y * out_h) {
-                    let row = ((n * k_size + k) * p_size + tile_y * out_h + i) * q_size + tile_x * out_w;
+                    let row = plane + step(p.dst_h) * (tile_y * out_h + i).cast_signed();
                     for j in 0..out_w.min(q_size - tile_x * out_w) {
-                        dst[row + j] = finish.apply(transform.output()[i * out_w + j][lane], k);
+                        let at = row + step(p.dst_w) * (tile_x * out_w + j).cast_signed();
+                        finish.write(transform.output()[i * out_w + j][lane], k, at.cast_unsigned(), dst);
                     }
                 }
             }

@@ -56,6 +56,8 @@ pub struct Tensors<'a> {
     pub bias: Option<Tensor<'a>>,
     /// [`Slot::Slopes`]
     pub slopes: Option<Tensor<'a>>,
+    /// [`Slot::Residual`]
+    pub residual: Option<Tensor<'a>>,
 }
 
 /// Which of a plan's dispatches.
@@ -74,7 +76,7 @@ impl Dispatches {
     fn of(self, plan: &Plan) -> Cow<'_, [Step]> {
         match self {
             Self::Run => Cow::Borrowed(&plan.steps),
-            Self::Packing => Cow::Owned(plan.packing.steps(&plan.problem.conv)),
+            Self::Packing => Cow::Owned(plan.packing.steps(&plan.problem)),
             Self::Only(index) => Cow::Borrowed(plan.steps.get(index..).map_or(&[], |rest| &rest[..rest.len().min(1)])),
         }
     }
@@ -89,6 +91,7 @@ impl<'a> Tensors<'a> {
             Slot::Packed => ("the packed weights", self.packed),
             Slot::Bias => ("the bias", self.bias),
             Slot::Slopes => ("the slopes", self.slopes),
+            Slot::Residual => ("the residual", self.residual),
             Slot::Workspace(_) => ("the workspace", None),
         }
     }
@@ -304,7 +307,7 @@ fn uniforms(
         let mut words = step.params.clone();
         for (binding, window) in step.kernel.bindings().iter().zip(windows) {
             if let Some(at) = offset_field(step, binding.name) {
-                words[at] += window.first;
+                words[at] = words[at].wrapping_add(window.first);
             }
         }
         let words: &[u8] = bytemuck::cast_slice(&words);

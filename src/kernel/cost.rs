@@ -5,8 +5,7 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul};
 
-use super::{KernelSpec, word};
-use crate::shape::Conv;
+use super::{DirectParams, FusedParams, KernelSpec, MultiplyParams, Params, word};
 use crate::winograd::{Op, Program, WinogradError};
 
 /// Registers that any kernel needs for addresses, sizes and loop counters. Fused F(4x4,3x3) with 32 accumulators, 36
@@ -198,6 +197,15 @@ pub enum Part {
     OtherPart,
 }
 
+/// How long the sums of a step are, a group's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SumLength {
+    /// Channels; for Winograd, rows of U and V.
+    pub channels: usize,
+    /// Channels and taps.
+    pub weights: usize,
+}
+
 /// How often a loop's body is walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Turns {
@@ -214,15 +222,15 @@ pub enum Turns {
 }
 
 impl Turns {
-    /// The number for a convolution.
-    pub const fn of(self, conv: &Conv) -> u64 {
-        let channels = conv.channels / conv.groups;
+    /// The number for sums of this length.
+    pub const fn of(self, sum: SumLength) -> u64 {
+        let SumLength { channels, weights } = sum;
         match self {
             Self::Fixed(turns) => turns as u64,
             Self::Channels(step) => channels.div_ceil(step as usize) as u64,
             Self::ChannelsButOne(step) => channels.div_ceil(step as usize).saturating_sub(1) as u64,
             Self::OtherParts => 0,
-            Self::Weights => (channels * conv.kernel[0] * conv.kernel[1]) as u64,
+            Self::Weights => weights as u64,
         }
     }
 }
@@ -240,8 +248,8 @@ pub struct Share {
 
 impl Share {
     /// What a workgroup does in all.
-    fn of_workgroup(&self, conv: &Conv) -> Counts {
-        let turns = self.turns.of(conv);
+    fn of_workgroup(&self, sum: SumLength) -> Counts {
+        let turns = self.turns.of(sum);
         Counts { barriers: self.counts.barriers * turns, ..self.counts * (turns * u64::from(self.invocations)) }
     }
 }
@@ -279,14 +287,31 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// What a workgroup does in all on a convolution's channels: one whose filters and tiles are all there, and inside
+    /// What a workgroup does in all for sums of this length: one whose filters and tiles are all there, and inside
     /// the image.
-    pub fn of_workgroup(&self, conv: &Conv) -> Counts {
-        self.regions.iter().flat_map(|region| &region.shares).map(|share| share.of_workgroup(conv)).sum()
+    pub fn of_workgroup(&self, sum: SumLength) -> Counts {
+        self.regions.iter().flat_map(|region| &region.shares).map(|share| share.of_workgroup(sum)).sum()
     }
 }
 
 impl KernelSpec {
+    /// How long the sums of a dispatch with these parameters are; nothing, where none is summed.
+    pub fn sum(&self, params: &[u32]) -> SumLength {
+        let of = |channels: u32, taps: u32| SumLength {
+            channels: channels as usize,
+            weights: channels as usize * taps as usize,
+        };
+        match self {
+            Self::Direct(_) => {
+                let params = DirectParams::from_words(params);
+                of(params.group_c, params.taps_d * params.taps_h * params.taps_w)
+            }
+            Self::WinogradMultiply(_) => of(MultiplyParams::from_words(params).group_c, 1),
+            Self::WinogradFused(_) | Self::WinogradInlined(_) => of(FusedParams::from_words(params).group_c, 1),
+            Self::WinogradFilter(_) | Self::WinogradInput(_) | Self::WinogradOutput(_) => SumLength::default(),
+        }
+    }
+
     /// What the kernel does and needs.
     ///
     /// # Errors

@@ -2,14 +2,17 @@
 
 use super::cost::{Counts, Part, Region, Share, Turns};
 use super::{Binding, Constant, Epilogue, KernelSpec};
-use crate::shape::Problem;
+use crate::correlation::Correlation;
+use crate::padding::Border;
 
 /// One invocation computes one output position for [`Direct::filters`] filters of one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Direct {
     /// Filters of an invocation: 8, 4 or 1.
     pub filters: u32,
-    /// Bias and activation.
+    /// What lies around the source.
+    pub border: Border,
+    /// Bias, residual and activation.
     pub epilogue: Epilogue,
 }
 
@@ -17,14 +20,14 @@ impl Direct {
     /// Output positions of a workgroup.
     pub const WORKGROUP: u32 = 64;
 
-    /// The variant for a problem: as many filters an invocation as the group fills.
-    pub const fn of(problem: &Problem) -> Self {
-        let filters = match problem.filters_per_group() {
+    /// The variant for a correlation: as many filters an invocation as the group fills.
+    pub const fn of(correlation: &Correlation, epilogue: Epilogue) -> Self {
+        let filters = match correlation.group_k {
             0..2 => 1,
             2..8 => 4,
             _ => 8,
         };
-        Self { filters, epilogue: Epilogue::of(&problem.conv) }
+        Self { filters, border: correlation.border, epilogue }
     }
 
     /// The variant as a kernel.
@@ -33,7 +36,7 @@ impl Direct {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("f32_k{}{}", self.filters, self.epilogue.suffix())
+        format!("f32_k{}{}{}", self.filters, border_suffix(self.border), self.epilogue.suffix())
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
@@ -60,4 +63,9 @@ impl Direct {
     pub(super) const fn values(&self) -> usize {
         2 * self.filters as usize
     }
+}
+
+/// What a border that is not zero adds to a variant's name.
+pub(super) fn border_suffix(border: Border) -> String {
+    if border == Border::Zero { String::new() } else { format!("_{border}") }
 }

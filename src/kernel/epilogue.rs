@@ -1,15 +1,17 @@
-//! The end of every kernel that writes the output: bias and activation.
+//! The end of every kernel that writes the output: bias, residual and activation.
 
 use super::Binding;
 use super::cost::Counts;
 use crate::activation::Activation;
-use crate::shape::Conv;
+use crate::conv::{Conv, Residual};
 
-/// Which bias and which activation; the activation's numbers are parameters, not part of the variant.
+/// Which bias, which residual and which activation; the activation's numbers are parameters, not part of the variant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Epilogue {
     /// Whether a bias is added.
     pub bias: bool,
+    /// Whether a residual is, and from where.
+    pub residual: Residual,
     /// The activation's name, see [`Activation::name`].
     pub activation: &'static str,
 }
@@ -19,10 +21,14 @@ impl Epilogue {
     pub const BIAS: u32 = 4;
     /// Number of the slopes' binding in every kernel.
     pub const SLOPES: u32 = 5;
+    /// Number of the residual's binding in every kernel.
+    pub const RESIDUAL: u32 = 6;
+    /// Nothing at all.
+    pub const NONE: Self = Self { bias: false, residual: Residual::None, activation: Activation::None.name() };
 
     /// What `conv` asks for.
     pub const fn of(conv: &Conv) -> Self {
-        Self { bias: conv.bias, activation: conv.activation.name() }
+        Self { bias: conv.bias, residual: conv.residual, activation: conv.activation.name() }
     }
 
     /// Whether the slopes are an operand.
@@ -33,7 +39,8 @@ impl Epilogue {
     pub(super) fn bindings(self) -> impl Iterator<Item = Binding> {
         let bias = self.bias.then_some(Binding::read(Self::BIAS, "bias"));
         let slopes = self.has_slopes().then_some(Binding::read(Self::SLOPES, "slopes"));
-        bias.into_iter().chain(slopes)
+        let residual = (self.residual == Residual::Tensor).then_some(Binding::read(Self::RESIDUAL, "residual"));
+        bias.into_iter().chain(slopes).chain(residual)
     }
 
     /// What an output takes before it is written, and its store.
@@ -47,19 +54,25 @@ impl Epilogue {
             "gelu_tanh" => (1, 8),
             _ => (0, 0),
         };
-        let operands = usize::from(self.bias) + usize::from(self.has_slopes());
+        let residual = usize::from(self.residual != Residual::None);
+        let operands = usize::from(self.bias) + usize::from(self.has_slopes()) + residual;
         Counts::sums(multiply_adds)
-            + Counts::arithmetic(operations + usize::from(self.bias))
+            + Counts::arithmetic(operations + usize::from(self.bias) + residual)
             + Counts::load(operands, 1)
             + Counts::store(1, 1)
     }
 
-    /// The end of a variant's name: nothing, `_bias`, `_relu`, `_bias_relu`, ...
+    /// The end of a variant's name: nothing, `_bias`, `_relu`, `_bias_relu`, `_residual`, ...
     pub(super) fn suffix(self) -> String {
         let bias = if self.bias { "_bias" } else { "" };
+        let residual = match self.residual {
+            Residual::None => "",
+            Residual::Tensor => "_residual",
+            Residual::InPlace => "_added",
+        };
         match self.activation {
-            "none" => bias.to_owned(),
-            activation => format!("{bias}_{activation}"),
+            "none" => format!("{bias}{residual}"),
+            activation => format!("{bias}{residual}_{activation}"),
         }
     }
 }

@@ -16,7 +16,7 @@ mod winograd_output;
 
 use std::fmt;
 
-pub use cost::{Accesses, Cost, Counts, Part, Region, Share, Traffic, Turns};
+pub use cost::{Accesses, Cost, Counts, Part, Region, Share, SumLength, Traffic, Turns};
 pub use direct::Direct;
 pub use epilogue::Epilogue;
 pub use params::{DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams, OutputParams, Params};
@@ -29,6 +29,7 @@ pub use winograd_output::WinogradOutput;
 
 use crate::caps::Limits;
 use crate::error::{LimitError, Resource};
+use crate::padding::Border;
 
 /// Most accumulators that one invocation keeps: 128 spilled to memory on an H100 and halved the speed or worse,
 /// and Apple's GPUs have 128 registers in all.
@@ -144,7 +145,16 @@ impl KernelSpec {
         }
     }
 
-    /// Bias and activation, where the kernel writes the output.
+    /// What lies around the source, where the kernel's loads depend on it.
+    pub const fn border(&self) -> Option<Border> {
+        match self {
+            Self::Direct(spec) => Some(spec.border),
+            Self::WinogradInput(spec) => Some(spec.border),
+            _ => None,
+        }
+    }
+
+    /// Bias, residual and activation, where the kernel writes the output.
     pub const fn epilogue(&self) -> Option<Epilogue> {
         match self {
             Self::Direct(spec) => Some(spec.epilogue),
@@ -226,4 +236,10 @@ impl fmt::Display for KernelSpec {
 /// A size as the 32-bit number that kernels take. Problems are checked to be within the index range.
 pub(crate) fn word(size: usize) -> u32 {
     u32::try_from(size).expect("checked against the index range when the problem was made")
+}
+
+/// A step or an offset, which may be negative, as kernels take it: sums of such words wrap around to the right place.
+pub(crate) fn wrapped(step: isize) -> u32 {
+    let step = i32::try_from(step).expect("checked against the index range when the problem was made");
+    step.cast_unsigned()
 }

@@ -42,52 +42,102 @@ pub trait Params: Pod {
 }
 
 params! {
-    /// Parameters of `direct`. The invocation's outputs are counted over images, rows and columns.
+    /// Parameters of `direct`. The invocation's outputs are counted over images, planes, rows and columns.
     DirectParams {
         /// First output position of this dispatch.
         first: u32,
         /// One past the last output position of this dispatch.
         end: u32,
-        /// Input channels, C.
-        c: u32,
-        /// Input height.
+        /// Groups.
+        groups: u32,
+        /// Channels of a group.
+        group_c: u32,
+        /// Filters of a group.
+        group_k: u32,
+        /// Planes of the source.
+        d: u32,
+        /// Rows of the source.
         h: u32,
-        /// Input width.
+        /// Columns of the source.
         w: u32,
-        /// Filters, K.
-        k: u32,
-        /// Output height.
-        p: u32,
-        /// Output width.
-        q: u32,
-        /// Filter height.
-        r: u32,
-        /// Filter width.
-        s: u32,
+        /// Planes of outputs.
+        out_d: u32,
+        /// Rows of outputs.
+        out_h: u32,
+        /// Columns of outputs.
+        out_w: u32,
+        /// Taps in depth.
+        taps_d: u32,
+        /// Taps in height.
+        taps_h: u32,
+        /// Taps in width.
+        taps_w: u32,
+        /// Stride in depth.
+        stride_d: u32,
         /// Stride in height.
         stride_h: u32,
         /// Stride in width.
         stride_w: u32,
+        /// Dilation in depth.
+        dilation_d: u32,
         /// Dilation in height.
         dilation_h: u32,
         /// Dilation in width.
         dilation_w: u32,
-        /// Rows of zeros above.
-        pad_top: u32,
-        /// Columns of zeros to the left.
-        pad_left: u32,
-        /// Input channels of a group.
-        group_c: u32,
-        /// Filters of a group.
-        group_k: u32,
-        /// First element of the input.
+        /// How far the first output's first tap lies before the source, in depth; negative if within.
+        before_d: u32,
+        /// How far the first output's first tap lies before the source, in height; negative if within.
+        before_h: u32,
+        /// How far the first output's first tap lies before the source, in width; negative if within.
+        before_w: u32,
+        /// From image to image of the source.
+        src_n: u32,
+        /// From group to group.
+        src_g: u32,
+        /// From channel to channel.
+        src_c: u32,
+        /// From plane to plane.
+        src_d: u32,
+        /// From row to row.
+        src_h: u32,
+        /// From column to column.
+        src_w: u32,
+        /// From group to group of the weights.
+        weights_g: u32,
+        /// From filter to filter.
+        weights_k: u32,
+        /// From channel to channel.
+        weights_c: u32,
+        /// From tap to tap in depth.
+        weights_d: u32,
+        /// From tap to tap in height.
+        weights_h: u32,
+        /// From tap to tap in width.
+        weights_w: u32,
+        /// From image to image of the output.
+        dst_n: u32,
+        /// From group to group.
+        dst_g: u32,
+        /// From filter to filter.
+        dst_k: u32,
+        /// From plane to plane.
+        dst_d: u32,
+        /// From row to row.
+        dst_h: u32,
+        /// From column to column.
+        dst_w: u32,
+        /// First element of the source.
         src_offset: u32,
+        /// First element of the weights.
+        weights_offset: u32,
         /// First element of the output.
         dst_offset: u32,
         /// First element of the bias.
         bias_offset: u32,
         /// First element of the slopes.
         slopes_offset: u32,
+        /// First element of the residual.
+        residual_offset: u32,
         /// The activation's first number.
         act_a: f32,
         /// The activation's second number.
@@ -98,14 +148,38 @@ params! {
 params! {
     /// Parameters of `winograd_filter`.
     FilterParams {
-        /// Input channels, C.
-        c: u32,
-        /// Input channels of a group.
-        group_c: u32,
         /// Filters of a group.
         group_k: u32,
         /// Filters of a group, padded: the stride of U's rows.
         k_stride: u32,
+        /// Rows of U in a group: channels, taps in depth and phases.
+        group_rows: u32,
+        /// Rows of U in all groups.
+        rows: u32,
+        /// Taps in depth: each has rows of its own.
+        taps_d: u32,
+        /// Taps in height.
+        taps_h: u32,
+        /// Taps in width.
+        taps_w: u32,
+        /// Phases in height: taps that a stride of outputs keeps apart.
+        step_h: u32,
+        /// Phases in width.
+        step_w: u32,
+        /// From group to group of the weights.
+        weights_g: u32,
+        /// From filter to filter.
+        weights_k: u32,
+        /// From channel to channel.
+        weights_c: u32,
+        /// From tap to tap in depth.
+        weights_d: u32,
+        /// From tap to tap in height.
+        weights_h: u32,
+        /// From tap to tap in width.
+        weights_w: u32,
+        /// First element of the weights.
+        weights_offset: u32,
     }
 }
 
@@ -118,21 +192,47 @@ params! {
         tiles: u32,
         /// Tiles, padded: the stride of V's rows.
         t_stride: u32,
-        /// Rows of tiles in an image.
+        /// Rows of tiles in a plane.
         tiles_y: u32,
         /// Tiles in a row.
         tiles_x: u32,
-        /// Input channels, C.
-        c: u32,
-        /// Input height.
+        /// Planes of outputs in an image.
+        out_d: u32,
+        /// Rows of V: channels, taps in depth and phases.
+        rows: u32,
+        /// Taps in depth: each has rows of its own.
+        taps_d: u32,
+        /// Phases in height, and the step between a tile's rows.
+        step_h: u32,
+        /// Phases in width, and the step between a tile's columns.
+        step_w: u32,
+        /// Stride in depth.
+        stride_d: u32,
+        /// Dilation in depth.
+        dilation_d: u32,
+        /// Planes of the source.
+        d: u32,
+        /// Rows of the source.
         h: u32,
-        /// Input width.
+        /// Columns of the source.
         w: u32,
-        /// Rows of zeros above.
-        pad_top: u32,
-        /// Columns of zeros to the left.
-        pad_left: u32,
-        /// First element of the input.
+        /// How far the first tile lies before the source, in depth; negative if within.
+        before_d: u32,
+        /// In height.
+        before_h: u32,
+        /// In width.
+        before_w: u32,
+        /// From image to image of the source.
+        src_n: u32,
+        /// From channel to channel.
+        src_c: u32,
+        /// From plane to plane.
+        src_d: u32,
+        /// From row to row.
+        src_h: u32,
+        /// From column to column.
+        src_w: u32,
+        /// First element of the source.
         src_offset: u32,
     }
 }
@@ -164,24 +264,38 @@ params! {
         tiles: u32,
         /// The stride of M's rows.
         t_stride: u32,
-        /// Rows of tiles in an image.
+        /// Rows of tiles in a plane.
         tiles_y: u32,
         /// Tiles in a row.
         tiles_x: u32,
+        /// Planes of outputs in an image.
+        out_d: u32,
         /// Filters, K.
         k: u32,
-        /// Output height.
+        /// Rows of outputs.
         p: u32,
-        /// Output width.
+        /// Columns of outputs.
         q: u32,
         /// Parts of the channels, each with products of its own: they are added up.
         parts: u32,
+        /// From image to image of the output.
+        dst_n: u32,
+        /// From filter to filter.
+        dst_k: u32,
+        /// From plane to plane.
+        dst_d: u32,
+        /// From row to row.
+        dst_h: u32,
+        /// From column to column.
+        dst_w: u32,
         /// First element of the output.
         dst_offset: u32,
         /// First element of the bias.
         bias_offset: u32,
         /// First element of the slopes.
         slopes_offset: u32,
+        /// First element of the residual.
+        residual_offset: u32,
         /// The activation's first number.
         act_a: f32,
         /// The activation's second number.
@@ -202,38 +316,54 @@ params! {
         tiles_y: u32,
         /// Tiles in a row.
         tiles_x: u32,
-        /// Input channels, C.
+        /// Rows of U and V: channels.
         c: u32,
-        /// Input height.
+        /// Rows of the source.
         h: u32,
-        /// Input width.
+        /// Columns of the source.
         w: u32,
-        /// Rows of zeros above.
-        pad_top: u32,
-        /// Columns of zeros to the left.
-        pad_left: u32,
-        /// Input channels of a group.
+        /// Rows that the first tile lies before the source; negative if within.
+        before_h: u32,
+        /// Columns.
+        before_w: u32,
+        /// Channels of a group.
         group_c: u32,
         /// Filters of a group.
         group_k: u32,
         /// The stride of U's rows.
         k_stride: u32,
-        /// Filters, K.
-        k: u32,
-        /// Output height.
+        /// Rows of outputs.
         p: u32,
-        /// Output width.
+        /// Columns of outputs.
         q: u32,
         /// Blocks of tiles that a workgroup of `winograd_fused` walks.
         walk: u32,
-        /// First element of the input.
+        /// From image to image of the source.
+        src_n: u32,
+        /// From channel to channel.
+        src_c: u32,
+        /// From row to row; columns lie side by side.
+        src_h: u32,
+        /// From image to image of the output.
+        dst_n: u32,
+        /// From filter to filter.
+        dst_k: u32,
+        /// From row to row.
+        dst_h: u32,
+        /// From column to column.
+        dst_w: u32,
+        /// First element of the source.
         src_offset: u32,
+        /// First element of the weights, where they are taken as given.
+        weights_offset: u32,
         /// First element of the output.
         dst_offset: u32,
         /// First element of the bias.
         bias_offset: u32,
         /// First element of the slopes.
         slopes_offset: u32,
+        /// First element of the residual.
+        residual_offset: u32,
         /// The activation's first number.
         act_a: f32,
         /// The activation's second number.

@@ -6,6 +6,8 @@ use super::{
 };
 use crate::activation::Activation;
 use crate::caps::Limits;
+use crate::conv::Residual;
+use crate::padding::Border;
 use crate::winograd::{F, Nested};
 
 impl KernelSpec {
@@ -15,12 +17,13 @@ impl KernelSpec {
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for filters in [1, 4, 8] {
-            all.extend(epilogues().map(|epilogue| Direct { filters, epilogue }.spec()));
+            all.extend(epilogues().map(|epilogue| Direct { filters, border: Border::Zero, epilogue }.spec()));
+            all.extend(others().map(|border| Direct { filters, border, epilogue: Epilogue::NONE }.spec()));
         }
         all.extend(Blocking::ALL.map(|blocking| WinogradMultiply { blocking }.spec()));
         for algorithm in algorithms() {
             all.push(WinogradFilter { algorithm }.spec());
-            all.push(WinogradInput { algorithm }.spec());
+            all.extend(Border::ALL.map(|border| WinogradInput { algorithm, border }.spec()));
             all.extend(epilogues().map(|epilogue| WinogradOutput { algorithm, epilogue }.spec()));
         }
         all.extend(fused().map(WinogradFused::spec));
@@ -57,7 +60,7 @@ fn inlined() -> impl Iterator<Item = WinogradInlined> {
 /// Without and with the operands of an epilogue.
 fn ends() -> [Epilogue; 2] {
     let ends = [(false, Activation::None), (true, Activation::PRelu)];
-    ends.map(|(bias, activation)| Epilogue { bias, activation: activation.name() })
+    ends.map(|(bias, activation)| Epilogue { bias, activation: activation.name(), ..Epilogue::NONE })
 }
 
 fn algorithms() -> Vec<Nested> {
@@ -87,7 +90,15 @@ fn epilogues() -> impl Iterator<Item = Epilogue> {
     ];
     [false, true]
         .into_iter()
-        .flat_map(move |bias| activations.map(|activation| Epilogue { bias, activation: activation.name() }))
+        .flat_map(move |bias| {
+            activations.map(|activation| Epilogue { bias, activation: activation.name(), ..Epilogue::NONE })
+        })
+        .chain([Residual::Tensor, Residual::InPlace].map(|residual| Epilogue { residual, ..Epilogue::NONE }))
+}
+
+/// The borders that are not zero.
+fn others() -> impl Iterator<Item = Border> {
+    Border::ALL.into_iter().filter(|border| *border != Border::Zero)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::cost::{Counts, Part, Region, Share, Turns};
 use super::{Binding, Constant, KernelSpec};
 use crate::winograd::{Nested, WinogradError};
 
-/// One invocation transforms the filter of one input channel and one output channel.
+/// One invocation transforms one filter of one row, see `shaders/kernel/winograd_filter.wgsl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WinogradFilter {
     /// The algorithm.

@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_repeats_are_those_of_the_investigation() {
-        let epilogue = Epilogue { bias: false, activation: "none" };
+        let epilogue = Epilogue::NONE;
         let reduces = |f, reading| {
             let kernel = WinogradInlined { algorithm: Nested::square(f), reading, epilogue };
             (kernel.reduces(), kernel.terms())

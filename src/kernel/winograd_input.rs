@@ -1,7 +1,9 @@
 //! `winograd_input`: V = B^T d B for each input tile.
 
 use super::cost::{Counts, Part, Region, Share, Turns};
+use super::direct::border_suffix;
 use super::{Binding, Constant, KernelSpec, word};
+use crate::padding::Border;
 use crate::winograd::{Nested, WinogradError};
 
 /// One workgroup transforms [`WinogradInput::tiles`] tiles of one channel: first all columns of all tiles, then,
@@ -10,6 +12,8 @@ use crate::winograd::{Nested, WinogradError};
 pub struct WinogradInput {
     /// The algorithm.
     pub algorithm: Nested,
+    /// What lies around the source.
+    pub border: Border,
 }
 
 impl WinogradInput {
@@ -36,7 +40,7 @@ impl WinogradInput {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("{}_f32", self.algorithm.label())
+        format!("{}_f32{}", self.algorithm.label(), border_suffix(self.border))
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {

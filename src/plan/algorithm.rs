@@ -3,9 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::windows::Windows;
 use crate::error::Error;
 use crate::kernel::{Fusion, Reading, WinogradFused};
-use crate::shape::Conv;
+use crate::problem::Problem;
 use crate::winograd::{F, Nested, Points};
 
 /// A way to compute a convolution.
@@ -28,10 +29,15 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Everything that could compute a convolution, whether or not it is wise, but the exhibit [`Self::Inlined`]:
+    /// Everything that could solve a problem, whether or not it is wise, but the exhibit [`Self::Inlined`]:
     /// `Direct` first.
-    pub fn all_for(conv: &Conv) -> Vec<Self> {
-        let [r, s] = conv.kernel;
+    pub fn all_for(problem: &Problem) -> Vec<Self> {
+        Self::for_taps(Windows::of_problem(problem).ok().map(|windows| windows.taps()))
+    }
+
+    /// Everything for filters of this height and width; for what has none, what takes anything.
+    pub(super) fn for_taps(taps: Option<[usize; 2]>) -> Vec<Self> {
+        let Some([r, s]) = taps else { return vec![Self::Direct] };
         let of = |size: usize| F::shipped().iter().copied().filter(move |f| usize::from(f.r()) == size);
         let mut transforms = Vec::new();
         if r == s {
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn labels_read_back() {
         for kernel in [[3, 3], [5, 5], [1, 3], [3, 5], [7, 7]] {
-            for algorithm in Algorithm::all_for(&Conv::new(1, 1, kernel)) {
+            for algorithm in Algorithm::for_taps(Some(kernel)) {
                 assert_eq!(algorithm.label().parse(), Ok(algorithm), "{algorithm}");
             }
         }

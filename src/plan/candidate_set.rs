@@ -4,28 +4,27 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{Algorithm, Choice, Cut};
-use crate::activation::Activation;
 use crate::kernel::{
     Direct, Epilogue, KernelSpec, Region, WinogradFilter, WinogradFused, WinogradInput, WinogradMultiply,
     WinogradOutput,
 };
-use crate::shape::Conv;
+use crate::padding::Border;
 
-/// The 64-bit hash (FNV-1a) of all choices for filters of this size, and of what their kernels do: names, constants,
+/// The 64-bit hash (FNV-1a) of all choices for filters of this height and width, and of what their kernels do: names, constants,
 /// workgroup memory, and the counts of [`KernelSpec::cost`]. It does not depend on the device. A kernel that is
 /// rewritten and does the same counts the same: what was measured of it is then still believed, and costs time at
 /// worst, since every choice is checked anew. Computed once a process.
-pub fn candidate_set(kernel: [usize; 2]) -> u64 {
-    static KNOWN: OnceLock<Mutex<HashMap<[usize; 2], u64>>> = OnceLock::new();
+pub fn candidate_set(taps: Option<[usize; 2]>) -> u64 {
+    static KNOWN: OnceLock<Mutex<HashMap<Option<[usize; 2]>, u64>>> = OnceLock::new();
     let known = || KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(&hash) = known().get(&kernel) {
+    if let Some(&hash) = known().get(&taps) {
         return hash;
     }
-    let all = Algorithm::all_for(&Conv::new(1, 1, kernel)).into_iter();
+    let all = Algorithm::for_taps(taps).into_iter();
     let hash = hash_of(
         all.flat_map(|algorithm| Cut::all_for(algorithm).into_iter().map(move |cut| Choice { algorithm, cut })),
     );
-    known().insert(kernel, hash);
+    known().insert(taps, hash);
     hash
 }
 
@@ -44,11 +43,11 @@ fn hash_of(choices: impl Iterator<Item = Choice>) -> u64 {
 
 /// The kernels of a choice, without bias and activation.
 fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
-    let epilogue = Epilogue { bias: false, activation: Activation::None.name() };
+    let (epilogue, border) = (Epilogue::NONE, Border::Zero);
     let Some(nested) = algorithm.transform() else {
-        return [1, 4, 8].map(|filters| Direct { filters, epilogue }.spec()).to_vec();
+        return [1, 4, 8].map(|filters| Direct { filters, border, epilogue }.spec()).to_vec();
     };
-    let ends = [WinogradFilter { algorithm: nested }.spec(), WinogradInput { algorithm: nested }.spec()];
+    let ends = [WinogradFilter { algorithm: nested }.spec(), WinogradInput { algorithm: nested, border }.spec()];
     let rest = match (cut, algorithm.fusion()) {
         (Cut::Fused(blocking), Some(fusion)) => {
             vec![WinogradFused { algorithm: nested, fusion, blocking, epilogue }.spec()]
@@ -102,7 +101,7 @@ mod tests {
 
     #[test]
     fn each_size_of_filter_has_a_set_of_its_own() {
-        let sizes = [[1, 1], [3, 3], [5, 5], [1, 3], [3, 1]];
+        let sizes = [None, Some([3, 3]), Some([5, 5]), Some([1, 3]), Some([3, 1])];
         let hashes: HashSet<u64> = sizes.map(candidate_set).into();
         assert_eq!(hashes.len(), sizes.len());
     }

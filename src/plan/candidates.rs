@@ -2,14 +2,15 @@
 
 use std::fmt;
 
+use super::windows::Windows;
 use super::{
     Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Tolerance, Wisdom, expected_error,
-    expected_error_after_relu, heuristics, steps,
+    expected_error_after_relu, heuristics, steps, summed,
 };
 use crate::caps::{Caps, DeviceKind};
 use crate::error::LimitError;
 use crate::kernel::{Epilogue, WinogradFused};
-use crate::shape::Problem;
+use crate::problem::Problem;
 
 /// An algorithm and the verdict on it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,6 +71,12 @@ pub enum Reason {
     NotDemanded,
 }
 
+impl From<LimitError> for Reason {
+    fn from(error: LimitError) -> Self {
+        Self::Limit(error)
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -118,7 +125,7 @@ pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) 
 
 /// The algorithms to judge: all, and an exhibit that is demanded.
 fn considered(problem: &Problem, preferences: &Preferences) -> Vec<Algorithm> {
-    let mut all = Algorithm::all_for(&problem.conv);
+    let mut all = Algorithm::all_for(problem);
     if let Some(forced) = preferences.algorithm
         && !all.contains(&forced)
     {
@@ -204,14 +211,8 @@ fn judge_one(
         return Err(Reason::NotDemanded);
     }
     if let Some(transform) = algorithm.transform() {
-        let conv = &problem.conv;
-        if conv.stride != [1, 1] {
-            return Err(Reason::Inapplicable("Winograd needs stride 1"));
-        }
-        if conv.dilation != [1, 1] {
-            return Err(Reason::Inapplicable("Winograd needs dilation 1"));
-        }
-        if [transform.rows.r(), transform.cols.r()].map(usize::from) != conv.kernel {
+        let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
+        if [transform.rows.r(), transform.cols.r()].map(usize::from) != windows.taps() {
             return Err(Reason::Inapplicable("its filter has another size"));
         }
         if transform.rows.programs().is_err() || transform.cols.programs().is_err() {
@@ -226,7 +227,7 @@ fn judge_one(
     if let Some(cut) = preferences.cut {
         suits(problem, algorithm, cut).map_err(Reason::Inapplicable)?;
     }
-    let built = steps::build(problem, algorithm, caps, preferences).map_err(Reason::Limit)?;
+    let built = steps::build(problem, algorithm, caps, preferences)?;
     within_tolerance(problem, Choice { algorithm, cut: built.cut }, caps, preferences.tolerance)?;
     let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
     Ok((heuristics::estimate_ns(problem, &built.steps, algorithm, caps), bytes))
@@ -242,7 +243,7 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'stat
         }
         (Algorithm::Staged(_), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
             false => Err(NUMBERS),
-            true if cut.is_even(problem.channels_per_group()) => Ok(()),
+            true if cut.is_even(summed(problem)) => Ok(()),
             true => Err("a part would have no channels"),
         },
         (Algorithm::Direct | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),

@@ -8,7 +8,6 @@ use super::heuristics::{REGISTERS, Rates, count, rates};
 use crate::caps::{Caps, DeviceKind};
 use crate::error::{LimitError, Result};
 use crate::kernel::{FusedBlocking, FusedParams, Fusion, Params, WinogradFused};
-use crate::shape::Problem;
 
 // Work beside the multiply-adds, in the time of one.
 
@@ -75,16 +74,16 @@ fn spills(kernel: &WinogradFused, kind: DeviceKind) -> bool {
 /// # Errors
 /// The bound that the smallest blocking exceeds.
 pub(super) fn blocking(
-    problem: &Problem,
+    sizes: Sizes,
     tiles: usize,
     caps: &Caps,
     kernel: impl Fn(FusedBlocking) -> WinogradFused,
 ) -> Result<FusedBlocking, LimitError> {
     let cost = |b: &FusedBlocking| {
         let kernel = kernel(*b);
-        let blocks = blocks(problem, tiles, *b);
+        let blocks = sizes.blocks(tiles, *b);
         let walk = walk(&kernel, blocks, caps);
-        seconds(&kernel, blocks, walk, problem, rates(caps.kind))
+        seconds(&kernel, blocks, walk, sizes, rates(caps.kind))
     };
     let legal = FusedBlocking::ALL
         .into_iter()
@@ -99,28 +98,42 @@ pub(super) fn blocking(
     }
 }
 
-/// Blocks of so many tiles, and of all groups' filters.
-pub(super) fn blocks(problem: &Problem, tiles: usize, blocking: FusedBlocking) -> [usize; 2] {
-    let of_filters = problem.filters_per_group().div_ceil(blocking.filters as usize);
-    [tiles.div_ceil(blocking.tiles as usize), problem.conv.groups * of_filters]
+/// What is multiplied, beside the tiles.
+#[derive(Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) groups: usize,
+    /// Filters of a group.
+    pub(super) filters: usize,
+    /// Channels of a group.
+    pub(super) channels: usize,
+}
+
+impl Sizes {
+    /// Blocks of so many tiles, and of all groups' filters.
+    pub(super) fn blocks(self, tiles: usize, blocking: FusedBlocking) -> [usize; 2] {
+        let of_filters = self.filters.div_ceil(blocking.filters as usize);
+        [tiles.div_ceil(blocking.tiles as usize), self.groups * of_filters]
+    }
 }
 
 /// The estimate of a step.
-pub(super) fn seconds_of_step(kernel: &WinogradFused, step: &Step, problem: &Problem, rates: &Rates) -> f64 {
+pub(super) fn seconds_of_step(kernel: &WinogradFused, step: &Step, rates: &Rates) -> f64 {
     let params = FusedParams::from_words(&step.params);
     let columns = params.tiles.div_ceil(kernel.blocking.tiles);
-    seconds(kernel, [columns as usize, step.grid[1] as usize], params.walk, problem, rates)
+    let groups = step.grid[1] / params.group_k.div_ceil(kernel.blocking.filters);
+    let [groups, filters, channels] = [groups, params.group_k, params.group_c].map(|size| size as usize);
+    let sizes = Sizes { groups, filters, channels };
+    seconds(kernel, [columns as usize, step.grid[1] as usize], params.walk, sizes, rates)
 }
 
 /// The estimate of a kernel over columns x rows of blocks, of which a workgroup walks so many of a row: rounds of as many
 /// workgroups as the units hold at once. The work of those that a unit holds adds up; what each waits for is hidden by the
 /// others.
-fn seconds(kernel: &WinogradFused, [columns, rows]: [usize; 2], walk: u32, problem: &Problem, rates: &Rates) -> f64 {
+fn seconds(kernel: &WinogradFused, [columns, rows]: [usize; 2], walk: u32, sizes: Sizes, rates: &Rates) -> f64 {
     if let Some(lanes) = rates.lanes {
-        return lanes.seconds(kernel, count(columns * rows), problem) / rates.units;
+        return lanes.seconds(kernel, count(columns * rows), sizes) / rates.units;
     }
-    let channels = problem.channels_per_group();
-    let b = kernel.blocking;
+    let (b, channels) = (kernel.blocking, sizes.channels);
     let (points, outputs) = (count(kernel.algorithm.products()), count(kernel.algorithm.outputs()));
     let (filters, tiles) = (f64::from(b.filters), f64::from(b.tiles));
     let size = kernel.spec().workgroup_size();

@@ -5,10 +5,10 @@ use super::fused_estimate as fused;
 use super::lanes::{self, Lanes};
 use super::multiply_cost::{self as multiply, Model};
 use super::steps::blocks;
-use super::{Algorithm, Step};
+use super::{Algorithm, Step, summed};
 use crate::caps::{Caps, DeviceKind};
 use crate::kernel::KernelSpec;
-use crate::shape::Problem;
+use crate::problem::Problem;
 use crate::winograd::Nested;
 
 /// What a kind of device achieves in our kernels.
@@ -105,6 +105,7 @@ pub(super) const fn rates(kind: DeviceKind) -> &'static Rates {
 /// The estimate of a run.
 pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorithm, caps: &Caps) -> u64 {
     let rates = rates(caps.kind);
+    let rows = problem.conv.groups * summed(problem);
     let seconds: f64 = match algorithm {
         Algorithm::Direct => {
             let groups: u64 = steps.iter().map(blocks).sum();
@@ -112,9 +113,9 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
             rates.dispatch * count(steps.len()) + problem.direct_flops() / (rates.direct * fill)
         }
         Algorithm::Staged(nested) => {
-            let multiply: f64 = steps.iter().map(|step| multiply::seconds(problem, step, rates)).sum();
+            let multiply: f64 = steps.iter().map(|step| multiply::seconds(step, rates)).sum();
             // Input and output once, V and M written and read.
-            let channels = problem.conv.channels + problem.conv.filters;
+            let channels = rows + problem.conv.filters;
             rates.dispatch * count(steps.len()) + multiply + transform_seconds(problem, nested, channels, rates)
         }
         // Never compared with another: each product that is written out reads both of its factors from a cache.
@@ -123,12 +124,10 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
                 KernelSpec::WinogradInlined(kernel) => kernel.terms().ok(),
                 _ => None,
             });
-            let tiles = count(problem.n * problem.p * problem.q) / count(nested.outputs());
-            let sums = tiles * count(problem.conv.filters) * count(problem.channels_per_group());
+            let tiles = pixels(problem) / count(nested.outputs());
+            let sums = tiles * count(problem.conv.filters) * count(summed(problem));
             let products = 8.0 * count(terms.unwrap_or(0)) * sums / rates.bytes;
-            rates.dispatch * count(steps.len())
-                + products
-                + transform_seconds(problem, nested, problem.conv.channels, rates)
+            rates.dispatch * count(steps.len()) + products + transform_seconds(problem, nested, rows, rates)
         }
         Algorithm::FusedOutput(nested) | Algorithm::Fused(nested) | Algorithm::FusedFilter(nested) => {
             let fused: f64 = steps
@@ -137,10 +136,10 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
                     KernelSpec::WinogradFused(kernel) => Some((kernel, step)),
                     _ => None,
                 })
-                .map(|(kernel, step)| fused::seconds_of_step(kernel, step, problem, rates))
+                .map(|(kernel, step)| fused::seconds_of_step(kernel, step, rates))
                 .sum();
             let transform = match algorithm {
-                Algorithm::FusedOutput(_) => transform_seconds(problem, nested, problem.conv.channels, rates),
+                Algorithm::FusedOutput(_) => transform_seconds(problem, nested, rows, rates),
                 _ => 0.0,
             };
             rates.dispatch * count(steps.len()) + fused + transform
@@ -154,8 +153,12 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
 /// What the transforms of so many channels move: each tensor once, its planes once; the multiply's model has the rest.
 fn transform_seconds(problem: &Problem, nested: Nested, channels: usize, rates: &Rates) -> f64 {
     let expansion = count(nested.products()) / count(nested.outputs());
-    let pixels = count(problem.n * problem.p * problem.q);
-    4.0 * pixels * count(channels) * (1.0 + expansion) / rates.bytes
+    4.0 * pixels(problem) * count(channels) * (1.0 + expansion) / rates.bytes
+}
+
+/// Places of outputs.
+fn pixels(problem: &Problem) -> f64 {
+    problem.correlations().iter().map(|of| count(of.n * of.out_len())).sum()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an estimate")]

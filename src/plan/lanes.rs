@@ -1,8 +1,8 @@
 //! What the fused kernels cost on a software adapter, which runs several invocations in the lanes of one vector.
 
+use super::fused_estimate::Sizes;
 use super::heuristics::count;
 use crate::kernel::{Fusion, WinogradFused};
-use crate::shape::Problem;
 
 /// Seconds of one core.
 pub(super) struct Lanes {
@@ -31,8 +31,8 @@ impl Lanes {
 
     /// The estimate of so many workgroups on one core. What an invocation keeps in registers weighs most, since whatever it loads,
     /// from memory or from workgroup memory, it loads lane by lane.
-    pub(super) fn seconds(&self, kernel: &WinogradFused, workgroups: f64, problem: &Problem) -> f64 {
-        let (b, channels) = (kernel.blocking, problem.channels_per_group());
+    pub(super) fn seconds(&self, kernel: &WinogradFused, workgroups: f64, sizes: Sizes) -> f64 {
+        let (b, channels) = (kernel.blocking, sizes.channels);
         let (each_k, each_t) = (f64::from(b.filters_each), f64::from(b.tiles_each));
         let multiplied = count(channels.next_multiple_of(kernel.step() as usize));
         let multiply = multiplied * (self.load * (each_k + each_t) + self.sum * each_k * each_t);
@@ -50,9 +50,9 @@ impl Lanes {
             Fusion::Filter => kernel.algorithm.weights(),
             Fusion::Output | Fusion::Input => kernel.algorithm.products(),
         };
-        let filter_bytes = 4.0 * count(values * channels * problem.conv.filters);
+        let filter_bytes = 4.0 * count(values * channels * sizes.groups * sizes.filters);
         let of_block = 4.0 * count(values * channels) * f64::from(b.filters);
-        let tile_blocks = workgroups / count(problem.conv.filters.div_ceil(b.filters as usize));
+        let tile_blocks = workgroups / count((sizes.groups * sizes.filters).div_ceil(b.filters as usize));
         let times = 1.0 + (tile_blocks - 1.0).max(0.0) * (1.0 - self.cache / of_block).max(0.0);
         workgroups * vectors / Self::WIDTH + times * filter_bytes * self.filter_byte
     }

@@ -13,6 +13,7 @@ mod multiply_cost;
 mod origin;
 mod preferences;
 mod steps;
+mod windows;
 mod winograd_steps;
 pub mod wisdom;
 
@@ -28,17 +29,18 @@ pub use wisdom::Wisdom;
 use crate::caps::Caps;
 use crate::error::{Error, NoPlan, Result};
 use crate::kernel::{Counts, KernelSpec};
-use crate::layout::Planes;
-use crate::shape::{Conv, Problem};
+use crate::problem::Problem;
 use crate::winograd::{self, Nested, WinogradError};
+
+pub(crate) use self::windows::Windows;
 
 /// An operand of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Slot {
-    /// The input, NCHW.
+    /// What is convolved: the input; for the gradient of the input, the output's gradient.
     Input,
-    /// The weights as given, `[K, C / groups, R, S]`.
+    /// The weights as given; for the gradient of the weights, the output's gradient.
     Weights,
     /// The weights as packed, see [`Packing`].
     Packed,
@@ -46,7 +48,9 @@ pub enum Slot {
     Bias,
     /// The slopes of PReLU, K elements.
     Slopes,
-    /// The output, NKPQ.
+    /// The residual, which lies in memory as the output does.
+    Residual,
+    /// What is written: the output, or a gradient.
     Output,
     /// The workspace's buffer of this number.
     Workspace(u8),
@@ -77,10 +81,10 @@ pub enum Packing {
 
 impl Packing {
     /// Elements of the packed weights; 0 if they are used as given.
-    pub fn len(self, conv: &Conv) -> usize {
-        match self {
-            Self::Given => 0,
-            Self::Winograd(nested) => filter_planes(conv, nested).len(),
+    pub fn len(self, problem: &Problem) -> usize {
+        match (self, Windows::of_problem(problem)) {
+            (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested).len(),
+            _ => 0,
         }
     }
 
@@ -89,18 +93,14 @@ impl Packing {
         self == Self::Given
     }
 
-    /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`].
-    pub fn steps(self, conv: &Conv) -> Vec<Step> {
-        match self {
-            Self::Given => Vec::new(),
-            Self::Winograd(nested) => vec![steps::filter(conv, nested)],
+    /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and
+    /// operation, not on its sizes.
+    pub fn steps(self, problem: &Problem) -> Vec<Step> {
+        match (self, Windows::of_problem(problem)) {
+            (Self::Winograd(nested), Ok(windows)) => vec![steps::filter(&windows, nested)],
+            _ => Vec::new(),
         }
     }
-}
-
-/// U's layout.
-pub(crate) const fn filter_planes(conv: &Conv, nested: Nested) -> Planes {
-    Planes { points: nested.products(), rows: conv.channels, columns: conv.filters / conv.groups }
 }
 
 /// What will be run, and why. A value: it compares, hashes and prints, and no device was touched to make it.
@@ -159,7 +159,8 @@ impl Plan {
             };
             return Err(NoPlan { asked, rejected: rejected.collect() }.into());
         };
-        let built = steps::build(problem, chosen, caps, &Preferences { cut, ..*preferences })?;
+        let built = steps::build(problem, chosen, caps, &Preferences { cut, ..*preferences })
+            .map_err(|reason| refused(problem, chosen, &reason))?;
         Ok(Self {
             problem: *problem,
             algorithm: chosen,
@@ -194,13 +195,12 @@ impl Plan {
 
     /// Elements that an operand has in this plan's dispatches; `None` for a workspace buffer that it does not have.
     pub fn operand_len(&self, slot: Slot) -> Option<usize> {
-        let conv = &self.problem.conv;
         Some(match slot {
             Slot::Input => self.problem.input_len(),
-            Slot::Output => self.problem.output_len(),
-            Slot::Weights => conv.weights_len(),
-            Slot::Packed => self.packing.len(conv),
-            Slot::Bias | Slot::Slopes => conv.filters,
+            Slot::Output | Slot::Residual => self.problem.output_len(),
+            Slot::Weights => self.problem.weights_len(),
+            Slot::Packed => self.packing.len(&self.problem),
+            Slot::Bias | Slot::Slopes => self.problem.conv.filters,
             Slot::Workspace(index) => *self.workspace.get(usize::from(index))?,
         })
     }
@@ -217,7 +217,7 @@ impl Plan {
 
     /// Bytes of the packed weights; 0 if they are used as given.
     pub fn packed_bytes(&self) -> u64 {
-        4 * self.packing.len(&self.problem.conv) as u64
+        4 * self.packing.len(&self.problem) as u64
     }
 
     /// The distinct kernels of a run, in order of first use.
@@ -238,9 +238,13 @@ impl Plan {
     /// If the kernel's algorithm has no transforms.
     pub fn counts(&self, kernel: &KernelSpec) -> Result<Counts> {
         let failed = |error: WinogradError| Error::Kernel { kernel: kernel.name(), message: error.to_string() };
-        let one = kernel.cost().map_err(failed)?.of_workgroup(&self.problem.conv);
+        let cost = kernel.cost().map_err(failed)?;
         let dispatches = self.steps.iter().filter(|step| step.kernel == *kernel);
-        Ok(dispatches.map(|step| Counts { barriers: one.barriers, ..one * steps::blocks(step) }).sum())
+        let of = |step: &Step| {
+            let one = cost.of_workgroup(kernel.sum(&step.params));
+            Counts { barriers: one.barriers, ..one * steps::blocks(step) }
+        };
+        Ok(dispatches.map(of).sum())
     }
 
     /// Expected relative L2 error on normally distributed data.
@@ -249,10 +253,21 @@ impl Plan {
     }
 }
 
+/// A choice that was judged to be legal, and is not when it is built.
+fn refused(problem: &Problem, algorithm: Algorithm, reason: &Reason) -> Error {
+    let rejected = vec![(algorithm.to_string(), reason.to_string())];
+    NoPlan { asked: problem.to_string(), rejected }.into()
+}
+
+/// What Winograd sums over in each product: channels, and whatever else is a row of U and V.
+fn summed(problem: &Problem) -> usize {
+    Windows::of_problem(problem).map_or_else(|_| problem.channels_per_group(), |windows| windows.group_rows())
+}
+
 /// The most roundings of f32 between an input or a weight and an output: the k of the rigorous bound, see
 /// [`winograd::error_bound::gamma`].
 pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
-    let channels = problem.channels_per_group();
+    let channels = summed(problem);
     match (algorithm, algorithm.transform()) {
         // Each product and each addition of the longest path.
         (_, None) => u32::try_from(problem.terms()).unwrap_or(u32::MAX).saturating_add(1),
@@ -265,7 +280,7 @@ pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
 /// Expected relative L2 error of a choice on a problem, on normally distributed data. It depends on how the work is cut:
 /// shorter sums round less.
 pub fn expected_error(problem: &Problem, choice: Choice) -> f64 {
-    let channels = choice.cut.longest_sum(problem.channels_per_group());
+    let channels = choice.cut.longest_sum(summed(problem));
     match choice.algorithm.transform() {
         None => winograd::error_bound::expected_error_direct(problem.mean_terms()),
         Some(nested) => winograd::error_bound::expected_error(nested, channels),
@@ -274,7 +289,7 @@ pub fn expected_error(problem: &Problem, choice: Choice) -> f64 {
 
 /// The same on what a ReLU leaves of such data; on a processor, whose multiply-adds round twice, a little more.
 pub fn expected_error_after_relu(problem: &Problem, choice: Choice, caps: &Caps) -> f64 {
-    let channels = choice.cut.longest_sum(problem.channels_per_group());
+    let channels = choice.cut.longest_sum(summed(problem));
     match choice.algorithm.transform() {
         None => winograd::error_bound::expected_error_direct_after_relu(problem.mean_terms()),
         Some(nested) => winograd::error_bound::expected_error_after_relu(nested, channels, !caps.is_software()),

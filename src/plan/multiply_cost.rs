@@ -6,7 +6,6 @@ use super::Step;
 use super::heuristics::{REGISTERS, Rates, count, rates};
 use crate::caps::Caps;
 use crate::kernel::{Blocking, KernelSpec, MultiplyCut, MultiplyParams, Params, WinogradMultiply};
-use crate::shape::Problem;
 
 /// What the multiply costs on a kind of device.
 pub(super) struct Model {
@@ -59,17 +58,16 @@ struct Product {
     channels: usize,
 }
 
-/// How the products of `batches` matrices are cut: of the blockings that the device can run, of at most so many parts, and
+/// How the products of `batches` matrices of `filters x channels` and `channels x tiles` are cut: of the blockings that the device can run, of at most so many parts, and
 /// of those with small enough errors, the cut with the least estimate.
 pub(super) fn cut(
-    problem: &Problem,
+    [filters, channels]: [usize; 2],
     [tiles, batches]: [usize; 2],
     most_parts: u64,
     caps: &Caps,
     tolerated: impl Fn(&MultiplyCut) -> bool,
 ) -> MultiplyCut {
-    let channels = problem.channels_per_group();
-    let product = Product { filters: problem.filters_per_group(), tiles, batches, channels };
+    let product = Product { filters, tiles, batches, channels };
     let runs = |blocking: &Blocking| WinogradMultiply { blocking: *blocking }.spec().check(&caps.limits).is_ok();
     let cuts = Blocking::ALL
         .into_iter()
@@ -85,14 +83,14 @@ pub(super) fn cut(
 }
 
 /// The estimate of a step; nothing, if it is not of this kernel.
-pub(super) fn seconds(problem: &Problem, step: &Step, rates: &Rates) -> f64 {
+pub(super) fn seconds(step: &Step, rates: &Rates) -> f64 {
     let KernelSpec::WinogradMultiply(WinogradMultiply { blocking }) = step.kernel else { return 0.0 };
     let params = MultiplyParams::from_words(&step.params);
     let product = Product {
-        filters: problem.filters_per_group(),
+        filters: params.group_k as usize,
         tiles: params.t_stride as usize,
         batches: params.batches as usize,
-        channels: problem.channels_per_group(),
+        channels: params.group_c as usize,
     };
     product.seconds(MultiplyCut { blocking, parts: step.grid[2] / params.batches }, rates)
 }

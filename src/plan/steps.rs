@@ -1,14 +1,18 @@
 //! From an algorithm to its dispatches: grids, parameters, operands, and the cutting of the work into chunks that
 //! respect the workspace limit and the device's bounds.
 
+use super::windows::Windows;
 use super::winograd_steps::Winograd;
-use super::{Algorithm, Cut, Packing, Preferences, Slot, Step, filter_planes};
+use super::{Algorithm, Cut, Packing, Preferences, Reason, Slot, Step};
 use crate::caps::{Caps, Limits};
+use crate::conv::{Conv, Residual};
+use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
-    Direct, DirectParams, FilterParams, FusedParams, Fusion, KernelSpec, Params, WinogradFilter, word,
+    Direct, DirectParams, Epilogue, FilterParams, FusedParams, Fusion, KernelSpec, Params, WinogradFilter, word,
+    wrapped,
 };
-use crate::shape::{Conv, Problem};
+use crate::problem::Problem;
 use crate::winograd::Nested;
 
 /// What an algorithm comes to on a problem.
@@ -19,100 +23,169 @@ pub(super) struct Built {
     pub(super) workspace: Vec<usize>,
 }
 
-/// Builds the dispatches, or names the first bound that they exceed.
+/// Builds the dispatches, or says why there are none: first of all, the bound that they exceed.
 pub(super) fn build(
     problem: &Problem,
     algorithm: Algorithm,
     caps: &Caps,
     preferences: &Preferences,
-) -> Result<Built, LimitError> {
+) -> Result<Built, Reason> {
     let limits = &caps.limits;
     limits.check_tensor("the input", 4 * problem.input_len() as u64)?;
     limits.check_tensor("the output", 4 * problem.output_len() as u64)?;
-    limits.check_tensor("the weights", 4 * problem.conv.weights_len() as u64)?;
+    limits.check_tensor("the weights", 4 * problem.weights_len() as u64)?;
+    let winograd = |nested| Winograd::new(problem, nested);
     let built = match algorithm {
         Algorithm::Direct => direct(problem, limits),
-        Algorithm::Staged(nested) => Winograd::new(problem, nested).staged(caps, preferences)?,
-        Algorithm::FusedOutput(nested) => Winograd::new(problem, nested).fused_output(caps, preferences)?,
-        Algorithm::Fused(nested) => Winograd::new(problem, nested).fused(Fusion::Input, caps, preferences)?,
-        Algorithm::FusedFilter(nested) => Winograd::new(problem, nested).fused(Fusion::Filter, caps, preferences)?,
-        Algorithm::Inlined(nested, reading) => Winograd::new(problem, nested).inlined(reading, caps, preferences)?,
+        Algorithm::Staged(nested) => winograd(nested)?.staged(caps, preferences)?,
+        Algorithm::FusedOutput(nested) => winograd(nested)?.fused_output(caps, preferences)?,
+        Algorithm::Fused(nested) => winograd(nested)?.fused(Fusion::Input, caps, preferences)?,
+        Algorithm::FusedFilter(nested) => winograd(nested)?.fused(Fusion::Filter, caps, preferences)?,
+        Algorithm::Inlined(nested, reading) => winograd(nested)?.inlined(reading, caps, preferences)?,
     };
-    limits.check_tensor("the packed weights", 4 * built.packing.len(&problem.conv) as u64)?;
-    for step in built.steps.iter().chain(&built.packing.steps(&problem.conv)) {
+    limits.check_tensor("the packed weights", 4 * built.packing.len(problem) as u64)?;
+    for step in built.steps.iter().chain(&built.packing.steps(problem)) {
         step.kernel.check(limits)?;
         let [x, y, z] = step.grid;
         let (need, bound) = (x.max(y).max(z).into(), limits.max_compute_workgroups_per_dimension.into());
         if need > bound {
-            return Err(LimitError { who: step.kernel.name(), resource: Resource::Workgroups, need, bound });
+            return Err(LimitError { who: step.kernel.name(), resource: Resource::Workgroups, need, bound }.into());
         }
     }
     Ok(built)
 }
 
+/// One dispatch for each of the correlations, and more beyond the reach of a grid.
 fn direct(problem: &Problem, limits: &Limits) -> Built {
-    let conv = &problem.conv;
-    let kernel = Direct::of(problem);
-    let positions = problem.n * problem.p * problem.q;
-    let blocks = conv.groups * problem.filters_per_group().div_ceil(kernel.filters as usize);
-    let params = DirectParams {
-        first: 0,
-        c: word(conv.channels),
-        h: word(problem.h),
-        w: word(problem.w),
-        k: word(conv.filters),
-        p: word(problem.p),
-        q: word(problem.q),
-        r: word(conv.kernel[0]),
-        s: word(conv.kernel[1]),
-        stride_h: word(conv.stride[0]),
-        stride_w: word(conv.stride[1]),
-        dilation_h: word(conv.dilation[0]),
-        dilation_w: word(conv.dilation[1]),
-        pad_top: word(conv.padding.top),
-        pad_left: word(conv.padding.left),
-        group_c: word(problem.channels_per_group()),
-        group_k: word(problem.filters_per_group()),
-        act_a: conv.activation.arguments()[0],
-        act_b: conv.activation.arguments()[1],
-        ..Default::default()
-    };
-    let operands: Vec<Slot> =
-        [Slot::Input, Slot::Weights, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect();
+    let epilogue = Epilogue::of(&problem.conv);
     // One dispatch reaches so many positions; more are walked in chunks.
     let reach = (Direct::WORKGROUP as usize).saturating_mul(limits.max_compute_workgroups_per_dimension as usize);
-    let steps = (0..positions).step_by(reach).map(|first| Step {
-        kernel: kernel.spec(),
-        grid: [word(reach.min(positions - first)).div_ceil(Direct::WORKGROUP), word(blocks), 1],
-        params: DirectParams { first: word(first), end: word(positions.min(first.saturating_add(reach))), ..params }
+    let steps = problem.correlations().into_iter().flat_map(|of| {
+        let kernel = Direct::of(&of, epilogue);
+        let blocks = of.groups * of.group_k.div_ceil(kernel.filters as usize);
+        let positions = if of.is_empty() { 0 } else { of.n * of.out_len() };
+        let [source, weights] = ends(&of);
+        let operands: Vec<Slot> =
+            [source, weights, Slot::Output].into_iter().chain(epilogue_operands(&problem.conv)).collect();
+        (0..positions).step_by(reach).map(move |first| Step {
+            kernel: kernel.spec(),
+            grid: [word(reach.min(positions - first)).div_ceil(Direct::WORKGROUP), word(blocks), 1],
+            params: DirectParams {
+                first: word(first),
+                end: word(positions.min(first.saturating_add(reach))),
+                ..direct_params(&of, problem)
+            }
             .words(),
-        operands: operands.clone(),
+            operands: operands.clone(),
+        })
     });
     Built { packing: Packing::Given, cut: Cut::Only, steps: steps.collect(), workspace: Vec::new() }
 }
 
+/// The operands that are a correlation's source and weights.
+pub(super) const fn ends(of: &Correlation) -> [Slot; 2] {
+    if of.swapped { [Slot::Weights, Slot::Input] } else { [Slot::Input, Slot::Weights] }
+}
+
+fn direct_params(of: &Correlation, problem: &Problem) -> DirectParams {
+    let [d, h, w] = of.size.map(word);
+    let [out_d, out_h, out_w] = of.out.map(word);
+    let [taps_d, taps_h, taps_w] = of.taps.map(word);
+    let [stride_d, stride_h, stride_w] = of.stride.map(word);
+    let [dilation_d, dilation_h, dilation_w] = of.dilation.map(word);
+    let [before_d, before_h, before_w] = of.before.map(wrapped);
+    let [src_d, src_h, src_w] = of.src.dhw.map(wrapped);
+    let [weights_d, weights_h, weights_w] = of.weights.dhw.map(wrapped);
+    let [dst_d, dst_h, dst_w] = of.dst.dhw.map(wrapped);
+    let [act_a, act_b] = problem.conv.activation.arguments();
+    DirectParams {
+        groups: word(of.groups),
+        group_c: word(of.group_c),
+        group_k: word(of.group_k),
+        d,
+        h,
+        w,
+        out_d,
+        out_h,
+        out_w,
+        taps_d,
+        taps_h,
+        taps_w,
+        stride_d,
+        stride_h,
+        stride_w,
+        dilation_d,
+        dilation_h,
+        dilation_w,
+        before_d,
+        before_h,
+        before_w,
+        src_n: wrapped(of.src.n),
+        src_g: wrapped(of.src.g),
+        src_c: wrapped(of.src.c),
+        src_d,
+        src_h,
+        src_w,
+        weights_g: wrapped(of.weights.g),
+        weights_k: wrapped(of.weights.n),
+        weights_c: wrapped(of.weights.c),
+        weights_d,
+        weights_h,
+        weights_w,
+        dst_n: wrapped(of.dst.n),
+        dst_g: wrapped(of.dst.g),
+        dst_k: wrapped(of.dst.c),
+        dst_d,
+        dst_h,
+        dst_w,
+        src_offset: wrapped(of.src.offset),
+        weights_offset: wrapped(of.weights.offset),
+        dst_offset: wrapped(of.dst.offset),
+        act_a,
+        act_b,
+        ..Default::default()
+    }
+}
+
 /// The one dispatch that packs weights for Winograd.
-pub(super) fn filter(conv: &Conv, algorithm: Nested) -> Step {
-    let planes = filter_planes(conv, algorithm);
+pub(super) fn filter(windows: &Windows, algorithm: Nested) -> Step {
+    let of = &windows.of;
+    let planes = windows.filter_planes(algorithm);
+    let [taps_d, taps_h, taps_w] = of.taps.map(word);
+    let [step_h, step_w] = windows.steps().map(word);
+    let [weights_d, weights_h, weights_w] = of.weights.dhw.map(wrapped);
     let params = FilterParams {
-        c: word(conv.channels),
-        group_c: word(conv.channels / conv.groups),
         group_k: word(planes.columns),
         k_stride: word(planes.stride()),
+        group_rows: word(windows.group_rows()),
+        rows: word(windows.rows()),
+        taps_d,
+        taps_h,
+        taps_w,
+        step_h,
+        step_w,
+        weights_g: wrapped(of.weights.g),
+        weights_k: wrapped(of.weights.n),
+        weights_c: wrapped(of.weights.c),
+        weights_d,
+        weights_h,
+        weights_w,
+        weights_offset: wrapped(of.weights.offset),
     };
     Step {
         kernel: WinogradFilter { algorithm }.spec(),
         grid: [word(planes.columns).div_ceil(WinogradFilter::WORKGROUP), word(planes.rows), 1],
         params: params.words(),
-        operands: vec![Slot::Weights, Slot::Packed],
+        operands: vec![ends(of)[1], Slot::Packed],
     }
 }
 
-/// Bias and slopes, where the convolution has them.
+/// Bias, slopes and residual, where the convolution has them.
 pub(super) fn epilogue_operands(conv: &Conv) -> impl Iterator<Item = Slot> {
     let bias = conv.bias.then_some(Slot::Bias);
     let slopes = conv.activation.has_slopes().then_some(Slot::Slopes);
-    bias.into_iter().chain(slopes)
+    let residual = (conv.residual == Residual::Tensor).then_some(Slot::Residual);
+    bias.into_iter().chain(slopes).chain(residual)
 }
 
 /// The blocks that a step's workgroups walk: one each, but for the kernels that walk several.

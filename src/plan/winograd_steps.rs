@@ -1,16 +1,17 @@
 //! The dispatches of the Winograd algorithms: how tiles are walked in chunks, and what each kernel is told.
 
 use super::candidates::within_tolerance;
-use super::steps::{Built, epilogue_operands};
-use super::{Algorithm, Choice, Cut, Packing, Preferences, Slot, Step, filter_planes, fused_estimate, multiply_cost};
+use super::steps::{Built, ends, epilogue_operands};
+use super::windows::Windows;
+use super::{Algorithm, Choice, Cut, Packing, Preferences, Reason, Slot, Step, fused_estimate, multiply_cost};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
     Epilogue, FusedParams, Fusion, InputParams, MultiplyCut, MultiplyParams, OutputParams, Params, Reading,
-    WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput, word,
+    WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput, word, wrapped,
 };
 use crate::layout::{Planes, Tiles, VECTOR};
-use crate::shape::Problem;
+use crate::problem::Problem;
 use crate::winograd::Nested;
 
 /// V and M.
@@ -20,6 +21,7 @@ const M: Slot = Slot::Workspace(1);
 /// A problem cut into the tiles of an algorithm.
 pub(super) struct Winograd<'a> {
     problem: &'a Problem,
+    windows: Windows,
     algorithm: Nested,
     tiles: Tiles,
 }
@@ -32,20 +34,19 @@ struct Chunk {
 }
 
 impl<'a> Winograd<'a> {
-    pub(super) fn new(problem: &'a Problem, algorithm: Nested) -> Self {
-        let outputs = [usize::from(algorithm.rows.m()), usize::from(algorithm.cols.m())];
-        Self { problem, algorithm, tiles: Tiles::new(problem.n, [problem.p, problem.q], outputs) }
+    pub(super) fn new(problem: &'a Problem, algorithm: Nested) -> Result<Self, Reason> {
+        let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
+        Ok(Self { problem, windows, algorithm, tiles: windows.tiles(algorithm) })
     }
 
     /// Input transform, multiply, output transform for each chunk.
-    pub(super) fn staged(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
-        let conv = &self.problem.conv;
-        let rows = [conv.channels, conv.filters];
+    pub(super) fn staged(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+        let rows = [self.windows.rows(), self.windows.of.filters()];
         let Some(chunk) = self.chunk("staged", &rows, &caps.limits, preferences.workspace_limit)? else {
             return Ok(self.nothing(preferences));
         };
         let [v, m] = rows.map(|rows| self.planes(rows, chunk));
-        let batches = self.algorithm.products() * conv.groups;
+        let batches = self.algorithm.products() * self.windows.of.groups;
         let lens = [v, m].map(|planes| planes.len());
         let cut = match preferences.multiply_cut() {
             Some(cut) => self.checked_cut(cut, batches, lens, &caps.limits, preferences)?,
@@ -55,7 +56,13 @@ impl<'a> Winograd<'a> {
                     let choice = Choice { algorithm: Algorithm::Staged(self.algorithm), cut: Cut::Multiply(*cut) };
                     within_tolerance(self.problem, choice, caps, preferences.tolerance).is_ok()
                 };
-                multiply_cost::cut(self.problem, [chunk, batches], most_parts, caps, tolerated)
+                multiply_cost::cut(
+                    [self.windows.of.group_k, self.windows.group_rows()],
+                    [chunk, batches],
+                    most_parts,
+                    caps,
+                    tolerated,
+                )
             }
         };
         let steps = self
@@ -66,8 +73,9 @@ impl<'a> Winograd<'a> {
     }
 
     /// Input transform, then the rest, for each chunk.
-    pub(super) fn fused_output(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
-        let rows = [self.problem.conv.channels];
+    pub(super) fn fused_output(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+        self.windows.unfit_for_planes().map_err(Reason::Inapplicable)?;
+        let rows = [self.windows.rows()];
         let Some(chunk) = self.chunk("fused_output", &rows, &caps.limits, preferences.workspace_limit)? else {
             return Ok(self.nothing(preferences));
         };
@@ -80,17 +88,13 @@ impl<'a> Winograd<'a> {
     }
 
     /// Input transform, then the exhibit, for each chunk.
-    pub(super) fn inlined(
-        &self,
-        reading: Reading,
-        caps: &Caps,
-        preferences: &Preferences,
-    ) -> Result<Built, LimitError> {
+    pub(super) fn inlined(&self, reading: Reading, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+        self.windows.unfit_for_planes().map_err(Reason::Inapplicable)?;
         let kernel = WinogradInlined { algorithm: self.algorithm, reading, epilogue: Epilogue::of(&self.problem.conv) };
         let terms = kernel.terms().unwrap_or(usize::MAX) as u64;
         let who = format!("inlined {}", self.algorithm);
         LimitError::check(&who, Resource::InlinedTerms, terms, WinogradInlined::MAX_TERMS as u64)?;
-        let rows = [self.problem.conv.channels];
+        let rows = [self.windows.rows()];
         let Some(chunk) = self.chunk("inlined", &rows, &caps.limits, preferences.workspace_limit)? else {
             return Ok(self.nothing(preferences));
         };
@@ -101,7 +105,11 @@ impl<'a> Winograd<'a> {
     }
 
     /// Everything in one kernel; more than one dispatch only beyond the reach of a grid.
-    pub(super) fn fused(&self, fusion: Fusion, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
+    pub(super) fn fused(&self, fusion: Fusion, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+        self.windows.unfit_for_fused().map_err(Reason::Inapplicable)?;
+        if fusion == Fusion::Filter {
+            self.windows.unfit_for_weights().map_err(Reason::Inapplicable)?;
+        }
         let packing = match fusion {
             Fusion::Filter => Packing::Given,
             Fusion::Output | Fusion::Input => Packing::Winograd(self.algorithm),
@@ -135,26 +143,43 @@ impl<'a> Winograd<'a> {
     }
 
     fn input(&self, chunk: Chunk, v: &Planes) -> Step {
-        let kernel = WinogradInput { algorithm: self.algorithm };
-        let conv = &self.problem.conv;
+        let of = &self.windows.of;
+        let kernel = WinogradInput { algorithm: self.algorithm, border: of.border };
+        let [d, h, w] = of.size.map(word);
+        let [before_d, before_h, before_w] = of.before.map(wrapped);
+        let [step_h, step_w] = self.windows.steps().map(word);
+        let [src_d, src_h, src_w] = of.src.dhw.map(wrapped);
         let params = InputParams {
             first: word(chunk.first),
             tiles: word(chunk.count),
             t_stride: word(v.stride()),
             tiles_y: word(self.tiles.y),
             tiles_x: word(self.tiles.x),
-            c: word(conv.channels),
-            h: word(self.problem.h),
-            w: word(self.problem.w),
-            pad_top: word(conv.padding.top),
-            pad_left: word(conv.padding.left),
-            src_offset: 0,
+            out_d: word(of.out[0]),
+            rows: word(self.windows.rows()),
+            taps_d: word(of.taps[0]),
+            step_h,
+            step_w,
+            stride_d: word(of.stride[0]),
+            dilation_d: word(of.dilation[0]),
+            d,
+            h,
+            w,
+            before_d,
+            before_h,
+            before_w,
+            src_n: wrapped(of.src.n),
+            src_c: wrapped(of.src.c),
+            src_d,
+            src_h,
+            src_w,
+            src_offset: wrapped(of.src.offset),
         };
         Step {
             kernel: kernel.spec(),
-            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(conv.channels), 1],
+            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(self.windows.rows()), 1],
             params: params.words(),
-            operands: vec![Slot::Input, V],
+            operands: vec![ends(of)[0], V],
         }
     }
 
@@ -167,7 +192,7 @@ impl<'a> Winograd<'a> {
         let [v, m] = [v, m].map(|len| 4 * len as u64);
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         // Rows are reached by 32-bit indices, and parts by the grid.
-        let batches = (self.algorithm.products() * self.problem.conv.groups) as u64;
+        let batches = (self.algorithm.products() * self.windows.of.groups) as u64;
         (preferences.workspace_limit.saturating_sub(v) / m)
             .min(binding / m)
             .min(u64::from(u32::MAX) / (m / 4))
@@ -196,22 +221,22 @@ impl<'a> Winograd<'a> {
     }
 
     fn multiply(&self, chunk: Chunk, v: &Planes, cut: MultiplyCut) -> Step {
-        let conv = &self.problem.conv;
-        let batches = self.algorithm.products() * conv.groups;
+        let of = &self.windows.of;
+        let batches = self.algorithm.products() * of.groups;
         let blocking = cut.blocking;
         let params = MultiplyParams {
-            group_c: word(self.problem.channels_per_group()),
-            group_k: word(self.problem.filters_per_group()),
-            k_stride: word(filter_planes(conv, self.algorithm).stride()),
+            group_c: word(self.windows.group_rows()),
+            group_k: word(of.group_k),
+            k_stride: word(self.windows.filter_planes(self.algorithm).stride()),
             t_stride: word(v.stride()),
-            part_c: cut.part(self.problem.channels_per_group()),
+            part_c: cut.part(self.windows.group_rows()),
             batches: word(batches),
         };
         Step {
             kernel: WinogradMultiply { blocking }.spec(),
             grid: [
                 word(chunk.count).div_ceil(blocking.tiles),
-                word(self.problem.filters_per_group()).div_ceil(blocking.filters),
+                word(of.group_k).div_ceil(blocking.filters),
                 word(batches) * cut.parts,
             ],
             params: params.words(),
@@ -221,24 +246,33 @@ impl<'a> Winograd<'a> {
 
     fn output(&self, chunk: Chunk, m: &Planes, cut: MultiplyCut) -> Step {
         let conv = &self.problem.conv;
+        let of = &self.windows.of;
         let kernel = WinogradOutput { algorithm: self.algorithm, epilogue: Epilogue::of(conv) };
+        let [dst_d, dst_h, dst_w] = of.dst.dhw.map(wrapped);
         let params = OutputParams {
             first: word(chunk.first),
             tiles: word(chunk.count),
             t_stride: word(m.stride()),
             tiles_y: word(self.tiles.y),
             tiles_x: word(self.tiles.x),
-            k: word(conv.filters),
-            p: word(self.problem.p),
-            q: word(self.problem.q),
+            out_d: word(of.out[0]),
+            k: word(of.filters()),
+            p: word(of.out[1]),
+            q: word(of.out[2]),
             parts: cut.parts,
+            dst_n: wrapped(of.dst.n),
+            dst_k: wrapped(of.dst.c),
+            dst_d,
+            dst_h,
+            dst_w,
+            dst_offset: wrapped(of.dst.offset),
             act_a: conv.activation.arguments()[0],
             act_b: conv.activation.arguments()[1],
             ..Default::default()
         };
         Step {
             kernel: kernel.spec(),
-            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(conv.filters), 1],
+            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(of.filters()), 1],
             params: params.words(),
             operands: [M, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
         }
@@ -256,31 +290,46 @@ impl<'a> Winograd<'a> {
         let kernel = |blocking| WinogradFused { algorithm: self.algorithm, fusion, blocking, epilogue };
         match preferences.fused_blocking() {
             Some(blocking) => Ok(kernel(blocking)),
-            None => fused_estimate::blocking(self.problem, tiles, caps, kernel).map(kernel),
+            None => fused_estimate::blocking(self.sizes(), tiles, caps, kernel).map(kernel),
         }
     }
 
+    fn sizes(&self) -> fused_estimate::Sizes {
+        let of = &self.windows.of;
+        fused_estimate::Sizes { groups: of.groups, filters: of.group_k, channels: self.windows.group_rows() }
+    }
+
     fn fused_params(&self, chunk: Chunk, t_stride: usize) -> FusedParams {
-        let conv = &self.problem.conv;
+        let of = &self.windows.of;
+        let [act_a, act_b] = self.problem.conv.activation.arguments();
         FusedParams {
             first: word(chunk.first),
             tiles: word(chunk.count),
             t_stride: word(t_stride),
             tiles_y: word(self.tiles.y),
             tiles_x: word(self.tiles.x),
-            c: word(conv.channels),
-            h: word(self.problem.h),
-            w: word(self.problem.w),
-            pad_top: word(conv.padding.top),
-            pad_left: word(conv.padding.left),
-            group_c: word(self.problem.channels_per_group()),
-            group_k: word(self.problem.filters_per_group()),
-            k_stride: word(filter_planes(conv, self.algorithm).stride()),
-            k: word(conv.filters),
-            p: word(self.problem.p),
-            q: word(self.problem.q),
-            act_a: conv.activation.arguments()[0],
-            act_b: conv.activation.arguments()[1],
+            c: word(self.windows.rows()),
+            h: word(of.size[1]),
+            w: word(of.size[2]),
+            before_h: wrapped(of.before[1]),
+            before_w: wrapped(of.before[2]),
+            group_c: word(self.windows.group_rows()),
+            group_k: word(of.group_k),
+            k_stride: word(self.windows.filter_planes(self.algorithm).stride()),
+            p: word(of.out[1]),
+            q: word(of.out[2]),
+            src_n: wrapped(of.src.n),
+            src_c: wrapped(of.src.c),
+            src_h: wrapped(of.src.dhw[1]),
+            dst_n: wrapped(of.dst.n),
+            dst_k: wrapped(of.dst.c),
+            dst_h: wrapped(of.dst.dhw[1]),
+            dst_w: wrapped(of.dst.dhw[2]),
+            src_offset: wrapped(of.src.offset),
+            weights_offset: wrapped(of.weights.offset),
+            dst_offset: wrapped(of.dst.offset),
+            act_a,
+            act_b,
             ..Default::default()
         }
     }
@@ -289,7 +338,7 @@ impl<'a> Winograd<'a> {
         let conv = &self.problem.conv;
         Step {
             kernel: kernel.spec(),
-            grid: [word(chunk.count).div_ceil(WinogradInlined::WORKGROUP), word(conv.filters), 1],
+            grid: [word(chunk.count).div_ceil(WinogradInlined::WORKGROUP), word(self.windows.of.filters()), 1],
             params: self.fused_params(chunk, t_stride).words(),
             operands: [V, Slot::Packed, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
         }
@@ -299,10 +348,10 @@ impl<'a> Winograd<'a> {
         let conv = &self.problem.conv;
         let [source, filters] = match kernel.fusion {
             Fusion::Output => [V, Slot::Packed],
-            Fusion::Input => [Slot::Input, Slot::Packed],
-            Fusion::Filter => [Slot::Input, Slot::Weights],
+            Fusion::Input => [ends(&self.windows.of)[0], Slot::Packed],
+            Fusion::Filter => ends(&self.windows.of),
         };
-        let [columns, rows] = fused_estimate::blocks(self.problem, chunk.count, kernel.blocking);
+        let [columns, rows] = self.sizes().blocks(chunk.count, kernel.blocking);
         let walk = fused_estimate::walk(&kernel, [columns, rows], caps);
         Step {
             kernel: kernel.spec(),
@@ -337,7 +386,8 @@ impl<'a> Winograd<'a> {
         let reach = u64::from(u32::MAX);
         LimitError::check(&who, Resource::IndexRange, smallest * (widest / 4), reach)?;
         let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
-        let per_workgroup = u64::from(WinogradInput { algorithm: self.algorithm }.tiles());
+        let per_workgroup =
+            u64::from(WinogradInput { algorithm: self.algorithm, border: self.windows.of.border }.tiles());
         let most = (workspace_limit / sum)
             .min(binding / widest)
             .min(workgroups.saturating_mul(per_workgroup))

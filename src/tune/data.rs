@@ -1,6 +1,7 @@
 //! Data to tune on: normal, never zeros, which hide unwritten outputs and can run faster than real data.
 
-use crate::shape::Problem;
+use crate::conv::Residual;
+use crate::problem::Problem;
 
 /// So many different values; then they come again. A prime, so that rows and images begin at different ones.
 const PERIOD: usize = 65_521;
@@ -15,6 +16,8 @@ pub(super) struct Data {
     pub(super) bias: Vec<f32>,
     /// N(0, 1), or none.
     pub(super) slopes: Vec<f32>,
+    /// N(0, 1), or none.
+    pub(super) residual: Vec<f32>,
 }
 
 impl Data {
@@ -28,9 +31,10 @@ impl Data {
         let scale = 1.0 / (3.0 * (problem.channels_per_group() as f32).sqrt());
         Self {
             input: of(problem.input_len(), 0).collect(),
-            weights: of(conv.weights_len(), 1).map(|x| scale * x).collect(),
+            weights: of(problem.weights_len(), 1).map(|x| scale * x).collect(),
             bias: of(if conv.bias { conv.filters } else { 0 }, 2).collect(),
             slopes: of(if conv.activation.has_slopes() { conv.filters } else { 0 }, 3).collect(),
+            residual: of(if conv.residual == Residual::Tensor { problem.output_len() } else { 0 }, 4).collect(),
         }
     }
 }
@@ -58,7 +62,7 @@ fn uniform(state: &mut u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::Conv;
+    use crate::conv::Conv;
 
     #[test]
     fn numbers_are_normal_and_of_the_right_length() {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::data::Data;
 use super::rig::Rig;
+use crate::conv::Residual;
 use crate::error::Result;
 use crate::gpu::{Bound, Buffer, Context, Dispatches, Tensors, Workspace};
 use crate::plan::{Packing, Plan};
-use crate::shape::Problem;
+use crate::problem::Problem;
 
 /// Elements of the buffer of NaNs that memory is poisoned from, piece by piece.
 const POISON: usize = 1 << 22;
@@ -21,6 +22,7 @@ pub(super) struct GpuRig<'a> {
     weights: Buffer,
     bias: Buffer,
     slopes: Buffer,
+    residual: Buffer,
     output: Buffer,
     /// The windows of the output, one after the other.
     shown: Buffer,
@@ -44,6 +46,7 @@ impl<'a> GpuRig<'a> {
             weights: context.upload("weights", &data.weights).await?,
             bias: context.upload("bias", &data.bias).await?,
             slopes: context.upload("slopes", &data.slopes).await?,
+            residual: context.upload("residual", &data.residual).await?,
             output: context.create_buffer("output", problem.output_len()).await?,
             shown: context.create_buffer("shown outputs", shown).await?,
             poison: context.upload("poison", &vec![f32::NAN; POISON]).await?,
@@ -60,7 +63,7 @@ impl<'a> GpuRig<'a> {
         if let Some(buffer) = self.packed.get(&packing) {
             return Ok(Some(buffer.clone()));
         }
-        let buffer = self.context.create_buffer("packed weights", packing.len(&plan.problem.conv)).await?;
+        let buffer = self.context.create_buffer("packed weights", packing.len(&plan.problem)).await?;
         let tensors =
             Tensors { weights: Some((&self.weights).into()), packed: Some((&buffer).into()), ..Default::default() };
         let bound = Bound::of_own(self.context, plan, Dispatches::Packing, &tensors, &Workspace::default()).await?;
@@ -74,7 +77,7 @@ impl Rig for GpuRig<'_> {
     type Ready = Bound;
 
     async fn compile(&mut self, plans: &[&Plan]) {
-        let packing = |plan: &Plan| plan.packing.steps(&plan.problem.conv).into_iter().map(|step| step.kernel);
+        let packing = |plan: &Plan| plan.packing.steps(&plan.problem).into_iter().map(|step| step.kernel);
         let kernels: Vec<_> = plans.iter().flat_map(|plan| plan.kernels().into_iter().chain(packing(plan))).collect();
         // What succeeds is kept; where something does not, `prepare` meets the same error and tells it.
         let _ = self.context.pipelines(&kernels).await;
@@ -91,6 +94,7 @@ impl Rig for GpuRig<'_> {
             packed: packed.as_ref().map(Into::into),
             bias: Some((&self.bias).into()).filter(|_| conv.bias),
             slopes: Some((&self.slopes).into()).filter(|_| conv.activation.has_slopes()),
+            residual: Some((&self.residual).into()).filter(|_| conv.residual == Residual::Tensor),
         };
         Bound::of_own(self.context, plan, Dispatches::Run, &tensors, &self.workspace).await
     }

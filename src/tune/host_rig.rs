@@ -9,7 +9,7 @@ use super::rig::Rig;
 use crate::cpu;
 use crate::error::Result;
 use crate::plan::Plan;
-use crate::shape::Problem;
+use crate::problem::Problem;
 
 pub(super) struct HostRig<'a> {
     data: &'a Data,
@@ -30,8 +30,8 @@ impl<'a> HostRig<'a> {
     }
 
     fn run(&mut self, OnHost { plan, packed }: &OnHost) {
-        let Data { input, weights, bias, slopes } = self.data;
-        let operands = cpu::Operands { input, weights, packed, bias, slopes };
+        let Data { input, weights, bias, slopes, residual } = self.data;
+        let operands = cpu::Operands { input, weights, packed, bias, slopes, residual };
         cpu::run(plan, &operands, &mut self.workspace, &mut self.output);
     }
 }

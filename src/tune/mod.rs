@@ -21,7 +21,7 @@ pub use truth::{Errors, Fault};
 use crate::device::Device;
 use crate::error::{Error, Result, ShapeError};
 use crate::plan::{Legal, Plan, Preferences, legal_choices};
-use crate::shape::Problem;
+use crate::problem::Problem;
 use clock::Clock;
 use contest::Contest;
 use data::Data;

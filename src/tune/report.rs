@@ -8,7 +8,7 @@ use crate::caps::Caps;
 use crate::error::Error;
 use crate::plan::wisdom::Entry;
 use crate::plan::{Choice, Preferences};
-use crate::shape::Problem;
+use crate::problem::Problem;
 
 /// A candidate and what became of it.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,10 +8,11 @@ use super::rig::Rig;
 use super::truth::Truth;
 use super::{Fate, Fault, LeftOut, Options, Tuning, hold};
 use crate::caps::DeviceKind;
+use crate::conv::Conv;
 use crate::device::Device;
 use crate::error::{DeviceError, Error, Result};
 use crate::plan::{Choice, Plan, Preferences, Tolerance, legal_choices};
-use crate::shape::{Conv, Problem};
+use crate::problem::Problem;
 
 /// The processor's results, spoilt for one choice, and times by a list: the n-th legal choice takes `times(n)`.
 struct Liar<'a> {

@@ -23,7 +23,7 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
     let tile = local_array("d", "f32", rows * cols);
     let body = (0..rows).flat_map(|i| {
         let row = [
-            format!("let at{i} = at + {i}u * params.w;"),
+            format!("let at{i} = at + {i}u * params.src_h;"),
             format!("let cols{i} = columns_of(rows, {}u, cols);", 1u32 << i),
         ];
         let elements = (0..cols)
@@ -55,7 +55,9 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
 
 fn filter_leaf(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), WinogradError> {
     let to = |p: usize| format!("pool[to + {p}u * (BLOCK_K / 4u)][lane]");
-    let (comment, body) = transform_filter(spec.algorithm, to)?;
+    let taps_w = usize::from(spec.algorithm.cols.r());
+    let tap = |r: usize, s: usize| format!("weights[at + {}u]", r * taps_w + s);
+    let (comment, body) = transform_filter(spec.algorithm, tap, to)?;
     leaves.function("put_filter", &comment, "at: u32, to: u32, lane: u32", &body);
     Ok(())
 }
@@ -166,7 +168,7 @@ fn exchange_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Wino
     let out_w = usize::from(across.m());
     if spec.finishes_at_once() {
         body.extend((0..down.m()).flat_map(|i| {
-            [format!("let row{i} = plane + (y + {i}u) * params.q;"), format!("let x{i} = column_in(y + {i}u, x);")]
+            [format!("let row{i} = plane + (y + {i}u) * params.dst_h;"), format!("let x{i} = column_in(y + {i}u, x);")]
         }));
         body.extend(outputs.iter().enumerate().map(|(at, value)| {
             let (i, j) = (at / out_w, at % out_w);

@@ -33,32 +33,41 @@ fn direct_leaves(leaves: &mut Leaves, direct: &Direct) {
     leaves.function(
         "accumulate",
         "One tap of every filter.",
-        &format!("x: f32, tap: u32, filter_size: u32, {filters}, {acc}"),
-        &lines(count, |i| format!("(*acc)[{i}] = fma(x, weights[(*filters)[{i}] * filter_size + tap], (*acc)[{i}]);")),
+        &format!("x: f32, tap: u32, {filters}, {acc}"),
+        &lines(count, |i| {
+            format!("(*acc)[{i}] = fma(x, weights[tap + (*filters)[{i}] * params.weights_k], (*acc)[{i}]);")
+        }),
     );
+    let mut write = Vec::new();
+    for i in 0..count {
+        write.push(format!("let at{i} = at + (*filters)[{i}] * params.dst_k;"));
+        write.push(format!("dst[at{i}] = epilogue((*acc)[{i}], k + (*filters)[{i}], at{i});"));
+    }
     leaves.function(
         "write_outputs",
-        "Filters that stand twice are written twice, with the same value.",
-        &format!("at: u32, plane: u32, {filters}, {acc}"),
-        &lines(count, |i| format!("dst[at + (*filters)[{i}] * plane] = epilogue((*acc)[{i}], (*filters)[{i}]);")),
+        "The outputs of the group's filters, the first of which is `k`th of all. Filters that stand twice are written twice, with\nthe same value.",
+        &format!("at: u32, k: u32, {filters}, {acc}"),
+        &write,
     );
 }
 
 fn filter_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradError> {
-    let (comment, body) = transform_filter(algorithm, |p| format!("u[to + {p}u * plane]"))?;
-    leaves.function("transform_filter", &comment, "at: u32, to: u32, plane: u32", &body);
+    let tap = |r, s| format!("load_tap(at, phase, {r}u, {s}u)");
+    let (comment, body) = transform_filter(algorithm, tap, |p| format!("u[to + {p}u * plane]"))?;
+    leaves.function("transform_filter", &comment, "at: u32, phase: vec2<u32>, to: u32, plane: u32", &body);
     Ok(())
 }
 
-/// What a leaf that transforms the filter at `at` of `weights` says of itself, and does: point p goes `to(p)`.
+/// What a leaf that transforms the filter at `at` says of itself, and does: taps come from `tap(r, s)`, point p goes `to(p)`.
 pub(super) fn transform_filter(
     algorithm: Nested,
+    tap: impl Fn(usize, usize) -> String,
     to: impl Fn(usize) -> String,
 ) -> Result<(String, Vec<String>), WinogradError> {
     let Nested { rows, cols } = algorithm;
     let (down, across) = (rows.programs()?, cols.programs()?);
     let (taps_h, taps_w) = (usize::from(rows.r()), usize::from(cols.r()));
-    let mut body = lines(taps_h * taps_w, |i| format!("let g{i} = weights[at + {i}u];"));
+    let mut body = lines(taps_h * taps_w, |i| format!("let g{i} = {};", tap(i / taps_w, i % taps_w)));
     let names = |i: usize, j: usize| format!("g{}", i * taps_w + j);
     let points = both_ways([taps_h, taps_w], names, [&down.filter, &across.filter], &mut body);
     body.extend(points.iter().enumerate().map(|(p, point)| format!("{} = {point};", to(p))));
@@ -70,9 +79,9 @@ fn input_leaves(leaves: &mut Leaves, algorithm: Nested) -> Result<(), WinogradEr
     let Nested { rows, cols } = algorithm;
     leaves.function(
         "load_column",
-        "A column of a tile, with zeros outside the image.",
-        &format!("image: u32, y: u32, x: u32, {}", local_array("d", "f32", rows.span())),
-        &lines(rows.span(), |i| format!("(*d)[{i}] = load_src(image, y + {i}u, x);")),
+        "A column of a tile: rows a step apart.",
+        &format!("channel: u32, z: u32, y: u32, x: u32, {}", local_array("d", "f32", rows.span())),
+        &lines(rows.span(), |i| format!("(*d)[{i}] = load_src(channel, z, y + {i}u * params.step_h, x);")),
     );
     transform(leaves, "transform_h", "B^T of a column:", &rows.transform()?.b_t, &rows.programs()?.input);
     scatter(leaves, "write_half", "half_done", "SPAN_W * TILES_PADDED", rows.products());

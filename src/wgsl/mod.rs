@@ -77,11 +77,12 @@ pub fn source(spec: &KernelSpec) -> Result<Source> {
 /// The parts that fill a kernel's slots.
 fn slots(spec: &KernelSpec) -> Vec<String> {
     let mut parts = Vec::new();
-    if matches!(spec, KernelSpec::Direct(_) | KernelSpec::WinogradInput(_)) {
-        parts.push("load_zero_pad".to_owned());
+    if let Some(border) = spec.border() {
+        parts.push(format!("border_{border}"));
     }
     if let Some(epilogue) = spec.epilogue() {
         parts.push(if epilogue.bias { "bias_channel" } else { "bias_none" }.to_owned());
+        parts.push(format!("residual_{}", epilogue.residual.name()));
         parts.push(format!("activation_{}", epilogue.activation));
         parts.push("epilogue".to_owned());
     }
@@ -107,13 +108,15 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::activation::Activation;
+    use crate::conv::Conv;
     use crate::kernel::Direct;
-    use crate::shape::Conv;
+    use crate::kernel::Epilogue;
 
     #[test]
     fn lines_are_located() {
         let problem = Conv::new(8, 8, [3, 3]).activation(Activation::Relu).on([1, 8, 9, 9]).expect("legal");
-        let source = source(&Direct::of(&problem).spec()).expect("source");
+        let source =
+            source(&Direct::of(&problem.correlations()[0], Epilogue::of(&problem.conv)).spec()).expect("source");
         let line = 1 + source.text.lines().position(|l| l.contains("fn main(")).expect("entry point");
         let file = library::read("shaders/kernel/direct.wgsl").expect("file");
         let expected = 1 + file.lines().position(|l| l.contains("fn main(")).expect("entry point");

@@ -6,36 +6,61 @@ const FILTERS: u32 = 8u;
 struct Params {
     first: u32,
     end: u32,
-    c: u32,
-    h: u32,
-    w: u32,
-    k: u32,
-    p: u32,
-    q: u32,
-    r: u32,
-    s: u32,
-    stride_h: u32,
-    stride_w: u32,
-    dilation_h: u32,
-    dilation_w: u32,
-    pad_top: u32,
-    pad_left: u32,
+    groups: u32,
     group_c: u32,
     group_k: u32,
+    d: u32,
+    h: u32,
+    w: u32,
+    out_d: u32,
+    out_h: u32,
+    out_w: u32,
+    taps_d: u32,
+    taps_h: u32,
+    taps_w: u32,
+    stride_d: u32,
+    stride_h: u32,
+    stride_w: u32,
+    dilation_d: u32,
+    dilation_h: u32,
+    dilation_w: u32,
+    before_d: u32,
+    before_h: u32,
+    before_w: u32,
+    src_n: u32,
+    src_g: u32,
+    src_c: u32,
+    src_d: u32,
+    src_h: u32,
+    src_w: u32,
+    weights_g: u32,
+    weights_k: u32,
+    weights_c: u32,
+    weights_d: u32,
+    weights_h: u32,
+    weights_w: u32,
+    dst_n: u32,
+    dst_g: u32,
+    dst_k: u32,
+    dst_d: u32,
+    dst_h: u32,
+    dst_w: u32,
     src_offset: u32,
+    weights_offset: u32,
     dst_offset: u32,
     bias_offset: u32,
     slopes_offset: u32,
+    residual_offset: u32,
     act_a: f32,
     act_b: f32,
 }
 
-// ---- shaders/part/load_zero_pad.wgsl ----
-// Slot load_src: an element of the input, zero outside the image. `image` is the first element of the channel;
-// coordinates left of or above the image have wrapped around to huge numbers.
-fn load_src(image: u32, y: u32, x: u32) -> f32 {
-    if (y < params.h && x < params.w) {
-        return src[image + y * params.w + x];
+// ---- shaders/part/border_zero.wgsl ----
+// Slot load_src: an element of the source, zero outside. `channel` is the channel's first element; coordinates before the
+// source have wrapped around to huge numbers.
+fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
+    if (z < params.d && y < params.h && x < params.w) {
+        return src[channel + z * params.src_d + y * params.src_h + x * params.src_w];
     }
     return 0.0;
 }
@@ -48,6 +73,12 @@ fn add_bias(x: f32, k: u32) -> f32 {
     return x + bias[params.bias_offset + k];
 }
 
+// ---- shaders/part/residual_none.wgsl ----
+// Slot add_residual: nothing.
+fn add_residual(x: f32, at: u32) -> f32 {
+    return x;
+}
+
 // ---- shaders/part/activation_prelu.wgsl ----
 // Slot activate: x if positive, else the filter's slope times x.
 @group(0) @binding(5) var<storage, read> slopes: array<f32>;
@@ -58,9 +89,9 @@ fn activate(x: f32, k: u32) -> f32 {
 }
 
 // ---- shaders/part/epilogue.wgsl ----
-// Slot epilogue: what happens to an output of filter k before it is written.
-fn epilogue(x: f32, k: u32) -> f32 {
-    return activate(add_bias(x, k), k);
+// Slot epilogue: what happens to an output of filter k before it is written to dst[at].
+fn epilogue(x: f32, k: u32, at: u32) -> f32 {
+    return activate(add_residual(add_bias(x, k), at), k);
 }
 
 // ---- leaves ----
@@ -77,36 +108,47 @@ fn choose_filters(first: u32, last: u32, filters: ptr<function, array<u32, 8>>) 
 }
 
 // One tap of every filter.
-fn accumulate(x: f32, tap: u32, filter_size: u32, filters: ptr<function, array<u32, 8>>, acc: ptr<function, array<f32, 8>>) {
-    (*acc)[0] = fma(x, weights[(*filters)[0] * filter_size + tap], (*acc)[0]);
-    (*acc)[1] = fma(x, weights[(*filters)[1] * filter_size + tap], (*acc)[1]);
-    (*acc)[2] = fma(x, weights[(*filters)[2] * filter_size + tap], (*acc)[2]);
-    (*acc)[3] = fma(x, weights[(*filters)[3] * filter_size + tap], (*acc)[3]);
-    (*acc)[4] = fma(x, weights[(*filters)[4] * filter_size + tap], (*acc)[4]);
-    (*acc)[5] = fma(x, weights[(*filters)[5] * filter_size + tap], (*acc)[5]);
-    (*acc)[6] = fma(x, weights[(*filters)[6] * filter_size + tap], (*acc)[6]);
-    (*acc)[7] = fma(x, weights[(*filters)[7] * filter_size + tap], (*acc)[7]);
+fn accumulate(x: f32, tap: u32, filters: ptr<function, array<u32, 8>>, acc: ptr<function, array<f32, 8>>) {
+    (*acc)[0] = fma(x, weights[tap + (*filters)[0] * params.weights_k], (*acc)[0]);
+    (*acc)[1] = fma(x, weights[tap + (*filters)[1] * params.weights_k], (*acc)[1]);
+    (*acc)[2] = fma(x, weights[tap + (*filters)[2] * params.weights_k], (*acc)[2]);
+    (*acc)[3] = fma(x, weights[tap + (*filters)[3] * params.weights_k], (*acc)[3]);
+    (*acc)[4] = fma(x, weights[tap + (*filters)[4] * params.weights_k], (*acc)[4]);
+    (*acc)[5] = fma(x, weights[tap + (*filters)[5] * params.weights_k], (*acc)[5]);
+    (*acc)[6] = fma(x, weights[tap + (*filters)[6] * params.weights_k], (*acc)[6]);
+    (*acc)[7] = fma(x, weights[tap + (*filters)[7] * params.weights_k], (*acc)[7]);
 }
 
-// Filters that stand twice are written twice, with the same value.
-fn write_outputs(at: u32, plane: u32, filters: ptr<function, array<u32, 8>>, acc: ptr<function, array<f32, 8>>) {
-    dst[at + (*filters)[0] * plane] = epilogue((*acc)[0], (*filters)[0]);
-    dst[at + (*filters)[1] * plane] = epilogue((*acc)[1], (*filters)[1]);
-    dst[at + (*filters)[2] * plane] = epilogue((*acc)[2], (*filters)[2]);
-    dst[at + (*filters)[3] * plane] = epilogue((*acc)[3], (*filters)[3]);
-    dst[at + (*filters)[4] * plane] = epilogue((*acc)[4], (*filters)[4]);
-    dst[at + (*filters)[5] * plane] = epilogue((*acc)[5], (*filters)[5]);
-    dst[at + (*filters)[6] * plane] = epilogue((*acc)[6], (*filters)[6]);
-    dst[at + (*filters)[7] * plane] = epilogue((*acc)[7], (*filters)[7]);
+// The outputs of the group's filters, the first of which is `k`th of all. Filters that stand twice are written twice, with
+// the same value.
+fn write_outputs(at: u32, k: u32, filters: ptr<function, array<u32, 8>>, acc: ptr<function, array<f32, 8>>) {
+    let at0 = at + (*filters)[0] * params.dst_k;
+    dst[at0] = epilogue((*acc)[0], k + (*filters)[0], at0);
+    let at1 = at + (*filters)[1] * params.dst_k;
+    dst[at1] = epilogue((*acc)[1], k + (*filters)[1], at1);
+    let at2 = at + (*filters)[2] * params.dst_k;
+    dst[at2] = epilogue((*acc)[2], k + (*filters)[2], at2);
+    let at3 = at + (*filters)[3] * params.dst_k;
+    dst[at3] = epilogue((*acc)[3], k + (*filters)[3], at3);
+    let at4 = at + (*filters)[4] * params.dst_k;
+    dst[at4] = epilogue((*acc)[4], k + (*filters)[4], at4);
+    let at5 = at + (*filters)[5] * params.dst_k;
+    dst[at5] = epilogue((*acc)[5], k + (*filters)[5], at5);
+    let at6 = at + (*filters)[6] * params.dst_k;
+    dst[at6] = epilogue((*acc)[6], k + (*filters)[6], at6);
+    let at7 = at + (*filters)[7] * params.dst_k;
+    dst[at7] = epilogue((*acc)[7], k + (*filters)[7], at7);
 }
 
 // ---- shaders/kernel/direct.wgsl ----
-// direct: out[n,k,p,q] = epilogue(sum over c,r,s of src[n, c, p*stride + r*dilation - pad, ...] * weights[k,c,r,s]).
+// direct: out = epilogue(sum over channels and taps of src * weights): any dimensions, strides, dilation, groups, sizes
+// and order in memory.
 //
-// One invocation owns one output position (n, p, q) and FILTERS filters of one group; one workgroup owns WORKGROUP
-// neighbouring positions, so that its reads of src are contiguous and its reads of weights are the same for all.
+// One invocation owns one output position of FILTERS filters of one group, in registers.
+// One workgroup owns WORKGROUP positions of those filters.
 //
-// grid      x: blocks of WORKGROUP positions from params.first; y: blocks of FILTERS filters, group by group
+// grid      x: blocks of WORKGROUP positions of this dispatch, counted over images, planes, rows, columns
+//           y: blocks of FILTERS filters, group by group
 // constants WORKGROUP, FILTERS
 // leaves    choose_filters, accumulate, write_outputs
 // slots     load_src, epilogue
@@ -119,37 +161,41 @@ fn write_outputs(at: u32, plane: u32, filters: ptr<function, array<u32, 8>>, acc
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let position = params.first + workgroup.x * WORKGROUP + local;
-    if (position >= params.end) {
-        return;
-    }
-    let plane = params.p * params.q;
-    let n = position / plane;
-    let p = position % plane / params.q;
-    let q = position % params.q;
-
     let blocks = (params.group_k + FILTERS - 1u) / FILTERS;
     let g = workgroup.y / blocks;
-    let k_first = g * params.group_k + workgroup.y % blocks * FILTERS;
-    // Past the group's last filter the last one is computed again, so that no value needs a guard.
     var filters: array<u32, FILTERS>;
-    choose_filters(k_first, (g + 1u) * params.group_k - 1u, &filters);
+    choose_filters(workgroup.y % blocks * FILTERS, params.group_k - 1u, &filters);
 
-    // Rows and columns above and left of the image wrap around to huge numbers, which load_src finds outside.
-    let y_first = p * params.stride_h - params.pad_top;
-    let x_first = q * params.stride_w - params.pad_left;
-    let filter_size = params.group_c * params.r * params.s;
+    let column = position % params.out_w;
+    let row = position / params.out_w % params.out_h;
+    let plane = position / (params.out_w * params.out_h) % params.out_d;
+    let n = position / (params.out_w * params.out_h * params.out_d);
+    // Coordinates before the source wrap around to huge numbers.
+    let z_first = plane * params.stride_d - params.before_d;
+    let y_first = row * params.stride_h - params.before_h;
+    let x_first = column * params.stride_w - params.before_w;
+    let image = params.src_offset + n * params.src_n + g * params.src_g;
+    let own = params.weights_offset + g * params.weights_g;
 
     var acc: array<f32, FILTERS>;
-    var tap = 0u;
     for (var c = 0u; c < params.group_c; c++) {
-        let image = params.src_offset + (n * params.c + g * params.group_c + c) * params.h * params.w;
-        for (var r = 0u; r < params.r; r++) {
-            for (var s = 0u; s < params.s; s++) {
-                let x = load_src(image, y_first + r * params.dilation_h, x_first + s * params.dilation_w);
-                accumulate(x, tap, filter_size, &filters, &acc);
-                tap++;
+        for (var t = 0u; t < params.taps_d; t++) {
+            for (var r = 0u; r < params.taps_h; r++) {
+                let channel = image + c * params.src_c;
+                let z = z_first + t * params.dilation_d;
+                let y = y_first + r * params.dilation_h;
+                let taps = own + c * params.weights_c + t * params.weights_d + r * params.weights_h;
+                for (var s = 0u; s < params.taps_w; s++) {
+                    let x = load_src(channel, z, y, x_first + s * params.dilation_w);
+                    accumulate(x, taps + s * params.weights_w, &filters, &acc);
+                }
             }
         }
     }
-    write_outputs(params.dst_offset + n * params.k * plane + p * params.q + q, plane, &filters, &acc);
+
+    if (position < params.end) {
+        let at = params.dst_offset + n * params.dst_n + g * params.dst_g
+            + plane * params.dst_d + row * params.dst_h + column * params.dst_w;
+        write_outputs(at, g * params.group_k, &filters, &acc);
+    }
 }

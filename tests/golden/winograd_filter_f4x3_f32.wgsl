@@ -7,10 +7,22 @@ const POINTS_H: u32 = 6u;
 const POINTS_W: u32 = 6u;
 
 struct Params {
-    c: u32,
-    group_c: u32,
     group_k: u32,
     k_stride: u32,
+    group_rows: u32,
+    rows: u32,
+    taps_d: u32,
+    taps_h: u32,
+    taps_w: u32,
+    step_h: u32,
+    step_w: u32,
+    weights_g: u32,
+    weights_k: u32,
+    weights_c: u32,
+    weights_d: u32,
+    weights_h: u32,
+    weights_w: u32,
+    weights_offset: u32,
 }
 
 // ---- leaves ----
@@ -21,16 +33,16 @@ struct Params {
 //   128/1071    64/357   32/119
 //   128/1071   -64/357   32/119
 //          0         0        1
-fn transform_filter(at: u32, to: u32, plane: u32) {
-    let g0 = weights[at + 0u];
-    let g1 = weights[at + 1u];
-    let g2 = weights[at + 2u];
-    let g3 = weights[at + 3u];
-    let g4 = weights[at + 4u];
-    let g5 = weights[at + 5u];
-    let g6 = weights[at + 6u];
-    let g7 = weights[at + 7u];
-    let g8 = weights[at + 8u];
+fn transform_filter(at: u32, phase: vec2<u32>, to: u32, plane: u32) {
+    let g0 = load_tap(at, phase, 0u, 0u);
+    let g1 = load_tap(at, phase, 0u, 1u);
+    let g2 = load_tap(at, phase, 0u, 2u);
+    let g3 = load_tap(at, phase, 1u, 0u);
+    let g4 = load_tap(at, phase, 1u, 1u);
+    let g5 = load_tap(at, phase, 1u, 2u);
+    let g6 = load_tap(at, phase, 2u, 0u);
+    let g7 = load_tap(at, phase, 2u, 1u);
+    let g8 = load_tap(at, phase, 2u, 2u);
     let h0_0 = fma(0.390625f, g6, g0);
     let h0_1 = fma(2.25f, g6, g0);
     let h0_2 = 1.1377778f * g0;
@@ -151,12 +163,13 @@ fn transform_filter(at: u32, to: u32, plane: u32) {
 }
 
 // ---- shaders/kernel/winograd_filter.wgsl ----
-// winograd_filter: U = G g G^T, the transformed filters, [point][input channel][filter of its group].
+// winograd_filter: U = G g G^T, the transformed filters, [point][row][filter of its group].
 //
-// One invocation owns one filter of one input channel; one workgroup owns WORKGROUP filters, so that its writes
-// to u are contiguous.
+// A row is a channel of a group, one of its planes of taps, and a phase: every step_h-th row of taps and every step_w-th
+// column. One invocation owns one filter of one row; one workgroup owns WORKGROUP filters, so that its writes to u are
+// contiguous.
 //
-// grid      x: blocks of WORKGROUP filters of a group; y: input channels, over all groups
+// grid      x: blocks of WORKGROUP filters of a group; y: rows, over all groups
 // constants WORKGROUP, TAPS_H, TAPS_W, POINTS_H, POINTS_W
 // leaves    transform_filter
 
@@ -164,14 +177,27 @@ fn transform_filter(at: u32, to: u32, plane: u32) {
 @group(0) @binding(1) var<storage, read> weights: array<f32>;
 @group(0) @binding(2) var<storage, read_write> u: array<f32>;
 
+// A tap of the phase at `phase`, zero past the last one.
+fn load_tap(at: u32, phase: vec2<u32>, r: u32, s: u32) -> f32 {
+    let y = r * params.step_h + phase.y;
+    let x = s * params.step_w + phase.x;
+    if (y < params.taps_h && x < params.taps_w) {
+        return weights[at + y * params.weights_h + x * params.weights_w];
+    }
+    return 0.0;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let k = workgroup.x * WORKGROUP + local;
     if (k >= params.group_k) {
         return;
     }
-    let c = workgroup.y;
-    let g = c / params.group_c;
-    let filter_at = ((g * params.group_k + k) * params.group_c + c % params.group_c) * (TAPS_H * TAPS_W);
-    transform_filter(filter_at, c * params.k_stride + k, params.c * params.k_stride);
+    let row = workgroup.y;
+    let g = row / params.group_rows;
+    let phase = vec2<u32>(row % params.step_w, row / params.step_w % params.step_h);
+    let plane = row % params.group_rows / (params.step_w * params.step_h);
+    let own = params.weights_offset + g * params.weights_g + k * params.weights_k;
+    let at = own + plane / params.taps_d * params.weights_c + plane % params.taps_d * params.weights_d;
+    transform_filter(at, phase, row * params.k_stride + k, params.rows * params.k_stride);
 }

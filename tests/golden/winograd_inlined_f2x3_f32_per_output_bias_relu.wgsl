@@ -13,19 +13,27 @@ struct Params {
     c: u32,
     h: u32,
     w: u32,
-    pad_top: u32,
-    pad_left: u32,
+    before_h: u32,
+    before_w: u32,
     group_c: u32,
     group_k: u32,
     k_stride: u32,
-    k: u32,
     p: u32,
     q: u32,
     walk: u32,
+    src_n: u32,
+    src_c: u32,
+    src_h: u32,
+    dst_n: u32,
+    dst_k: u32,
+    dst_h: u32,
+    dst_w: u32,
     src_offset: u32,
+    weights_offset: u32,
     dst_offset: u32,
     bias_offset: u32,
     slopes_offset: u32,
+    residual_offset: u32,
     act_a: f32,
     act_b: f32,
 }
@@ -38,6 +46,12 @@ fn add_bias(x: f32, k: u32) -> f32 {
     return x + bias[params.bias_offset + k];
 }
 
+// ---- shaders/part/residual_none.wgsl ----
+// Slot add_residual: nothing.
+fn add_residual(x: f32, at: u32) -> f32 {
+    return x;
+}
+
 // ---- shaders/part/activation_relu.wgsl ----
 // Slot activate: max(x, 0).
 fn activate(x: f32, k: u32) -> f32 {
@@ -45,16 +59,17 @@ fn activate(x: f32, k: u32) -> f32 {
 }
 
 // ---- shaders/part/epilogue.wgsl ----
-// Slot epilogue: what happens to an output of filter k before it is written.
-fn epilogue(x: f32, k: u32) -> f32 {
-    return activate(add_bias(x, k), k);
+// Slot epilogue: what happens to an output of filter k before it is written to dst[at].
+fn epilogue(x: f32, k: u32, at: u32) -> f32 {
+    return activate(add_residual(add_bias(x, k), at), k);
 }
 
 // ---- shaders/part/store_dst.wgsl ----
 // Slot store_dst: one output, unless it lies right of the image. `row_at` is the row's first element.
 fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
     if (x < params.q) {
-        dst[row_at + x] = epilogue(value, k);
+        let at = row_at + x * params.dst_w;
+        dst[at] = epilogue(value, k, at);
     }
 }
 
@@ -141,7 +156,7 @@ fn write_tile(c_first: u32, k_row: u32, t: u32, plane: u32, y: u32, x: u32, k: u
 // One output of filter k, unless it lies below the image. `plane` is the image's first output of that filter.
 fn store_output(plane: u32, y: u32, x: u32, k: u32, value: f32) {
     if (y < params.p) {
-        store_dst(plane + y * params.q, x, k, value);
+        store_dst(plane + y * params.dst_h, x, k, value);
     }
 }
 
@@ -157,6 +172,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let x = tile % params.tiles_x * OUT_W;
     let y = tile / params.tiles_x % params.tiles_y * OUT_H;
     let n = tile / (params.tiles_x * params.tiles_y);
-    let plane = params.dst_offset + (n * params.k + k) * params.p * params.q;
+    let plane = params.dst_offset + n * params.dst_n + k * params.dst_k;
     write_tile(c_first, k % params.group_k, t, plane, y, x, k);
 }

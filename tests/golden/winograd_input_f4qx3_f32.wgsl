@@ -16,33 +16,46 @@ struct Params {
     t_stride: u32,
     tiles_y: u32,
     tiles_x: u32,
-    c: u32,
+    out_d: u32,
+    rows: u32,
+    taps_d: u32,
+    step_h: u32,
+    step_w: u32,
+    stride_d: u32,
+    dilation_d: u32,
+    d: u32,
     h: u32,
     w: u32,
-    pad_top: u32,
-    pad_left: u32,
+    before_d: u32,
+    before_h: u32,
+    before_w: u32,
+    src_n: u32,
+    src_c: u32,
+    src_d: u32,
+    src_h: u32,
+    src_w: u32,
     src_offset: u32,
 }
 
-// ---- shaders/part/load_zero_pad.wgsl ----
-// Slot load_src: an element of the input, zero outside the image. `image` is the first element of the channel;
-// coordinates left of or above the image have wrapped around to huge numbers.
-fn load_src(image: u32, y: u32, x: u32) -> f32 {
-    if (y < params.h && x < params.w) {
-        return src[image + y * params.w + x];
+// ---- shaders/part/border_zero.wgsl ----
+// Slot load_src: an element of the source, zero outside. `channel` is the channel's first element; coordinates before the
+// source have wrapped around to huge numbers.
+fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
+    if (z < params.d && y < params.h && x < params.w) {
+        return src[channel + z * params.src_d + y * params.src_h + x * params.src_w];
     }
     return 0.0;
 }
 
 // ---- leaves ----
-// A column of a tile, with zeros outside the image.
-fn load_column(image: u32, y: u32, x: u32, d: ptr<function, array<f32, 6>>) {
-    (*d)[0] = load_src(image, y + 0u, x);
-    (*d)[1] = load_src(image, y + 1u, x);
-    (*d)[2] = load_src(image, y + 2u, x);
-    (*d)[3] = load_src(image, y + 3u, x);
-    (*d)[4] = load_src(image, y + 4u, x);
-    (*d)[5] = load_src(image, y + 5u, x);
+// A column of a tile: rows a step apart.
+fn load_column(channel: u32, z: u32, y: u32, x: u32, d: ptr<function, array<f32, 6>>) {
+    (*d)[0] = load_src(channel, z, y + 0u * params.step_h, x);
+    (*d)[1] = load_src(channel, z, y + 1u * params.step_h, x);
+    (*d)[2] = load_src(channel, z, y + 2u * params.step_h, x);
+    (*d)[3] = load_src(channel, z, y + 3u * params.step_h, x);
+    (*d)[4] = load_src(channel, z, y + 4u * params.step_h, x);
+    (*d)[5] = load_src(channel, z, y + 5u * params.step_h, x);
 }
 
 // B^T of a column:
@@ -146,12 +159,13 @@ fn write_v(at: u32, plane: u32, d: ptr<function, array<f32, 7>>) {
 }
 
 // ---- shaders/kernel/winograd_input.wgsl ----
-// winograd_input: V = B^T d B, the transformed input, [point][channel][tile].
+// winograd_input: V = B^T d B, the transformed input, [point][row][tile].
 //
-// One workgroup owns TILES tiles of one channel. In the first phase an invocation owns one column of one tile, in
+// A row is a channel, one of the filters' planes of taps, and a phase: tiles of every step_h-th row and step_w-th column.
+// One workgroup owns TILES tiles of one row. In the first phase an invocation owns one column of one tile, in
 // the second one row of the half-transformed tile: it never holds a tile, and its code is two short transforms.
 //
-// grid      x: blocks of TILES tiles of this dispatch; y: channels
+// grid      x: blocks of TILES tiles of this dispatch; y: rows
 // constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, SPAN_H, SPAN_W, POINTS_H, POINTS_W
 // leaves    load_column, transform_h, write_half, read_half, transform_w, write_v
 // slots     load_src
@@ -166,7 +180,7 @@ var<workgroup> half_done: array<f32, POINTS_H * SPAN_W * TILES_PADDED>;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let first = workgroup.x * TILES;
-    let channel = workgroup.y;
+    let v_row = workgroup.y;
 
     // Neighbouring invocations read neighbouring columns of the image.
     if (local < TILES * SPAN_W) {
@@ -176,11 +190,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let tile = params.first + min(first + t, params.tiles - 1u);
         let tile_x = tile % params.tiles_x;
         let tile_y = tile / params.tiles_x % params.tiles_y;
-        let n = tile / (params.tiles_x * params.tiles_y);
-        let image = params.src_offset + (n * params.c + channel) * params.h * params.w;
-        // Above and left of the image these wrap around to huge numbers, which load_src finds outside.
+        let plane = tile / (params.tiles_x * params.tiles_y);
+        let tap = v_row / (params.step_w * params.step_h);
+        let channel = params.src_offset + plane / params.out_d * params.src_n + tap / params.taps_d * params.src_c;
+        // Before the source these wrap around to huge numbers, which load_src finds outside.
+        let z = plane % params.out_d * params.stride_d + tap % params.taps_d * params.dilation_d - params.before_d;
+        let y = tile_y * OUT_H * params.step_h + v_row / params.step_w % params.step_h - params.before_h;
+        let x = (tile_x * OUT_W + column) * params.step_w + v_row % params.step_w - params.before_w;
         var d: array<f32, SPAN_H>;
-        load_column(image, tile_y * OUT_H - params.pad_top, tile_x * OUT_W + column - params.pad_left, &d);
+        load_column(channel, z, y, x, &d);
         var b: array<f32, POINTS_H>;
         transform_h(&d, &b);
         write_half(column * TILES_PADDED + t, &b);
@@ -195,7 +213,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         read_half(row * SPAN_W * TILES_PADDED + t, &d);
         var b: array<f32, POINTS_W>;
         transform_w(&d, &b);
-        let plane = params.c * params.t_stride;
-        write_v(row * POINTS_W * plane + channel * params.t_stride + first + t, plane, &b);
+        let plane = params.rows * params.t_stride;
+        write_v(row * POINTS_W * plane + v_row * params.t_stride + first + t, plane, &b);
     }
 }

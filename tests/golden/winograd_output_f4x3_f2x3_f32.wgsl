@@ -14,13 +14,20 @@ struct Params {
     t_stride: u32,
     tiles_y: u32,
     tiles_x: u32,
+    out_d: u32,
     k: u32,
     p: u32,
     q: u32,
     parts: u32,
+    dst_n: u32,
+    dst_k: u32,
+    dst_d: u32,
+    dst_h: u32,
+    dst_w: u32,
     dst_offset: u32,
     bias_offset: u32,
     slopes_offset: u32,
+    residual_offset: u32,
     act_a: f32,
     act_b: f32,
 }
@@ -31,6 +38,12 @@ fn add_bias(x: f32, k: u32) -> f32 {
     return x;
 }
 
+// ---- shaders/part/residual_none.wgsl ----
+// Slot add_residual: nothing.
+fn add_residual(x: f32, at: u32) -> f32 {
+    return x;
+}
+
 // ---- shaders/part/activation_none.wgsl ----
 // Slot activate: nothing.
 fn activate(x: f32, k: u32) -> f32 {
@@ -38,16 +51,17 @@ fn activate(x: f32, k: u32) -> f32 {
 }
 
 // ---- shaders/part/epilogue.wgsl ----
-// Slot epilogue: what happens to an output of filter k before it is written.
-fn epilogue(x: f32, k: u32) -> f32 {
-    return activate(add_bias(x, k), k);
+// Slot epilogue: what happens to an output of filter k before it is written to dst[at].
+fn epilogue(x: f32, k: u32, at: u32) -> f32 {
+    return activate(add_residual(add_bias(x, k), at), k);
 }
 
 // ---- shaders/part/store_dst.wgsl ----
 // Slot store_dst: one output, unless it lies right of the image. `row_at` is the row's first element.
 fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
     if (x < params.q) {
-        dst[row_at + x] = epilogue(value, k);
+        let at = row_at + x * params.dst_w;
+        dst[at] = epilogue(value, k, at);
     }
 }
 
@@ -168,8 +182,9 @@ fn place(index: u32, k: u32, rows: u32) -> vec3<u32> {
     let tile = params.first + index;
     let x = tile % params.tiles_x * OUT_W;
     let y = tile / params.tiles_x % params.tiles_y * OUT_H;
-    let n = tile / (params.tiles_x * params.tiles_y);
-    let row_at = params.dst_offset + ((n * params.k + k) * params.p + y) * params.q;
+    let plane = tile / (params.tiles_x * params.tiles_y);
+    let image = params.dst_offset + plane / params.out_d * params.dst_n + plane % params.out_d * params.dst_d;
+    let row_at = image + k * params.dst_k + y * params.dst_h;
     return vec3<u32>(row_at, x, min(rows, params.p - y));
 }
 
@@ -217,7 +232,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let place = places[output / OUT_W];
             if (line < place.z) {
                 let value = half_done[row + column * TILES_PADDED + output / OUT_W];
-                store_dst(place.x + line * params.q, place.y + column, k, value);
+                store_dst(place.x + line * params.dst_h, place.y + column, k, value);
             }
         }
     }

@@ -6,7 +6,7 @@
 )]
 
 use winoconv::cpu::{Reference, error_bound};
-use winoconv::{Algorithm, Problem, Weights};
+use winoconv::{Algorithm, Device, Inputs, Layer, Operation, Preferences, Problem, Residual, Weights};
 
 /// `SplitMix64`: the same numbers on every machine.
 pub(crate) struct Random(u64);
@@ -65,14 +65,16 @@ pub(crate) enum Data {
 pub(crate) struct Case {
     /// The problem.
     pub(crate) problem: Problem,
-    /// NCHW.
+    /// [`Problem::source`]
     pub(crate) input: Vec<f32>,
-    /// `[K, C / groups, R, S]`.
+    /// [`Problem::factor`]
     pub(crate) weights: Vec<f32>,
     /// K elements, or none.
     pub(crate) bias: Vec<f32>,
     /// K elements, or none.
     pub(crate) slopes: Vec<f32>,
+    /// Elements like the output's, or none.
+    pub(crate) residual: Vec<f32>,
 }
 
 impl Case {
@@ -91,21 +93,52 @@ impl Case {
             (0..len).map(value).map(|x| x as f32).collect()
         };
         let input = values(problem.input_len(), 1.0);
-        let weights = values(conv.weights_len(), deviation);
+        let weights = values(problem.weights_len(), deviation);
         let bias = values(if conv.bias { conv.filters } else { 0 }, 1.0);
         let slopes = values(if conv.activation.has_slopes() { conv.filters } else { 0 }, 0.5);
-        Self { problem, input, weights, bias, slopes }
+        let residual = values(if conv.residual == Residual::None { 0 } else { problem.output_len() }, 1.0);
+        Self { problem, input, weights, bias, slopes, residual }
     }
 
     /// The exact result.
     pub(crate) fn reference(&self) -> Reference<'_> {
-        let Self { problem, input, weights, bias, slopes } = self;
-        Reference { problem, input, weights, bias, slopes }
+        let Self { problem, input, weights, bias, slopes, residual } = self;
+        Reference { problem, input, weights, bias, slopes, residual }
+    }
+
+    /// A layer of the problem's convolution. For the gradient of the weights, which does not read any, they are NaN.
+    pub(crate) fn layer(&self, device: &Device, preferences: Preferences) -> winoconv::Result<Layer> {
+        let unread = vec![f32::NAN; self.problem.conv.weights_len()];
+        let gradient = self.problem.operation == Operation::WeightGradient;
+        let weights = if gradient { self.weights_as(&unread) } else { self.operands() };
+        Layer::new_blocking(device, self.problem.conv, weights, preferences)
+    }
+
+    /// What a run reads; a residual in place is what the output holds.
+    pub(crate) fn inputs(&self) -> Inputs<'_> {
+        let mut inputs = Inputs::new(&self.input);
+        if self.problem.conv.residual == Residual::Tensor {
+            inputs = inputs.residual(&self.residual);
+        }
+        if self.problem.operation == Operation::WeightGradient {
+            inputs = inputs.gradient(&self.weights);
+        }
+        inputs
+    }
+
+    /// The results, in the order of their shape, from memory.
+    pub(crate) fn gather(&self, memory: &[f32]) -> Vec<f32> {
+        let reference = self.reference();
+        (0..reference.len()).map(|index| memory[reference.position(index)]).collect()
     }
 
     /// The operands as a layer takes them.
     pub(crate) fn operands(&self) -> Weights<'_> {
-        let mut weights = Weights::new(&self.weights);
+        self.weights_as(&self.weights)
+    }
+
+    fn weights_as<'a>(&'a self, weights: &'a [f32]) -> Weights<'a> {
+        let mut weights = Weights::new(weights);
         if self.problem.conv.bias {
             weights = weights.bias(&self.bias);
         }

@@ -3,9 +3,9 @@
 
 use pollster::block_on;
 use winoconv::gpu::{self, Context, Tensor};
-use winoconv::{Layer, Workspace, wgpu};
+use winoconv::{Ends, Layer, Operation, Output, Problem, Residual, Shape, Spatial, Workspace, wgpu};
 
-use super::data::Case;
+use super::data::{Case, Data};
 
 /// What outputs hold before a run: a NaN, so that a word that is not written shows.
 const UNWRITTEN: u32 = 0x7fc0_beef;
@@ -46,45 +46,99 @@ impl EntryPoint {
 
     /// Runs `layer` on the input of `case`. `what` stands in messages.
     pub(crate) fn run(self, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
-        let failed = |error: winoconv::Error| -> ! { panic!("{what}: {error}") };
-        let shape = case.problem.input_shape();
         let mut workspace = Workspace::new();
-        let mut with_workspace = |shape: [usize; 4], input: &[f32], len: usize| {
-            let mut output = vec![f32::from_bits(UNWRITTEN); len];
-            let run = block_on(layer.run_with_workspace(shape, input, &mut output, &mut workspace));
-            let account = run.unwrap_or_else(|error| failed(error));
-            assert_eq!(account.device, *layer.device().caps(), "{what}: the account names the device");
-            output
-        };
-        let len = case.problem.output_len();
-        let output = match self {
+        let memory = match self {
             Self::Run => {
-                let output = layer.run_blocking(shape, &case.input).unwrap_or_else(|error| failed(error));
+                let output = block_on(run(layer, case));
+                let output = output.unwrap_or_else(|error| panic!("{what}: {error}"));
                 assert_eq!(output.shape, case.problem.output_shape(), "{what}: shape");
                 output.data
             }
-            Self::Fresh => with_workspace(shape, &case.input, len),
+            Self::Fresh => with_workspace(layer, case, &mut workspace, what),
             Self::Dirty => {
-                with_workspace(shape, &case.input, len);
+                with_workspace(layer, case, &mut workspace, what);
                 workspace.poison(f32::NAN);
-                let mut output = vec![f32::from_bits(UNWRITTEN); len];
-                let run = block_on(layer.run_with_workspace(shape, &case.input, &mut output, &mut workspace));
-                run.unwrap_or_else(|error| failed(error));
-                output
+                with_workspace(layer, case, &mut workspace, what)
             }
             Self::Oversized => {
-                let [n, c, h, w] = shape;
-                let larger = [n + 1, c, h + 9, w + 5];
-                let problem = layer.conv().on(larger).unwrap_or_else(|error| failed(error));
-                with_workspace(larger, &vec![f32::MAX; problem.input_len()], problem.output_len());
-                with_workspace(shape, &case.input, len)
+                let mut larger = Case::new(larger(&case.problem, what), Data::Integer, 1);
+                larger.input.fill(f32::MAX);
+                with_workspace(layer, &larger, &mut workspace, what);
+                with_workspace(layer, case, &mut workspace, what)
             }
             Self::Encode | Self::EncodePass => encode(self, layer, case, what),
         };
+        let output = case.gather(&memory);
         let unwritten = output.iter().position(|x| x.to_bits() == UNWRITTEN);
         assert_eq!(unwritten, None, "{what}: an output that was not written");
+        let is_gap = |&&bits: &&u32| bits == UNWRITTEN;
+        let bits: Vec<u32> = memory.iter().map(|x| x.to_bits()).collect();
+        let gaps = memory.len() - output.len();
+        // What `run` and `layer.run` return between elements is theirs.
+        if self != Self::Run && case.problem.conv.residual != Residual::InPlace {
+            assert_eq!(bits.iter().filter(is_gap).count(), gaps, "{what}: a word between the output's elements");
+        }
         output
     }
+}
+
+async fn run(layer: &Layer, case: &Case) -> winoconv::Result<Output> {
+    let problem = &case.problem;
+    let shape = problem.of_input().shape;
+    match problem.operation {
+        _ if *problem != dense(problem) => {
+            let mut data = before(case);
+            let account = layer.run_problem(problem, case.inputs(), &mut data, &mut Workspace::new()).await?;
+            Ok(Output::new(data, problem.output_shape(), account))
+        }
+        Operation::InputGradient => layer.input_gradient(shape, &case.input).await,
+        Operation::WeightGradient => layer.weight_gradient(shape, &case.input, &case.weights).await,
+        _ if problem.conv.residual == Residual::InPlace => {
+            layer.run(shape, case.inputs().residual(&case.residual)).await
+        }
+        _ => layer.run(shape, case.inputs()).await,
+    }
+}
+
+/// The problem with tensors that have no gaps.
+fn dense(problem: &Problem) -> Problem {
+    let made = problem.conv.on(problem.of_input().shape).expect("legal");
+    of_operation(made, problem.operation)
+}
+
+fn of_operation(problem: Problem, operation: Operation) -> Problem {
+    match operation {
+        Operation::InputGradient => problem.input_gradient().expect("legal"),
+        Operation::WeightGradient => problem.weight_gradient().expect("legal"),
+        _ => problem,
+    }
+}
+
+/// The same on an input that is larger on all sides.
+fn larger(problem: &Problem, what: &str) -> Problem {
+    let shape = problem.of_input().shape;
+    let spatial: Vec<usize> = shape.spatial().iter().enumerate().map(|(i, size)| size + 9 - 2 * i).collect();
+    let spatial = Spatial::from_slice(&spatial).expect("as many");
+    of_operation(
+        problem.conv.on(Shape::new(shape[0] + 1, shape[1], spatial)).unwrap_or_else(|error| panic!("{what}: {error}")),
+        problem.operation,
+    )
+}
+
+/// What the output holds before a run.
+fn before(case: &Case) -> Vec<f32> {
+    match case.problem.conv.residual {
+        Residual::InPlace => case.residual.clone(),
+        _ => vec![f32::from_bits(UNWRITTEN); case.problem.output_len()],
+    }
+}
+
+fn with_workspace(layer: &Layer, case: &Case, workspace: &mut Workspace, what: &str) -> Vec<f32> {
+    let mut output = before(case);
+    let run = block_on(layer.run_problem(&case.problem, case.inputs(), &mut output, workspace));
+    let account = run.unwrap_or_else(|error| panic!("{what}: {error}"));
+    assert_eq!(account.device, *layer.device().caps(), "{what}: the account names the device");
+    output
 }
 
 /// `data` between guard words.
@@ -96,19 +150,27 @@ fn guarded(data: impl IntoIterator<Item = f32>, before: usize, guard: u32) -> Ve
 fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
     let context: &Context = layer.device().context().unwrap_or_else(|| panic!("{what}: encoding needs a GPU"));
     let run = async {
-        let shape = case.problem.input_shape();
         let len = case.problem.output_len();
-        let plan = layer.plan(shape)?;
+        let plan = layer.plan_for(&case.problem)?;
         let workspace = gpu::Workspace::new(context, &[&plan]).await?;
         for (buffer, len) in workspace.buffers() {
             let poison = vec![f32::NAN; len];
             context.queue().write_buffer(buffer, 0, bytemuck::cast_slice(&poison));
         }
         let input = context.upload("input", &guarded(case.input.iter().copied(), BEFORE_INPUT, AROUND_INPUT)).await?;
-        let unwritten = std::iter::repeat_n(f32::from_bits(UNWRITTEN), len);
-        let output = context.upload("output", &guarded(unwritten, BEFORE_OUTPUT, GUARD)).await?;
+        let output = context.upload("output", &guarded(before(case), BEFORE_OUTPUT, GUARD)).await?;
         let (from, to) = (Tensor::at(&input, 4 * BEFORE_INPUT as u64), Tensor::at(&output, 4 * BEFORE_OUTPUT as u64));
-        let bound = layer.bind(shape, from, to, &workspace).await?;
+        let mut ends = Ends::new(from, to);
+        let third = guarded(case.residual.iter().chain(&case.weights).copied(), BEFORE_INPUT, AROUND_INPUT);
+        let third = context.upload("residual or gradient", &third).await?;
+        let residual = 4 * BEFORE_INPUT as u64;
+        if case.problem.conv.residual == Residual::Tensor {
+            ends = ends.residual(Tensor::at(&third, residual));
+        }
+        if case.problem.operation == Operation::WeightGradient {
+            ends = ends.gradient(Tensor::at(&third, residual));
+        }
+        let bound = layer.bind_problem(&case.problem, ends, &workspace).await?;
         assert_eq!(bound.len(), plan.steps.len(), "{what}: a dispatch for each step");
         let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         if how == EntryPoint::Encode {

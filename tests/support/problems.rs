@@ -29,8 +29,8 @@ pub(crate) enum Algorithms {
     Some(usize),
 }
 
-const fn padding(top: usize, bottom: usize, left: usize, right: usize) -> Padding {
-    Padding { top, bottom, left, right }
+fn padding(top: usize, bottom: usize, left: usize, right: usize) -> Padding {
+    Padding::sides([top, left], [bottom, right])
 }
 
 /// The table. `n, [h, w]` is the input's size, its channels are the operator's.

@@ -216,7 +216,7 @@ async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     let preferences = Preferences::new().algorithm(request.algorithm).tolerance(Tolerance::Any);
     let preferences = Preferences { cut: request.blocking.map(Cut::Fused), ..preferences };
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
-    let packing = plan.packing.steps(&problem.conv);
+    let packing = plan.packing.steps(&problem);
     let mut kernels = Vec::new();
     for kernel in plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel)) {
         begin(format!("compiling {kernel}"))?;

@@ -165,8 +165,8 @@ mod tests {
     use super::*;
 
     fn count(f: F, reading: Reading) -> Explosion {
-        let epilogue = Epilogue { bias: false, activation: "none" };
-        of(&WinogradInlined { algorithm: Nested::square(f), reading, epilogue }.spec()).expect("counted")
+        of(&WinogradInlined { algorithm: Nested::square(f), reading, epilogue: Epilogue::NONE }.spec())
+            .expect("counted")
     }
 
     #[test]

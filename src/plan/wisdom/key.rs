@@ -2,9 +2,12 @@
 
 use std::fmt;
 
+use crate::activation::Activation;
 use crate::caps::Caps;
+use crate::conv::{Conv, Residual};
+use crate::plan::windows::Windows;
 use crate::plan::{Preferences, Tolerance};
-use crate::shape::{Padding, Problem};
+use crate::problem::Problem;
 
 /// A device, as far as wisdom tells devices apart: what it is called, through what it is reached, and the two bounds that
 /// decide which kernels it can run. So a browser's devices, which share names, differ where it matters, and a device that
@@ -54,24 +57,14 @@ pub(super) fn plain(text: &str) -> String {
     plain.trim().to_owned()
 }
 
-/// A problem, and within what it is solved. Bias and activation are none of it: they cost every candidate the same, and
-/// so one entry serves all layers of a network that are alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A problem, and within what it is solved. Bias, residual and activation are none of it: they cost every candidate the
+/// same, and so one entry serves all layers of a network that are alike.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProblemKey {
-    /// `[N, C, H, W]`
-    pub input: [usize; 4],
-    /// K.
-    pub filters: usize,
-    /// R and S.
-    pub kernel: [usize; 2],
-    /// Step between outputs.
-    pub stride: [usize; 2],
-    /// Step between filter taps.
-    pub dilation: [usize; 2],
-    /// Zeros around the input.
-    pub padding: Padding,
-    /// Groups.
-    pub groups: usize,
+    /// The problem, as it prints.
+    pub problem: String,
+    /// Height and width of the taps that Winograd sees, if it sees any: what the candidates depend on.
+    pub taps: Option<[usize; 2]>,
     /// How far the result may be from the exact one.
     pub tolerance: Tolerance,
     /// Most bytes of workspace.
@@ -81,34 +74,22 @@ pub struct ProblemKey {
 impl ProblemKey {
     /// The key of a problem.
     pub fn of(problem: &Problem, preferences: &Preferences) -> Self {
-        let conv = &problem.conv;
+        let conv = Conv { bias: false, residual: Residual::None, activation: Activation::None, ..problem.conv };
         Self {
-            input: problem.input_shape(),
-            filters: conv.filters,
-            kernel: conv.kernel,
-            stride: conv.stride,
-            dilation: conv.dilation,
-            padding: conv.padding,
-            groups: conv.groups,
+            problem: Problem { conv, ..*problem }.to_string(),
+            taps: Windows::of_problem(problem).ok().map(|windows| windows.taps()),
             tolerance: preferences.tolerance,
             workspace_limit: preferences.workspace_limit,
         }
     }
 
     pub(super) fn read(text: &str) -> Option<Self> {
-        let mut words = text.split(' ');
+        let (problem, rest) = text.rsplit_once("; ")?;
+        let mut words = rest.split(' ');
         let mut value = |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=');
         let key = Self {
-            input: numbers(value("input")?, 'x')?,
-            filters: value("filters")?.parse().ok()?,
-            kernel: numbers(value("kernel")?, 'x')?,
-            stride: numbers(value("stride")?, 'x')?,
-            dilation: numbers(value("dilation")?, 'x')?,
-            padding: {
-                let [top, bottom, left, right] = numbers(value("padding")?, ',')?;
-                Padding { top, bottom, left, right }
-            },
-            groups: value("groups")?.parse().ok()?,
+            problem: problem.to_owned(),
+            taps: read_taps(value("taps")?)?,
             tolerance: read_tolerance(value("error")?)?,
             workspace_limit: value("workspace")?.parse().ok()?,
         };
@@ -118,16 +99,11 @@ impl ProblemKey {
 
 impl fmt::Display for ProblemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [n, c, h, w] = self.input;
-        let Padding { top, bottom, left, right } = self.padding;
-        let pair = |[a, b]: [usize; 2]| format!("{a}x{b}");
-        let [kernel, stride, dilation] = [self.kernel, self.stride, self.dilation].map(pair);
-        write!(
-            f,
-            "input={n}x{c}x{h}x{w} filters={} kernel={kernel} stride={stride} dilation={dilation} \
-             padding={top},{bottom},{left},{right} groups={} ",
-            self.filters, self.groups
-        )?;
+        write!(f, "{}; ", self.problem)?;
+        match self.taps {
+            Some([h, w]) => write!(f, "taps={h}x{w} ")?,
+            None => f.write_str("taps=none ")?,
+        }
         match self.tolerance {
             Tolerance::TimesDirect(factor) => write!(f, "error={factor}xdirect")?,
             Tolerance::RelativeL2(bound) => write!(f, "error={bound}")?,
@@ -135,6 +111,14 @@ impl fmt::Display for ProblemKey {
         }
         write!(f, " workspace={}", self.workspace_limit)
     }
+}
+
+fn read_taps(text: &str) -> Option<Option<[usize; 2]>> {
+    if text == "none" {
+        return Some(None);
+    }
+    let (h, w) = text.split_once('x')?;
+    Some(Some([h.parse().ok()?, w.parse().ok()?]))
 }
 
 fn read_tolerance(text: &str) -> Option<Tolerance> {
@@ -145,9 +129,4 @@ fn read_tolerance(text: &str) -> Option<Tolerance> {
         Some(factor) => factor.parse().ok().map(Tolerance::TimesDirect),
         None => text.parse().ok().map(Tolerance::RelativeL2),
     }
-}
-
-fn numbers<const N: usize>(text: &str, separator: char) -> Option<[usize; N]> {
-    let all: Option<Vec<usize>> = text.split(separator).map(|part| part.parse().ok()).collect();
-    all?.try_into().ok()
 }

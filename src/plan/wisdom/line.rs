@@ -35,8 +35,7 @@ pub(super) fn read(text: &str, line: usize) -> Result<Entry, WisdomError> {
         device: DeviceKey::read(device)
             .ok_or_else(|| wrong("the device", device, "name, backend, bytes, invocations".to_owned()))?,
         problem: ProblemKey::read(problem).ok_or_else(|| {
-            let example = "input=1x64x56x56 filters=64 kernel=3x3 stride=1x1 dilation=1x1 padding=1,1,1,1 groups=1 \
-                           error=2xdirect workspace=94371840";
+            let example = "1x64x56x56 -> 64, 3x3, padding 1x1; taps=3x3 error=2xdirect workspace=94371840";
             wrong("the problem", problem, format!("for instance {example}"))
         })?,
         choice: choice.parse().map_err(|error: Error| wrong("the choice", choice, error.to_string()))?,

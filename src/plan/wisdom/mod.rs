@@ -13,7 +13,7 @@ pub use key::{DeviceKey, ProblemKey};
 use super::{Choice, Preferences, candidate_set};
 use crate::caps::Caps;
 use crate::error::WisdomError;
-use crate::shape::Problem;
+use crate::problem::Problem;
 
 /// This crate's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -48,14 +48,14 @@ impl Entry {
             choice,
             time_ns,
             version: VERSION.to_owned(),
-            candidates: candidate_set(problem.conv.kernel),
+            candidates: candidate_set(ProblemKey::of(problem, preferences).taps),
             driver: key::plain(&caps.driver),
         }
     }
 
     /// Why it is not believed, if so: it was measured with another version of this crate, or of other kernels.
     pub fn outdated(&self) -> Option<Outdated> {
-        let here = candidate_set(self.problem.kernel);
+        let here = candidate_set(self.problem.taps);
         if self.version != VERSION {
             Some(Outdated::Version(self.version.clone()))
         } else if self.candidates != here {

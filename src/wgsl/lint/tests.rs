@@ -2,15 +2,15 @@
 
 use super::{EXCEPTIONS, LINTS, run};
 use crate::activation::Activation;
+use crate::conv::Conv;
 use crate::kernel::{Blocking, Direct, Epilogue, KernelSpec, Reading, WinogradInlined, WinogradMultiply};
-use crate::shape::Conv;
 use crate::wgsl::check::Checked;
 use crate::wgsl::{Source, source};
 use crate::winograd::{F, Nested};
 
 fn direct() -> KernelSpec {
     let problem = Conv::new(8, 8, [3, 3]).activation(Activation::Relu).on([1, 8, 9, 9]).expect("legal");
-    Direct::of(&problem).spec()
+    Direct::of(&problem.correlations()[0], Epilogue::of(&problem.conv)).spec()
 }
 
 fn multiply() -> KernelSpec {
@@ -18,8 +18,8 @@ fn multiply() -> KernelSpec {
 }
 
 fn inlined() -> KernelSpec {
-    let epilogue = Epilogue { bias: false, activation: "none" };
-    WinogradInlined { algorithm: Nested::square(F::new(2, 3)), reading: Reading::PerOutput, epilogue }.spec()
+    WinogradInlined { algorithm: Nested::square(F::new(2, 3)), reading: Reading::PerOutput, epilogue: Epilogue::NONE }
+        .spec()
 }
 
 /// The findings after `from` became `to` in the text.
@@ -81,7 +81,7 @@ fn resources_find_more_memory_and_another_size() {
 
 #[test]
 fn register_index_finds_a_computed_index() {
-    only(&findings(&direct(), "var tap = 0u;", "var tap = filters[position % 4u];"), "register_index");
+    only(&findings(&direct(), "let column = position", "let column = filters[position % 4u] + position"), "register_index");
     only(&findings(&direct(), "(*acc)[0] = fma(x,", "(*acc)[tap % 4u] = fma(x,"), "register_index");
 }
 
@@ -94,7 +94,7 @@ fn straight_line_finds_a_branch_in_a_leaf() {
 #[test]
 fn no_select_of_load_finds_a_guard_that_is_none() {
     let from = "    return 0.0;\n";
-    let to = "    return select(0.0, src[image + y * params.w + x], x < params.w);\n";
+    let to = "    return select(0.0, src[channel + y * params.src_h + x], x < params.w);\n";
     only(&findings(&direct(), from, to), "no_select_of_load");
 }
 

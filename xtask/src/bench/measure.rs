@@ -293,7 +293,7 @@ async fn compile(
     context: &Context,
     plan: &Plan,
 ) -> Result<Vec<[CompileTime; 2]>, winoconv::Error> {
-    let packing = plan.packing.steps(&plan.problem.conv);
+    let packing = plan.packing.steps(&plan.problem);
     let mut times = Vec::new();
     for kernel in plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel)) {
         if let std::collections::hash_map::Entry::Vacant(e) = session.compiled.entry(kernel) {

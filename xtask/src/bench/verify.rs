@@ -71,7 +71,8 @@ pub(crate) struct Errors {
 impl Truth {
     /// The truth of a problem.
     pub(crate) fn new(problem: &Problem, data: &Data) -> Self {
-        let reference = Reference { problem, input: &data.input, weights: &data.weights, bias: &[], slopes: &[] };
+        let reference =
+            Reference { problem, input: &data.input, weights: &data.weights, bias: &[], slopes: &[], residual: &[] };
         let count = (MAX_PRODUCTS / problem.terms().max(1)).max(MIN_OUTPUTS);
         let max = |values: &[f32]| values.iter().fold(0.0f32, |max, x| max.max(x.abs())).into();
         let sample = reference.sample(count);
@@ -82,7 +83,7 @@ impl Truth {
 
     /// Compares a result.
     pub(crate) fn compare(&self, problem: &Problem, algorithm: Algorithm, expected: f64, output: &[f32]) -> Errors {
-        let pairs = || self.sample.iter().map(|sample| (f64::from(output[sample.index]), sample.value));
+        let pairs = || self.sample.iter().map(|sample| (f64::from(output[sample.position]), sample.value));
         let rel_l2 = rel_l2(pairs());
         // A NaN makes no maximum.
         let complete = pairs().all(|(got, exact)| (got - exact).is_finite());

@@ -124,12 +124,12 @@ fn place(entries: &mut Vec<Entry>, row: Row) {
 }
 
 fn packing(plan: &Plan) -> Vec<KernelSpec> {
-    plan.packing.steps(&plan.problem.conv).iter().map(|step| step.kernel).collect()
+    plan.packing.steps(&plan.problem).iter().map(|step| step.kernel).collect()
 }
 
 /// A plan in numbers.
 fn program(plan: &Plan) -> anyhow::Result<Program> {
-    let packing_steps = plan.packing.steps(&plan.problem.conv);
+    let packing_steps = plan.packing.steps(&plan.problem);
     let bindings: Vec<_> = packing_steps.iter().chain(&plan.steps).flat_map(|step| step.kernel.bindings()).collect();
     let named = |of: &dyn Fn(Access) -> bool| -> Vec<String> {
         let names = bindings.iter().filter(|binding| of(binding.access)).map(|binding| tensor(binding.name));

@@ -22,7 +22,19 @@ const FLOORS: &[Floor] = &[
     Floor { number: 1, rooms: &["kernel"], strangers: true },
     Floor {
         number: 0,
-        rooms: &["shape", "layout", "dtype", "error", "activation", "caps", "winograd"],
+        rooms: &[
+            "spatial",
+            "layout",
+            "padding",
+            "conv",
+            "problem",
+            "correlation",
+            "dtype",
+            "error",
+            "activation",
+            "caps",
+            "winograd",
+        ],
         strangers: false,
     },
 ];

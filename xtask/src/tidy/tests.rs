@@ -254,10 +254,10 @@ fn wisdom_reads_and_comes_with_the_crate() {
 #[test]
 fn outdated_wisdom_is_a_note() {
     let line = |version| {
-        let set = winoconv::plan::candidate_set([3, 3]);
+        let set = winoconv::plan::candidate_set(Some([3, 3]));
         format!(
-            "card, Vulkan, 49152, 1024 | input=1x8x9x9 filters=8 kernel=3x3 stride=1x1 dilation=1x1 padding=1,1,1,1 \
-             groups=1 error=2xdirect workspace=94371840 | direct | 1.000 us | {version} {set:016x} | driver\n"
+            "card, Vulkan, 49152, 1024 | 1x8x9x9 -> 8, 3x3, padding 1x1; taps=3x3 \
+             error=2xdirect workspace=94371840 | direct | 1.000 us | {version} {set:016x} | driver\n"
         )
     };
     let [current, outdated] = [line(winoconv::VERSION), line("0.0.9")];

@@ -1,0 +1,13 @@
+// Slot load_src: an element of the source; outside, the nearest one. `channel` is the channel's first
+// element; coordinates before the source have wrapped around. No element lies outside, whatever a ragged tile asks for.
+fn replicated(at: u32, size: u32) -> u32 {
+    let last = i32(size) - 1;
+    let signed = bitcast<i32>(at);
+    let mapped = signed;
+    return u32(clamp(mapped, 0, last));
+}
+
+fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
+    let plane = channel + replicated(z, params.d) * params.src_d;
+    return src[plane + replicated(y, params.h) * params.src_h + replicated(x, params.w) * params.src_w];
+}

@@ -1,0 +1,357 @@
+//! What kernels compute. A convolution in any number of dimensions, layout and direction comes to one or several
+//! [`Correlation`]s: strided windows of a source, multiplied with strided weights, into strided outputs.
+//!
+//! - Forward, it is the convolution as it stands.
+//! - Transposed, outputs that are a stride apart read the same taps: each of these phases, `stride` of them in a dimension,
+//!   is a correlation of its own with stride 1, its taps turned around. The gradient of a convolution's input is its
+//!   transposed convolution.
+//! - The gradient of the weights is a correlation of the input with the output's gradient, whose elements take the places
+//!   of the taps: images are summed over as channels are, stride and dilation change places.
+
+use crate::conv::Conv;
+use crate::layout::View;
+use crate::padding::Border;
+use crate::problem::{Operation, Problem};
+use crate::spatial::MAX_RANK;
+
+/// Where an operand's elements lie: its first one, and the steps between neighbours, which for turned weights are
+/// negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Steps {
+    /// The first element.
+    pub offset: isize,
+    /// From group to group.
+    pub g: isize,
+    /// From image to image; of the weights, from filter to filter.
+    pub n: isize,
+    /// From channel to channel; of the outputs, from filter to filter.
+    pub c: isize,
+    /// From plane to plane, row to row and column to column; of the weights, from tap to tap.
+    pub dhw: [isize; MAX_RANK],
+}
+
+/// For images n, groups g, filters k and places o:
+///
+/// `dst[n,g,k,o] = sum over c and taps t of src[n, g, c, o * stride + t * dilation - before] * weights[g,k,c,t]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Correlation {
+    /// Images.
+    pub n: usize,
+    /// Groups.
+    pub groups: usize,
+    /// Channels of a group.
+    pub group_c: usize,
+    /// Filters of a group.
+    pub group_k: usize,
+    /// Depth, height and width of the source.
+    pub size: [usize; MAX_RANK],
+    /// Of the outputs.
+    pub out: [usize; MAX_RANK],
+    /// Taps; none at all where nothing is summed.
+    pub taps: [usize; MAX_RANK],
+    /// Step between outputs, in the source.
+    pub stride: [usize; MAX_RANK],
+    /// Step between taps, in the source.
+    pub dilation: [usize; MAX_RANK],
+    /// Where the first output's first tap lies: so far before the source's first element.
+    pub before: [isize; MAX_RANK],
+    /// What lies there.
+    pub border: Border,
+    /// Whether the operands have changed places: the source is [`crate::plan::Slot::Weights`], the weights are
+    /// [`crate::plan::Slot::Input`].
+    pub swapped: bool,
+    /// Where the source's elements lie.
+    pub src: Steps,
+    /// Where the weights' do.
+    pub weights: Steps,
+    /// Where the outputs do.
+    pub dst: Steps,
+}
+
+impl Correlation {
+    /// What a problem comes to.
+    pub fn all_of(problem: &Problem) -> Vec<Self> {
+        let conv = &problem.conv;
+        match (problem.operation, conv.transposed) {
+            (Operation::Forward, None) => vec![forward(problem, problem.operation)],
+            (Operation::InputGradient, Some(_)) => vec![forward(problem, problem.operation)],
+            (Operation::Forward, Some(_)) | (Operation::InputGradient, None) => phases(problem),
+            (Operation::WeightGradient, _) => vec![weight_gradient(problem)],
+        }
+    }
+
+    /// Channels of all groups.
+    pub const fn channels(&self) -> usize {
+        self.groups * self.group_c
+    }
+
+    /// Filters of all groups.
+    pub const fn filters(&self) -> usize {
+        self.groups * self.group_k
+    }
+
+    /// Products in one sum.
+    pub const fn terms(&self) -> usize {
+        self.group_c * self.taps_len()
+    }
+
+    /// Taps of a filter's channel.
+    pub const fn taps_len(&self) -> usize {
+        self.taps[0] * self.taps[1] * self.taps[2]
+    }
+
+    /// Places of outputs in an image.
+    pub const fn out_len(&self) -> usize {
+        self.out[0] * self.out[1] * self.out[2]
+    }
+
+    /// Outputs.
+    pub const fn len(&self) -> usize {
+        self.n * self.filters() * self.out_len()
+    }
+
+    /// Whether there are no outputs.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Products of a value inside the source in all sums: at zero borders fewer than [`Self::terms`] each.
+    pub fn products(&self) -> u128 {
+        let inside = |axis: usize| match self.border {
+            Border::Zero => self.inside(axis),
+            _ => (self.out[axis] * self.taps[axis]) as u128,
+        };
+        (self.n * self.groups * self.group_k * self.group_c) as u128 * (0..MAX_RANK).map(inside).product::<u128>()
+    }
+
+    /// Pairs of an output and a tap that is inside the source, along one dimension.
+    fn inside(&self, axis: usize) -> u128 {
+        let stride = self.stride[axis].cast_signed();
+        let of_tap = |tap: usize| {
+            let before = self.before[axis] - (tap * self.dilation[axis]).cast_signed();
+            // The first output that is not before the source, and the first one past it.
+            let first = before.max(0).cast_unsigned().div_ceil(self.stride[axis]);
+            let past = (self.size[axis].cast_signed() + before + stride - 1).max(0) / stride;
+            past.cast_unsigned().min(self.out[axis]).saturating_sub(first) as u128
+        };
+        (0..self.taps[axis]).map(of_tap).sum()
+    }
+}
+
+fn signed(view: &View, group: usize) -> Steps {
+    let [n, c] = [view.n, view.c].map(usize::cast_signed);
+    Steps { offset: view.offset.cast_signed(), g: group.cast_signed() * c, n, c, dhw: view.dhw.map(usize::cast_signed) }
+}
+
+/// The weights `[A, B / groups, ...]` of which the first index is the filter.
+fn by_filter(view: &View, group_a: usize) -> Steps {
+    let Steps { offset, n, c, dhw, .. } = signed(view, 0);
+    Steps { offset, g: group_a.cast_signed() * n, n, c, dhw }
+}
+
+/// The convolution as it stands; the gradient of a transposed one's input is one too.
+fn forward(problem: &Problem, operation: Operation) -> Correlation {
+    let Conv { channels, filters, groups, .. } = problem.conv;
+    let (x, y) = (&problem.input_view, &problem.output_view);
+    // The gradient reads what is written otherwise.
+    let [(source, size, from), (result, out, to)] = match operation {
+        Operation::InputGradient => [(y, problem.output, filters), (x, problem.input, channels)],
+        _ => [(x, problem.input, channels), (y, problem.output, filters)],
+    };
+    let [group_c, group_k] = [from, to].map(|all| all / groups);
+    Correlation {
+        n: problem.n,
+        groups,
+        group_c,
+        group_k,
+        size,
+        out,
+        taps: problem.conv.kernel.dhw(1),
+        stride: problem.conv.stride.dhw(1),
+        dilation: problem.conv.dilation.dhw(1),
+        before: problem.before.map(usize::cast_signed),
+        border: problem.conv.border,
+        swapped: false,
+        src: signed(source, group_c),
+        weights: by_filter(&problem.conv.weights_view(), group_k),
+        dst: signed(result, group_k),
+    }
+}
+
+/// One dimension of a transposed convolution: the outputs `phase`, `phase + stride`, ...
+struct Phase {
+    phase: usize,
+    out: usize,
+    /// The last of its taps, which comes first: the others lie `step` before each other.
+    last: usize,
+    step: usize,
+    taps: usize,
+    dilation: usize,
+    before: isize,
+}
+
+/// The phases of one dimension. Output x takes input i by tap r where `x + before = i * stride + r * dilation`.
+fn phases_of(out: usize, taps: usize, stride: usize, dilation: usize, before: usize) -> Vec<Phase> {
+    let common = gcd(stride, dilation);
+    // From a tap of a phase to the next, and from its input to the next.
+    let (step, inputs) = (stride / common, dilation / common);
+    let phase = |phase: usize| {
+        let outputs = (out - phase).div_ceil(stride);
+        let of_phase = |tap: &usize| (phase + before).abs_diff(tap * dilation).is_multiple_of(stride);
+        let Some(first) = (0..taps.min(step)).find(of_phase) else {
+            let (last, taps, before) = (0, 0, 0);
+            return Phase { phase, out: outputs, last, step, taps, dilation: 1, before };
+        };
+        let count = (taps - first).div_ceil(step);
+        let place = ((phase + before).cast_signed() - (first * dilation).cast_signed()) / stride.cast_signed();
+        Phase {
+            phase,
+            out: outputs,
+            last: first + (count - 1) * step,
+            step,
+            taps: count,
+            dilation: inputs,
+            before: ((count - 1) * inputs).cast_signed() - place,
+        }
+    };
+    (0..stride.min(out)).map(phase).collect()
+}
+
+const fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// A transposed convolution, or the gradient of a convolution's input: from the one with fewer elements to the other.
+fn phases(problem: &Problem) -> Vec<Correlation> {
+    let conv = &problem.conv;
+    let (x, y) = (&problem.input_view, &problem.output_view);
+    let [(source, size, from), (result, out, to)] = match problem.operation {
+        Operation::InputGradient => [(y, problem.output, conv.filters), (x, problem.input, conv.channels)],
+        _ => [(x, problem.input, conv.channels), (y, problem.output, conv.filters)],
+    };
+    let [group_c, group_k] = [from, to].map(|all| all / conv.groups);
+    let (taps, stride, dilation) = (conv.kernel.dhw(1), conv.stride.dhw(1), conv.dilation.dhw(1));
+    let [d, h, w] = std::array::from_fn(|i| phases_of(out[i], taps[i], stride[i], dilation[i], problem.before[i]));
+    // The weights' first index is the source's channel, their second one the result's.
+    let stored = by_filter(&conv.weights_view(), group_c);
+    let (src, dst) = (signed(source, group_c), signed(result, group_k));
+    let of = |phases: [&Phase; MAX_RANK]| {
+        let each = |value: fn(&Phase) -> isize| phases.map(value);
+        let along = |steps: [isize; MAX_RANK], by: [isize; MAX_RANK]| -> isize {
+            steps.iter().zip(by).map(|(step, by)| step * by).sum()
+        };
+        let weights = Steps {
+            offset: stored.offset + along(stored.dhw, each(|phase| phase.last.cast_signed())),
+            g: stored.g,
+            n: stored.c,
+            c: stored.n,
+            dhw: std::array::from_fn(|i| -stored.dhw[i] * phases[i].step.cast_signed()),
+        };
+        let dst = Steps {
+            offset: dst.offset + along(dst.dhw, each(|phase| phase.phase.cast_signed())),
+            dhw: std::array::from_fn(|i| dst.dhw[i] * stride[i].cast_signed()),
+            ..dst
+        };
+        Correlation {
+            n: problem.n,
+            groups: conv.groups,
+            group_c,
+            group_k,
+            size,
+            out: phases.map(|phase| phase.out),
+            taps: phases.map(|phase| phase.taps),
+            stride: [1; MAX_RANK],
+            dilation: phases.map(|phase| phase.dilation),
+            before: phases.map(|phase| phase.before),
+            border: Border::Zero,
+            swapped: false,
+            src,
+            weights,
+            dst,
+        }
+    };
+    let (h, w) = (&h, &w);
+    d.iter().flat_map(|d| h.iter().flat_map(move |h| w.iter().map(move |w| of([d, h, w])))).collect()
+}
+
+/// The gradient of the weights: of the tensors on both sides of the convolution, the one with more elements is the source,
+/// the other one takes the weights' place.
+fn weight_gradient(problem: &Problem) -> Correlation {
+    let conv = &problem.conv;
+    let (x, y) = (&problem.input_view, &problem.output_view);
+    let swapped = conv.transposed.is_some();
+    let x = (x, problem.input, conv.channels / conv.groups);
+    let y = (y, problem.output, conv.filters / conv.groups);
+    let [(source, size, from), (small, places, to)] = if swapped { [y, x] } else { [x, y] };
+    let (src, taps) = (signed(source, from), signed(small, to));
+    let dst = by_filter(&conv.weights_view(), to);
+    Correlation {
+        n: from,
+        groups: conv.groups,
+        group_c: problem.n,
+        group_k: to,
+        size,
+        out: conv.kernel.dhw(1),
+        taps: places,
+        stride: conv.dilation.dhw(1),
+        dilation: conv.stride.dhw(1),
+        before: problem.before.map(usize::cast_signed),
+        border: conv.border,
+        swapped,
+        src: Steps { n: src.c, c: src.n, ..src },
+        weights: Steps { n: taps.c, c: taps.n, ..taps },
+        dst: Steps { n: dst.c, c: dst.n, ..dst },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn products_are_those_inside_the_source() {
+        let cases = [
+            (Conv::new(4, 2, [3, 3]).padding(1), vec![1, 4, 14, 9]),
+            (Conv::new(6, 4, [3, 5]).groups(2).stride([2, 3]).dilation([2, 1]).padding(4), vec![2, 6, 7, 11]),
+            (Conv::new(3, 2, [3, 3]), vec![1, 3, 8, 8]),
+            (Conv::new(3, 2, [3, 2]).transposed(0).stride([2, 3]).padding([1, 0]), vec![1, 3, 4, 5]),
+            (Conv::new(2, 2, [4]).transposed(1).stride(3).dilation(2).padding(2), vec![2, 2, 5]),
+        ];
+        for (conv, shape) in cases {
+            let shape = crate::spatial::Shape::from_slice(&shape).expect("3 to 5 sizes");
+            let problem = conv.on(shape).expect("legal");
+            for correlation in Correlation::all_of(&problem) {
+                let mut inside = 1;
+                for axis in 0..MAX_RANK {
+                    let Correlation { size, out, taps, stride, dilation, before, .. } = correlation;
+                    let at = |o: usize, t: usize| (o * stride[axis] + t * dilation[axis]).cast_signed() - before[axis];
+                    let pairs = (0..out[axis]).flat_map(|o| (0..taps[axis]).map(move |t| (o, t)));
+                    let within = |&(o, t): &(usize, usize)| (0..size[axis].cast_signed()).contains(&at(o, t));
+                    inside *= pairs.filter(within).count();
+                }
+                let expected = correlation.n * correlation.filters() * correlation.group_c * inside;
+                assert_eq!(correlation.products(), expected as u128, "{problem}: {correlation:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn phases_write_each_output_once() {
+        let conv = Conv::new(2, 3, [4, 5]).transposed([0, 1]).stride([2, 3]).dilation([1, 2]).padding([1, 2]);
+        let problem = conv.on([2, 2, 5, 4]).expect("legal");
+        let mut seen = vec![0; problem.output_len()];
+        for of in Correlation::all_of(&problem) {
+            for n in 0..of.n {
+                for k in 0..of.group_k {
+                    for (y, x) in (0..of.out[1]).flat_map(|y| (0..of.out[2]).map(move |x| (y, x))) {
+                        let [n, k, y, x] = [n, k, y, x].map(usize::cast_signed);
+                        let at = of.dst.offset + n * of.dst.n + k * of.dst.c + y * of.dst.dhw[1] + x * of.dst.dhw[2];
+                        seen[at.cast_unsigned()] += 1;
+                    }
+                }
+            }
+        }
+        assert!(seen.iter().all(|&count| count == 1), "each output once: {seen:?}");
+    }
+}

@@ -1,0 +1,62 @@
+//! Blocking forms, where a thread may block.
+
+use super::{Inputs, Layer, Output, Weights};
+use crate::conv::Conv;
+use crate::device::Device;
+use crate::error::Result;
+#[cfg(feature = "gpu")]
+use crate::gpu;
+use crate::plan::Preferences;
+use crate::spatial::Shape;
+
+/// Blocking forms, where a thread may block.
+impl Layer {
+    /// [`Self::new`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new_blocking(device: &Device, conv: Conv, weights: Weights<'_>, preferences: Preferences) -> Result<Self> {
+        pollster::block_on(Self::new(device, conv, weights, preferences))
+    }
+
+    /// [`Self::run`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_blocking<'a>(&self, shape: impl Into<Shape>, inputs: impl Into<Inputs<'a>>) -> Result<Output> {
+        pollster::block_on(self.run(shape, inputs))
+    }
+
+    /// [`Self::input_gradient`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn input_gradient_blocking(&self, shape: impl Into<Shape>, gradient: &[f32]) -> Result<Output> {
+        pollster::block_on(self.input_gradient(shape, gradient))
+    }
+
+    /// [`Self::weight_gradient`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn weight_gradient_blocking(&self, shape: impl Into<Shape>, input: &[f32], gradient: &[f32]) -> Result<Output> {
+        pollster::block_on(self.weight_gradient(shape, input, gradient))
+    }
+}
+
+/// Blocking forms, where a thread may block.
+impl Device {
+    /// [`Self::best`], blocking.
+    pub fn best_blocking() -> Self {
+        pollster::block_on(Self::best())
+    }
+
+    /// [`Self::gpu`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "gpu")]
+    pub fn gpu_blocking(options: &gpu::ContextOptions) -> Result<Self> {
+        pollster::block_on(Self::gpu(options))
+    }
+}

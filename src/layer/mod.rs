@@ -1,0 +1,270 @@
+//! The front door: a convolution with its weights on a device. Weights go there once; plans are made for each problem,
+//! packings for each algorithm, both on first use.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod blocking;
+#[cfg(feature = "gpu")]
+mod on_gpu;
+mod operands;
+mod workspace;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+#[cfg(feature = "gpu")]
+pub use on_gpu::Ends;
+pub use operands::{Inputs, Weights};
+pub use workspace::Workspace;
+
+use self::operands::check_len;
+use crate::account::Account;
+use crate::conv::{Conv, Residual};
+use crate::cpu;
+use crate::device::Device;
+use crate::error::Result;
+#[cfg(feature = "gpu")]
+use crate::gpu;
+use crate::plan::{Packing, Plan, Preferences};
+use crate::problem::{Operation, Problem};
+use crate::spatial::Shape;
+
+/// A result with its shape and the account of how it came about.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Output {
+    /// The elements, in the order of the convolution's layout.
+    pub data: Vec<f32>,
+    /// `[N, K, P, Q]`, or of other dimensions; of a gradient, the input's or the weights'.
+    pub shape: Shape,
+    /// What ran.
+    pub account: Account,
+}
+
+/// A convolution with its weights on a device.
+///
+/// ```
+/// use winoconv::{Conv, Device, Layer, Preferences, Weights};
+/// let device = Device::host();
+/// let conv = Conv::new(1, 1, [3, 3]).padding(1);
+/// let blur = Layer::new_blocking(&device, conv, Weights::new(&[1.0 / 9.0; 9]), Preferences::new())?;
+/// let output = blur.run_blocking([1, 1, 4, 4], &[1.0; 16])?;
+/// assert!((output.data[5] - 1.0).abs() < 1e-6);
+/// println!("{}", output.account);
+/// # Ok::<(), winoconv::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Layer {
+    device: Device,
+    conv: Conv,
+    preferences: Preferences,
+    operands: Operands,
+    plans: Mutex<HashMap<Problem, Arc<Plan>>>,
+    /// By what the packed weights depend on.
+    packings: Mutex<HashMap<(Operation, Packing), Packed>>,
+}
+
+/// Weights where the device has them.
+#[derive(Debug)]
+enum Operands {
+    Host {
+        weights: Vec<f32>,
+        bias: Vec<f32>,
+        slopes: Vec<f32>,
+    },
+    #[cfg(feature = "gpu")]
+    Gpu {
+        weights: gpu::Buffer,
+        bias: Option<gpu::Buffer>,
+        slopes: Option<gpu::Buffer>,
+    },
+}
+
+/// Packed weights where the device has them.
+#[derive(Debug, Clone)]
+enum Packed {
+    Host(Arc<Vec<f32>>),
+    #[cfg(feature = "gpu")]
+    Gpu(gpu::Buffer),
+}
+
+impl Output {
+    /// What came of [`Layer::run_problem`].
+    pub const fn new(data: Vec<f32>, shape: Shape, account: Account) -> Self {
+        Self { data, shape, account }
+    }
+}
+
+impl Layer {
+    /// Puts a convolution's weights on a device.
+    ///
+    /// # Errors
+    /// [`crate::error::ShapeError`] if they do not fit the description; whatever the device says.
+    pub async fn new(device: &Device, conv: Conv, weights: Weights<'_>, preferences: Preferences) -> Result<Self> {
+        conv.validate()?;
+        weights.check(&conv)?;
+        let operands = Operands::new(device, weights).await?;
+        let (plans, packings) = (Mutex::default(), Mutex::default());
+        Ok(Self { device: device.clone(), conv, preferences, operands, plans, packings })
+    }
+
+    /// The description.
+    pub const fn conv(&self) -> &Conv {
+        &self.conv
+    }
+
+    /// The device.
+    pub const fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The plan for an input of `[N, C, H, W]` (or of other dimensions), made on first use. No device is touched.
+    ///
+    /// # Errors
+    /// A shape that does not fit, or no candidate left.
+    pub fn plan(&self, input: impl Into<Shape>) -> Result<Arc<Plan>> {
+        self.plan_for(&self.conv.on(input)?)
+    }
+
+    /// The plan for a problem of this convolution: one of its gradients, or tensors that are parts of larger ones.
+    ///
+    /// # Errors
+    /// [`crate::error::ShapeError::OtherConv`] if it is of another convolution; no candidate left.
+    pub fn plan_for(&self, problem: &Problem) -> Result<Arc<Plan>> {
+        let plans = || self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = plans().get(problem) {
+            return Ok(plan.clone());
+        }
+        problem.check_conv(&self.conv)?;
+        let plan = Arc::new(problem.plan(&self.device, &self.preferences)?);
+        plans().insert(*problem, plan.clone());
+        Ok(plan)
+    }
+
+    /// Convolves an input of `[N, C, H, W]` (or of other dimensions).
+    ///
+    /// # Errors
+    /// A shape or length that does not fit, no candidate left, or whatever the device says.
+    pub async fn run<'a>(&self, shape: impl Into<Shape>, inputs: impl Into<Inputs<'a>>) -> Result<Output> {
+        self.solve(&self.conv.on(shape)?, inputs.into()).await
+    }
+
+    /// As [`Self::run`], into the caller's slice and with a workspace to keep. A residual that is
+    /// [`Residual::InPlace`] is what the slice holds.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_with_workspace<'a>(
+        &self,
+        shape: impl Into<Shape>,
+        inputs: impl Into<Inputs<'a>>,
+        output: &mut [f32],
+        workspace: &mut Workspace,
+    ) -> Result<Account> {
+        self.run_problem(&self.conv.on(shape)?, inputs, output, workspace).await
+    }
+
+    /// The gradient of an input of this shape, from the output's, before bias, residual and activation: their own
+    /// derivatives are the caller's.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; a border that is not zero, see [`Problem::input_gradient`].
+    pub async fn input_gradient(&self, shape: impl Into<Shape>, gradient: &[f32]) -> Result<Output> {
+        self.solve(&self.conv.on(shape)?.input_gradient()?, Inputs::new(gradient)).await
+    }
+
+    /// The gradient of the weights, from an input of this shape and the output's gradient, summed over the batch; before
+    /// bias, residual and activation as [`Self::input_gradient`].
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn weight_gradient(&self, shape: impl Into<Shape>, input: &[f32], gradient: &[f32]) -> Result<Output> {
+        self.solve(&self.conv.on(shape)?.weight_gradient()?, Inputs::new(input).gradient(gradient)).await
+    }
+
+    async fn solve(&self, problem: &Problem, mut inputs: Inputs<'_>) -> Result<Output> {
+        let mut data = vec![0.0; problem.output_len()];
+        if problem.conv.residual == Residual::InPlace
+            && let Some(residual) = inputs.residual.take()
+        {
+            check_len("the residual", data.len(), residual.len())?;
+            data.copy_from_slice(residual);
+        }
+        let account = self.run_problem(problem, inputs, &mut data, &mut Workspace::default()).await?;
+        Ok(Output { data, shape: problem.output_shape(), account })
+    }
+
+    /// Solves any problem of this convolution: a gradient, or tensors that are parts of larger ones, in slices of
+    /// [`Problem::input_len`] and [`Problem::output_len`] elements.
+    ///
+    /// # Errors
+    /// As [`Self::run`] and [`Self::plan_for`].
+    pub async fn run_problem<'a>(
+        &self,
+        problem: &Problem,
+        inputs: impl Into<Inputs<'a>>,
+        output: &mut [f32],
+        workspace: &mut Workspace,
+    ) -> Result<Account> {
+        let (plan, inputs) = (self.plan_for(problem)?, inputs.into());
+        inputs.check(problem)?;
+        check_len("the output", problem.output_len(), output.len())?;
+        if !plan.steps.is_empty() {
+            match &self.operands {
+                Operands::Host { weights, bias, slopes } => {
+                    let weights = inputs.gradient.unwrap_or(weights);
+                    let packed = self.pack_on_host(&plan, weights);
+                    workspace.reserve_on_host(&plan.workspace);
+                    let (input, residual) = (inputs.input, inputs.residual.unwrap_or_default());
+                    let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
+                    cpu::run(&plan, &operands, &mut workspace.host, output);
+                }
+                #[cfg(feature = "gpu")]
+                Operands::Gpu { .. } => self.run_on_gpu(&plan, inputs, output, workspace).await?,
+            }
+        }
+        Ok(Account::new(&plan, &self.device))
+    }
+
+    fn pack_on_host(&self, plan: &Plan, weights: &[f32]) -> Arc<Vec<f32>> {
+        let key = (plan.problem.operation, plan.packing);
+        let mut packings = self.packings.lock().unwrap_or_else(PoisonError::into_inner);
+        let packed = packings.entry(key).or_insert_with(|| Packed::Host(Arc::new(cpu::pack(plan, weights))));
+        match packed {
+            Packed::Host(packed) => packed.clone(),
+            #[cfg(feature = "gpu")]
+            Packed::Gpu(_) => Arc::default(),
+        }
+    }
+}
+
+impl Operands {
+    #[cfg_attr(not(feature = "gpu"), expect(clippy::unused_async, reason = "uploads are awaited on a GPU"))]
+    async fn new(device: &Device, weights: Weights<'_>) -> Result<Self> {
+        let Weights { weights, bias, slopes } = weights;
+        #[cfg(feature = "gpu")]
+        if let Some(context) = device.context() {
+            let optional = async |label, data: Option<&[f32]>| match data {
+                Some(data) => context.upload(label, data).await.map(Some),
+                None => Ok(None),
+            };
+            return Ok(Self::Gpu {
+                weights: context.upload("weights", weights).await?,
+                bias: optional("bias", bias).await?,
+                slopes: optional("slopes", slopes).await?,
+            });
+        }
+        let _ = device;
+        let own = |data: Option<&[f32]>| data.unwrap_or_default().to_vec();
+        Ok(Self::Host { weights: weights.to_vec(), bias: own(bias), slopes: own(slopes) })
+    }
+}
+
+impl Problem {
+    /// The plan of this problem for a device, with the device's wisdom.
+    ///
+    /// # Errors
+    /// No candidate left.
+    pub fn plan(&self, device: &Device, preferences: &Preferences) -> Result<Plan> {
+        Plan::with_wisdom(self, device.caps(), preferences, device.wisdom())
+    }
+}

@@ -1,0 +1,148 @@
+//! A correlation as Winograd sees it: two-dimensional windows with stride 1. What else there is becomes rows of U and V:
+//! each plane of taps in depth has rows of its own, and where outputs are a stride apart, the taps that it keeps apart
+//! (every `stride`-th one, a phase) are summed as channels are.
+
+use crate::correlation::Correlation;
+use crate::layout::{Planes, Tiles};
+use crate::padding::Border;
+use crate::problem::Problem;
+use crate::winograd::Nested;
+
+/// A correlation that Winograd's algorithms can compute.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Windows {
+    pub(crate) of: Correlation,
+}
+
+impl Windows {
+    /// The windows of a problem, or why it has none.
+    pub(crate) fn of_problem(problem: &Problem) -> Result<Self, &'static str> {
+        match problem.correlations()[..] {
+            [of] => Self::new(of),
+            _ => Err("its outputs come in phases, each with other taps"),
+        }
+    }
+
+    fn new(of: Correlation) -> Result<Self, &'static str> {
+        if of.dilation[1..] != [1, 1] {
+            return Err("Winograd needs dilation 1 in height and width");
+        }
+        if of.taps_len() == 0 {
+            return Err("there is nothing to sum");
+        }
+        let channels = of.group_c.cast_signed();
+        if of.groups > 1 && of.src.g != channels * of.src.c {
+            return Err("the groups' channels do not follow one another");
+        }
+        let filters = of.group_k.cast_signed();
+        if of.groups > 1 && of.dst.g != filters * of.dst.c {
+            return Err("the groups' outputs do not follow one another");
+        }
+        Ok(Self { of })
+    }
+
+    /// Why the kernels that read the source without an input transform cannot compute it.
+    pub(super) fn unfit_for_fused(&self) -> Result<(), &'static str> {
+        let Correlation { taps, before, src, border, .. } = &self.of;
+        self.unfit_for_planes()?;
+        if self.steps() != [1, 1] {
+            return Err("fused kernels need stride 1");
+        }
+        if (taps[0], before[0]) != (1, 0) {
+            return Err("fused kernels have no depth");
+        }
+        if *border != Border::Zero {
+            return Err("fused kernels know no border but zeros");
+        }
+        if src.dhw[2] != 1 {
+            return Err("fused kernels need an input whose columns lie side by side");
+        }
+        Ok(())
+    }
+
+    /// The same for those that write the outputs of a tile without an output transform.
+    pub(super) fn unfit_for_planes(&self) -> Result<(), &'static str> {
+        if self.of.out[0] == 1 { Ok(()) } else { Err("fused kernels have no depth") }
+    }
+
+    /// The same for those that transform the weights as they are given.
+    pub(super) fn unfit_for_weights(&self) -> Result<(), &'static str> {
+        let Correlation { group_c, group_k, taps, weights, .. } = self.of;
+        let [taps, columns] = [taps[1] * taps[2], taps[2]].map(usize::cast_signed);
+        let filter = group_c.cast_signed() * taps;
+        let dense = (weights.g, weights.n, weights.c) == (group_k.cast_signed() * filter, filter, taps)
+            && weights.dhw[1..] == [columns, 1];
+        if dense { Ok(()) } else { Err("it needs weights in the order OIHW") }
+    }
+
+    /// Phases in height and width.
+    pub(super) const fn steps(&self) -> [usize; 2] {
+        [self.of.stride[1], self.of.stride[2]]
+    }
+
+    /// Taps of a phase, in height and width.
+    pub(super) const fn taps(&self) -> [usize; 2] {
+        let [h, w] = self.steps();
+        [self.of.taps[1].div_ceil(h), self.of.taps[2].div_ceil(w)]
+    }
+
+    /// Rows of U and V in a group.
+    pub(crate) const fn group_rows(&self) -> usize {
+        let [h, w] = self.steps();
+        self.of.group_c * self.of.taps[0] * h * w
+    }
+
+    /// Rows of U and V.
+    pub(crate) const fn rows(&self) -> usize {
+        self.of.groups * self.group_rows()
+    }
+
+    /// The outputs, cut into an algorithm's tiles.
+    pub(crate) fn tiles(&self, algorithm: Nested) -> Tiles {
+        let outputs = [usize::from(algorithm.rows.m()), usize::from(algorithm.cols.m())];
+        let [planes, p, q] = self.of.out;
+        Tiles::new(self.of.n * planes, [p, q], outputs)
+    }
+
+    /// A row's channel of all groups, plane of taps, and phase in height and width.
+    fn row(&self, row: usize) -> (usize, usize, [usize; 2]) {
+        let [h, w] = self.steps();
+        let (plane, phase) = (row / (h * w), [row / w % h, row % w]);
+        (plane / self.of.taps[0], plane % self.of.taps[0], phase)
+    }
+
+    /// Where the weight of a row, a filter of its group and a tap lies; none past the phase's last tap.
+    pub(crate) fn weight(&self, row: usize, k: usize, [r, s]: [usize; 2]) -> Option<usize> {
+        let (channel, t, phase) = self.row(row);
+        let [h, w] = self.steps();
+        let tap = [t, r * h + phase[0], s * w + phase[1]];
+        if tap[1] >= self.of.taps[1] || tap[2] >= self.of.taps[2] {
+            return None;
+        }
+        let steps = &self.of.weights;
+        let (g, c) = (channel / self.of.group_c, channel % self.of.group_c);
+        let at = [(g, steps.g), (k, steps.n), (c, steps.c)].into_iter().chain(tap.into_iter().zip(steps.dhw));
+        Some(at.fold(steps.offset, |sum, (i, step)| sum + i.cast_signed() * step).cast_unsigned())
+    }
+
+    /// Where the element of a row of V lies, of a plane of outputs (counted over images) and a place in it; none where it is
+    /// zero.
+    pub(crate) fn element(&self, row: usize, plane: usize, [y, x]: [usize; 2]) -> Option<usize> {
+        let of = &self.of;
+        let (channel, t, phase) = self.row(row);
+        let [h, w] = self.steps();
+        let (n, z) = (plane / of.out[0], plane % of.out[0]);
+        let place = [z * of.stride[0] + t * of.dilation[0], y * h + phase[0], x * w + phase[1]];
+        let mut at = of.src.offset + n.cast_signed() * of.src.n + channel.cast_signed() * of.src.c;
+        for axis in 0..place.len() {
+            let element = of.border.element(place[axis].cast_signed() - of.before[axis], of.size[axis])?;
+            at += element.cast_signed() * of.src.dhw[axis];
+        }
+        Some(at.cast_unsigned())
+    }
+
+    /// U's layout.
+    pub(super) const fn filter_planes(&self, algorithm: Nested) -> Planes {
+        Planes { points: algorithm.products(), rows: self.rows(), columns: self.of.group_k }
+    }
+}

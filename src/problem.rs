@@ -1,0 +1,473 @@
+//! A convolution on an input of a known size, checked: what a plan is made for.
+
+use std::fmt;
+
+use crate::activation::Activation;
+use crate::conv::{Conv, Residual};
+use crate::correlation::Correlation;
+use crate::error::{Error, LimitError, Resource, Result, ShapeError};
+use crate::layout::{Layout, View};
+use crate::padding::{Border, Padding};
+use crate::spatial::{MAX_RANK, Shape, Spatial};
+
+/// Names of the dimensions, for errors.
+const AXES: [&str; MAX_RANK] = ["depth", "height", "width"];
+
+/// What is computed of a convolution.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// The output, from the input and the weights.
+    #[default]
+    Forward,
+    /// The gradient of the input, from that of the output and the weights.
+    InputGradient,
+    /// The gradient of the weights, from the input and the output's gradient.
+    WeightGradient,
+}
+
+/// An operand as it lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Placed {
+    /// Its sizes.
+    pub shape: Shape,
+    /// Where its elements lie.
+    pub view: View,
+}
+
+impl Placed {
+    /// Elements of memory, up to its last one.
+    pub fn len(&self) -> usize {
+        self.view.span(self.shape)
+    }
+
+    /// Whether it has no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A convolution (or one of its gradients) on an input of a known size; every field is consistent, see [`Conv::on`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Problem {
+    /// The operator.
+    pub conv: Conv,
+    /// What is computed of it.
+    pub operation: Operation,
+    /// Batch.
+    pub n: usize,
+    /// Depth, height and width of the convolution's input; 1 where there is no such dimension.
+    pub input: [usize; MAX_RANK],
+    /// Of its output.
+    pub output: [usize; MAX_RANK],
+    /// Padding before the first element.
+    pub before: [usize; MAX_RANK],
+    /// Where the input (or its gradient) lies.
+    pub input_view: View,
+    /// Where the output does, and a residual.
+    pub output_view: View,
+}
+
+impl Problem {
+    /// The convolution on an input of this shape, both tensors dense: see [`Conv::on`].
+    pub(crate) fn new(conv: &Conv, shape: Shape) -> Result<Self> {
+        conv.validate()?;
+        let (rank, spatial) = (conv.rank(), shape.spatial());
+        if spatial.rank() != rank {
+            return Err(ShapeError::Dimensions { what: "the input", expected: rank, got: spatial.rank() }.into());
+        }
+        if shape[1] != conv.channels {
+            return Err(ShapeError::Channels { expected: conv.channels, got: shape[1] }.into());
+        }
+        let mut of_output = Spatial::all(rank, 1);
+        let mut before = [0; MAX_RANK];
+        let mut sizes = vec![];
+        for i in 0..rank {
+            let axis = Axis::of(conv, i, spatial[i]);
+            let (out, pad) = axis.output()?;
+            sizes.push(out);
+            before[MAX_RANK - rank + i] = pad;
+        }
+        if let Some(found) = Spatial::from_slice(&sizes) {
+            of_output = found;
+        }
+        let output = Shape::new(shape[0], conv.filters, of_output);
+        let problem = Self {
+            conv: *conv,
+            operation: Operation::Forward,
+            n: shape[0],
+            input: spatial.dhw(1),
+            output: of_output.dhw(1),
+            before,
+            input_view: View::dense(shape, conv.layout),
+            output_view: View::dense(output, conv.layout),
+        };
+        for (what, shape) in [("the input's size", shape), ("the output's size", output)] {
+            if shape.elements() == usize::MAX {
+                return Err(ShapeError::Overflow { what, numbers: shape.to_string() }.into());
+            }
+        }
+        problem.check_reach()?;
+        Ok(problem)
+    }
+
+    /// The same with an input that lies in memory like this: rows with gaps, a part of a larger tensor.
+    ///
+    /// # Errors
+    /// If an element lies beyond the reach of a 32-bit index; [`ShapeError::Overlap`] where it is written and elements
+    /// share a place.
+    pub fn with_input_view(mut self, view: View) -> Result<Self> {
+        self.input_view = view;
+        self.check_views()?;
+        Ok(self)
+    }
+
+    /// The same with an output (and residual) that lies in memory like this: a slice of the channels of a larger tensor,
+    /// see [`View::channels`].
+    ///
+    /// # Errors
+    /// As [`Self::with_input_view`].
+    pub fn with_output_view(mut self, view: View) -> Result<Self> {
+        self.output_view = view;
+        self.check_views()?;
+        Ok(self)
+    }
+
+    /// The gradient of the input, from that of the output and the weights, before bias, residual and activation: their own
+    /// derivatives are the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the border is not zero: several elements would share a gradient.
+    pub fn input_gradient(&self) -> Result<Self> {
+        if self.conv.border != Border::Zero {
+            return Err(Error::Unsupported {
+                what: format!("the input's gradient through a border that is {}", self.conv.border),
+                why: "elements of the input stand in the border as well; pad first, and convolve without".to_owned(),
+            });
+        }
+        self.gradient(Operation::InputGradient)
+    }
+
+    /// The gradient of the weights, from the input ([`crate::plan::Slot::Input`]) and the output's gradient
+    /// ([`crate::plan::Slot::Weights`]), summed over the batch; as [`Self::input_gradient`] before bias and activation.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn weight_gradient(&self) -> Result<Self> {
+        self.gradient(Operation::WeightGradient)
+    }
+
+    fn gradient(&self, operation: Operation) -> Result<Self> {
+        let conv = Conv { bias: false, residual: Residual::None, activation: Activation::None, ..self.conv };
+        let gradient = Self { conv, operation, ..*self };
+        gradient.check_views()?;
+        Ok(gradient)
+    }
+
+    /// Whether it is what [`Conv::on`] makes of its convolution and input, whatever was done to its fields since.
+    ///
+    /// # Errors
+    /// As [`Conv::on`]; [`ShapeError::OutputSize`].
+    pub fn validate(&self) -> Result<()> {
+        let made = self.conv.on(self.of_input().shape)?;
+        let [expected, got] = [&made, self].map(|problem| Spatial::from_dhw(self.conv.rank(), problem.output));
+        if expected != got {
+            return Err(ShapeError::OutputSize { expected, got }.into());
+        }
+        if (made.before, made.input, made.output) != (self.before, self.input, self.output) {
+            return Err(ShapeError::Altered.into());
+        }
+        match self.operation {
+            Operation::Forward => self.check_views(),
+            Operation::InputGradient => self.input_gradient().map(|_| ()),
+            Operation::WeightGradient => self.weight_gradient().map(|_| ()),
+        }
+    }
+
+    /// Whether it is a problem of this convolution.
+    pub(crate) fn check_conv(&self, conv: &Conv) -> Result<()> {
+        let expected = match self.operation {
+            Operation::Forward => *conv,
+            _ => Conv { bias: false, residual: Residual::None, activation: Activation::None, ..*conv },
+        };
+        if self.conv == expected { Ok(()) } else { Err(ShapeError::OtherConv.into()) }
+    }
+
+    fn check_views(&self) -> Result<()> {
+        self.check_reach()?;
+        let result = self.result();
+        if self.operation != Operation::WeightGradient && !result.view.is_injective(result.shape) {
+            return Err(ShapeError::Overlap { strides: format!("{:?}", result.view) }.into());
+        }
+        Ok(())
+    }
+
+    /// Every element, and every coordinate in the padded input, is within the reach of 32 bits and a sign.
+    fn check_reach(&self) -> Result<()> {
+        let mut reaches = vec![
+            ("the input", self.of_input().len()),
+            ("the weights", self.conv.weights_len()),
+            ("the output", self.of_output().len()),
+        ];
+        let (stride, dilation, kernel) = (self.conv.stride.dhw(1), self.conv.dilation.dhw(1), self.conv.kernel.dhw(1));
+        for (i, axis) in AXES.into_iter().enumerate() {
+            let span = (kernel[i] - 1).saturating_mul(dilation[i]);
+            let steps = self.input[i].max(self.output[i]).saturating_mul(stride[i]);
+            reaches.push((axis, steps.saturating_add(span).saturating_add(self.before[i])));
+        }
+        for (what, reach) in reaches {
+            LimitError::check(what, Resource::IndexRange, reach as u64, u64::from(u32::MAX >> 1))?;
+        }
+        Ok(())
+    }
+
+    /// The convolution's input, whatever is computed.
+    pub fn of_input(&self) -> Placed {
+        let spatial = Spatial::from_dhw(self.conv.rank(), self.input);
+        Placed { shape: Shape::new(self.n, self.conv.channels, spatial), view: self.input_view }
+    }
+
+    /// The convolution's output, whatever is computed.
+    pub fn of_output(&self) -> Placed {
+        let spatial = Spatial::from_dhw(self.conv.rank(), self.output);
+        Placed { shape: Shape::new(self.n, self.conv.filters, spatial), view: self.output_view }
+    }
+
+    /// The convolution's weights, whatever is computed.
+    pub fn of_weights(&self) -> Placed {
+        Placed { shape: self.conv.weights_shape(), view: self.conv.weights_view() }
+    }
+
+    /// What is read as [`crate::plan::Slot::Input`]: the input, or the output's gradient.
+    pub fn source(&self) -> Placed {
+        match self.operation {
+            Operation::Forward | Operation::WeightGradient => self.of_input(),
+            Operation::InputGradient => self.of_output(),
+        }
+    }
+
+    /// What is read as [`crate::plan::Slot::Weights`]: the weights, or the output's gradient.
+    pub fn factor(&self) -> Placed {
+        match self.operation {
+            Operation::Forward | Operation::InputGradient => self.of_weights(),
+            Operation::WeightGradient => self.of_output(),
+        }
+    }
+
+    /// What is written: the output, or a gradient.
+    pub fn result(&self) -> Placed {
+        match self.operation {
+            Operation::Forward => self.of_output(),
+            Operation::InputGradient => self.of_input(),
+            Operation::WeightGradient => self.of_weights(),
+        }
+    }
+
+    /// Sizes of [`Self::source`].
+    pub fn input_shape(&self) -> Shape {
+        self.source().shape
+    }
+
+    /// Sizes of [`Self::result`].
+    pub fn output_shape(&self) -> Shape {
+        self.result().shape
+    }
+
+    /// Elements of memory of [`Self::source`].
+    pub fn input_len(&self) -> usize {
+        self.source().len()
+    }
+
+    /// Elements of memory of [`Self::factor`].
+    pub fn weights_len(&self) -> usize {
+        self.factor().len()
+    }
+
+    /// Elements of memory of [`Self::result`].
+    pub fn output_len(&self) -> usize {
+        self.result().len()
+    }
+
+    /// What it comes to.
+    pub fn correlations(&self) -> Vec<Correlation> {
+        Correlation::all_of(self)
+    }
+
+    /// Input channels that one output value reads, `C / groups`.
+    pub const fn channels_per_group(&self) -> usize {
+        self.conv.channels / self.conv.groups
+    }
+
+    /// Filters of one group, `K / groups`.
+    pub const fn filters_per_group(&self) -> usize {
+        self.conv.filters / self.conv.groups
+    }
+
+    /// The most products that are summed into one result.
+    pub fn terms(&self) -> usize {
+        self.correlations().iter().map(Correlation::terms).max().unwrap_or(0)
+    }
+
+    /// Products of a value inside the image in one result, on average: at the borders of small images
+    /// [`Self::terms`] are fewer, and a sum of fewer terms rounds less.
+    pub fn mean_terms(&self) -> usize {
+        let all = self.correlations();
+        let results = all.iter().map(Correlation::len).sum::<usize>() as u128;
+        if results == 0 {
+            return self.terms();
+        }
+        let products: u128 = all.iter().map(Correlation::products).sum();
+        usize::try_from((products + results / 2) / results).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// Floating-point operations of direct summation, forward `2 N K P Q C R S / groups`: what effective FLOP/s count.
+    #[expect(clippy::cast_precision_loss, reason = "a count for rates")]
+    pub fn direct_flops(&self) -> f64 {
+        self.correlations().iter().map(|of| 2.0 * of.len() as f64 * of.terms() as f64).sum()
+    }
+}
+
+/// One dimension of a convolution on its input.
+struct Axis {
+    name: &'static str,
+    size: usize,
+    kernel: usize,
+    stride: usize,
+    dilation: usize,
+    /// Padding before and after, where it is given.
+    explicit: Option<[usize; 2]>,
+    upper: bool,
+    transposed: Option<usize>,
+    border: Border,
+}
+
+impl Axis {
+    fn of(conv: &Conv, i: usize, size: usize) -> Self {
+        let explicit = match conv.padding {
+            Padding::Explicit { before, after } => Some([before[i], after[i]]),
+            _ => None,
+        };
+        Self {
+            name: AXES[MAX_RANK - conv.rank() + i],
+            size,
+            kernel: conv.kernel[i],
+            stride: conv.stride[i],
+            dilation: conv.dilation[i],
+            explicit,
+            upper: conv.padding == Padding::SameUpper,
+            transposed: conv.transposed.map(|extra| extra[i]),
+            border: conv.border,
+        }
+    }
+
+    /// Size of the output, and padding before the first element.
+    fn output(&self) -> Result<(usize, usize)> {
+        let Self { name, size, kernel, stride, dilation, explicit, .. } = *self;
+        if size == 0 {
+            return Err(ShapeError::Empty { axis: name }.into());
+        }
+        let numbers =
+            || format!("{size} elements, padding {explicit:?}, kernel {kernel}, stride {stride}, dilation {dilation}");
+        let overflow = || Error::from(ShapeError::Overflow { what: "the padded input", numbers: numbers() });
+        let span = (kernel - 1).checked_mul(dilation).and_then(|x| x.checked_add(1)).ok_or_else(overflow)?;
+        if let Some(extra) = self.transposed {
+            let spread = (size - 1).checked_mul(stride).and_then(|x| x.checked_add(span));
+            let whole = spread.and_then(|x| x.checked_add(extra)).ok_or_else(overflow)?;
+            let Some([before, after]) = explicit else {
+                let out = size.checked_mul(stride).ok_or_else(overflow)?;
+                return Ok((out, self.half(whole.saturating_sub(out))));
+            };
+            let cut = before.checked_add(after).ok_or_else(overflow)?;
+            if cut >= whole {
+                return Err(ShapeError::CutOff { axis: name, cut, whole }.into());
+            }
+            return Ok((whole - cut, before));
+        }
+        let Some([before, after]) = explicit else {
+            let out = size.div_ceil(stride);
+            let needed = (out - 1).checked_mul(stride).and_then(|x| x.checked_add(span)).ok_or_else(overflow)?;
+            let total = needed.saturating_sub(size);
+            let before = self.half(total);
+            self.check_border(before.max(total - before))?;
+            return Ok((out, before));
+        };
+        self.check_border(before.max(after))?;
+        let padded = size.checked_add(before).and_then(|x| x.checked_add(after)).ok_or_else(overflow)?;
+        if span > padded {
+            return Err(ShapeError::FilterTooLarge { axis: name, span, padded }.into());
+        }
+        Ok(((padded - span) / stride + 1, before))
+    }
+
+    /// What comes before, of a padding that is shared out.
+    const fn half(&self, total: usize) -> usize {
+        if self.upper { total / 2 } else { total.div_ceil(2) }
+    }
+
+    fn check_border(&self, got: usize) -> Result<()> {
+        let bound = self.border.most(self.size);
+        if got <= bound {
+            return Ok(());
+        }
+        Err(ShapeError::BorderTooWide { axis: self.name, border: self.border.name(), got, bound }.into())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Conv { filters, kernel, stride, dilation, padding, border, groups, transposed, .. } = self.conv;
+        match self.operation {
+            Operation::Forward => {}
+            Operation::InputGradient => f.write_str("gradient of the input of ")?,
+            Operation::WeightGradient => f.write_str("gradient of the weights of ")?,
+        }
+        write!(f, "{} -> {filters}, {kernel}", self.of_input().shape)?;
+        let ones = Spatial::all(self.conv.rank(), 1);
+        if stride != ones {
+            write!(f, ", stride {stride}")?;
+        }
+        if dilation != ones {
+            write!(f, ", dilation {dilation}")?;
+        }
+        write!(f, ", padding {padding}")?;
+        if border != Border::Zero {
+            write!(f, " {border}")?;
+        }
+        if let Some(extra) = transposed {
+            write!(f, ", transposed")?;
+            if extra.iter().any(|&extra| extra != 0) {
+                write!(f, " with output padding {extra}")?;
+            }
+        }
+        if groups != 1 {
+            write!(f, ", {groups} groups")?;
+        }
+        if self.conv.bias {
+            f.write_str(", bias")?;
+        }
+        match self.conv.residual {
+            Residual::None => {}
+            Residual::Tensor => f.write_str(", residual")?,
+            Residual::InPlace => f.write_str(", residual in place")?,
+        }
+        if self.conv.activation != Activation::None {
+            write!(f, ", {}", self.conv.activation)?;
+        }
+        for (what, layout) in [("", self.conv.layout), ("weights ", self.conv.weights_layout)] {
+            if layout != Layout::ChannelsFirst {
+                write!(f, ", {what}{layout}")?;
+            }
+        }
+        let dense = |placed: Placed| placed.view == View::dense(placed.shape, self.conv.layout);
+        for (what, placed) in [("input", self.of_input()), ("output", self.of_output())] {
+            if !dense(placed) {
+                write!(f, ", strided {what}")?;
+            }
+        }
+        if self.conv.dtype != crate::dtype::DType::F32 {
+            write!(f, ", {}", self.conv.dtype)?;
+        }
+        Ok(())
+    }
+}
