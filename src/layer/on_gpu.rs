@@ -144,7 +144,9 @@ impl Layer {
         };
         let bound = self.bind_plan(plan, ends, &workspace.gpu).await?;
         let mut writes = vec![(&buffers[0], inputs.input), (&buffers[2], third)];
-        if plan.problem.conv.residual == Residual::InPlace {
+        // What lies between the elements of an output that has gaps stays what it is.
+        let gaps = plan.problem.output_shape().elements() < output.len();
+        if gaps || plan.problem.conv.residual == Residual::InPlace {
             writes.push((&buffers[1], output));
         }
         for (buffer, data) in writes {

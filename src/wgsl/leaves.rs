@@ -41,11 +41,12 @@ fn direct_leaves(leaves: &mut Leaves, direct: &Direct) {
     let mut write = Vec::new();
     for i in 0..count {
         write.push(format!("let at{i} = at + (*filters)[{i}] * params.dst_k;"));
-        write.push(format!("dst[at{i}] = epilogue((*acc)[{i}], k + (*filters)[{i}], at{i});"));
+        write.push(format!("let y{i} = epilogue((*acc)[{i}], k + (*filters)[{i}], at{i});"));
     }
+    write.extend((0..count).map(|i| format!("dst[at{i}] = y{i};")));
     leaves.function(
         "write_outputs",
-        "The outputs of the group's filters, the first of which is `k`th of all. Filters that stand twice are written twice, with\nthe same value.",
+        "The outputs of the group's filters, the first of which is `k`th of all. All are made before\none is written: filters that stand twice are written twice, with the same value, also where a residual is in place.",
         &format!("at: u32, k: u32, {filters}, {acc}"),
         &write,
     );

@@ -100,11 +100,12 @@ fn accumulate(x: f32, tap: u32, filters: ptr<function, array<u32, 1>>, acc: ptr<
     (*acc)[0] = fma(x, weights[tap + (*filters)[0] * params.weights_k], (*acc)[0]);
 }
 
-// The outputs of the group's filters, the first of which is `k`th of all. Filters that stand twice are written twice, with
-// the same value.
+// The outputs of the group's filters, the first of which is `k`th of all. All are made before
+// one is written: filters that stand twice are written twice, with the same value, also where a residual is in place.
 fn write_outputs(at: u32, k: u32, filters: ptr<function, array<u32, 1>>, acc: ptr<function, array<f32, 1>>) {
     let at0 = at + (*filters)[0] * params.dst_k;
-    dst[at0] = epilogue((*acc)[0], k + (*filters)[0], at0);
+    let y0 = epilogue((*acc)[0], k + (*filters)[0], at0);
+    dst[at0] = y0;
 }
 
 // ---- shaders/kernel/direct.wgsl ----

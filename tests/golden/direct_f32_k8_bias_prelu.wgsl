@@ -119,25 +119,33 @@ fn accumulate(x: f32, tap: u32, filters: ptr<function, array<u32, 8>>, acc: ptr<
     (*acc)[7] = fma(x, weights[tap + (*filters)[7] * params.weights_k], (*acc)[7]);
 }
 
-// The outputs of the group's filters, the first of which is `k`th of all. Filters that stand twice are written twice, with
-// the same value.
+// The outputs of the group's filters, the first of which is `k`th of all. All are made before
+// one is written: filters that stand twice are written twice, with the same value, also where a residual is in place.
 fn write_outputs(at: u32, k: u32, filters: ptr<function, array<u32, 8>>, acc: ptr<function, array<f32, 8>>) {
     let at0 = at + (*filters)[0] * params.dst_k;
-    dst[at0] = epilogue((*acc)[0], k + (*filters)[0], at0);
+    let y0 = epilogue((*acc)[0], k + (*filters)[0], at0);
     let at1 = at + (*filters)[1] * params.dst_k;
-    dst[at1] = epilogue((*acc)[1], k + (*filters)[1], at1);
+    let y1 = epilogue((*acc)[1], k + (*filters)[1], at1);
     let at2 = at + (*filters)[2] * params.dst_k;
-    dst[at2] = epilogue((*acc)[2], k + (*filters)[2], at2);
+    let y2 = epilogue((*acc)[2], k + (*filters)[2], at2);
     let at3 = at + (*filters)[3] * params.dst_k;
-    dst[at3] = epilogue((*acc)[3], k + (*filters)[3], at3);
+    let y3 = epilogue((*acc)[3], k + (*filters)[3], at3);
     let at4 = at + (*filters)[4] * params.dst_k;
-    dst[at4] = epilogue((*acc)[4], k + (*filters)[4], at4);
+    let y4 = epilogue((*acc)[4], k + (*filters)[4], at4);
     let at5 = at + (*filters)[5] * params.dst_k;
-    dst[at5] = epilogue((*acc)[5], k + (*filters)[5], at5);
+    let y5 = epilogue((*acc)[5], k + (*filters)[5], at5);
     let at6 = at + (*filters)[6] * params.dst_k;
-    dst[at6] = epilogue((*acc)[6], k + (*filters)[6], at6);
+    let y6 = epilogue((*acc)[6], k + (*filters)[6], at6);
     let at7 = at + (*filters)[7] * params.dst_k;
-    dst[at7] = epilogue((*acc)[7], k + (*filters)[7], at7);
+    let y7 = epilogue((*acc)[7], k + (*filters)[7], at7);
+    dst[at0] = y0;
+    dst[at1] = y1;
+    dst[at2] = y2;
+    dst[at3] = y3;
+    dst[at4] = y4;
+    dst[at5] = y5;
+    dst[at6] = y6;
+    dst[at7] = y7;
 }
 
 // ---- shaders/kernel/direct.wgsl ----
