@@ -141,6 +141,7 @@ fn direct_params(of: &Correlation, problem: &Problem) -> DirectParams {
         src_offset: wrapped(of.src.offset),
         weights_offset: wrapped(of.weights.offset),
         dst_offset: wrapped(of.dst.offset),
+        residual_offset: wrapped(of.dst.offset),
         act_a,
         act_b,
         ..Default::default()

@@ -266,6 +266,7 @@ impl<'a> Winograd<'a> {
             dst_h,
             dst_w,
             dst_offset: wrapped(of.dst.offset),
+            residual_offset: wrapped(of.dst.offset),
             act_a: conv.activation.arguments()[0],
             act_b: conv.activation.arguments()[1],
             ..Default::default()
@@ -328,6 +329,7 @@ impl<'a> Winograd<'a> {
             src_offset: wrapped(of.src.offset),
             weights_offset: wrapped(of.weights.offset),
             dst_offset: wrapped(of.dst.offset),
+            residual_offset: wrapped(of.dst.offset),
             act_a,
             act_b,
             ..Default::default()
