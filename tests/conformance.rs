@@ -15,15 +15,14 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use support::data::{Case, Data, assert_exact, assert_within};
-use support::entry::EntryPoint;
+use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
 use support::gpus::{on_gpus, on_one_gpu};
 use support::problems::{self, Algorithms, Entry};
 use winoconv::caps::{Caps, Limits};
-use winoconv::gpu::{self, Bound, Dispatches, Tensors};
 use winoconv::kernel::Reading;
 use winoconv::plan::{Reason, Verdict};
 use winoconv::winograd::{F, Nested};
-use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Problem, Tolerance, cpu, wgpu};
+use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Problem, Tolerance};
 
 /// A problem, one algorithm for it, and what is expected.
 struct Job {
@@ -237,12 +236,7 @@ fn plans_of_smaller_devices_run_here() {
         plan
     });
     for plan in &plans {
-        let packed = cpu::pack(plan, &case.weights);
-        let Case { input, weights, bias, slopes, residual, .. } = &case;
-        let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
-        let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
-        let mut output = vec![f32::NAN; exact.len()];
-        cpu::run(plan, &operands, &mut workspace, &mut output);
+        let output = run_plan_on_host(plan, &case);
         assert_within(
             &output,
             &exact,
@@ -253,30 +247,8 @@ fn plans_of_smaller_devices_run_here() {
     on_gpus("plans_of_smaller_devices_run_here", |gpu| {
         let context = &gpu.context;
         for plan in &plans {
-            let run = async {
-                let workspace = gpu::Workspace::new(context, &[plan]).await?;
-                let input = context.upload("input", &case.input).await?;
-                let weights = context.upload("weights", &case.weights).await?;
-                let packed = context.upload("packed", &cpu::pack(plan, &case.weights)).await?;
-                let bias = context.upload("bias", &case.bias).await?;
-                let output = context.upload("output", &vec![f32::NAN; exact.len()]).await?;
-                let tensors = Tensors {
-                    input: Some((&input).into()),
-                    output: Some((&output).into()),
-                    weights: Some((&weights).into()),
-                    packed: Some((&packed).into()),
-                    bias: Some((&bias).into()),
-                    slopes: None,
-                    residual: None,
-                };
-                let bound = Bound::new(context, plan, Dispatches::Run, &tensors, &workspace).await?;
-                let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-                bound.encode(&mut encoder);
-                context.queue().submit([encoder.finish()]);
-                context.download(&output, exact.len()).await
-            };
             let what = format!("{} in parts on {}", plan.algorithm, gpu.label);
-            let got = pollster::block_on(run).unwrap_or_else(|error: winoconv::Error| panic!("{what}: {error}"));
+            let got = run_plan_on_gpu(context, plan, &case).unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_within(&got, &exact, &case.bound(plan.algorithm), &what);
         }
     });

@@ -12,7 +12,7 @@ use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::error::Error;
 use winoconv::kernel::{Access, FusedParams, KernelSpec, Params, Reading};
 use winoconv::plan::{
-    Algorithm, Choice, Cut, Reason, Slot, Verdict, expected_error, expected_error_after_relu, legal_choices,
+    Algorithm, Choice, Cut, Operand, Reason, Verdict, expected_error, expected_error_after_relu, legal_choices,
     register_limit,
 };
 use winoconv::winograd::{F, Nested};
@@ -68,17 +68,11 @@ fn assert_respects(plan: &Plan) {
     let limits = &plan.caps.limits;
     let what = format!("{} by {} on {}", plan.problem, plan.algorithm, plan.caps);
     let problem = &plan.problem;
-    let bytes = |slot: Slot| {
-        let filters = problem.conv.filters;
-        4 * match slot {
-            Slot::Input => problem.input_len(),
-            Slot::Output => problem.output_len(),
-            Slot::Weights => problem.conv.weights_len(),
-            Slot::Packed => plan.packing.len(&problem),
-            Slot::Bias | Slot::Slopes => filters,
-            Slot::Workspace(index) => plan.workspace[usize::from(index)],
-            other => panic!("{what}: {other:?} is new to this test"),
-        } as u64
+    let bytes = |operand: &Operand| {
+        let whole = plan.operand_len(operand.slot).unwrap_or_else(|| panic!("{what}: no such operand"));
+        let len = operand.len.unwrap_or(whole - operand.first);
+        assert!(operand.first + len <= whole, "{what}: {operand:?} of {whole}");
+        4 * len as u64
     };
     assert!(plan.workspace_bytes() <= plan.preferences.workspace_limit, "{what}: over the workspace limit");
     for step in plan.steps.iter().chain(&plan.packing.steps(&problem)) {
@@ -91,11 +85,11 @@ fn assert_respects(plan: &Plan) {
         assert_eq!(step.params.len(), step.kernel.params().len(), "{what}: a word for each parameter");
         let bindings = step.kernel.bindings();
         assert_eq!(step.operands.len(), bindings.len(), "{what}: an operand for each binding");
-        for (binding, &slot) in bindings.iter().zip(&step.operands) {
-            let size = bytes(slot);
+        for (binding, operand) in bindings.iter().zip(&step.operands) {
+            let size = bytes(operand);
             let bound = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
             assert!(size <= bound, "{what}: {} has {size} bytes, the bound is {bound}", binding.name);
-            let twice = step.operands.iter().filter(|&&other| other == slot).count();
+            let twice = step.operands.iter().filter(|other| other.slot == operand.slot).count();
             assert!(binding.access == Access::Read || twice == 1, "{what}: {} is read and written", binding.name);
         }
     }

@@ -12,11 +12,15 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use support::data::{Case, Data, worst_ratio};
-use support::entry::EntryPoint;
-use support::gpus::on_one_gpu;
+use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
+use support::gpus::{Gpu, on_one_gpu};
 use support::strategies::{Space, activations, data, problems};
+use winoconv::caps::Caps;
+use winoconv::kernel::KernelSpec;
 use winoconv::plan::{Reason, Verdict};
-use winoconv::{Activation, Algorithm, Conv, Device, Operation, Padding, Preferences, Problem, Spatial, Tolerance};
+use winoconv::{
+    Activation, Algorithm, Conv, Device, Operation, Padding, Plan, Preferences, Problem, Spatial, Tolerance,
+};
 
 /// How long the GPU is tried with random problems: compiling takes most of it on a software adapter.
 const GPU_BUDGET: Duration = Duration::from_secs(20);
@@ -81,6 +85,47 @@ fn every_legal_algorithm_is_within_its_bound_on_the_host() {
         Ok(())
     });
     checked.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// The device with bindings of few bytes and few workgroups, so that tensors are bound in parts.
+fn narrow(caps: &Caps, seed: u64) -> Caps {
+    let mut limits = caps.limits;
+    limits.max_storage_buffer_binding_size = 1024 + 4 * (seed % 1024);
+    limits.max_compute_workgroups_per_dimension = 1000 + (seed % 10_000) as u32;
+    Caps { limits, ..caps.clone() }
+}
+
+/// How many of the plans bind a tensor in parts.
+fn in_parts<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> usize {
+    let part = |plan: &&Plan| plan.steps.iter().flat_map(|step| &step.operands).any(|operand| operand.len.is_some());
+    plans.into_iter().filter(part).count()
+}
+
+/// The plans for a narrow device, of those algorithms that it can run.
+fn narrow_plans(problem: &Problem, caps: &Caps, seed: u64) -> Vec<Plan> {
+    let narrow = narrow(caps, seed);
+    let plan = |algorithm| Plan::new(problem, &narrow, &forced(algorithm).workspace_limit(4096 + seed % 100_000)).ok();
+    Algorithm::all_for(problem).into_iter().filter_map(plan).collect()
+}
+
+#[test]
+fn tensors_larger_than_a_binding_are_bound_in_parts() {
+    let parts = std::cell::Cell::new(0);
+    let strategy = (problems(SPACE, activations()), any::<u64>());
+    let checked = runner(None).run(&strategy, |(problem, seed)| {
+        let case = Case::new(problem, Data::Normal, seed);
+        let exact = case.reference().all();
+        let plans = narrow_plans(&problem, &Caps::host(), seed);
+        parts.set(parts.get() + in_parts(&plans));
+        for plan in &plans {
+            let output = run_plan_on_host(plan, &case);
+            let what = format!("{problem}, {}, {seed}", plan.choice());
+            within(&case.gather(&output), &exact, &case.bound(plan.algorithm), &what)?;
+        }
+        Ok(())
+    });
+    checked.unwrap_or_else(|error| panic!("{error}"));
+    assert!(parts.get() > 100, "only {} plans had parts", parts.get());
 }
 
 /// Multiples of 1/256 below 2^8 in magnitude, so that sums of a few are exact.
@@ -164,12 +209,37 @@ fn a_shifted_input_has_a_shifted_output() {
     checked.unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// Runs the plan for a narrow device too, if it needs no other kernels; returns how many were bound in parts.
+fn on_narrow_device(
+    gpu: &Gpu,
+    case: &Case,
+    algorithm: Algorithm,
+    seed: u64,
+    kernels: &RefCell<HashSet<KernelSpec>>,
+    exact: &[f64],
+) -> Result<usize, TestCaseError> {
+    let caps = narrow(gpu.context.caps(), seed);
+    let Ok(plan) = Plan::new(&case.problem, &caps, &forced(algorithm)) else { return Ok(0) };
+    let known = kernels.borrow().clone();
+    let all: HashSet<KernelSpec> = plan.kernels().into_iter().chain(known).collect();
+    if all.len() > PIPELINES || in_parts([&plan]) == 0 {
+        return Ok(0);
+    }
+    *kernels.borrow_mut() = all;
+    let output = run_plan_on_gpu(&gpu.context, &plan, case);
+    let output = output.map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let what = format!("{}, {}, {seed}, in parts", case.problem, plan.choice());
+    within(&case.gather(&output), exact, &case.bound(algorithm), &what)?;
+    Ok(1)
+}
+
 /// Random problems on a GPU, with few kernels: a pipeline takes as long as many runs.
 #[test]
 fn random_problems_are_within_their_bounds_on_a_gpu() {
     on_one_gpu("random_problems_are_within_their_bounds_on_a_gpu", |gpu| {
         let start = Instant::now();
         let tried = std::cell::Cell::new(0);
+        let in_parts = std::cell::Cell::new(0);
         let kernels = RefCell::new(HashSet::new());
         let activations = prop_oneof![Just(Activation::None), Just(Activation::Relu)];
         let space = Space { kernels: &[1, 2, 3, 5], extra: 20, everything: true };
@@ -206,12 +276,13 @@ fn random_problems_are_within_their_bounds_on_a_gpu() {
                 let entry = EntryPoint::ALL[(seed % 6) as usize];
                 let got = run(&device, &case, algorithm, entry)?;
                 within(&got, &exact, &case.bound(algorithm), &format!("{problem}, {data:?}, {algorithm}, {entry:?}"))?;
+                in_parts.set(in_parts.get() + on_narrow_device(gpu, &case, algorithm, seed, &kernels, &exact)?);
             }
             Ok(())
         });
-        let (tried, kernels) = (tried.get(), kernels.borrow().len());
+        let (tried, in_parts, kernels) = (tried.get(), in_parts.get(), kernels.borrow().len());
         println!(
-            "{}: {tried} problems over {kernels} pipelines in {:.1?} of {GPU_BUDGET:?}",
+            "{}: {tried} problems, {in_parts} bound in parts, over {kernels} pipelines in {:.1?} of {GPU_BUDGET:?}",
             gpu.label,
             start.elapsed()
         );

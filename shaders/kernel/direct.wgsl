@@ -53,6 +53,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     if (position < params.end) {
         let at = params.dst_offset + n * params.dst_n + g * params.dst_g
             + plane * params.dst_d + row * params.dst_h + column * params.dst_w;
-        write_outputs(at, g * params.group_k, &filters, &acc);
+        write_outputs(at, params.k_first + g * params.k_group, &filters, &acc);
     }
 }

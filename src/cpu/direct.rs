@@ -19,7 +19,7 @@ pub(super) fn run(
     // The steps of a tap, of an output and of a filter.
     let [src_g, src_c, src_d, src_h, src_w] = [p.src_g, p.src_c, p.src_d, p.src_h, p.src_w].map(step);
     let tap_steps = [p.weights_c, p.weights_d, p.weights_h, p.weights_w].map(step);
-    let groups = p.groups as usize;
+    let [groups, filter_first, filter_group] = [p.groups, p.k_first, p.k_group].map(|word| word as usize);
     for position in p.first as usize..p.end as usize {
         let (column, row) = (position % out_w, position / out_w % out_h);
         let (plane, n) = (position / (out_w * out_h) % out_d, position / (out_w * out_h * out_d));
@@ -59,7 +59,7 @@ pub(super) fn run(
                 for (i, &acc) in acc[..count].iter().enumerate() {
                     let k = k_first + i;
                     let at = place + step(p.dst_g) * g.cast_signed() + step(p.dst_k) * k.cast_signed();
-                    finish.write(acc, g * group_k + k, at.cast_unsigned(), dst);
+                    finish.write(acc, filter_first + g * filter_group + k, at.cast_unsigned(), dst);
                 }
             }
         }

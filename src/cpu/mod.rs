@@ -19,9 +19,10 @@ pub use reference::{Reference, Sample};
 use crate::activation::Activation;
 use crate::conv::Residual;
 use crate::kernel::{
-    DirectParams, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams, Params,
+    DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams,
+    Params,
 };
-use crate::plan::{Plan, Slot, Step};
+use crate::plan::{Operand, Plan, Slot, Step};
 
 /// The tensors of a run, by slot. What a plan does not use may stay empty.
 #[derive(Debug, Default)]
@@ -41,16 +42,18 @@ pub struct Operands<'a> {
 }
 
 impl<'a> Operands<'a> {
-    fn read(&self, slot: Slot) -> &'a [f32] {
-        match slot {
+    fn read(&self, operand: Operand) -> &'a [f32] {
+        let whole = match operand.slot {
             Slot::Input => self.input,
             Slot::Weights => self.weights,
             Slot::Packed => self.packed,
             Slot::Bias => self.bias,
             Slot::Slopes => self.slopes,
             Slot::Residual => self.residual,
-            Slot::Output | Slot::Workspace(_) => &[],
-        }
+            Slot::Output | Slot::Workspace(_) => return &[],
+        };
+        let part = &whole[operand.first..];
+        operand.len.map_or(part, |len| &part[..len])
     }
 }
 
@@ -119,12 +122,23 @@ pub fn run_step(
     workspace: &mut [Vec<f32>],
     output: &mut [f32],
 ) {
+    let epilogue = step.kernel.epilogue().unwrap_or(Epilogue::NONE);
+    let of = |slot| step.operands.iter().copied().find(|operand| operand.slot == slot);
     let finish = Finish {
-        activation,
-        bias: if step.operands.contains(&Slot::Bias) { operands.bias } else { &[] },
+        // Where later steps add to the outputs, the last one has the activation.
+        activation: if epilogue.activation == activation.name() { activation } else { Activation::None },
+        bias: of(Slot::Bias).map_or(&[], |operand| operands.read(operand)),
         slopes: operands.slopes,
-        from: step.kernel.epilogue().map_or(Residual::None, |epilogue| epilogue.residual),
-        residual: operands.residual,
+        from: epilogue.residual,
+        residual: of(Slot::Residual).map_or(&[], |operand| operands.read(operand)),
+    };
+    let output = match of(Slot::Output) {
+        Some(Operand { first, len, .. }) => {
+            let part = &mut output[first..];
+            let len = len.unwrap_or(part.len());
+            &mut part[..len]
+        }
+        None => output,
     };
     match step.kernel {
         KernelSpec::Direct(spec) => {
@@ -135,7 +149,8 @@ pub fn run_step(
         KernelSpec::WinogradFilter(_) => {}
         KernelSpec::WinogradInput(spec) => {
             let params = InputParams::from_words(&step.params);
-            winograd_input::run(&spec, &params, operands.read(step.operands[0]), &mut workspace[0]);
+            let rows = step.grid[1] as usize;
+            winograd_input::run(&spec, &params, rows, operands.read(step.operands[0]), &mut workspace[0]);
         }
         KernelSpec::WinogradMultiply(spec) => {
             let params = MultiplyParams::from_words(&step.params);
@@ -161,7 +176,7 @@ pub fn run_step(
         }
         KernelSpec::WinogradOutput(spec) => {
             let params = OutputParams::from_words(&step.params);
-            winograd_output::run(&spec, &params, &workspace[1], output, finish);
+            winograd_output::run(&spec, &params, step.grid[1] as usize, &workspace[1], output, finish);
         }
     }
 }

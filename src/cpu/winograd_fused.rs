@@ -52,6 +52,7 @@ pub(super) fn run(
             tiles_y: params.tiles_y,
             tiles_x: params.tiles_x,
             out_d: 1,
+            row_first: 0,
             rows: params.c,
             taps_d: 1,
             step_h: 1,
@@ -72,7 +73,7 @@ pub(super) fn run(
             src_offset: params.src_offset,
         };
         let transform = WinogradInput { algorithm: spec.algorithm, border: Border::Zero };
-        winograd_input::run(&transform, &input, src, &mut v);
+        winograd_input::run(&transform, &input, params.c as usize, src, &mut v);
         let rest = FusedParams { first: at, tiles, t_stride, ..*params };
         winograd_fused_output::run(spec, &rest, &v, u, dst, f);
     }

@@ -24,6 +24,7 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         tiles_y: params.tiles_y,
         tiles_x: params.tiles_x,
         out_d: 1,
+        k_first: 0,
         k: filters,
         p: params.p,
         q: params.q,
@@ -40,5 +41,12 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         act_a: params.act_a,
         act_b: params.act_b,
     };
-    winograd_output::run(&WinogradOutput { algorithm: spec.algorithm, epilogue: spec.epilogue }, &output, &m, dst, f);
+    winograd_output::run(
+        &WinogradOutput { algorithm: spec.algorithm, epilogue: spec.epilogue },
+        &output,
+        filters as usize,
+        &m,
+        dst,
+        f,
+    );
 }

@@ -4,17 +4,18 @@ use super::step;
 use super::transform::{LANES, Transform2d};
 use crate::kernel::{InputParams, WinogradInput};
 
-pub(super) fn run(spec: &WinogradInput, params: &InputParams, src: &[f32], v: &mut [f32]) {
+/// `rows` are those of the dispatch, of `params.rows` in all.
+pub(super) fn run(spec: &WinogradInput, params: &InputParams, rows: usize, src: &[f32], v: &mut [f32]) {
     let mut transform = Transform2d::input_tiles(spec.algorithm);
     let p = params;
     let words = [p.tiles, p.t_stride, p.tiles_y, p.tiles_x, p.out_d, p.rows, p.taps_d, p.step_h, p.step_w];
     let [tiles, t_stride, tiles_y, tiles_x, out_d, v_rows, taps_d, step_h, step_w] = words.map(|word| word as usize);
     let size = [p.d, p.h, p.w].map(|size| size as usize);
     let element = |at: isize, axis: usize| spec.border.element(at, size[axis]).map(usize::cast_signed);
-    let (rows, cols) = (spec.algorithm.rows, spec.algorithm.cols);
-    let (out_h, out_w) = (usize::from(rows.m()), usize::from(cols.m()));
+    let (down, across) = (spec.algorithm.rows, spec.algorithm.cols);
+    let (out_h, out_w) = (usize::from(down.m()), usize::from(across.m()));
     let plane = v_rows * t_stride;
-    for v_row in 0..v_rows {
+    for v_row in (params.row_first as usize..).take(rows) {
         let tap = v_row / (step_w * step_h);
         for first in (0..tiles).step_by(LANES) {
             let count = LANES.min(tiles - first);
@@ -30,9 +31,9 @@ pub(super) fn run(spec: &WinogradInput, params: &InputParams, src: &[f32], v: &m
                 let z = element(z, 0);
                 let y_phase = (v_row / step_w % step_h).cast_signed() - step(p.before_h);
                 let x_phase = (v_row % step_w).cast_signed() - step(p.before_w);
-                for i in 0..rows.span() {
+                for i in 0..down.span() {
                     let y = element(((tile_y * out_h + i) * step_h).cast_signed() + y_phase, 1);
-                    for j in 0..cols.span() {
+                    for j in 0..across.span() {
                         let x = element(((tile_x * out_w + j) * step_w).cast_signed() + x_phase, 2);
                         let value = match (z, y, x) {
                             (Some(z), Some(y), Some(x)) => {
@@ -41,7 +42,7 @@ pub(super) fn run(spec: &WinogradInput, params: &InputParams, src: &[f32], v: &m
                             }
                             _ => 0.0,
                         };
-                        transform.input()[i * cols.span() + j][lane] = value;
+                        transform.input()[i * across.span() + j][lane] = value;
                     }
                 }
             }

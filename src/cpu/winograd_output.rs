@@ -4,7 +4,15 @@ use super::transform::{LANES, Transform2d};
 use super::{Finish, step};
 use crate::kernel::{OutputParams, WinogradOutput};
 
-pub(super) fn run(spec: &WinogradOutput, params: &OutputParams, m: &[f32], dst: &mut [f32], finish: Finish<'_>) {
+/// `filters` are those of the dispatch, of `params.k` in all.
+pub(super) fn run(
+    spec: &WinogradOutput,
+    params: &OutputParams,
+    filters: usize,
+    m: &[f32],
+    dst: &mut [f32],
+    finish: Finish<'_>,
+) {
     let mut transform = Transform2d::output_tiles(spec.algorithm);
     let p = params;
     let words = [p.tiles, p.t_stride, p.tiles_y, p.tiles_x, p.out_d, p.k, p.p, p.q];
@@ -13,7 +21,7 @@ pub(super) fn run(spec: &WinogradOutput, params: &OutputParams, m: &[f32], dst: 
     let out_w = usize::from(spec.algorithm.cols.m());
     let plane = k_size * t_stride;
     let part = spec.algorithm.products() * plane;
-    for k in 0..k_size {
+    for k in (params.k_first as usize..).take(filters) {
         for first in (0..tiles).step_by(LANES) {
             let count = LANES.min(tiles - first);
             for (point, value) in transform.input().iter_mut().enumerate() {

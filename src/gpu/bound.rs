@@ -12,7 +12,7 @@ use super::fault::scoped;
 use super::pipeline::Pipeline;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::kernel::{Access, KernelSpec};
-use crate::plan::{Plan, Slot, Step};
+use crate::plan::{Operand, Plan, Slot, Step};
 
 /// A tensor in a caller's buffer.
 #[derive(Debug, Clone, Copy)]
@@ -153,8 +153,8 @@ impl Bound {
         let mut windows = Vec::with_capacity(steps.len());
         for step in steps {
             let mut of_step = Vec::with_capacity(step.operands.len());
-            for &slot in &step.operands {
-                let window = window(plan, slot, tensors, workspace, alignment)?;
+            for operand in &step.operands {
+                let window = window(plan, *operand, tensors, workspace, alignment)?;
                 refuse_offset(step, of_step.len(), &window)?;
                 let size = window.size;
                 LimitError::check(
@@ -228,11 +228,12 @@ impl Dispatch {
 /// Where a slot lies: exactly as long as the plan has it, so that a kernel reaches nothing else of the buffer.
 fn window<'a>(
     plan: &Plan,
-    slot: Slot,
+    operand: Operand,
     tensors: &Tensors<'a>,
     workspace: &'a Workspace,
     alignment: u64,
 ) -> Result<Window<'a>> {
+    let Operand { slot, first, len: part } = operand;
     let (what, tensor) = tensors.get(slot);
     let missing = |expected| ShapeError::Presence { what, expected, got: "none" };
     let len = plan.operand_len(slot).ok_or_else(|| missing("one of the plan's"))?;
@@ -256,6 +257,8 @@ fn window<'a>(
     if there < len {
         return Err(ShapeError::Length { what, expected: len, got: there }.into());
     }
+    // The part that is bound; the planner keeps it within the tensor.
+    let (offset, len) = (offset + 4 * first as u64, part.unwrap_or(len - first));
     let start = offset / alignment * alignment;
     let first = (offset - start) / 4;
     let size = 4 * (first + len as u64);

@@ -48,6 +48,10 @@ params! {
         first: u32,
         /// One past the last output position of this dispatch.
         end: u32,
+        /// First filter of this dispatch, of all that have a bias or a slope.
+        k_first: u32,
+        /// Those filters, from group to group.
+        k_group: u32,
         /// Groups.
         groups: u32,
         /// Channels of a group.
@@ -198,6 +202,8 @@ params! {
         tiles_x: u32,
         /// Planes of outputs in an image.
         out_d: u32,
+        /// First row of V of this dispatch.
+        row_first: u32,
         /// Rows of V: channels, taps in depth and phases.
         rows: u32,
         /// Taps in depth: each has rows of its own.
@@ -270,6 +276,8 @@ params! {
         tiles_x: u32,
         /// Planes of outputs in an image.
         out_d: u32,
+        /// First filter of this dispatch.
+        k_first: u32,
         /// Filters, K.
         k: u32,
         /// Rows of outputs.

@@ -11,8 +11,10 @@ mod heuristics;
 mod lanes;
 mod multiply_cost;
 mod origin;
+mod pieces;
 mod preferences;
 mod steps;
+mod tensor_parts;
 mod windows;
 mod winograd_steps;
 pub mod wisdom;
@@ -56,6 +58,24 @@ pub enum Slot {
     Workspace(u8),
 }
 
+/// What a binding of a step is: a slot's tensor, or a part of it where the whole is larger than a device can bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Operand {
+    /// Which tensor.
+    pub slot: Slot,
+    /// The part's first element.
+    pub first: usize,
+    /// Its elements; all from the first one on, if `None`.
+    pub len: Option<usize>,
+}
+
+impl From<Slot> for Operand {
+    /// The whole tensor.
+    fn from(slot: Slot) -> Self {
+        Self { slot, first: 0, len: None }
+    }
+}
+
 /// One dispatch: a kernel, its grid, its parameters and its operands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Step {
@@ -66,7 +86,7 @@ pub struct Step {
     /// The kernel's uniform struct, as words.
     pub params: Vec<u32>,
     /// What each of the kernel's bindings is, in their order.
-    pub operands: Vec<Slot>,
+    pub operands: Vec<Operand>,
 }
 
 /// The form in which an algorithm takes its weights. One packing serves every input size and blocking.

@@ -1,9 +1,11 @@
 //! From an algorithm to its dispatches: grids, parameters, operands, and the cutting of the work into chunks that
 //! respect the workspace limit and the device's bounds.
 
+use super::pieces::{Piece, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
-use super::{Algorithm, Cut, Packing, Preferences, Reason, Slot, Step};
+use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step};
+use crate::activation::Activation;
 use crate::caps::{Caps, Limits};
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
@@ -31,18 +33,28 @@ pub(super) fn build(
     preferences: &Preferences,
 ) -> Result<Built, Reason> {
     let limits = &caps.limits;
-    limits.check_tensor("the input", 4 * problem.input_len() as u64)?;
-    limits.check_tensor("the output", 4 * problem.output_len() as u64)?;
-    limits.check_tensor("the weights", 4 * problem.weights_len() as u64)?;
-    let winograd = |nested| Winograd::new(problem, nested);
+    let tensors = [
+        ("the input", problem.input_len()),
+        ("the output", problem.output_len()),
+        ("the weights", problem.weights_len()),
+    ];
+    for (who, len) in tensors {
+        LimitError::check(who, Resource::BufferBytes, 4 * len as u64, limits.max_buffer_size)?;
+    }
+    let winograd = |nested| Winograd::new(problem, nested, limits);
     let built = match algorithm {
-        Algorithm::Direct => direct(problem, limits),
+        Algorithm::Direct => direct(problem, limits)?,
         Algorithm::Staged(nested) => winograd(nested)?.staged(caps, preferences)?,
         Algorithm::FusedOutput(nested) => winograd(nested)?.fused_output(caps, preferences)?,
         Algorithm::Fused(nested) => winograd(nested)?.fused(Fusion::Input, caps, preferences)?,
         Algorithm::FusedFilter(nested) => winograd(nested)?.fused(Fusion::Filter, caps, preferences)?,
         Algorithm::Inlined(nested, reading) => winograd(nested)?.inlined(reading, caps, preferences)?,
     };
+    let given = built.packing.is_given() && algorithm.transform().is_none();
+    if !given {
+        // Transformed from a binding, or read from one.
+        limits.check_tensor("the weights", 4 * problem.weights_len() as u64)?;
+    }
     limits.check_tensor("the packed weights", 4 * built.packing.len(problem) as u64)?;
     for step in built.steps.iter().chain(&built.packing.steps(problem)) {
         step.kernel.check(limits)?;
@@ -55,31 +67,75 @@ pub(super) fn build(
     Ok(built)
 }
 
-/// One dispatch for each of the correlations, and more beyond the reach of a grid.
-fn direct(problem: &Problem, limits: &Limits) -> Built {
-    let epilogue = Epilogue::of(&problem.conv);
+/// One dispatch for each piece of the correlations, and more beyond the reach of a grid.
+fn direct(problem: &Problem, limits: &Limits) -> Result<Built, LimitError> {
     // One dispatch reaches so many positions; more are walked in chunks.
     let reach = (Direct::WORKGROUP as usize).saturating_mul(limits.max_compute_workgroups_per_dimension as usize);
-    let steps = problem.correlations().into_iter().flat_map(|of| {
+    let mut steps = Vec::new();
+    for piece in all_pieces(problem, limits)? {
+        let Bound { of, epilogue, operands, conv } = bind(&piece, problem, limits);
         let kernel = Direct::of(&of, epilogue);
+        let [k_first, k_group] = piece.filters().map(word);
         let blocks = of.groups * of.group_k.div_ceil(kernel.filters as usize);
         let positions = if of.is_empty() { 0 } else { of.n * of.out_len() };
-        let [source, weights] = ends(&of);
-        let operands: Vec<Slot> =
-            [source, weights, Slot::Output].into_iter().chain(epilogue_operands(&problem.conv)).collect();
-        (0..positions).step_by(reach).map(move |first| Step {
-            kernel: kernel.spec(),
-            grid: [word(reach.min(positions - first)).div_ceil(Direct::WORKGROUP), word(blocks), 1],
-            params: DirectParams {
-                first: word(first),
-                end: word(positions.min(first.saturating_add(reach))),
-                ..direct_params(&of, problem)
+        steps.extend((0..positions).step_by(reach).map(|first| {
+            Step {
+                kernel: kernel.spec(),
+                grid: [word(reach.min(positions - first)).div_ceil(Direct::WORKGROUP), word(blocks), 1],
+                params: DirectParams {
+                    first: word(first),
+                    end: word(positions.min(first.saturating_add(reach))),
+                    k_first,
+                    k_group,
+                    ..direct_params(&of, &conv)
+                }
+                .words(),
+                operands: operands.clone(),
             }
-            .words(),
-            operands: operands.clone(),
-        })
-    });
-    Built { packing: Packing::Given, cut: Cut::Only, steps: steps.collect(), workspace: Vec::new() }
+        }));
+    }
+    Ok(Built { packing: Packing::Given, cut: Cut::Only, steps, workspace: Vec::new() })
+}
+
+/// The pieces of all correlations of a problem.
+fn all_pieces(problem: &Problem, limits: &Limits) -> Result<Vec<Piece>, LimitError> {
+    let all: Result<Vec<_>, _> = problem.correlations().into_iter().map(|of| pieces(of, limits)).collect();
+    Ok(all?.into_iter().flatten().collect())
+}
+
+/// A piece with its operands: source, weights and output, and those of its epilogue. Its offsets are those in the parts that
+/// are bound.
+pub(super) struct Bound {
+    pub(super) of: Correlation,
+    pub(super) epilogue: Epilogue,
+    pub(super) operands: Vec<Operand>,
+    /// The convolution as far as the piece has its end.
+    pub(super) conv: Conv,
+}
+
+pub(super) fn bind(piece: &Piece, problem: &Problem, limits: &Limits) -> Bound {
+    let most = most(limits);
+    let mut of = piece.of;
+    let [source, weights] = ends(&of);
+    let len = |slot| if slot == Slot::Input { problem.input_len() } else { problem.weights_len() };
+    let parts = [
+        (piece.source().operand(source, len(source), most), &mut of.src),
+        (piece.weights().operand(weights, len(weights), most), &mut of.weights),
+        (piece.outputs().operand(Slot::Output, problem.output_len(), most), &mut of.dst),
+    ];
+    let mut operands = Vec::new();
+    for (operand, steps) in parts {
+        steps.offset -= operand.first.cast_signed();
+        operands.push(operand);
+    }
+    let epilogue = piece.epilogue(&problem.conv);
+    let conv = match epilogue.bias == problem.conv.bias && epilogue.activation == problem.conv.activation.name() {
+        true => Conv { residual: epilogue.residual, ..problem.conv },
+        false => Conv { residual: epilogue.residual, bias: false, activation: Activation::None, ..problem.conv },
+    };
+    let of_epilogue: Vec<Operand> = epilogue_operands(&conv, operands[2]).collect();
+    operands.extend(of_epilogue);
+    Bound { of, epilogue, operands, conv }
 }
 
 /// The operands that are a correlation's source and weights.
@@ -87,7 +143,7 @@ pub(super) const fn ends(of: &Correlation) -> [Slot; 2] {
     if of.swapped { [Slot::Weights, Slot::Input] } else { [Slot::Input, Slot::Weights] }
 }
 
-fn direct_params(of: &Correlation, problem: &Problem) -> DirectParams {
+fn direct_params(of: &Correlation, conv: &Conv) -> DirectParams {
     let [d, h, w] = of.size.map(word);
     let [out_d, out_h, out_w] = of.out.map(word);
     let [taps_d, taps_h, taps_w] = of.taps.map(word);
@@ -97,7 +153,7 @@ fn direct_params(of: &Correlation, problem: &Problem) -> DirectParams {
     let [src_d, src_h, src_w] = of.src.dhw.map(wrapped);
     let [weights_d, weights_h, weights_w] = of.weights.dhw.map(wrapped);
     let [dst_d, dst_h, dst_w] = of.dst.dhw.map(wrapped);
-    let [act_a, act_b] = problem.conv.activation.arguments();
+    let [act_a, act_b] = conv.activation.arguments();
     DirectParams {
         groups: word(of.groups),
         group_c: word(of.group_c),
@@ -177,15 +233,15 @@ pub(super) fn filter(windows: &Windows, algorithm: Nested) -> Step {
         kernel: WinogradFilter { algorithm }.spec(),
         grid: [word(planes.columns).div_ceil(WinogradFilter::WORKGROUP), word(planes.rows), 1],
         params: params.words(),
-        operands: vec![ends(of)[1], Slot::Packed],
+        operands: vec![ends(of)[1].into(), Slot::Packed.into()],
     }
 }
 
-/// Bias, slopes and residual, where the convolution has them.
-pub(super) fn epilogue_operands(conv: &Conv) -> impl Iterator<Item = Slot> {
-    let bias = conv.bias.then_some(Slot::Bias);
-    let slopes = conv.activation.has_slopes().then_some(Slot::Slopes);
-    let residual = (conv.residual == Residual::Tensor).then_some(Slot::Residual);
+/// Bias, slopes and residual, where the convolution has them; of the residual the part that `output` is of the output.
+pub(super) fn epilogue_operands(conv: &Conv, output: Operand) -> impl Iterator<Item = Operand> + use<> {
+    let bias = conv.bias.then_some(Slot::Bias.into());
+    let slopes = conv.activation.has_slopes().then_some(Slot::Slopes.into());
+    let residual = (conv.residual == Residual::Tensor).then_some(Operand { slot: Slot::Residual, ..output });
     bias.into_iter().chain(slopes).chain(residual)
 }
 

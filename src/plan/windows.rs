@@ -5,7 +5,7 @@
 use crate::correlation::Correlation;
 use crate::layout::{Planes, Tiles};
 use crate::padding::Border;
-use crate::problem::Problem;
+use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
 
 /// A correlation that Winograd's algorithms can compute.
@@ -17,6 +17,9 @@ pub(crate) struct Windows {
 impl Windows {
     /// The windows of a problem, or why it has none.
     pub(crate) fn of_problem(problem: &Problem) -> Result<Self, &'static str> {
+        if problem.operation == Operation::WeightGradient {
+            return Err("weights' gradients take another form");
+        }
         match problem.correlations()[..] {
             [of] => Self::new(of),
             _ => Err("its outputs come in phases, each with other taps"),
@@ -27,7 +30,7 @@ impl Windows {
         if of.dilation[1..] != [1, 1] {
             return Err("Winograd needs dilation 1 in height and width");
         }
-        if of.taps_len() == 0 {
+        if of.terms() == 0 {
             return Err("there is nothing to sum");
         }
         let channels = of.group_c.cast_signed();

@@ -1,9 +1,13 @@
 //! The dispatches of the Winograd algorithms: how tiles are walked in chunks, and what each kernel is told.
 
+use std::ops::Range;
+
 use super::candidates::within_tolerance;
+use super::pieces::{Window, most};
 use super::steps::{Built, ends, epilogue_operands};
+use super::tensor_parts::{Chunk, Divided};
 use super::windows::Windows;
-use super::{Algorithm, Choice, Cut, Packing, Preferences, Reason, Slot, Step, fused_estimate, multiply_cost};
+use super::{Algorithm, Choice, Cut, Operand, Packing, Preferences, Reason, Slot, Step, fused_estimate, multiply_cost};
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
@@ -20,23 +24,18 @@ const M: Slot = Slot::Workspace(1);
 
 /// A problem cut into the tiles of an algorithm.
 pub(super) struct Winograd<'a> {
-    problem: &'a Problem,
-    windows: Windows,
-    algorithm: Nested,
-    tiles: Tiles,
-}
-
-/// A run of tiles, from the first on.
-#[derive(Clone, Copy)]
-struct Chunk {
-    first: usize,
-    count: usize,
+    pub(super) problem: &'a Problem,
+    pub(super) windows: Windows,
+    pub(super) algorithm: Nested,
+    pub(super) tiles: Tiles,
+    /// The most elements of one binding.
+    most: usize,
 }
 
 impl<'a> Winograd<'a> {
-    pub(super) fn new(problem: &'a Problem, algorithm: Nested) -> Result<Self, Reason> {
+    pub(super) fn new(problem: &'a Problem, algorithm: Nested, limits: &Limits) -> Result<Self, Reason> {
         let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
-        Ok(Self { problem, windows, algorithm, tiles: windows.tiles(algorithm) })
+        Ok(Self { problem, windows, algorithm, tiles: windows.tiles(algorithm), most: most(limits) })
     }
 
     /// Input transform, multiply, output transform for each chunk.
@@ -65,11 +64,14 @@ impl<'a> Winograd<'a> {
                 )
             }
         };
-        let steps = self
-            .chunks(chunk)
-            .flat_map(|chunk| [self.input(chunk, &v), self.multiply(chunk, &v, cut), self.output(chunk, &m, cut)]);
+        let mut steps = Vec::new();
+        for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: true })? {
+            steps.extend(self.input(chunk, &v));
+            steps.push(self.multiply(chunk, &v, cut));
+            steps.extend(self.output(chunk, &m, cut));
+        }
         let workspace = vec![v.len(), cut.parts as usize * m.len()];
-        Ok(self.built(Cut::Multiply(cut), steps.collect(), workspace))
+        Ok(self.built(Cut::Multiply(cut), steps, workspace))
     }
 
     /// Input transform, then the rest, for each chunk.
@@ -81,10 +83,12 @@ impl<'a> Winograd<'a> {
         };
         let v = self.planes(rows[0], chunk);
         let kernel = self.fused_kernel(Fusion::Output, chunk, caps, preferences)?;
-        let steps = self
-            .chunks(chunk)
-            .flat_map(|chunk| [self.input(chunk, &v), self.fused_step(chunk, v.stride(), kernel, caps)]);
-        Ok(self.built(Cut::Fused(kernel.blocking), steps.collect(), vec![v.len()]))
+        let mut steps = Vec::new();
+        for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: false })? {
+            steps.extend(self.input(chunk, &v));
+            steps.push(self.fused_step(chunk, v.stride(), kernel, caps));
+        }
+        Ok(self.built(Cut::Fused(kernel.blocking), steps, vec![v.len()]))
     }
 
     /// Input transform, then the exhibit, for each chunk.
@@ -99,9 +103,12 @@ impl<'a> Winograd<'a> {
             return Ok(self.nothing(preferences));
         };
         let v = self.planes(rows[0], chunk);
-        let steps =
-            self.chunks(chunk).flat_map(|chunk| [self.input(chunk, &v), self.inlined_step(chunk, v.stride(), kernel)]);
-        Ok(self.built(Cut::Only, steps.collect(), vec![v.len()]))
+        let mut steps = Vec::new();
+        for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: false })? {
+            steps.extend(self.input(chunk, &v));
+            steps.push(self.inlined_step(chunk, v.stride(), kernel));
+        }
+        Ok(self.built(Cut::Only, steps, vec![v.len()]))
     }
 
     /// Everything in one kernel; more than one dispatch only beyond the reach of a grid.
@@ -120,8 +127,9 @@ impl<'a> Winograd<'a> {
         let kernel = self.fused_kernel(fusion, self.tiles.count(), caps, preferences)?;
         let workgroups = caps.limits.max_compute_workgroups_per_dimension as usize;
         let reach = workgroups.saturating_mul(kernel.blocking.tiles as usize);
-        let steps = self.chunks(reach).map(|chunk| self.fused_step(chunk, 0, kernel, caps));
-        Ok(Built { packing, ..self.built(Cut::Fused(kernel.blocking), steps.collect(), Vec::new()) })
+        let chunks = self.chunks(reach, self.most, Divided { source: false, outputs: false })?;
+        let steps = chunks.into_iter().map(|chunk| self.fused_step(chunk, 0, kernel, caps)).collect();
+        Ok(Built { packing, ..self.built(Cut::Fused(kernel.blocking), steps, Vec::new()) })
     }
 
     /// Nothing is cut, or all of it in any way that was asked for.
@@ -137,12 +145,13 @@ impl<'a> Winograd<'a> {
         Planes { points: self.algorithm.products(), rows, columns }
     }
 
-    fn chunks(&self, chunk: usize) -> impl Iterator<Item = Chunk> + use<> {
-        let all = self.tiles.count();
-        (0..all).step_by(chunk).map(move |first| Chunk { first, count: chunk.min(all - first) })
+    /// The input transform, in as many dispatches as the input has parts.
+    fn input(&self, chunk: Chunk, v: &Planes) -> Vec<Step> {
+        self.source_parts(chunk, self.most).into_iter().map(|rows| self.input_part(chunk, v, rows)).collect()
     }
 
-    fn input(&self, chunk: Chunk, v: &Planes) -> Step {
+    fn input_part(&self, chunk: Chunk, v: &Planes, rows: Range<usize>) -> Step {
+        let source = self.source_operand(self.source(chunk, rows.clone()));
         let of = &self.windows.of;
         let kernel = WinogradInput { algorithm: self.algorithm, border: of.border };
         let [d, h, w] = of.size.map(word);
@@ -156,6 +165,7 @@ impl<'a> Winograd<'a> {
             tiles_y: word(self.tiles.y),
             tiles_x: word(self.tiles.x),
             out_d: word(of.out[0]),
+            row_first: word(rows.start),
             rows: word(self.windows.rows()),
             taps_d: word(of.taps[0]),
             step_h,
@@ -173,13 +183,13 @@ impl<'a> Winograd<'a> {
             src_d,
             src_h,
             src_w,
-            src_offset: wrapped(of.src.offset),
+            src_offset: wrapped(of.src.offset - source.first.cast_signed()),
         };
         Step {
             kernel: kernel.spec(),
-            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(self.windows.rows()), 1],
+            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(rows.len()), 1],
             params: params.words(),
-            operands: vec![ends(of)[0], V],
+            operands: vec![source, V.into()],
         }
     }
 
@@ -240,11 +250,31 @@ impl<'a> Winograd<'a> {
                 word(batches) * cut.parts,
             ],
             params: params.words(),
-            operands: vec![Slot::Packed, V, M],
+            operands: vec![Slot::Packed.into(), V.into(), M.into()],
         }
     }
 
-    fn output(&self, chunk: Chunk, m: &Planes, cut: MultiplyCut) -> Step {
+    /// The operand for what is read of the source.
+    fn source_operand(&self, window: Window) -> Operand {
+        let slot = ends(&self.windows.of)[0];
+        let whole = if slot == Slot::Input { self.problem.input_len() } else { self.problem.weights_len() };
+        window.operand(slot, whole, self.most)
+    }
+
+    /// The operand for what is written.
+    fn output_operand(&self, window: Window) -> Operand {
+        window.operand(Slot::Output, self.problem.output_len(), self.most)
+    }
+
+    /// The output transform, in as many dispatches as the output has parts.
+    fn output(&self, chunk: Chunk, m: &Planes, cut: MultiplyCut) -> Vec<Step> {
+        let parts = self.output_parts(chunk, self.most).into_iter();
+        parts.map(|filters| self.output_part(chunk, m, cut, filters)).collect()
+    }
+
+    fn output_part(&self, chunk: Chunk, m: &Planes, cut: MultiplyCut, filters: Range<usize>) -> Step {
+        let output = self.output_operand(self.outputs(chunk, filters.clone()));
+        let offset = wrapped(self.windows.of.dst.offset - output.first.cast_signed());
         let conv = &self.problem.conv;
         let of = &self.windows.of;
         let kernel = WinogradOutput { algorithm: self.algorithm, epilogue: Epilogue::of(conv) };
@@ -256,6 +286,7 @@ impl<'a> Winograd<'a> {
             tiles_y: word(self.tiles.y),
             tiles_x: word(self.tiles.x),
             out_d: word(of.out[0]),
+            k_first: word(filters.start),
             k: word(of.filters()),
             p: word(of.out[1]),
             q: word(of.out[2]),
@@ -265,17 +296,17 @@ impl<'a> Winograd<'a> {
             dst_d,
             dst_h,
             dst_w,
-            dst_offset: wrapped(of.dst.offset),
-            residual_offset: wrapped(of.dst.offset),
+            dst_offset: offset,
+            residual_offset: offset,
             act_a: conv.activation.arguments()[0],
             act_b: conv.activation.arguments()[1],
             ..Default::default()
         };
         Step {
             kernel: kernel.spec(),
-            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(of.filters()), 1],
+            grid: [word(chunk.count).div_ceil(kernel.tiles()), word(filters.len()), 1],
             params: params.words(),
-            operands: [M, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
+            operands: [M.into(), output].into_iter().chain(epilogue_operands(conv, output)).collect(),
         }
     }
 
@@ -300,8 +331,15 @@ impl<'a> Winograd<'a> {
         fused_estimate::Sizes { groups: of.groups, filters: of.group_k, channels: self.windows.group_rows() }
     }
 
+    /// What all channels and filters of some tiles read and write.
+    fn ends(&self, chunk: Chunk) -> [Operand; 2] {
+        let (rows, filters) = (self.windows.rows(), self.windows.of.filters());
+        [self.source_operand(self.source(chunk, 0..rows)), self.output_operand(self.outputs(chunk, 0..filters))]
+    }
+
     fn fused_params(&self, chunk: Chunk, t_stride: usize) -> FusedParams {
         let of = &self.windows.of;
+        let [source, output] = self.ends(chunk).map(|operand| operand.first.cast_signed());
         let [act_a, act_b] = self.problem.conv.activation.arguments();
         FusedParams {
             first: word(chunk.first),
@@ -326,10 +364,10 @@ impl<'a> Winograd<'a> {
             dst_k: wrapped(of.dst.c),
             dst_h: wrapped(of.dst.dhw[1]),
             dst_w: wrapped(of.dst.dhw[2]),
-            src_offset: wrapped(of.src.offset),
+            src_offset: wrapped(of.src.offset - source),
             weights_offset: wrapped(of.weights.offset),
-            dst_offset: wrapped(of.dst.offset),
-            residual_offset: wrapped(of.dst.offset),
+            dst_offset: wrapped(of.dst.offset - output),
+            residual_offset: wrapped(of.dst.offset - output),
             act_a,
             act_b,
             ..Default::default()
@@ -338,20 +376,25 @@ impl<'a> Winograd<'a> {
 
     fn inlined_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradInlined) -> Step {
         let conv = &self.problem.conv;
+        let [_, output] = self.ends(chunk);
         Step {
             kernel: kernel.spec(),
             grid: [word(chunk.count).div_ceil(WinogradInlined::WORKGROUP), word(self.windows.of.filters()), 1],
             params: self.fused_params(chunk, t_stride).words(),
-            operands: [V, Slot::Packed, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
+            operands: [V.into(), Slot::Packed.into(), output]
+                .into_iter()
+                .chain(epilogue_operands(conv, output))
+                .collect(),
         }
     }
 
     fn fused_step(&self, chunk: Chunk, t_stride: usize, kernel: WinogradFused, caps: &Caps) -> Step {
         let conv = &self.problem.conv;
+        let [source, output] = self.ends(chunk);
         let [source, filters] = match kernel.fusion {
-            Fusion::Output => [V, Slot::Packed],
-            Fusion::Input => [ends(&self.windows.of)[0], Slot::Packed],
-            Fusion::Filter => ends(&self.windows.of),
+            Fusion::Output => [V.into(), Slot::Packed.into()],
+            Fusion::Input => [source, Slot::Packed.into()],
+            Fusion::Filter => [source, ends(&self.windows.of)[1].into()],
         };
         let [columns, rows] = self.sizes().blocks(chunk.count, kernel.blocking);
         let walk = fused_estimate::walk(&kernel, [columns, rows], caps);
@@ -359,7 +402,7 @@ impl<'a> Winograd<'a> {
             kernel: kernel.spec(),
             grid: [word(columns).div_ceil(walk), word(rows), 1],
             params: FusedParams { walk, ..self.fused_params(chunk, t_stride) }.words(),
-            operands: [source, filters, Slot::Output].into_iter().chain(epilogue_operands(conv)).collect(),
+            operands: [source, filters, output].into_iter().chain(epilogue_operands(conv, output)).collect(),
         }
     }
 

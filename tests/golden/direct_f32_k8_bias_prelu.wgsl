@@ -6,6 +6,8 @@ const FILTERS: u32 = 8u;
 struct Params {
     first: u32,
     end: u32,
+    k_first: u32,
+    k_group: u32,
     groups: u32,
     group_c: u32,
     group_k: u32,
@@ -204,6 +206,6 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     if (position < params.end) {
         let at = params.dst_offset + n * params.dst_n + g * params.dst_g
             + plane * params.dst_d + row * params.dst_h + column * params.dst_w;
-        write_outputs(at, g * params.group_k, &filters, &acc);
+        write_outputs(at, params.k_first + g * params.k_group, &filters, &acc);
     }
 }

@@ -17,6 +17,7 @@ struct Params {
     tiles_y: u32,
     tiles_x: u32,
     out_d: u32,
+    row_first: u32,
     rows: u32,
     taps_d: u32,
     step_h: u32,
@@ -163,7 +164,7 @@ fn write_v(at: u32, plane: u32, d: ptr<function, array<f32, 6>>) {
 // One workgroup owns TILES tiles of one row. In the first phase an invocation owns one column of one tile, in
 // the second one row of the half-transformed tile: it never holds a tile, and its code is two short transforms.
 //
-// grid      x: blocks of TILES tiles of this dispatch; y: rows
+// grid      x: blocks of TILES tiles of this dispatch; y: rows of this dispatch
 // constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, SPAN_H, SPAN_W, POINTS_H, POINTS_W
 // leaves    load_column, transform_h, write_half, read_half, transform_w, write_v
 // slots     load_src
@@ -178,7 +179,7 @@ var<workgroup> half_done: array<f32, POINTS_H * SPAN_W * TILES_PADDED>;
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let first = workgroup.x * TILES;
-    let v_row = workgroup.y;
+    let v_row = params.row_first + workgroup.y;
 
     // Neighbouring invocations read neighbouring columns of the image.
     if (local < TILES * SPAN_W) {

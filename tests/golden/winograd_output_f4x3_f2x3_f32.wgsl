@@ -15,6 +15,7 @@ struct Params {
     tiles_y: u32,
     tiles_x: u32,
     out_d: u32,
+    k_first: u32,
     k: u32,
     p: u32,
     q: u32,
@@ -161,7 +162,7 @@ fn keep_row(at: u32, d: ptr<function, array<f32, 2>>) {
 // one tile, and adds them up where the channels were multiplied in parts; in the second one row of its outputs; in the
 // third it writes outputs of that row of all tiles, so that neighbours write neighbouring ones.
 //
-// grid      x: blocks of TILES tiles of this dispatch; y: filters
+// grid      x: blocks of TILES tiles of this dispatch; y: filters of this dispatch
 // constants WORKGROUP, TILES, TILES_PADDED, OUT_H, OUT_W, POINTS_H, POINTS_W
 // leaves    read_m, add_m, transform_h, write_half, read_half, transform_w, keep_row
 // slots     store_dst
@@ -191,7 +192,7 @@ fn place(index: u32, k: u32, rows: u32) -> vec3<u32> {
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let first = workgroup.x * TILES;
-    let k = workgroup.y;
+    let k = params.k_first + workgroup.y;
     let t = local % TILES;
     let line = local / TILES;
     // Past the last tile the last one is transformed again, and not written.

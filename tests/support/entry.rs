@@ -2,8 +2,8 @@
 //! that hold something already, odd offsets, guard words.
 
 use pollster::block_on;
-use winoconv::gpu::{self, Context, Tensor};
-use winoconv::{Ends, Layer, Operation, Output, Problem, Residual, Shape, Spatial, Workspace, wgpu};
+use winoconv::gpu::{self, Bound, Context, Dispatches, Tensor, Tensors};
+use winoconv::{Ends, Layer, Operation, Output, Plan, Problem, Residual, Shape, Spatial, Workspace, cpu, wgpu};
 
 use super::data::{Case, Data};
 
@@ -189,4 +189,43 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
     assert_eq!(touched(before).map(|at| BEFORE_OUTPUT - at), None, "{what}: a guard word so far before the output");
     assert_eq!(touched(behind), None, "{what}: a guard word so far behind the output");
     data.to_vec()
+}
+
+/// Runs a plan, which may be for a smaller device than this one, on a GPU: memory as the output has it afterwards.
+pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> winoconv::Result<Vec<f32>> {
+    let conv = &plan.problem.conv;
+    let run = async {
+        let workspace = gpu::Workspace::new(context, &[plan]).await?;
+        let input = context.upload("input", &case.input).await?;
+        let weights = context.upload("weights", &case.weights).await?;
+        let packed = context.upload("packed", &cpu::pack(plan, &case.weights)).await?;
+        let bias = context.upload("bias", &case.bias).await?;
+        let slopes = context.upload("slopes", &case.slopes).await?;
+        let residual = context.upload("residual", &case.residual).await?;
+        let output = context.upload("output", &before(case)).await?;
+        let tensors = Tensors {
+            input: Some((&input).into()),
+            output: Some((&output).into()),
+            weights: Some((&weights).into()),
+            packed: Some((&packed).into()),
+            bias: conv.bias.then_some((&bias).into()),
+            slopes: conv.activation.has_slopes().then_some((&slopes).into()),
+            residual: (conv.residual == Residual::Tensor).then_some((&residual).into()),
+        };
+        let bound = Bound::new(context, plan, Dispatches::Run, &tensors, &workspace).await?;
+        context.submit(&bound);
+        context.download(&output, case.problem.output_len()).await
+    };
+    block_on(run)
+}
+
+/// The same on the processor.
+pub(crate) fn run_plan_on_host(plan: &Plan, case: &Case) -> Vec<f32> {
+    let packed = cpu::pack(plan, &case.weights);
+    let Case { input, weights, bias, slopes, residual, .. } = case;
+    let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
+    let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+    let mut output = before(case);
+    cpu::run(plan, &operands, &mut workspace, &mut output);
+    output
 }

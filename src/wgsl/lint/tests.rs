@@ -81,7 +81,10 @@ fn resources_find_more_memory_and_another_size() {
 
 #[test]
 fn register_index_finds_a_computed_index() {
-    only(&findings(&direct(), "let column = position", "let column = filters[position % 4u] + position"), "register_index");
+    only(
+        &findings(&direct(), "let column = position", "let column = filters[position % 4u] + position"),
+        "register_index",
+    );
     only(&findings(&direct(), "(*acc)[0] = fma(x,", "(*acc)[tap % 4u] = fma(x,"), "register_index");
 }
 
