@@ -8,6 +8,7 @@ mod compile;
 mod driver;
 mod explosion;
 mod hwbench;
+mod large;
 mod matrices;
 mod report;
 mod setup;
@@ -49,6 +50,8 @@ enum Verb {
     Matrices(matrices::Options),
     /// Time everything that the planner could choose, mark what it does choose, and write wisdom
     Hwbench(hwbench::Options),
+    /// Run a layer whose tensors are larger than a binding, verified on samples
+    Large(large::Options),
     /// Measure the investigation's tables anew, and write docs/STUDY.md
     Study(study::Options),
     /// Hold the sources against the rules of the house
@@ -64,6 +67,7 @@ impl Verb {
             Self::Ci(options) => options.test.adapter.as_deref(),
             Self::Study(options) => options.adapter.as_deref(),
             Self::Hwbench(options) => options.adapter.as_deref(),
+            Self::Large(options) => options.adapter.as_deref(),
             Self::Compile(options) => options.request.adapter.as_deref(),
             Self::Cold(options) => options.how.adapter.as_deref(),
             Self::ColdOne(_)
@@ -103,6 +107,7 @@ fn main() -> ExitCode {
         Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Hwbench(options) => hwbench::verb(&options),
+        Verb::Large(options) => large::verb(&options),
         Verb::Study(options) => study::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };

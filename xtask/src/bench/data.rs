@@ -54,6 +54,18 @@ impl Data {
         Self { input, weights }
     }
 
+    /// The same kind of data for a problem of any size: so many different values, again and again. Their number is a prime,
+    /// so that rows and images begin at different ones.
+    pub(crate) fn repeated(problem: &Problem) -> Self {
+        const PERIOD: usize = 65_521;
+        let mut normal = Normal { state: 0x5EED, spare: None };
+        let values: Vec<f32> = (0..PERIOD).map(|_| normal.next()).collect();
+        let scale = 1.0 / (3.0 * (problem.channels_per_group() as f32).sqrt());
+        let input = values.iter().copied().cycle().take(problem.input_len()).collect();
+        let weights = (0..problem.weights_len()).map(|_| normal.next() * scale).collect();
+        Self { input, weights }
+    }
+
     /// The same data after a ReLU: `max(0, x)`, what most layers of a network read. Its mean is not 0, and half of it is.
     pub(crate) fn rectified(&self) -> Self {
         Self { input: self.input.iter().map(|x| x.max(0.0)).collect(), weights: self.weights.clone() }
