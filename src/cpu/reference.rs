@@ -44,16 +44,6 @@ fn place(placed: &Placed, index: usize) -> Place {
     (rest / placed.shape[1], rest % placed.shape[1], [z, y, x])
 }
 
-fn each_place([d, h, w]: [usize; MAX_RANK], mut visit: impl FnMut([usize; MAX_RANK])) {
-    for z in 0..d {
-        for y in 0..h {
-            for x in 0..w {
-                visit([z, y, x]);
-            }
-        }
-    }
-}
-
 impl Reference<'_> {
     /// The number of results.
     pub fn len(&self) -> usize {
@@ -97,57 +87,38 @@ impl Reference<'_> {
         let transposed = self.problem.conv.transposed.is_some();
         match (self.problem.operation, transposed) {
             (Operation::Forward, false) | (Operation::InputGradient, true) => {
-                self.over_taps(index, |at, tap, size| self.big(at, tap, size), visit);
+                self.over_taps(index, |axis, at, tap, size| self.big(axis, at, tap, size), visit);
             }
             (Operation::Forward, true) | (Operation::InputGradient, false) => {
-                self.over_taps(index, |at, tap, size| self.small(at, tap, size), visit);
+                self.over_taps(index, |axis, at, tap, size| self.small(axis, at, tap, size), visit);
             }
             (Operation::WeightGradient, _) => self.over_pairs(index, visit),
         }
     }
 
-    /// The element of a padded tensor that a tap of `small` reaches; none where that is zero.
-    fn big(
-        &self,
-        small: [usize; MAX_RANK],
-        tap: [usize; MAX_RANK],
-        size: [usize; MAX_RANK],
-    ) -> Option<[usize; MAX_RANK]> {
+    /// The place that a tap of `small` reaches along an axis of a padded tensor; none where that is zero.
+    fn big(&self, axis: usize, small: usize, tap: usize, size: usize) -> Option<usize> {
         let conv = &self.problem.conv;
-        let (stride, dilation) = (conv.stride.dhw(1), conv.dilation.dhw(1));
-        let mut at = [0; MAX_RANK];
-        for i in 0..MAX_RANK {
-            let position = (small[i] * stride[i] + tap[i] * dilation[i]).cast_signed();
-            at[i] = conv.border.element(position - self.problem.before[i].cast_signed(), size[i])?;
-        }
-        Some(at)
+        let (stride, dilation) = (conv.stride.dhw(1)[axis], conv.dilation.dhw(1)[axis]);
+        let position = (small * stride + tap * dilation).cast_signed() - self.problem.before[axis].cast_signed();
+        conv.border.element(position, size)
     }
 
-    /// The element whose tap reaches `big`, if there is one.
-    fn small(
-        &self,
-        big: [usize; MAX_RANK],
-        tap: [usize; MAX_RANK],
-        size: [usize; MAX_RANK],
-    ) -> Option<[usize; MAX_RANK]> {
+    /// The place whose tap reaches `big` along an axis, if there is one.
+    fn small(&self, axis: usize, big: usize, tap: usize, size: usize) -> Option<usize> {
         let conv = &self.problem.conv;
-        let (stride, dilation) = (conv.stride.dhw(1), conv.dilation.dhw(1));
-        let mut at = [0; MAX_RANK];
-        for i in 0..MAX_RANK {
-            let spread = (big[i] + self.problem.before[i]).checked_sub(tap[i] * dilation[i])?;
-            at[i] = spread / stride[i];
-            if spread % stride[i] != 0 || at[i] >= size[i] {
-                return None;
-            }
-        }
-        Some(at)
+        let (stride, dilation) = (conv.stride.dhw(1)[axis], conv.dilation.dhw(1)[axis]);
+        let spread = (big + self.problem.before[axis]).checked_sub(tap * dilation)?;
+        let place = spread / stride;
+        (spread.is_multiple_of(stride) && place < size).then_some(place)
     }
 
-    /// Sums over the channels and taps of the result's group; `source_at` finds the element of the source.
+    /// Sums over the channels and taps of the result's group; `source_at` finds the place in the source along an axis, from
+    /// the result's place, a tap and the source's size.
     fn over_taps(
         &self,
         index: usize,
-        source_at: impl Fn([usize; MAX_RANK], [usize; MAX_RANK], [usize; MAX_RANK]) -> Option<[usize; MAX_RANK]>,
+        source_at: impl Fn(usize, usize, usize, usize) -> Option<usize>,
         mut visit: impl FnMut(f32, f32),
     ) {
         let problem = self.problem;
@@ -156,19 +127,26 @@ impl Reference<'_> {
         let groups = problem.conv.groups;
         let (group_from, group_to) = (source.shape[1] / groups, result.shape[1] / groups);
         // Which of the weights' two indices is the result's channel.
-        let result_first = problem.operation == Operation::Forward && problem.conv.transposed.is_none()
-            || problem.operation == Operation::InputGradient && problem.conv.transposed.is_some();
-        let size = source.shape.spatial().dhw(1);
+        let result_first = (problem.operation == Operation::Forward) == problem.conv.transposed.is_none();
+        let (size, kernel) = (source.shape.spatial().dhw(1), problem.conv.kernel.dhw(1));
+        // Of each tap that reaches the source: how far its element lies, and its weight.
+        let [depth, height, width] = std::array::from_fn(|axis| {
+            let reached = |tap| source_at(axis, at[axis], tap, size[axis]).map(|place| (tap, place));
+            let steps = |(tap, place)| (place * source.view.dhw[axis], tap * weights.view.dhw[axis]);
+            (0..kernel[axis]).filter_map(reached).map(steps).collect::<Vec<_>>()
+        });
         for c in 0..group_from {
             let from = to / group_to * group_from + c;
-            each_place(problem.conv.kernel.dhw(1), |tap| {
-                let Some(source_place) = source_at(at, tap, size) else { return };
-                let filter = if result_first { (to, c) } else { (from, to % group_to) };
-                visit(
-                    self.input[source.view.index(n, from, source_place)],
-                    self.weights[weights.view.index(filter.0, filter.1, tap)],
-                );
-            });
+            let filter = if result_first { (to, c) } else { (from, to % group_to) };
+            let channel = source.view.index(n, from, [0; MAX_RANK]);
+            let own = weights.view.index(filter.0, filter.1, [0; MAX_RANK]);
+            for (z, t) in &depth {
+                for (y, r) in &height {
+                    for (x, s) in &width {
+                        visit(self.input[channel + z + y + x], self.weights[own + t + r + s]);
+                    }
+                }
+            }
         }
     }
 
@@ -185,12 +163,25 @@ impl Reference<'_> {
             true => (first, first / group_c * group_k + second),
         };
         let [x_size, y_size] = [x, y].map(|placed| placed.shape.spatial().dhw(1));
+        let (small_size, big_size) = if transposed { (x_size, y_size) } else { (y_size, x_size) };
+        let (small_view, big_view) = if transposed { (x.view, y.view) } else { (y.view, x.view) };
+        // Of each place that is linked: how far its element lies, and that of the one it is linked with.
+        let [depth, height, width] = std::array::from_fn(|axis| {
+            let linked = |small| self.big(axis, small, tap[axis], big_size[axis]).map(|big| (small, big));
+            let steps = |(small, big)| (small * small_view.dhw[axis], big * big_view.dhw[axis]);
+            (0..small_size[axis]).filter_map(linked).map(steps).collect::<Vec<_>>()
+        });
         for n in 0..problem.n {
-            each_place(if transposed { x_size } else { y_size }, |small| {
-                let Some(big) = self.big(small, tap, if transposed { y_size } else { x_size }) else { return };
-                let (x_at, y_at) = if transposed { (small, big) } else { (big, small) };
-                visit(self.input[x.view.index(n, c, x_at)], self.weights[y.view.index(n, k, y_at)]);
-            });
+            let [x_at, y_at] = [(x.view, c), (y.view, k)].map(|(view, channel)| view.index(n, channel, [0; MAX_RANK]));
+            for (z, z_big) in &depth {
+                for (row, row_big) in &height {
+                    for (column, column_big) in &width {
+                        let (small, big) = (z + row + column, z_big + row_big + column_big);
+                        let [x_step, y_step] = if transposed { [small, big] } else { [big, small] };
+                        visit(self.input[x_at + x_step], self.weights[y_at + y_step]);
+                    }
+                }
+            }
         }
     }
 
