@@ -41,6 +41,10 @@ fn a_workgroup_does_the_work_of_its_block() {
         // Values written, and multiply-adds but those of transforms and activations.
         let (stores, sums) = match &spec {
             KernelSpec::Direct(kernel) => (64 * kernel.filters, 64 * kernel.filters * channels * 9),
+            KernelSpec::ImplicitGemm(kernel) => {
+                let b = kernel.blocking;
+                (b.filters * b.tiles, b.filters * b.tiles * (9 * channels).next_multiple_of(b.channels))
+            }
             KernelSpec::WinogradFilter(kernel) => (64 * kernel.algorithm.products() as u32, 0),
             KernelSpec::WinogradInput(kernel) => (kernel.tiles() * kernel.algorithm.products() as u32, 0),
             KernelSpec::WinogradOutput(kernel) => (kernel.tiles() * kernel.algorithm.outputs() as u32, 0),

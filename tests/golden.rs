@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use winoconv::Border;
 use winoconv::kernel::{
-    Blocking, Direct, Epilogue, KernelSpec, Reading, WinogradFilter, WinogradInlined, WinogradInput, WinogradMultiply,
-    WinogradOutput,
+    Blocking, Direct, Epilogue, ImplicitGemm, KernelSpec, Reading, WinogradFilter, WinogradInlined, WinogradInput,
+    WinogradMultiply, WinogradOutput,
 };
 use winoconv::wgsl::source;
 use winoconv::winograd::{F, Nested};
@@ -38,6 +38,12 @@ fn representatives() -> Vec<KernelSpec> {
     vec![
         Direct { filters: 1, border: Border::Zero, epilogue: epilogue(false, "none") }.spec(),
         Direct { filters: 8, border: Border::Zero, epilogue: epilogue(true, "prelu") }.spec(),
+        ImplicitGemm {
+            blocking: Blocking::new(32, 32, 16, 4, 4),
+            border: Border::Zero,
+            epilogue: epilogue(false, "none"),
+        }
+        .spec(),
         WinogradFilter { algorithm: f4 }.spec(),
         WinogradFilter { algorithm: mixed }.spec(),
         WinogradInput { algorithm: f2, border: Border::Zero }.spec(),

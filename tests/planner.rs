@@ -323,7 +323,8 @@ fn the_workspace_limit_is_a_ceiling() {
         let [c, k] = [1 + random.below(80), 1 + random.below(80)];
         let shape = [1 + random.below(3), c, 3 + random.below(60), 3 + random.below(60)];
         let problem = problem(Conv::new(c, k, [3, 3]).padding(1), shape);
-        let shipped: Vec<_> = Algorithm::all_for(&problem).into_iter().skip(1).collect();
+        let mut shipped = Algorithm::all_for(&problem);
+        shipped.retain(|algorithm| algorithm.transform().is_some());
         let algorithm = shipped[random.below(shipped.len())];
         let nested = algorithm.transform().expect("Winograd");
         let plan = |limit| Plan::new(&problem, &caps, &any().algorithm(algorithm).workspace_limit(limit));

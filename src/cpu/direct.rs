@@ -12,29 +12,18 @@ pub(super) fn run(
     finish: Finish<'_>,
 ) {
     let p = params;
-    let words = [p.out_d, p.out_h, p.out_w, p.taps_d, p.taps_h, p.taps_w, p.group_c, p.group_k];
-    let [out_d, out_h, out_w, taps_d, taps_h, taps_w, group_c, group_k] = words.map(|word| word as usize);
+    let words = [p.taps_d, p.taps_h, p.taps_w, p.group_c, p.group_k];
+    let [taps_d, taps_h, taps_w, group_c, group_k] = words.map(|word| word as usize);
     let size = [p.d, p.h, p.w].map(|size| size as usize);
     let filters = spec.filters as usize;
-    // The steps of a tap, of an output and of a filter.
-    let [src_g, src_c, src_d, src_h, src_w] = [p.src_g, p.src_c, p.src_d, p.src_h, p.src_w].map(step);
+    // The steps of a tap and of an element.
+    let [src_c, src_d, src_h, src_w] = [p.src_c, p.src_d, p.src_h, p.src_w].map(step);
     let tap_steps = [p.weights_c, p.weights_d, p.weights_h, p.weights_w].map(step);
     let [groups, filter_first, filter_group] = [p.groups, p.k_first, p.k_group].map(|word| word as usize);
     for position in p.first as usize..p.end as usize {
-        let (column, row) = (position % out_w, position / out_w % out_h);
-        let (plane, n) = (position / (out_w * out_h) % out_d, position / (out_w * out_h * out_d));
-        let first = [
-            step(p.stride_d) * plane.cast_signed() - step(p.before_d),
-            step(p.stride_h) * row.cast_signed() - step(p.before_h),
-            step(p.stride_w) * column.cast_signed() - step(p.before_w),
-        ];
-        let place = step(p.dst_offset)
-            + step(p.dst_n) * n.cast_signed()
-            + step(p.dst_d) * plane.cast_signed()
-            + step(p.dst_h) * row.cast_signed()
-            + step(p.dst_w) * column.cast_signed();
         for g in 0..groups {
-            let image = step(p.src_offset) + step(p.src_n) * n.cast_signed() + src_g * g.cast_signed();
+            let (image, first) = start(p, position, g);
+            let place = place(p, position, g);
             for k_first in (0..group_k).step_by(filters) {
                 let mut acc = [0.0f32; 8];
                 let count = filters.min(group_k - k_first);
@@ -58,7 +47,7 @@ pub(super) fn run(
                 }
                 for (i, &acc) in acc[..count].iter().enumerate() {
                     let k = k_first + i;
-                    let at = place + step(p.dst_g) * g.cast_signed() + step(p.dst_k) * k.cast_signed();
+                    let at = place + step(p.dst_k) * k.cast_signed();
                     finish.write(acc, filter_first + g * filter_group + k, at.cast_unsigned(), dst);
                 }
             }
@@ -66,8 +55,36 @@ pub(super) fn run(
     }
 }
 
+/// Image, plane, row and column of an output position.
+fn position_of(p: &DirectParams, position: usize) -> [isize; 4] {
+    let [out_d, out_h, out_w] = [p.out_d, p.out_h, p.out_w].map(|word| word as usize);
+    let plane = position / (out_w * out_h);
+    [plane / out_d, plane % out_d, position / out_w % out_h, position % out_w].map(usize::cast_signed)
+}
+
+/// Where a position's first tap lies: the first element of the group's channels in the image, and the coordinates there.
+pub(super) fn start(p: &DirectParams, position: usize, g: usize) -> (isize, [isize; 3]) {
+    let [n, plane, row, column] = position_of(p, position);
+    let image = step(p.src_offset) + step(p.src_n) * n + step(p.src_g) * g.cast_signed();
+    let first = [
+        step(p.stride_d) * plane - step(p.before_d),
+        step(p.stride_h) * row - step(p.before_h),
+        step(p.stride_w) * column - step(p.before_w),
+    ];
+    (image, first)
+}
+
+/// Where a position's output of the group's first filter lies.
+pub(super) fn place(p: &DirectParams, position: usize, g: usize) -> isize {
+    let [n, plane, row, column] = position_of(p, position);
+    let image = step(p.dst_offset) + step(p.dst_n) * n + step(p.dst_g) * g.cast_signed();
+    image + step(p.dst_d) * plane + step(p.dst_h) * row + step(p.dst_w) * column
+}
+
 /// Channels and taps, in the order in which they are summed.
-fn taps([group_c, taps_d, taps_h, taps_w]: [usize; 4]) -> impl Iterator<Item = (isize, isize, isize, isize)> {
+pub(super) fn taps(
+    [group_c, taps_d, taps_h, taps_w]: [usize; 4],
+) -> impl Iterator<Item = (isize, isize, isize, isize)> {
     let [group_c, taps_d, taps_h, taps_w] = [group_c, taps_d, taps_h, taps_w].map(usize::cast_signed);
     (0..group_c).flat_map(move |c| {
         (0..taps_d).flat_map(move |t| (0..taps_h).flat_map(move |r| (0..taps_w).map(move |s| (c, t, r, s))))

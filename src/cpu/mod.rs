@@ -3,6 +3,7 @@
 
 mod direct;
 mod error_bound;
+mod implicit_gemm;
 mod reference;
 mod transform;
 mod winograd_filter;
@@ -145,6 +146,11 @@ pub fn run_step(
             let params = DirectParams::from_words(&step.params);
             let [src, weights] = [0, 1].map(|i| operands.read(step.operands[i]));
             direct::run(&spec, &params, src, weights, output, finish);
+        }
+        KernelSpec::ImplicitGemm(spec) => {
+            let params = DirectParams::from_words(&step.params);
+            let [src, weights] = [0, 1].map(|i| operands.read(step.operands[i]));
+            implicit_gemm::run(&spec, &params, src, weights, output, finish);
         }
         KernelSpec::WinogradFilter(_) => {}
         KernelSpec::WinogradInput(spec) => {

@@ -219,6 +219,8 @@ pub enum Turns {
     OtherParts,
     /// Once for each weight of a filter.
     Weights,
+    /// Once for each so many of them.
+    WeightsBy(u32),
 }
 
 impl Turns {
@@ -231,6 +233,7 @@ impl Turns {
             Self::ChannelsButOne(step) => channels.div_ceil(step as usize).saturating_sub(1) as u64,
             Self::OtherParts => 0,
             Self::Weights => weights as u64,
+            Self::WeightsBy(step) => weights.div_ceil(step as usize) as u64,
         }
     }
 }
@@ -302,7 +305,7 @@ impl KernelSpec {
             weights: channels as usize * taps as usize,
         };
         match self {
-            Self::Direct(_) => {
+            Self::Direct(_) | Self::ImplicitGemm(_) => {
                 let params = DirectParams::from_words(params);
                 of(params.group_c, params.taps_d * params.taps_h * params.taps_w)
             }
@@ -319,6 +322,7 @@ impl KernelSpec {
     pub fn cost(&self) -> Result<Cost, WinogradError> {
         let regions = match self {
             Self::Direct(spec) => spec.regions(),
+            Self::ImplicitGemm(spec) => spec.regions(),
             Self::WinogradFilter(spec) => spec.regions()?,
             Self::WinogradInput(spec) => spec.regions()?,
             Self::WinogradMultiply(spec) => spec.regions(),
@@ -333,6 +337,7 @@ impl KernelSpec {
     pub fn registers(&self) -> u32 {
         let values = match self {
             Self::Direct(spec) => spec.values(),
+            Self::ImplicitGemm(spec) => spec.values(),
             Self::WinogradFilter(spec) => spec.values(),
             Self::WinogradInput(spec) => spec.values(),
             Self::WinogradMultiply(spec) => spec.blocking.values(),

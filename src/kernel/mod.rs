@@ -5,6 +5,7 @@ mod cost;
 mod direct;
 mod epilogue;
 mod fused_cost;
+mod implicit_gemm;
 mod params;
 mod variants;
 mod winograd_filter;
@@ -19,6 +20,7 @@ use std::fmt;
 pub use cost::{Accesses, Cost, Counts, Part, Region, Share, SumLength, Traffic, Turns};
 pub use direct::Direct;
 pub use epilogue::Epilogue;
+pub use implicit_gemm::ImplicitGemm;
 pub use params::{DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams, OutputParams, Params};
 pub use winograd_filter::WinogradFilter;
 pub use winograd_fused::{FusedBlocking, Fusion, WinogradFused};
@@ -45,6 +47,8 @@ const MAX_BLOCK: u32 = 1024;
 pub enum KernelSpec {
     /// Direct convolution.
     Direct(Direct),
+    /// Convolution as a product of matrices, without a column buffer.
+    ImplicitGemm(ImplicitGemm),
     /// Filter transform, U = G g G^T.
     WinogradFilter(WinogradFilter),
     /// Input transform, V = B^T d B.
@@ -97,6 +101,7 @@ impl KernelSpec {
     pub const fn kernel(&self) -> &'static str {
         match self {
             Self::Direct(_) => "direct",
+            Self::ImplicitGemm(_) => "implicit_gemm",
             Self::WinogradFilter(_) => "winograd_filter",
             Self::WinogradInput(_) => "winograd_input",
             Self::WinogradMultiply(_) => "winograd_multiply",
@@ -110,6 +115,7 @@ impl KernelSpec {
     pub fn name(&self) -> String {
         let variant = match self {
             Self::Direct(spec) => spec.variant(),
+            Self::ImplicitGemm(spec) => spec.variant(),
             Self::WinogradFilter(spec) => spec.variant(),
             Self::WinogradInput(spec) => spec.variant(),
             Self::WinogradMultiply(spec) => spec.variant(),
@@ -124,6 +130,7 @@ impl KernelSpec {
     pub fn bindings(&self) -> Vec<Binding> {
         match self {
             Self::Direct(spec) => spec.bindings(),
+            Self::ImplicitGemm(spec) => spec.bindings(),
             Self::WinogradFilter(spec) => spec.bindings(),
             Self::WinogradInput(spec) => spec.bindings(),
             Self::WinogradMultiply(spec) => spec.bindings(),
@@ -136,7 +143,7 @@ impl KernelSpec {
     /// The uniform struct's fields.
     pub const fn params(&self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Direct(_) => DirectParams::FIELDS,
+            Self::Direct(_) | Self::ImplicitGemm(_) => DirectParams::FIELDS,
             Self::WinogradFilter(_) => FilterParams::FIELDS,
             Self::WinogradInput(_) => InputParams::FIELDS,
             Self::WinogradMultiply(_) => MultiplyParams::FIELDS,
@@ -149,6 +156,7 @@ impl KernelSpec {
     pub const fn border(&self) -> Option<Border> {
         match self {
             Self::Direct(spec) => Some(spec.border),
+            Self::ImplicitGemm(spec) => Some(spec.border),
             Self::WinogradInput(spec) => Some(spec.border),
             _ => None,
         }
@@ -158,6 +166,7 @@ impl KernelSpec {
     pub const fn epilogue(&self) -> Option<Epilogue> {
         match self {
             Self::Direct(spec) => Some(spec.epilogue),
+            Self::ImplicitGemm(spec) => Some(spec.epilogue),
             Self::WinogradOutput(spec) => Some(spec.epilogue),
             Self::WinogradFused(spec) => Some(spec.epilogue),
             Self::WinogradInlined(spec) => Some(spec.epilogue),
@@ -169,6 +178,7 @@ impl KernelSpec {
     pub fn workgroup_size(&self) -> u32 {
         match self {
             Self::Direct(_) => Direct::WORKGROUP,
+            Self::ImplicitGemm(spec) => spec.blocking.threads(),
             Self::WinogradFilter(_) => WinogradFilter::WORKGROUP,
             Self::WinogradInput(spec) => spec.workgroup_size(),
             Self::WinogradMultiply(spec) => spec.blocking.threads(),
@@ -182,6 +192,7 @@ impl KernelSpec {
     pub fn workgroup_bytes(&self) -> u32 {
         match self {
             Self::Direct(_) | Self::WinogradFilter(_) | Self::WinogradInlined(_) => 0,
+            Self::ImplicitGemm(spec) => spec.workgroup_bytes(),
             Self::WinogradInput(spec) => spec.workgroup_bytes(),
             Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
             Self::WinogradOutput(spec) => spec.workgroup_bytes(),
@@ -194,6 +205,7 @@ impl KernelSpec {
         let mut constants = vec![("WORKGROUP", self.workgroup_size())];
         constants.extend(match self {
             Self::Direct(spec) => spec.constants(),
+            Self::ImplicitGemm(spec) => spec.constants(),
             Self::WinogradFilter(spec) => spec.constants(),
             Self::WinogradInput(spec) => spec.constants(),
             Self::WinogradMultiply(spec) => spec.constants(),

@@ -42,7 +42,7 @@ pub trait Params: Pod {
 }
 
 params! {
-    /// Parameters of `direct`. The invocation's outputs are counted over images, planes, rows and columns.
+    /// Parameters of `direct` and `implicit_gemm`. Output positions are counted over images, planes, rows and columns.
     DirectParams {
         /// First output position of this dispatch.
         first: u32,

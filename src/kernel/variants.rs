@@ -1,8 +1,8 @@
 //! The whole grid of variants: finite, since no image size is part of one. Tests and dumps walk it.
 
 use super::{
-    Blocking, Direct, Epilogue, FusedBlocking, Fusion, KernelSpec, Reading, WinogradFilter, WinogradFused,
-    WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
+    Blocking, Direct, Epilogue, FusedBlocking, Fusion, ImplicitGemm, KernelSpec, Reading, WinogradFilter,
+    WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use crate::activation::Activation;
 use crate::caps::Limits;
@@ -20,6 +20,7 @@ impl KernelSpec {
             all.extend(epilogues().map(|epilogue| Direct { filters, border: Border::Zero, epilogue }.spec()));
             all.extend(others().map(|border| Direct { filters, border, epilogue: Epilogue::NONE }.spec()));
         }
+        all.extend(implicit_gemms().map(ImplicitGemm::spec));
         all.extend(Blocking::ALL.map(|blocking| WinogradMultiply { blocking }.spec()));
         for algorithm in algorithms() {
             all.push(WinogradFilter { algorithm }.spec());
@@ -30,6 +31,19 @@ impl KernelSpec {
         all.extend(inlined().map(WinogradInlined::spec));
         all
     }
+}
+
+/// Every blocking with and without the operands of an epilogue, and at every border; one of them with every epilogue.
+fn implicit_gemms() -> impl Iterator<Item = ImplicitGemm> {
+    let of = |blocking, border, epilogue| ImplicitGemm { blocking, border, epilogue };
+    let each = ImplicitGemm::BLOCKINGS.into_iter().flat_map(move |blocking| {
+        let borders = others().map(move |border| of(blocking, border, Epilogue::NONE));
+        ends().map(|epilogue| of(blocking, Border::Zero, epilogue)).into_iter().chain(borders)
+    });
+    let each = each.filter(ImplicitGemm::is_legal);
+    let one = Blocking::new(32, 32, 16, 4, 4);
+    let rest = epilogues().filter(|epilogue| !ends().contains(epilogue));
+    each.chain(rest.map(move |epilogue| of(one, Border::Zero, epilogue)))
 }
 
 /// The fused kernels: every blocking that a device of 48 KiB and 1,024 invocations can run, for the square transforms

@@ -152,22 +152,42 @@ impl fmt::Display for MultiplyCut {
     }
 }
 
+impl FromStr for Blocking {
+    type Err = Error;
+
+    /// Reads what [`fmt::Display`] writes: `64x64x8_8x8`, `64x64x8_8x8_s2`.
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let number = |part: &str| part.strip_prefix('s').unwrap_or(part).parse().ok();
+        let numbers: Option<Vec<u32>> = text.split(['x', '_']).map(number).collect();
+        let blocking = match numbers.as_deref() {
+            Some(&[filters, tiles, channels, filters_each, tiles_each, ref rest @ ..]) if rest.len() < 2 => {
+                let blocking = Self::new(filters, tiles, channels, filters_each, tiles_each);
+                Some(blocking.sliced(rest.first().copied().unwrap_or(1)))
+            }
+            _ => None,
+        };
+        let within = numbers.iter().flatten().all(|n| (1..=MAX_BLOCK).contains(n));
+        blocking.filter(|blocking| within && blocking.to_string() == text).ok_or_else(|| Error::Unsupported {
+            what: format!("blocking {text}"),
+            why: format!(
+                "expected filters x tiles x channels _ filters x tiles of an invocation, _s slices where there are 2, \
+                 each from 1 to {MAX_BLOCK}: 64x64x8_8x8, 64x64x8_8x8_s2"
+            ),
+        })
+    }
+}
+
 impl FromStr for MultiplyCut {
     type Err = Error;
 
     /// Reads what [`fmt::Display`] writes: `64x64x8_8x8/2`.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let number = |part: &str| part.strip_prefix('s').unwrap_or(part).parse().ok();
-        let numbers: Option<Vec<u32>> = text.split(['x', '_', '/']).map(number).collect();
-        let cut = match numbers.as_deref() {
-            Some(&[filters, tiles, channels, filters_each, tiles_each, ref rest @ .., parts]) if rest.len() < 2 => {
-                let blocking = Blocking::new(filters, tiles, channels, filters_each, tiles_each);
-                Some(Self { blocking: blocking.sliced(rest.first().copied().unwrap_or(1)), parts })
-            }
-            _ => None,
+        let read = |(blocking, parts): (&str, &str)| {
+            Some(Self { blocking: blocking.parse().ok()?, parts: parts.parse().ok()? })
         };
-        let within = numbers.iter().flatten().all(|n| (1..=MAX_BLOCK).contains(n));
-        cut.filter(|cut| within && cut.to_string() == text).ok_or_else(|| Error::Unsupported {
+        let cut = text.rsplit_once('/').and_then(read);
+        let is_one = |cut: &Self| (1..=MAX_BLOCK).contains(&cut.parts) && cut.to_string() == text;
+        cut.filter(is_one).ok_or_else(|| Error::Unsupported {
             what: format!("cut {text}"),
             why: format!(
                 "expected filters x tiles x channels _ filters x tiles of an invocation, _s slices where there are 2, \

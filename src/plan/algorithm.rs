@@ -15,6 +15,8 @@ use crate::winograd::{F, Nested, Points};
 pub enum Algorithm {
     /// The sum as it stands, one kernel; anything at all.
     Direct,
+    /// A product of matrices without a column buffer, one kernel; anything at all.
+    ImplicitGemm,
     /// Winograd in three kernels: input transform, multiply, output transform.
     Staged(Nested),
     /// Winograd in two kernels: input transform; multiply and output transform.
@@ -30,14 +32,15 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Everything that could solve a problem, whether or not it is wise, but the exhibit [`Self::Inlined`]:
-    /// `Direct` first.
+    /// `Direct` first, then the other one that takes anything.
     pub fn all_for(problem: &Problem) -> Vec<Self> {
         Self::for_taps(Windows::of_problem(problem).ok().map(|windows| windows.taps()))
     }
 
     /// Everything for filters of this height and width; for what has none, what takes anything.
     pub(super) fn for_taps(taps: Option<[usize; 2]>) -> Vec<Self> {
-        let Some([r, s]) = taps else { return vec![Self::Direct] };
+        let anything = [Self::Direct, Self::ImplicitGemm];
+        let Some([r, s]) = taps else { return anything.to_vec() };
         let of = |size: usize| F::shipped().iter().copied().filter(move |f| usize::from(f.r()) == size);
         let mut transforms = Vec::new();
         if r == s {
@@ -64,14 +67,15 @@ impl Algorithm {
         let winograd = winograd.filter(|algorithm| {
             algorithm.fusion().is_none() || algorithm.transform().is_some_and(WinogradFused::holds)
         });
-        [Self::Direct].into_iter().chain(winograd).collect()
+        anything.into_iter().chain(winograd).collect()
     }
 
-    /// The name without the transform: `direct`, `staged`, `fused_output`, `fused`, `fused_filter`; `inlined` and `inlined_nonzero` by
+    /// The name without the transform: `direct`, `implicit_gemm`, `staged`, `fused_output`, `fused`, `fused_filter`; `inlined` and `inlined_nonzero` by
     /// the exhibit's [`Reading`].
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Direct => "direct",
+            Self::ImplicitGemm => "implicit_gemm",
             Self::Staged(_) => "staged",
             Self::FusedOutput(_) => "fused_output",
             Self::Fused(_) => "fused",
@@ -84,7 +88,7 @@ impl Algorithm {
     /// The transform, where there is one.
     pub const fn transform(&self) -> Option<Nested> {
         match self {
-            Self::Direct => None,
+            Self::Direct | Self::ImplicitGemm => None,
             Self::Staged(nested)
             | Self::FusedOutput(nested)
             | Self::Fused(nested)
@@ -103,7 +107,7 @@ impl Algorithm {
         }
     }
 
-    /// The name as the command line takes it: `direct`, `staged:f4x3`, `staged:f4qx3`, `staged:f4x3_f2x3`.
+    /// The name as the command line takes it: `direct`, `implicit_gemm`, `staged:f4x3`, `staged:f4qx3`, `staged:f4x3_f2x3`.
     pub fn label(&self) -> String {
         match self.transform() {
             None => self.family().to_owned(),
@@ -129,7 +133,7 @@ impl FromStr for Algorithm {
         let unknown = || {
             Error::Unsupported {
             what: format!("algorithm {text}"),
-            why: "expected direct, or staged, fused_output, fused, fused_filter (or the exhibits inlined, inlined_nonzero) with \
+            why: "expected direct, implicit_gemm, or staged, fused_output, fused, fused_filter (or the exhibits inlined, inlined_nonzero) with \
                   :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 (with x^2 + 1) or two of them \
                   joined by _ (rows, columns)"
                 .to_owned(),
@@ -140,7 +144,11 @@ impl FromStr for Algorithm {
             known.into_iter().find(|f| f.label() == label).ok_or_else(unknown)
         };
         let Some((family, transform)) = text.split_once(':') else {
-            return if text == "direct" { Ok(Self::Direct) } else { Err(unknown()) };
+            return match text {
+                "direct" => Ok(Self::Direct),
+                "implicit_gemm" => Ok(Self::ImplicitGemm),
+                _ => Err(unknown()),
+            };
         };
         let nested = match transform.split_once('_') {
             None => Nested::square(one(transform)?),

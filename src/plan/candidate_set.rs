@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{Algorithm, Choice, Cut};
 use crate::kernel::{
-    Direct, Epilogue, KernelSpec, Region, WinogradFilter, WinogradFused, WinogradInput, WinogradMultiply,
+    Direct, Epilogue, ImplicitGemm, KernelSpec, Region, WinogradFilter, WinogradFused, WinogradInput, WinogradMultiply,
     WinogradOutput,
 };
 use crate::padding::Border;
@@ -44,6 +44,9 @@ fn hash_of(choices: impl Iterator<Item = Choice>) -> u64 {
 /// The kernels of a choice, without bias and activation.
 fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
     let (epilogue, border) = (Epilogue::NONE, Border::Zero);
+    if let Cut::Gemm(blocking) = cut {
+        return vec![ImplicitGemm { blocking, border, epilogue }.spec()];
+    }
     let Some(nested) = algorithm.transform() else {
         return [1, 4, 8].map(|filters| Direct { filters, border, epilogue }.spec()).to_vec();
     };

@@ -8,8 +8,9 @@ use super::{
     expected_error_after_relu, heuristics, steps, summed,
 };
 use crate::caps::{Caps, DeviceKind};
+use crate::correlation::Correlation;
 use crate::error::LimitError;
-use crate::kernel::{Epilogue, WinogradFused};
+use crate::kernel::{Epilogue, ImplicitGemm, WinogradFused};
 use crate::problem::Problem;
 
 /// An algorithm and the verdict on it.
@@ -246,6 +247,11 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'stat
             true if cut.is_even(summed(problem)) => Ok(()),
             true => Err("a part would have no channels"),
         },
+        (Algorithm::ImplicitGemm, _, _, Cut::Gemm(blocking)) => {
+            let epilogue = Epilogue::of(&problem.conv);
+            let of = |of: &Correlation| ImplicitGemm { blocking, border: of.border, epilogue };
+            if problem.correlations().iter().map(of).all(|kernel| kernel.is_legal()) { Ok(()) } else { Err(NUMBERS) }
+        }
         (Algorithm::Direct | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
         _ => Err("its work is not cut so"),
     }
@@ -258,8 +264,8 @@ pub(super) fn within_tolerance(
     caps: &Caps,
     tolerance: Tolerance,
 ) -> Result<(), Reason> {
-    // What the tolerance is relative to is always within it.
-    if choice.algorithm == Algorithm::Direct && matches!(tolerance, Tolerance::TimesDirect(_)) {
+    // What the tolerance is relative to is always within it, and so is what sums in the same order.
+    if choice.algorithm.transform().is_none() && matches!(tolerance, Tolerance::TimesDirect(_)) {
         return Ok(());
     }
     let error = |choice, after_relu| match after_relu {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::Algorithm;
 use crate::error::{Error, Result};
-use crate::kernel::{Blocking, FusedBlocking, MultiplyCut};
+use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut};
 
 /// How an algorithm's work is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ use crate::kernel::{Blocking, FusedBlocking, MultiplyCut};
 pub enum Cut {
     /// There is one way only: `direct`, the exhibit, and whatever has nothing to do.
     Only,
+    /// The product of `implicit_gemm`.
+    Gemm(Blocking),
     /// The product of `staged`.
     Multiply(MultiplyCut),
     /// A fused kernel.
@@ -24,6 +26,7 @@ impl Cut {
     pub fn all_for(algorithm: Algorithm) -> Vec<Self> {
         match algorithm {
             Algorithm::Direct | Algorithm::Inlined(..) => vec![Self::Only],
+            Algorithm::ImplicitGemm => ImplicitGemm::BLOCKINGS.map(Self::Gemm).to_vec(),
             Algorithm::Staged(_) => Blocking::ALL
                 .into_iter()
                 .flat_map(|blocking| MultiplyCut::PARTS.map(|parts| Self::Multiply(MultiplyCut { blocking, parts })))
@@ -39,7 +42,7 @@ impl Cut {
     /// The most channels that are summed up one after the other, of so many in all.
     pub(super) fn longest_sum(self, channels: usize) -> usize {
         match self {
-            Self::Only | Self::Fused(_) => channels,
+            Self::Only | Self::Gemm(_) | Self::Fused(_) => channels,
             Self::Multiply(cut) => cut.longest_sum(channels),
         }
     }
@@ -49,6 +52,7 @@ impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Only => f.write_str("whole"),
+            Self::Gemm(blocking) => write!(f, "{blocking}"),
             Self::Multiply(cut) => write!(f, "{cut}"),
             Self::Fused(blocking) => write!(f, "{blocking}"),
         }
@@ -60,7 +64,7 @@ impl fmt::Display for Cut {
 ///
 /// ```
 /// use winoconv::plan::Choice;
-/// for label in ["direct", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
+/// for label in ["direct", "implicit_gemm@64x64x8_8x8", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
 ///     assert_eq!(label.parse::<Choice>()?.to_string(), label);
 /// }
 /// # Ok::<(), winoconv::Error>(())
@@ -103,6 +107,7 @@ impl FromStr for Choice {
             (Algorithm::Direct | Algorithm::Inlined(..), None) => Cut::Only,
             (Algorithm::Direct | Algorithm::Inlined(..), Some(_)) => return Err(unfit("expected no @: it is not cut")),
             (_, None) => return Err(unfit("expected @ and how it is cut")),
+            (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(cut.parse()?),
             (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),
             (_, Some(cut)) => Cut::Fused(cut.parse()?),
         };
@@ -127,9 +132,17 @@ mod tests {
     fn what_is_no_choice_is_refused() {
         let numbers = "staged:f4x3@64x64x8_8x8/0";
         let huge = "fused:f4x3@4294967295x32x8_8x8_2";
-        for text in
-            ["", "direct@64x64x8_8x8/1", "staged:f4x3", "staged:f4x3@32x16x16_8x8_4", "fused:f4x3", numbers, huge]
-        {
+        for text in [
+            "",
+            "direct@64x64x8_8x8/1",
+            "implicit_gemm",
+            "implicit_gemm@64x64x8_8x8/1",
+            "staged:f4x3",
+            "staged:f4x3@32x16x16_8x8_4",
+            "fused:f4x3",
+            numbers,
+            huge,
+        ] {
             assert!(matches!(text.parse::<Choice>(), Err(Error::Unsupported { .. })), "{text}");
         }
     }

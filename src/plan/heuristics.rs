@@ -2,6 +2,7 @@
 //! moves its bytes, does its multiply-adds; the planner adds these up and takes the least.
 
 use super::fused_estimate as fused;
+use super::gemm_estimate::{self as gemm, Fetch};
 use super::lanes::{self, Lanes};
 use super::multiply_cost::{self as multiply, Model};
 use super::steps::blocks;
@@ -29,6 +30,8 @@ pub(super) struct Rates {
     pub(super) issue: f64,
     /// What the staged multiply costs beside that.
     pub(super) model: &'static Model,
+    /// What the implicit product costs beside that.
+    pub(super) fetch: &'static Fetch,
     /// Seconds of a cycle that a workgroup waits for: none where nothing runs at the same time.
     pub(super) cycle: f64,
     /// What the fused kernels cost where invocations are lanes of a processor's vectors.
@@ -46,6 +49,7 @@ const DISCRETE: Rates = Rates {
     units: 132.0,
     issue: 128.0 * 1.98e9,
     model: &multiply::GPU,
+    fetch: &gemm::GPU,
     cycle: 1.0 / 1.98e9,
     lanes: None,
 };
@@ -59,6 +63,7 @@ const INTEGRATED: Rates = Rates {
     units: 10.0,
     issue: 128.0 * 1.2e9,
     model: &multiply::GPU,
+    fetch: &gemm::GPU,
     cycle: 1.0 / 1.2e9,
     lanes: None,
 };
@@ -73,6 +78,7 @@ const SOFTWARE: Rates = Rates {
     units: 2.0,
     issue: 2.5e9,
     model: &multiply::LANES,
+    fetch: &gemm::LANES,
     cycle: 0.0,
     lanes: Some(&lanes::LAVAPIPE),
 };
@@ -86,6 +92,7 @@ const HOST: Rates = Rates {
     units: 1.0,
     issue: 2.5e9,
     model: &multiply::PROCESSOR,
+    fetch: &gemm::HOST,
     cycle: 0.0,
     lanes: None,
 };
@@ -111,6 +118,10 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
             let groups: u64 = steps.iter().map(blocks).sum();
             let fill = part_filled(groups, rates);
             rates.dispatch * count(steps.len()) + problem.direct_flops() / (rates.direct * fill)
+        }
+        Algorithm::ImplicitGemm => {
+            let product: f64 = steps.iter().map(|step| gemm::seconds(step, rates)).sum();
+            rates.dispatch * count(steps.len()) + product
         }
         Algorithm::Staged(nested) => {
             let multiply: f64 = steps.iter().map(|step| multiply::seconds(step, rates)).sum();

@@ -7,6 +7,7 @@ mod candidates;
 mod choice;
 mod explain;
 mod fused_estimate;
+mod gemm_estimate;
 mod heuristics;
 mod lanes;
 mod multiply_cost;

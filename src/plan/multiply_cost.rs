@@ -46,7 +46,7 @@ const REGISTERS_BESIDE: u32 = 106;
 /// Workgroups that a unit holds at most.
 const MOST_HELD: u32 = 32;
 /// Cycles that a step of channels waits for.
-const STEP: f64 = 77.5;
+pub(super) const STEP: f64 = 77.5;
 /// Rounds of workgroups after which the units are out of step.
 const OUT_OF_STEP: f64 = 3.0;
 
@@ -108,19 +108,19 @@ impl Product {
         let products = 4.0 * count(self.batches * self.filters * self.tiles);
         let added = f64::from(cut.parts - 1) * products / rates.bytes;
         let loads = (fetched * rates.model.block_byte + factors * rates.model.factor_byte) / rates.multiply;
-        blocks_seconds(b, blocks, channels, rates) + loads + waits + added
+        let index = Blocking::ALL.iter().position(|&other| other == b);
+        let efficiency = index.map_or(0.5, |index| rates.model.efficiency[index]);
+        let [block, slice] = rates.model.block;
+        let ends = block + slice * f64::from(b.slices - 1);
+        blocks_seconds(b, efficiency, blocks, channels + ends, rates) + loads + waits + added
     }
 }
 
-/// The multiply-adds of so many blocks of so many channels, a unit after its share of them.
-fn blocks_seconds(b: Blocking, blocks: f64, channels: f64, rates: &Rates) -> f64 {
-    let index = Blocking::ALL.iter().position(|&other| other == b);
-    let efficiency = index.map_or(0.5, |index| rates.model.efficiency[index]);
+/// The multiply-adds of so many blocks of so many channels at this part of the full rate, a unit after its share of them.
+pub(super) fn blocks_seconds(b: Blocking, efficiency: f64, blocks: f64, channels: f64, rates: &Rates) -> f64 {
     let registers = REGISTERS_BESIDE + b.filters_each * b.tiles_each;
     let held = f64::from((REGISTERS / (registers * b.threads())).clamp(1, MOST_HELD));
-    let [block, slice] = rates.model.block;
-    let ends = block + slice * f64::from(b.slices - 1);
-    let work = f64::from(b.filters * b.tiles) * (channels + ends);
+    let work = f64::from(b.filters * b.tiles) * channels;
     // Of a unit that holds so many blocks.
     let block = |held: f64| {
         let invocations = held * f64::from(b.threads());

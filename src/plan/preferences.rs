@@ -5,7 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use super::{Algorithm, Choice, Cut};
-use crate::kernel::{FusedBlocking, MultiplyCut};
+use crate::kernel::{Blocking, FusedBlocking, MultiplyCut};
 
 /// How far a result may be from the exact one: the expected relative L2 error on normally distributed data, and on what a ReLU
 /// leaves of them.
@@ -133,6 +133,14 @@ impl Preferences {
     pub(super) const fn fused_blocking(&self) -> Option<FusedBlocking> {
         match self.cut {
             Some(Cut::Fused(blocking)) => Some(blocking),
+            _ => None,
+        }
+    }
+
+    /// The blocking that an implicit product must have.
+    pub(super) const fn gemm_blocking(&self) -> Option<Blocking> {
+        match self.cut {
+            Some(Cut::Gemm(blocking)) => Some(blocking),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! From an algorithm to its dispatches: grids, parameters, operands, and the cutting of the work into chunks that
 //! respect the workspace limit and the device's bounds.
 
+use super::gemm_estimate;
 use super::pieces::{Piece, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
@@ -11,8 +12,8 @@ use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
-    Direct, DirectParams, Epilogue, FilterParams, FusedParams, Fusion, KernelSpec, Params, WinogradFilter, word,
-    wrapped,
+    Direct, DirectParams, Epilogue, FilterParams, FusedParams, Fusion, ImplicitGemm, KernelSpec, Params,
+    WinogradFilter, word, wrapped,
 };
 use crate::problem::Problem;
 use crate::winograd::Nested;
@@ -44,6 +45,7 @@ pub(super) fn build(
     let winograd = |nested| Winograd::new(problem, nested, limits);
     let built = match algorithm {
         Algorithm::Direct => direct(problem, limits)?,
+        Algorithm::ImplicitGemm => implicit_gemm(problem, caps, preferences)?,
         Algorithm::Staged(nested) => winograd(nested)?.staged(caps, preferences)?,
         Algorithm::FusedOutput(nested) => winograd(nested)?.fused_output(caps, preferences)?,
         Algorithm::Fused(nested) => winograd(nested)?.fused(Fusion::Input, caps, preferences)?,
@@ -67,24 +69,55 @@ pub(super) fn build(
     Ok(built)
 }
 
-/// One dispatch for each piece of the correlations, and more beyond the reach of a grid.
+/// One invocation for each position and a few filters.
 fn direct(problem: &Problem, limits: &Limits) -> Result<Built, LimitError> {
-    // One dispatch reaches so many positions; more are walked in chunks.
-    let reach = (Direct::WORKGROUP as usize).saturating_mul(limits.max_compute_workgroups_per_dimension as usize);
+    let block = |of: &Correlation, epilogue| {
+        let kernel = Direct::of(of, epilogue);
+        Block { kernel: kernel.spec(), positions: Direct::WORKGROUP, filters: kernel.filters }
+    };
+    Ok(Built { packing: Packing::Given, cut: Cut::Only, steps: each(problem, limits, block)?, workspace: Vec::new() })
+}
+
+/// A product of matrices for each group, all cut alike.
+fn implicit_gemm(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
+    let blocking = preferences.gemm_blocking().unwrap_or_else(|| gemm_estimate::blocking(problem, caps));
+    let block = |of: &Correlation, epilogue| {
+        let kernel = ImplicitGemm { blocking, border: of.border, epilogue };
+        Block { kernel: kernel.spec(), positions: blocking.tiles, filters: blocking.filters }
+    };
+    let steps = each(problem, &caps.limits, block)?;
+    Ok(Built { packing: Packing::Given, cut: Cut::Gemm(blocking), steps, workspace: Vec::new() })
+}
+
+/// A kernel that computes correlations, and what a workgroup of it owns.
+struct Block {
+    kernel: KernelSpec,
+    positions: u32,
+    filters: u32,
+}
+
+/// One dispatch for each piece of the correlations, and more beyond the reach of a grid.
+fn each(
+    problem: &Problem,
+    limits: &Limits,
+    block: impl Fn(&Correlation, Epilogue) -> Block,
+) -> Result<Vec<Step>, LimitError> {
     let mut steps = Vec::new();
     for piece in all_pieces(problem, limits)? {
         let Bound { of, epilogue, operands, conv } = bind(&piece, problem, limits);
-        let kernel = Direct::of(&of, epilogue);
+        let Block { kernel, positions, filters } = block(&of, epilogue);
         let [k_first, k_group] = piece.filters().map(word);
-        let blocks = of.groups * of.group_k.div_ceil(kernel.filters as usize);
-        let positions = if of.is_empty() { 0 } else { of.n * of.out_len() };
-        steps.extend((0..positions).step_by(reach).map(|first| {
+        // One dispatch reaches so many positions; more are walked in chunks.
+        let reach = (positions as usize).saturating_mul(limits.max_compute_workgroups_per_dimension as usize);
+        let blocks = of.groups * of.group_k.div_ceil(filters as usize);
+        let all = if of.is_empty() { 0 } else { of.n * of.out_len() };
+        steps.extend((0..all).step_by(reach).map(|first| {
             Step {
-                kernel: kernel.spec(),
-                grid: [word(reach.min(positions - first)).div_ceil(Direct::WORKGROUP), word(blocks), 1],
+                kernel,
+                grid: [word(reach.min(all - first)).div_ceil(positions), word(blocks), 1],
                 params: DirectParams {
                     first: word(first),
-                    end: word(positions.min(first.saturating_add(reach))),
+                    end: word(all.min(first.saturating_add(reach))),
                     k_first,
                     k_group,
                     ..direct_params(&of, &conv)
@@ -94,7 +127,7 @@ fn direct(problem: &Problem, limits: &Limits) -> Result<Built, LimitError> {
             }
         }));
     }
-    Ok(Built { packing: Packing::Given, cut: Cut::Only, steps, workspace: Vec::new() })
+    Ok(steps)
 }
 
 /// The pieces of all correlations of a problem.

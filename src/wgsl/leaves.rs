@@ -2,7 +2,7 @@
 //! control flow (but in the exhibit, see `inlined`), no computed index into registers: what loops would do is written out.
 
 use super::writer::{Leaves, both_ways, local_array, matrices_comment, matrix_comment, program};
-use super::{fused, inlined, register_tile};
+use super::{fused, implicit_gemm, inlined, register_tile};
 use crate::kernel::{Direct, KernelSpec};
 use crate::winograd::{F, Matrix, Nested, Program, WinogradError};
 
@@ -10,6 +10,7 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
     let mut leaves = Leaves::default();
     match spec {
         KernelSpec::Direct(direct) => direct_leaves(&mut leaves, direct),
+        KernelSpec::ImplicitGemm(gemm) => implicit_gemm::leaves(&mut leaves, gemm.blocking),
         KernelSpec::WinogradFilter(filter) => filter_leaves(&mut leaves, filter.algorithm)?,
         KernelSpec::WinogradInput(input) => input_leaves(&mut leaves, input.algorithm)?,
         KernelSpec::WinogradMultiply(multiply) => register_tile::leaves(&mut leaves, multiply.blocking),

@@ -8,6 +8,7 @@ macro_rules! library {
 
 const FILES: &[(&str, &str)] = library![
     "shaders/kernel/direct.wgsl",
+    "shaders/kernel/implicit_gemm.wgsl",
     "shaders/kernel/winograd_filter.wgsl",
     "shaders/kernel/winograd_fused.wgsl",
     "shaders/kernel/winograd_fused_output.wgsl",

@@ -5,6 +5,7 @@ pub mod check;
 pub mod count;
 mod fused;
 mod head;
+mod implicit_gemm;
 mod inlined;
 mod leaves;
 mod library;

@@ -31,6 +31,26 @@ pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {
         );
     }
 
+    multiply_step(leaves, b, b.filters / 4);
+    let (each_k, each_t) = (b.filters_each as usize, (b.tiles_each / 4) as usize);
+    let acc = local_array("acc", "vec4<f32>", each_k * each_t);
+    let threads_t = (b.tiles / b.tiles_each) as usize;
+    leaves.function(
+        "write_m",
+        "The register tile to M.",
+        &format!("base: u32, k: u32, t: u32, {acc}"),
+        &lines(each_k * each_t, |at| {
+            let (k, j) = (at / each_t, at % each_t);
+            format!("store_m(base, k + {k}u, t + {}u, (*acc)[{at}]);", j * threads_t)
+        }),
+    );
+    if b.slices > 1 {
+        gather_leaves(leaves, b);
+    }
+}
+
+/// The multiply-adds of a step; rows of U lie `pitch_u` vectors apart in workgroup memory.
+pub(super) fn multiply_step(leaves: &mut Leaves, b: Blocking, pitch_u: u32) {
     let (each_k, each_t) = (b.filters_each as usize, (b.tiles_each / 4) as usize);
     let acc = local_array("acc", "vec4<f32>", each_k * each_t);
     // Vectors of an invocation's tiles lie this far apart, so that neighbours read neighbouring vectors.
@@ -38,7 +58,7 @@ pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {
     let mut body = Vec::new();
     for c in 0..b.channels as usize {
         for i in 0..each_k / 4 {
-            body.push(format!("let a{c}_{i} = u_step[u_at + {}u];", c * b.filters as usize / 4 + i));
+            body.push(format!("let a{c}_{i} = u_step[u_at + {}u];", c * pitch_u as usize + i));
         }
         for j in 0..each_t {
             body.push(format!("let b{c}_{j} = v_step[v_at + {}u];", c * b.tiles as usize / 4 + j * threads_t));
@@ -57,19 +77,6 @@ pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {
         &format!("u_at: u32, v_at: u32, {acc}"),
         &body,
     );
-
-    leaves.function(
-        "write_m",
-        "The register tile to M.",
-        &format!("base: u32, k: u32, t: u32, {acc}"),
-        &lines(each_k * each_t, |at| {
-            let (k, j) = (at / each_t, at % each_t);
-            format!("store_m(base, k + {k}u, t + {}u, (*acc)[{at}]);", j * threads_t)
-        }),
-    );
-    if b.slices > 1 {
-        gather_leaves(leaves, b);
-    }
 }
 
 fn gather_leaves(leaves: &mut Leaves, b: Blocking) {

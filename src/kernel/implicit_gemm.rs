@@ -1,0 +1,149 @@
+//! `implicit_gemm`: a product of matrices for each group, blocked for registers and workgroup memory, whose second factor is
+//! the source itself: no column buffer, and any correlation whatever.
+
+use super::cost::{Counts, Part, Region, Share, Turns};
+use super::direct::border_suffix;
+use super::{Binding, Blocking, Constant, Epilogue, KernelSpec};
+use crate::padding::Border;
+
+/// Operations of a step: the bound of the lint `body_size`.
+const MOST_OPERATIONS: u32 = 1000;
+
+/// The product, cut into blocks of filters and output positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ImplicitGemm {
+    /// A workgroup's block: its tiles are output positions, its channels are rows of the product, one for each channel and
+    /// tap.
+    pub blocking: Blocking,
+    /// What lies around the source.
+    pub border: Border,
+    /// Bias, residual and activation.
+    pub epilogue: Epilogue,
+}
+
+impl ImplicitGemm {
+    /// All blockings that are tried, largest first. Each is legal on every device.
+    pub const BLOCKINGS: [Blocking; 8] = [
+        Blocking::new(128, 64, 8, 8, 8),
+        Blocking::new(64, 128, 8, 8, 8),
+        Blocking::new(64, 64, 8, 8, 8),
+        Blocking::new(64, 32, 8, 8, 4),
+        Blocking::new(32, 64, 8, 4, 8),
+        Blocking::new(32, 32, 16, 4, 4),
+        Blocking::new(16, 32, 8, 4, 4),
+        Blocking::new(16, 16, 8, 4, 4),
+    ];
+
+    /// Whether the kernel can be cut so: an invocation must fetch the same positions and the same row of weights in every
+    /// step, and the text of a step stay within the instruction caches of small GPUs.
+    pub const fn is_legal(&self) -> bool {
+        let b = &self.blocking;
+        b.is_legal()
+            && b.slices == 1
+            && b.lanes().is_multiple_of(b.channels)
+            && b.lanes().is_multiple_of(b.tiles / 4)
+            && self.step_operations() <= MOST_OPERATIONS
+    }
+
+    /// Scalar operations of a step's text, as the lint `body_size` counts them: where a source has no zeros around it, each
+    /// element's coordinates are mapped into it.
+    const fn step_operations(&self) -> u32 {
+        let b = &self.blocking;
+        let mapped = match self.border {
+            Border::Zero => 0,
+            Border::Replicate => 44,
+            Border::Reflect => 104,
+            Border::Circular => 140,
+        };
+        b.channels * b.filters_each * b.tiles_each + 107 + 44 * b.fetch_u() + (141 + mapped) * b.fetch_v()
+    }
+
+    /// The variant as a kernel.
+    pub const fn spec(self) -> KernelSpec {
+        KernelSpec::ImplicitGemm(self)
+    }
+
+    /// `vec4`s between the rows of the weights in workgroup memory: one more than there are.
+    pub const fn pitch_u(blocking: &Blocking) -> u32 {
+        blocking.filters / 4 + 1
+    }
+
+    /// Two buffers, each a step's worth of weights and columns.
+    pub(super) const fn workgroup_bytes(&self) -> u32 {
+        let b = &self.blocking;
+        2 * 16 * b.channels * (Self::pitch_u(b) + b.tiles / 4)
+    }
+
+    pub(super) fn variant(&self) -> String {
+        format!("f32_{}{}{}", self.blocking, border_suffix(self.border), self.epilogue.suffix())
+    }
+
+    pub(super) fn bindings(&self) -> Vec<Binding> {
+        let own = [Binding::read(1, "src"), Binding::read(2, "weights"), Binding::write(3, "dst")];
+        own.into_iter().chain(self.epilogue.bindings()).collect()
+    }
+
+    pub(super) fn constants(&self) -> Vec<Constant> {
+        let b = self.blocking;
+        vec![
+            ("BLOCK_K", b.filters),
+            ("BLOCK_T", b.tiles),
+            ("BLOCK_C", b.channels),
+            ("EACH_K", b.filters_each),
+            ("EACH_T", b.tiles_each),
+            ("FETCH_U", b.fetch_u()),
+            ("FETCH_V", b.fetch_v()),
+        ]
+    }
+
+    pub(super) fn regions(&self) -> Vec<Region> {
+        let b = self.blocking;
+        let (each_k, each_t, channels) = (b.filters_each as usize, b.tiles_each as usize, u64::from(b.channels));
+        let vectors = (b.fetch_u() + b.fetch_v()) as usize;
+        let fetched = Counts::load(4 * vectors, 1);
+        let staged = Counts::write(vectors, 4) + Counts::barriers(1);
+        let multiplied = (Counts::read((each_k + each_t) / 4, 4) + Counts::sums(each_k * each_t)) * channels;
+        let finished = self.epilogue.counts() * (each_k * each_t) as u64;
+        let share = |counts, turns| [Share { counts, invocations: b.threads(), turns }];
+        vec![
+            Region::new(Part::Once, share(fetched + finished, Turns::Fixed(1))),
+            Region::new(Part::Turn, share(fetched + staged + multiplied, Turns::WeightsBy(b.channels))),
+        ]
+    }
+
+    /// The product's, the places of four positions, and the two rows that are fetched next.
+    pub(super) const fn values(&self) -> usize {
+        self.blocking.values() + 4 * 4 + 2 * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::caps::Limits;
+
+    fn at(blocking: Blocking, border: Border) -> ImplicitGemm {
+        ImplicitGemm { blocking, border, epilogue: Epilogue::NONE }
+    }
+
+    #[test]
+    fn every_blocking_is_legal_on_every_device() {
+        for kernel in ImplicitGemm::BLOCKINGS.map(|blocking| at(blocking, Border::Zero)) {
+            assert!(kernel.is_legal(), "{}", kernel.blocking);
+            assert_eq!(kernel.spec().check(&Limits::WEBGPU_DEFAULT), Ok(()), "{}", kernel.spec());
+        }
+        for border in Border::ALL {
+            let legal = ImplicitGemm::BLOCKINGS.into_iter().filter(|&blocking| at(blocking, border).is_legal()).count();
+            assert!(legal > 4, "{border}: {legal} blockings");
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_asserts_is_asked_of_a_blocking() {
+        // Two slices; positions that change within a step; rows of weights that change from step to step.
+        for text in ["64x64x8_8x8_s2", "32x96x16_4x8", "64x64x12_8x8"] {
+            let blocking: Blocking = text.parse().unwrap_or_else(|error| panic!("{error}"));
+            assert!(!at(blocking, Border::Zero).is_legal(), "{text}");
+        }
+    }
+}
