@@ -2,11 +2,9 @@
 
 use std::fmt;
 
+use super::expected_errors::Errors;
 use super::windows::Windows;
-use super::{
-    Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Tolerance, Wisdom, expected_error,
-    expected_error_after_relu, heuristics, steps, summed,
-};
+use super::{Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Wisdom, heuristics, steps, summed};
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
 use crate::error::LimitError;
@@ -229,7 +227,7 @@ fn judge_one(
         suits(problem, algorithm, cut).map_err(Reason::Inapplicable)?;
     }
     let built = steps::build(problem, algorithm, caps, preferences)?;
-    within_tolerance(problem, Choice { algorithm, cut: built.cut }, caps, preferences.tolerance)?;
+    Errors::on(problem, caps).within(Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
     let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
     Ok((heuristics::estimate_ns(problem, &built.steps, algorithm, caps), bytes))
 }
@@ -255,31 +253,4 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'stat
         (Algorithm::Direct | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
         _ => Err("its work is not cut so"),
     }
-}
-
-/// Whether a choice's errors are within the tolerance, on both kinds of data.
-pub(super) fn within_tolerance(
-    problem: &Problem,
-    choice: Choice,
-    caps: &Caps,
-    tolerance: Tolerance,
-) -> Result<(), Reason> {
-    // What the tolerance is relative to is always within it, and so is what sums in the same order.
-    if choice.algorithm.transform().is_none() && matches!(tolerance, Tolerance::TimesDirect(_)) {
-        return Ok(());
-    }
-    let error = |choice, after_relu| match after_relu {
-        false => expected_error(problem, choice),
-        true => expected_error_after_relu(problem, choice, caps),
-    };
-    for after_relu in [false, true] {
-        let expected = error(choice, after_relu);
-        let allowed = tolerance.allowed(error(Algorithm::Direct.into(), after_relu));
-        if expected > allowed {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and below 1e6")]
-            let units = |error: f64| (error * 1e12).round() as u64;
-            return Err(Reason::Tolerance { after_relu, expected: units(expected), allowed: units(allowed) });
-        }
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ mod algorithm;
 mod candidate_set;
 mod candidates;
 mod choice;
+mod expected_errors;
 mod explain;
 mod fused_estimate;
 mod gemm_estimate;
@@ -35,6 +36,7 @@ use crate::kernel::{Counts, KernelSpec};
 use crate::problem::Problem;
 use crate::winograd::{self, Nested, WinogradError};
 
+use self::expected_errors::Errors;
 pub(crate) use self::windows::Windows;
 
 /// An operand of a step.
@@ -301,18 +303,10 @@ pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
 /// Expected relative L2 error of a choice on a problem, on normally distributed data. It depends on how the work is cut:
 /// shorter sums round less.
 pub fn expected_error(problem: &Problem, choice: Choice) -> f64 {
-    let channels = choice.cut.longest_sum(summed(problem));
-    match choice.algorithm.transform() {
-        None => winograd::error_bound::expected_error_direct(problem.mean_terms()),
-        Some(nested) => winograd::error_bound::expected_error(nested, channels),
-    }
+    Errors::new(problem, true).normal(choice)
 }
 
 /// The same on what a ReLU leaves of such data; on a processor, whose multiply-adds round twice, a little more.
 pub fn expected_error_after_relu(problem: &Problem, choice: Choice, caps: &Caps) -> f64 {
-    let channels = choice.cut.longest_sum(summed(problem));
-    match choice.algorithm.transform() {
-        None => winograd::error_bound::expected_error_direct_after_relu(problem.mean_terms()),
-        Some(nested) => winograd::error_bound::expected_error_after_relu(nested, channels, !caps.is_software()),
-    }
+    Errors::on(problem, caps).after_relu(choice)
 }

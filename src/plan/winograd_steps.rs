@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::candidates::within_tolerance;
+use super::expected_errors::Errors;
 use super::pieces::{Window, most};
 use super::steps::{Built, ends, epilogue_operands};
 use super::tensor_parts::{Chunk, Divided};
@@ -51,9 +51,10 @@ impl<'a> Winograd<'a> {
             Some(cut) => self.checked_cut(cut, batches, lens, &caps.limits, preferences)?,
             None => {
                 let most_parts = self.most_parts(chunk, lens, &caps.limits, preferences);
+                let errors = Errors::on(self.problem, caps);
                 let tolerated = |cut: &MultiplyCut| {
                     let choice = Choice { algorithm: Algorithm::Staged(self.algorithm), cut: Cut::Multiply(*cut) };
-                    within_tolerance(self.problem, choice, caps, preferences.tolerance).is_ok()
+                    errors.within(choice, preferences.tolerance).is_ok()
                 };
                 multiply_cost::cut(
                     [self.windows.of.group_k, self.windows.group_rows()],

@@ -1,0 +1,65 @@
+//! How far the results of a choice are expected to be from the exact ones, and whether a tolerance admits that.
+
+use super::candidates::Reason;
+use super::{Algorithm, Choice, Tolerance, summed};
+use crate::caps::Caps;
+use crate::problem::Problem;
+use crate::winograd::error_bound;
+
+/// What a problem's errors depend on, beside the choice: found once, since a planner asks for hundreds of choices.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Errors {
+    /// Products in a sum, on average.
+    terms: usize,
+    /// Channels, and whatever else Winograd sums over.
+    channels: usize,
+    /// Whether multiply-adds round once.
+    fused: bool,
+}
+
+impl Errors {
+    pub(super) fn new(problem: &Problem, fused: bool) -> Self {
+        Self { terms: problem.mean_terms(), channels: summed(problem), fused }
+    }
+
+    pub(super) fn on(problem: &Problem, caps: &Caps) -> Self {
+        Self::new(problem, !caps.is_software())
+    }
+
+    /// Relative L2 on normally distributed data.
+    pub(super) fn normal(&self, choice: Choice) -> f64 {
+        match choice.algorithm.transform() {
+            None => error_bound::expected_error_direct(self.terms),
+            Some(nested) => error_bound::expected_error(nested, choice.cut.longest_sum(self.channels)),
+        }
+    }
+
+    /// The same on what a ReLU leaves of them.
+    pub(super) fn after_relu(&self, choice: Choice) -> f64 {
+        match choice.algorithm.transform() {
+            None => error_bound::expected_error_direct_after_relu(self.terms),
+            Some(nested) => {
+                error_bound::expected_error_after_relu(nested, choice.cut.longest_sum(self.channels), self.fused)
+            }
+        }
+    }
+
+    /// Whether a choice's errors are within the tolerance, on both kinds of data.
+    pub(super) fn within(&self, choice: Choice, tolerance: Tolerance) -> Result<(), Reason> {
+        // What the tolerance is relative to is always within it, and so is what sums in the same order.
+        if choice.algorithm.transform().is_none() && matches!(tolerance, Tolerance::TimesDirect(_)) {
+            return Ok(());
+        }
+        let direct = Algorithm::Direct.into();
+        let both = [(self.normal(choice), self.normal(direct)), (self.after_relu(choice), self.after_relu(direct))];
+        for (after_relu, (expected, direct)) in [false, true].into_iter().zip(both) {
+            let allowed = tolerance.allowed(direct);
+            if expected > allowed {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and below 1e6")]
+                let units = |error: f64| (error * 1e12).round() as u64;
+                return Err(Reason::Tolerance { after_relu, expected: units(expected), allowed: units(allowed) });
+            }
+        }
+        Ok(())
+    }
+}
