@@ -359,7 +359,7 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
     let problem = problem(Conv::new(8, 8, [3, 3]).padding(1), [1, 8, 64, 64]);
     let Err(Error::NoPlan(error)) = Plan::new(&problem, &caps, &any()) else { panic!("the input alone is too large") };
     assert_eq!(error.rejected.len(), Algorithm::all_for(&problem).len(), "each with its reason");
-    let numbers = "the input needs 131072 bytes in one storage binding, the bound is 65536";
+    let numbers = "the input needs 131072 bytes in one buffer, the bound is 98304";
     assert!(error.rejected.iter().all(|(_, why)| why == numbers), "{error}");
     let forced = Plan::new(&problem, &caps, &any().algorithm(Algorithm::Direct)).map(|plan| plan.algorithm);
     let Err(Error::NoPlan(error)) = forced else { panic!("the input alone is too large, got {forced:?}") };
