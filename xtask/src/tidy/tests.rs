@@ -58,10 +58,10 @@ fn refuses_rust(path: &str, body: &str, line: usize, words: &str) {
 
 #[test]
 fn arrows_that_go_down_are_accepted() {
-    accepts_rust("src/layer.rs", "use crate::gpu::Context;\nuse crate::{plan::Plan, shape, error::{self, Error}};");
+    accepts_rust("src/layer.rs", "use crate::gpu::Context;\nuse crate::{plan::Plan, spatial, error::{self, Error}};");
     accepts_rust("src/tune/measure.rs", "use super::super::layer::Layer;\nuse super::choose::Choice;");
     accepts_rust("src/gpu/context.rs", "pub(crate) fn f() { crate::plan::f(); super::g(); self::h(); }");
-    accepts_rust("src/shape.rs", "use super::error::Error;\nuse crate::dtype::Dtype;");
+    accepts_rust("src/spatial.rs", "use super::error::Error;\nuse crate::dtype::Dtype;");
     accepts_rust(
         "src/cpu/reference.rs",
         "// use crate::gpu::x;\nconst S: &str = \"crate::gpu\";\n/// See [`crate::gpu`].\nfn f() {}",
@@ -71,10 +71,10 @@ fn arrows_that_go_down_are_accepted() {
 #[test]
 fn arrows_that_go_up_are_refused() {
     refuses_rust("src/plan/cost.rs", "use crate::gpu::Context;", 2, "`plan` (floor 2) names `gpu` (floor 4)");
-    refuses_rust("src/plan/cost.rs", "\nuse crate::{shape::Shape,\n    wgsl};", 4, "names `wgsl`");
+    refuses_rust("src/plan/cost.rs", "\nuse crate::{spatial::Shape,\n    wgsl};", 4, "names `wgsl`");
     refuses_rust("src/winograd/points.rs", "fn f() -> crate::plan::Plan { g() }", 2, "names `plan`");
     refuses_rust("src/kernel/spec.rs", "use super::super::cpu::x;", 2, "names `cpu`");
-    refuses_rust("src/kernel/spec.rs", "use super::super::{cpu::x, shape};", 2, "names `cpu`");
+    refuses_rust("src/kernel/spec.rs", "use super::super::{cpu::x, spatial};", 2, "names `cpu`");
     refuses_rust("src/error.rs", "use super::plan::Plan;", 2, "names `plan`");
     refuses_rust("src/error.rs", "mod inner { use super::super::plan::Plan; }", 2, "names `plan`");
     refuses_rust("src/dtype.rs", "macro_rules! m { () => { $crate::gpu::x() }; }", 2, "names `gpu`");
@@ -86,7 +86,7 @@ fn strangers_are_refused() {
     refuses_rust("src/cpu/twin.rs", "use crate::wgsl::header;", 2, "strangers");
     refuses_rust("src/wgsl/mod.rs", "use crate::cpu::twin;", 2, "strangers");
     accepts_rust("src/kernel.rs", "use crate::winograd::Matrix;");
-    accepts_rust("src/layout.rs", "use crate::shape::Shape;");
+    accepts_rust("src/layout.rs", "use crate::spatial::Shape;");
 }
 
 #[test]
