@@ -69,8 +69,9 @@ pub(super) fn build(
 
 /// One dispatch for each piece of the correlations, and more beyond the reach of a grid.
 fn direct(problem: &Problem, limits: &Limits) -> Result<Built, LimitError> {
-    // One dispatch reaches so many positions; more are walked in chunks.
-    let reach = (Direct::WORKGROUP as usize).saturating_mul(limits.max_compute_workgroups_per_dimension as usize);
+    // One dispatch reaches so many positions; more are walked in chunks. (No workgroups at all are refused with the grid.)
+    let reach =
+        (Direct::WORKGROUP as usize).saturating_mul(limits.max_compute_workgroups_per_dimension.max(1) as usize);
     let mut steps = Vec::new();
     for piece in all_pieces(problem, limits)? {
         let Bound { of, epilogue, operands, conv } = bind(&piece, problem, limits);
