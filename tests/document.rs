@@ -91,7 +91,8 @@ fn every_choice_reads_back_by_demand_and_by_wisdom() {
     for legal in all {
         reads_back(&Plan::new(&problem, &caps, &any.choice(legal.choice)).expect("legal")).expect("reads");
         // Within the default tolerance some may not be followed.
-        let known = Entry::new(&problem, &caps, &asked, legal.choice, 12_345);
+        let mut known = Entry::new(&problem, &caps, &asked, legal.choice, 12_345);
+        known.driver = "a driver, 580.65".to_owned();
         let mut version = known.clone();
         version.version = "0.0.7".to_owned();
         let mut candidates = known.clone();
