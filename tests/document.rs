@@ -214,7 +214,6 @@ fn another_problem_or_device_is_checked_as_any_other() {
         ("/problem/conv/padding/explicit/before", json!([usize::MAX, 1])),
         ("/problem/conv/filters", json!(usize::MAX)),
         ("/caps/limits/max_compute_workgroups_per_dimension", json!(0)),
-        ("/caps/limits/max_storage_buffer_binding_size", json!(0)),
         ("/caps/limits/max_compute_invocations_per_workgroup", json!(0)),
         ("/caps/limits/max_compute_workgroup_size", json!([0, 0, 0])),
     ] {
@@ -228,6 +227,7 @@ fn another_problem_or_device_is_checked_as_any_other() {
         ("/problem/conv/border", json!("reflect")),
         ("/problem/operation", json!("input_gradient")),
         ("/caps/limits/max_compute_workgroups_per_dimension", json!(2)),
+        ("/caps/limits/max_storage_buffer_binding_size", json!(0)),
     ] {
         let error = altered(path, value).expect_err("other steps");
         assert!(matches!(error, Error::Document(_) | Error::Shape(_)), "{path}: {error:?}");
