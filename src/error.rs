@@ -33,6 +33,9 @@ pub enum Error {
     /// A text of wisdom makes no sense. No work was done.
     #[error(transparent)]
     Wisdom(#[from] WisdomError),
+    /// A plan's document is not of a plan that would be made here. No work was done.
+    #[error(transparent)]
+    Document(#[from] DocumentError),
     /// The device, its driver or the system failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -315,6 +318,18 @@ pub struct WisdomError {
     pub got: String,
     /// What was expected.
     pub expected: String,
+}
+
+/// A plan's document says something else than planning anew from its problem, device, preferences and choice.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("the plan's document: {what} is {got}, expected {expected}")]
+pub struct DocumentError {
+    /// Which part of it.
+    pub what: String,
+    /// What this version plans.
+    pub expected: String,
+    /// What stands there.
+    pub got: String,
 }
 
 /// Failures of devices, drivers and the system.

@@ -5,6 +5,8 @@ mod algorithm;
 mod candidate_set;
 mod candidates;
 mod choice;
+#[cfg(feature = "serde")]
+mod document;
 mod expected_errors;
 mod explain;
 mod fused_estimate;
@@ -21,10 +23,14 @@ mod windows;
 mod winograd_steps;
 pub mod wisdom;
 
+use std::fmt;
+
 pub use algorithm::Algorithm;
 pub use candidate_set::candidate_set;
 pub use candidates::{Candidate, Legal, Reason, Verdict, legal_choices};
 pub use choice::{Choice, Cut};
+#[cfg(feature = "serde")]
+pub use document::Document;
 pub use fused_estimate::register_limit;
 pub use origin::{Distrust, Ignored, Origin};
 pub use preferences::{Preferences, Tolerance};
@@ -76,6 +82,22 @@ impl From<Slot> for Operand {
     /// The whole tensor.
     fn from(slot: Slot) -> Self {
         Self { slot, first: 0, len: None }
+    }
+}
+
+/// Its name, the same in documents and for those who run them: `input`, ..., `workspace0`.
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Input => "input",
+            Self::Weights => "weights",
+            Self::Packed => "packed",
+            Self::Bias => "bias",
+            Self::Slopes => "slopes",
+            Self::Residual => "residual",
+            Self::Output => "output",
+            Self::Workspace(index) => return write!(f, "workspace{index}"),
+        })
     }
 }
 
@@ -205,7 +227,10 @@ impl Plan {
     /// # Errors
     /// [`Error::Unsupported`] if it was altered; as [`Self::new`].
     pub fn check_unaltered(&self) -> Result<()> {
-        let anew = Self::new(&self.problem, &self.caps, &self.preferences.choice(self.choice()))?;
+        // Of what has nothing to do, nothing is cut, whatever its algorithm.
+        let cut = Some(self.cut).filter(|cut| *cut != Cut::Only);
+        let preferences = Preferences { algorithm: Some(self.algorithm), cut, ..self.preferences };
+        let anew = Self::new(&self.problem, &self.caps, &preferences)?;
         if (&anew.packing, &anew.steps, &anew.workspace) == (&self.packing, &self.steps, &self.workspace) {
             return Ok(());
         }

@@ -107,8 +107,9 @@ fn each(
         let Bound { of, epilogue, operands, conv } = bind(&piece, problem, limits);
         let Block { kernel, positions, filters } = block(&of, epilogue);
         let [k_first, k_group] = piece.filters().map(word);
-        // One dispatch reaches so many positions; more are walked in chunks.
-        let reach = (positions as usize).saturating_mul(limits.max_compute_workgroups_per_dimension as usize);
+        // One dispatch reaches so many positions; more are walked in chunks. (No workgroups at all are refused with the grid.)
+        let workgroups = limits.max_compute_workgroups_per_dimension.max(1);
+        let reach = (positions as usize).saturating_mul(workgroups as usize);
         let blocks = of.groups * of.group_k.div_ceil(filters as usize);
         let all = if of.is_empty() { 0 } else { of.n * of.out_len() };
         steps.extend((0..all).step_by(reach).map(|first| {

@@ -221,6 +221,11 @@ impl Problem {
             let steps = self.input[i].max(self.output[i]).saturating_mul(stride[i]);
             reaches.push((axis, steps.saturating_add(span).saturating_add(self.before[i])));
         }
+        // Steps along dimensions of one element lead nowhere, and kernels are given them all the same.
+        for (what, placed) in [("a step of the input", self.of_input()), ("a step of the output", self.of_output())] {
+            let View { n, c, dhw: [d, h, w], .. } = placed.view;
+            reaches.extend([n, c, d, h, w].into_iter().filter(|_| !placed.is_empty()).map(|step| (what, step)));
+        }
         for (what, reach) in reaches {
             LimitError::check(what, Resource::IndexRange, reach as u64, u64::from(u32::MAX >> 1))?;
         }
