@@ -12,7 +12,7 @@ use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
 use crate::error::{Error, LimitError, Resource, Result, ShapeError};
 use crate::layout::{Layout, View};
-use crate::padding::{Border, Padding};
+use crate::padding::Border;
 use crate::spatial::{MAX_RANK, Shape, Spatial};
 
 /// Names of the dimensions, for errors.

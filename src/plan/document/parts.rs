@@ -10,7 +10,7 @@ use crate::caps::{Caps, DeviceKind, Limits};
 use crate::conv::{Conv, Residual};
 use crate::dtype::DType;
 use crate::error::{DocumentError, Result};
-use crate::kernel::{Access, FusedBlocking, KernelSpec, MultiplyCut};
+use crate::kernel::{Access, Blocking, FusedBlocking, KernelSpec, MultiplyCut};
 use crate::layout::{Layout, View};
 use crate::padding::{Border, Padding};
 use crate::plan::{Algorithm, Cut, Plan, Preferences, Step, Tolerance};
@@ -318,6 +318,7 @@ enum ToleranceForm {
 #[serde(remote = "Cut", rename_all = "snake_case")]
 pub(super) enum CutForm {
     Only,
+    Gemm(#[serde(with = "text")] Blocking),
     Multiply(#[serde(with = "text")] MultiplyCut),
     Fused(#[serde(with = "text")] FusedBlocking),
 }
