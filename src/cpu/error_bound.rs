@@ -124,14 +124,18 @@ impl<'a> Sizes<'a> {
         sandwich(&self.rows.a_t, &products, &self.cols.a_t, [out_h, points_h, points_w, out_w])
     }
 
-    /// Plane of outputs, filter of all groups, row and column of a result that is counted in the order of its shape.
+    /// Plane of tiles, filter of all groups, row and column in that plane of a result that is counted in the order of its
+    /// shape.
     fn place(&self, index: usize) -> (usize, usize, [usize; 2]) {
         let of = &self.windows.of;
         let [planes, p, q] = of.out;
         let (x, rest) = (index % q, index / q);
         let (y, rest) = (rest % p, rest / p);
         let (z, rest) = (rest % planes, rest / planes);
-        (rest / of.filters() * planes + z, rest % of.filters(), [y, x])
+        let [down, across] = self.windows.spread();
+        let outputs = rest / of.filters() * planes + z;
+        let plane = (outputs * down + y % down) * across + x % across;
+        (plane, rest % of.filters(), [y / down, x / across])
     }
 
     /// The size of one output.
@@ -154,7 +158,7 @@ fn winograd_sizes(reference: &Reference<'_>, nested: Nested) -> Result<Vec<f64>>
     let (out_h, out_w) = (usize::from(nested.rows.m()), usize::from(nested.cols.m()));
     let correlation = &of.windows.of;
     let (group_k, group_rows, all) = (correlation.group_k, of.windows.group_rows(), correlation.filters());
-    let [planes, p, q] = correlation.out;
+    let ([planes, p, q], [down, across]) = (correlation.out, of.windows.spread());
     let row_of = |filter: usize, i: usize| filter / group_k * group_rows + i;
     let filters: Vec<Vec<f64>> = (0..all * group_rows)
         .map(|i| of.filter(row_of(i / group_rows, i % group_rows), i / group_rows % group_k))
@@ -168,9 +172,11 @@ fn winograd_sizes(reference: &Reference<'_>, nested: Nested) -> Result<Vec<f64>>
             let factors = filters[filter * group_rows..].iter().zip(&inputs[row_of(filter, 0)..]).take(group_rows);
             let outputs = of.outputs(factors.map(|(u, v)| (u.as_slice(), v.as_slice())));
             for (i, size) in outputs.into_iter().enumerate() {
-                let (y, x) = (tile_y * out_h + i / out_w, tile_x * out_w + i % out_w);
+                let (outputs, phase) = (plane / (down * across), plane % (down * across));
+                let y = (tile_y * out_h + i / out_w) * down + phase / across;
+                let x = (tile_x * out_w + i % out_w) * across + phase % across;
                 if y < p && x < q {
-                    sizes[(((plane / planes * all + filter) * planes + plane % planes) * p + y) * q + x] = size;
+                    sizes[(((outputs / planes * all + filter) * planes + outputs % planes) * p + y) * q + x] = size;
                 }
             }
         }

@@ -24,6 +24,8 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         tiles_y: params.tiles_y,
         tiles_x: params.tiles_x,
         out_d: 1,
+        spread_h: 1,
+        spread_w: 1,
         k_first: 0,
         k: filters,
         p: params.p,

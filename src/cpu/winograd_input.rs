@@ -10,27 +10,30 @@ pub(super) fn run(spec: &WinogradInput, params: &InputParams, rows: usize, src: 
     let p = params;
     let words = [p.tiles, p.t_stride, p.tiles_y, p.tiles_x, p.out_d, p.rows, p.taps_d, p.step_h, p.step_w];
     let [tiles, t_stride, tiles_y, tiles_x, out_d, v_rows, taps_d, step_h, step_w] = words.map(|word| word as usize);
+    let words = [p.phases_h, p.phases_w, p.spread_h, p.spread_w];
+    let [phases_h, phases_w, spread_h, spread_w] = words.map(|word| word as usize);
     let size = [p.d, p.h, p.w].map(|size| size as usize);
     let element = |at: isize, axis: usize| spec.border.element(at, size[axis]).map(usize::cast_signed);
     let (down, across) = (spec.algorithm.rows, spec.algorithm.cols);
     let (out_h, out_w) = (usize::from(down.m()), usize::from(across.m()));
     let plane = v_rows * t_stride;
     for v_row in (params.row_first as usize..).take(rows) {
-        let tap = v_row / (step_w * step_h);
+        let tap = v_row / (phases_w * phases_h);
         for first in (0..tiles).step_by(LANES) {
             let count = LANES.min(tiles - first);
             for lane in 0..count {
                 let tile = params.first as usize + first + lane;
                 let (image, tile_y, tile_x) = (tile / (tiles_x * tiles_y), tile / tiles_x % tiles_y, tile % tiles_x);
+                let (outputs, phase) = (image / (spread_w * spread_h), image % (spread_w * spread_h));
                 let channel = step(p.src_offset)
-                    + step(p.src_n) * (image / out_d).cast_signed()
+                    + step(p.src_n) * (outputs / out_d).cast_signed()
                     + step(p.src_c) * (tap / taps_d).cast_signed();
-                let z = (image % out_d).cast_signed() * step(p.stride_d)
+                let z = (outputs % out_d).cast_signed() * step(p.stride_d)
                     + (tap % taps_d).cast_signed() * step(p.dilation_d)
                     - step(p.before_d);
                 let z = element(z, 0);
-                let y_phase = (v_row / step_w % step_h).cast_signed() - step(p.before_h);
-                let x_phase = (v_row % step_w).cast_signed() - step(p.before_w);
+                let y_phase = (v_row / phases_w % phases_h + phase / spread_w).cast_signed() - step(p.before_h);
+                let x_phase = (v_row % phases_w + phase % spread_w).cast_signed() - step(p.before_w);
                 for i in 0..down.span() {
                     let y = element(((tile_y * out_h + i) * step_h).cast_signed() + y_phase, 1);
                     for j in 0..across.span() {

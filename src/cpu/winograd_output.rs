@@ -17,6 +17,7 @@ pub(super) fn run(
     let p = params;
     let words = [p.tiles, p.t_stride, p.tiles_y, p.tiles_x, p.out_d, p.k, p.p, p.q];
     let [tiles, t_stride, tiles_y, tiles_x, out_d, k_size, p_size, q_size] = words.map(|word| word as usize);
+    let [spread_h, spread_w] = [p.spread_h, p.spread_w].map(|word| word as usize);
     let out_h = usize::from(spec.algorithm.rows.m());
     let out_w = usize::from(spec.algorithm.cols.m());
     let plane = k_size * t_stride;
@@ -35,14 +36,16 @@ pub(super) fn run(
             for lane in 0..count {
                 let tile = params.first as usize + first + lane;
                 let (image, tile_y, tile_x) = (tile / (tiles_x * tiles_y), tile / tiles_x % tiles_y, tile % tiles_x);
+                let (outputs, phase) = (image / (spread_w * spread_h), image % (spread_w * spread_h));
                 let plane = step(p.dst_offset)
-                    + step(p.dst_n) * (image / out_d).cast_signed()
-                    + step(p.dst_d) * (image % out_d).cast_signed()
+                    + step(p.dst_n) * (outputs / out_d).cast_signed()
+                    + step(p.dst_d) * (outputs % out_d).cast_signed()
                     + step(p.dst_k) * k.cast_signed();
-                for i in 0..out_h.min(p_size - tile_y * out_h) {
-                    let row = plane + step(p.dst_h) * (tile_y * out_h + i).cast_signed();
-                    for j in 0..out_w.min(q_size - tile_x * out_w) {
-                        let at = row + step(p.dst_w) * (tile_x * out_w + j).cast_signed();
+                for (i, j) in (0..out_h).flat_map(|i| (0..out_w).map(move |j| (i, j))) {
+                    let y = (tile_y * out_h + i) * spread_h + phase / spread_w;
+                    let x = (tile_x * out_w + j) * spread_w + phase % spread_w;
+                    if y < p_size && x < q_size {
+                        let at = plane + step(p.dst_h) * y.cast_signed() + step(p.dst_w) * x.cast_signed();
                         finish.write(transform.output()[i * out_w + j][lane], k, at.cast_unsigned(), dst);
                     }
                 }

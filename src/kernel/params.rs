@@ -167,9 +167,9 @@ params! {
         /// Taps in width.
         taps_w: u32,
         /// Phases in height: taps that a stride of outputs keeps apart.
-        step_h: u32,
+        phases_h: u32,
         /// Phases in width.
-        step_w: u32,
+        phases_w: u32,
         /// From group to group of the weights.
         weights_g: u32,
         /// From filter to filter.
@@ -208,9 +208,17 @@ params! {
         rows: u32,
         /// Taps in depth: each has rows of its own.
         taps_d: u32,
-        /// Phases in height, and the step between a tile's rows.
+        /// Phases of taps in height: each has rows of its own.
+        phases_h: u32,
+        /// Phases of taps in width.
+        phases_w: u32,
+        /// Phases of outputs in height: each has planes of its own.
+        spread_h: u32,
+        /// Phases of outputs in width.
+        spread_w: u32,
+        /// From a tile's row to the next, in the source.
         step_h: u32,
-        /// Phases in width, and the step between a tile's columns.
+        /// From a tile's column to the next.
         step_w: u32,
         /// Stride in depth.
         stride_d: u32,
@@ -276,6 +284,10 @@ params! {
         tiles_x: u32,
         /// Planes of outputs in an image.
         out_d: u32,
+        /// Phases of outputs in height: each has planes of its own.
+        spread_h: u32,
+        /// Phases of outputs in width.
+        spread_w: u32,
         /// First filter of this dispatch.
         k_first: u32,
         /// Filters, K.

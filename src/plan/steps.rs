@@ -243,7 +243,7 @@ pub(super) fn filter(windows: &Windows, algorithm: Nested) -> Step {
     let of = &windows.of;
     let planes = windows.filter_planes(algorithm);
     let [taps_d, taps_h, taps_w] = of.taps.map(word);
-    let [step_h, step_w] = windows.steps().map(word);
+    let [phases_h, phases_w] = windows.phases().map(word);
     let [weights_d, weights_h, weights_w] = of.weights.dhw.map(wrapped);
     let params = FilterParams {
         group_k: word(planes.columns),
@@ -253,8 +253,8 @@ pub(super) fn filter(windows: &Windows, algorithm: Nested) -> Step {
         taps_d,
         taps_h,
         taps_w,
-        step_h,
-        step_w,
+        phases_h,
+        phases_w,
         weights_g: wrapped(of.weights.g),
         weights_k: wrapped(of.weights.n),
         weights_c: wrapped(of.weights.c),

@@ -77,32 +77,36 @@ impl Winograd<'_> {
     /// What rows of V read of the input.
     pub(super) fn source(&self, chunk: Chunk, rows: Range<usize>) -> Window {
         let Correlation { stride, taps, dilation, before, size, border, out, src, .. } = &self.windows.of;
+        let (spread, [step, _]) = (self.windows.spread(), self.windows.steps());
         let per_channel = self.windows.group_rows() / self.windows.of.group_c;
         let channels = rows.start / per_channel..(rows.end - 1) / per_channel + 1;
         let (planes, [first_row, last_row]) = self.extent(chunk);
-        let images = planes.start / out[0]..(planes.end - 1) / out[0] + 1;
+        let phases = spread[0] * spread[1];
+        let outputs = planes.start / phases..(planes.end - 1) / phases + 1;
+        let images = outputs.start / out[0]..(outputs.end - 1) / out[0] + 1;
         // Elements along an axis, of so many steps from the first on and what the taps reach beyond.
-        let reached = |axis: usize, steps: Range<usize>, beyond: usize| {
+        let reached = |axis: usize, step: usize, steps: Range<usize>, beyond: usize| {
             let whole = 0..size[axis].cast_signed();
             if *border != Border::Zero {
                 return whole;
             }
-            let first = (steps.start * stride[axis]).cast_signed() - before[axis];
-            let end = ((steps.end - 1) * stride[axis] + beyond).cast_signed() - before[axis] + 1;
+            let first = (steps.start * step).cast_signed() - before[axis];
+            let end = ((steps.end - 1) * step + beyond).cast_signed() - before[axis] + 1;
             let first = first.clamp(0, whole.end - 1);
             first..end.clamp(first + 1, whole.end)
         };
         let depth = match images.len() {
             1 => {
-                let planes = planes.start % out[0]..(planes.end - 1) % out[0] + 1;
-                reached(0, planes, (taps[0] - 1) * dilation[0])
+                let outputs = outputs.start % out[0]..(outputs.end - 1) % out[0] + 1;
+                reached(0, stride[0], outputs, (taps[0] - 1) * dilation[0])
             }
             _ => 0..size[0].cast_signed(),
         };
         let height = match planes.len() {
             1 => {
                 let (m, span) = (usize::from(self.algorithm.rows.m()), self.algorithm.rows.span());
-                reached(1, first_row * m..last_row * m + 1, span * stride[1])
+                // A phase begins less than a step further.
+                reached(1, step, first_row * m..last_row * m + 1, (span + 1) * step)
             }
             _ => 0..size[1].cast_signed(),
         };
@@ -119,15 +123,18 @@ impl Winograd<'_> {
     /// What filters write of the output.
     pub(super) fn outputs(&self, chunk: Chunk, filters: Range<usize>) -> Window {
         let Correlation { out, dst, .. } = &self.windows.of;
+        let spread = self.windows.spread();
         let (planes, [first_row, last_row]) = self.extent(chunk);
-        let images = planes.start / out[0]..(planes.end - 1) / out[0] + 1;
+        let phases = spread[0] * spread[1];
+        let outputs = planes.start / phases..(planes.end - 1) / phases + 1;
+        let images = outputs.start / out[0]..(outputs.end - 1) / out[0] + 1;
         let depth = match images.len() {
-            1 => planes.start % out[0]..(planes.end - 1) % out[0] + 1,
+            1 => outputs.start % out[0]..(outputs.end - 1) % out[0] + 1,
             _ => 0..out[0],
         };
         let m = usize::from(self.algorithm.rows.m());
         let height = match planes.len() {
-            1 => first_row * m..((last_row + 1) * m).min(out[1]),
+            1 => first_row * m * spread[0]..((last_row + 1) * m * spread[0]).min(out[1]),
             _ => 0..out[1],
         };
         let offset = dst.offset
@@ -139,7 +146,7 @@ impl Winograd<'_> {
         Window::of(offset, [(images.len(), dst.n), (filters.len(), dst.c)].into_iter().chain(spatial))
     }
 
-    /// Planes of outputs, counted over images, and the first and last row of tiles, of one plane.
+    /// Planes of tiles, and the first and last row of tiles, of one plane.
     fn extent(&self, chunk: Chunk) -> (Range<usize>, [usize; 2]) {
         let [x, y] = [self.tiles.x, self.tiles.y];
         let last = chunk.first + chunk.count - 1;

@@ -1,6 +1,7 @@
 //! A correlation as Winograd sees it: two-dimensional windows with stride 1. What else there is becomes rows of U and V:
 //! each plane of taps in depth has rows of its own, and where outputs are a stride apart, the taps that it keeps apart
-//! (every `stride`-th one, a phase) are summed as channels are.
+//! (every `stride`-th one, a phase) are summed as channels are. Where taps are a dilation apart, the outputs that it keeps
+//! apart are tiles of planes of their own.
 
 use crate::correlation::Correlation;
 use crate::layout::{Planes, Tiles};
@@ -27,8 +28,8 @@ impl Windows {
     }
 
     fn new(of: Correlation) -> Result<Self, &'static str> {
-        if of.dilation[1..] != [1, 1] {
-            return Err("Winograd needs dilation 1 in height and width");
+        if (1..of.stride.len()).any(|axis| of.stride[axis] > 1 && of.dilation[axis] > 1) {
+            return Err("Winograd needs stride 1 or dilation 1");
         }
         if of.terms() == 0 {
             return Err("there is nothing to sum");
@@ -48,7 +49,7 @@ impl Windows {
     pub(super) fn unfit_for_fused(&self) -> Result<(), &'static str> {
         let Correlation { taps, before, src, border, .. } = &self.of;
         self.unfit_for_planes()?;
-        if self.steps() != [1, 1] {
+        if self.phases() != [1, 1] {
             return Err("fused kernels need stride 1");
         }
         if (taps[0], before[0]) != (1, 0) {
@@ -65,6 +66,9 @@ impl Windows {
 
     /// The same for those that write the outputs of a tile without an output transform.
     pub(super) fn unfit_for_planes(&self) -> Result<(), &'static str> {
+        if self.spread() != [1, 1] {
+            return Err("fused kernels need dilation 1");
+        }
         if self.of.out[0] == 1 { Ok(()) } else { Err("fused kernels have no depth") }
     }
 
@@ -78,20 +82,31 @@ impl Windows {
         if dense { Ok(()) } else { Err("it needs weights in the order OIHW") }
     }
 
-    /// Phases in height and width.
-    pub(super) const fn steps(&self) -> [usize; 2] {
+    /// Phases of taps in height and width.
+    pub(super) const fn phases(&self) -> [usize; 2] {
         [self.of.stride[1], self.of.stride[2]]
+    }
+
+    /// Phases of outputs in height and width.
+    pub(crate) const fn spread(&self) -> [usize; 2] {
+        [self.of.dilation[1], self.of.dilation[2]]
+    }
+
+    /// From a tile's row to the next in the source, and from a column to the next.
+    pub(super) const fn steps(&self) -> [usize; 2] {
+        let ([h, w], [down, across]) = (self.phases(), self.spread());
+        [h * down, w * across]
     }
 
     /// Taps of a phase, in height and width.
     pub(super) const fn taps(&self) -> [usize; 2] {
-        let [h, w] = self.steps();
+        let [h, w] = self.phases();
         [self.of.taps[1].div_ceil(h), self.of.taps[2].div_ceil(w)]
     }
 
     /// Rows of U and V in a group.
     pub(crate) const fn group_rows(&self) -> usize {
-        let [h, w] = self.steps();
+        let [h, w] = self.phases();
         self.of.group_c * self.of.taps[0] * h * w
     }
 
@@ -103,13 +118,13 @@ impl Windows {
     /// The outputs, cut into an algorithm's tiles.
     pub(crate) fn tiles(&self, algorithm: Nested) -> Tiles {
         let outputs = [usize::from(algorithm.rows.m()), usize::from(algorithm.cols.m())];
-        let [planes, p, q] = self.of.out;
-        Tiles::new(self.of.n * planes, [p, q], outputs)
+        let ([planes, p, q], [h, w]) = (self.of.out, self.spread());
+        Tiles::new(self.of.n * planes * h * w, [p.div_ceil(h), q.div_ceil(w)], outputs)
     }
 
     /// A row's channel of all groups, plane of taps, and phase in height and width.
     fn row(&self, row: usize) -> (usize, usize, [usize; 2]) {
-        let [h, w] = self.steps();
+        let [h, w] = self.phases();
         let (plane, phase) = (row / (h * w), [row / w % h, row % w]);
         (plane / self.of.taps[0], plane % self.of.taps[0], phase)
     }
@@ -117,7 +132,7 @@ impl Windows {
     /// Where the weight of a row, a filter of its group and a tap lies; none past the phase's last tap.
     pub(crate) fn weight(&self, row: usize, k: usize, [r, s]: [usize; 2]) -> Option<usize> {
         let (channel, t, phase) = self.row(row);
-        let [h, w] = self.steps();
+        let [h, w] = self.phases();
         let tap = [t, r * h + phase[0], s * w + phase[1]];
         if tap[1] >= self.of.taps[1] || tap[2] >= self.of.taps[2] {
             return None;
@@ -128,14 +143,15 @@ impl Windows {
         Some(at.fold(steps.offset, |sum, (i, step)| sum + i.cast_signed() * step).cast_unsigned())
     }
 
-    /// Where the element of a row of V lies, of a plane of outputs (counted over images) and a place in it; none where it is
-    /// zero.
+    /// Where the element of a row of V lies, of a plane of tiles and a place in it; none where it is zero.
     pub(crate) fn element(&self, row: usize, plane: usize, [y, x]: [usize; 2]) -> Option<usize> {
         let of = &self.of;
         let (channel, t, phase) = self.row(row);
-        let [h, w] = self.steps();
-        let (n, z) = (plane / of.out[0], plane % of.out[0]);
-        let place = [z * of.stride[0] + t * of.dilation[0], y * h + phase[0], x * w + phase[1]];
+        let ([h, w], [down, across]) = (self.steps(), self.spread());
+        let (outputs, own) = (plane / (down * across), plane % (down * across));
+        let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
+        let place =
+            [z * of.stride[0] + t * of.dilation[0], y * h + phase[0] + own / across, x * w + phase[1] + own % across];
         let mut at = of.src.offset + n.cast_signed() * of.src.n + channel.cast_signed() * of.src.c;
         for axis in 0..place.len() {
             let element = of.border.element(place[axis].cast_signed() - of.before[axis], of.size[axis])?;

@@ -158,6 +158,8 @@ impl<'a> Winograd<'a> {
         let [d, h, w] = of.size.map(word);
         let [before_d, before_h, before_w] = of.before.map(wrapped);
         let [step_h, step_w] = self.windows.steps().map(word);
+        let [phases_h, phases_w] = self.windows.phases().map(word);
+        let [spread_h, spread_w] = self.windows.spread().map(word);
         let [src_d, src_h, src_w] = of.src.dhw.map(wrapped);
         let params = InputParams {
             first: word(chunk.first),
@@ -169,6 +171,10 @@ impl<'a> Winograd<'a> {
             row_first: word(rows.start),
             rows: word(self.windows.rows()),
             taps_d: word(of.taps[0]),
+            phases_h,
+            phases_w,
+            spread_h,
+            spread_w,
             step_h,
             step_w,
             stride_d: word(of.stride[0]),
@@ -287,6 +293,8 @@ impl<'a> Winograd<'a> {
             tiles_y: word(self.tiles.y),
             tiles_x: word(self.tiles.x),
             out_d: word(of.out[0]),
+            spread_h: word(self.windows.spread()[0]),
+            spread_w: word(self.windows.spread()[1]),
             k_first: word(filters.start),
             k: word(of.filters()),
             p: word(of.out[1]),

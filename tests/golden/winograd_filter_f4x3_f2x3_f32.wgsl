@@ -14,8 +14,8 @@ struct Params {
     taps_d: u32,
     taps_h: u32,
     taps_w: u32,
-    step_h: u32,
-    step_w: u32,
+    phases_h: u32,
+    phases_w: u32,
     weights_g: u32,
     weights_k: u32,
     weights_c: u32,
@@ -134,7 +134,7 @@ fn transform_filter(at: u32, phase: vec2<u32>, to: u32, plane: u32) {
 // ---- shaders/kernel/winograd_filter.wgsl ----
 // winograd_filter: U = G g G^T, the transformed filters, [point][row][filter of its group].
 //
-// A row is a channel of a group, one of its planes of taps, and a phase: every step_h-th row of taps and every step_w-th
+// A row is a channel of a group, one of its planes of taps, and a phase: every phases_h-th row of taps and every phases_w-th
 // column. One invocation owns one filter of one row; one workgroup owns WORKGROUP filters, so that its writes to u are
 // contiguous.
 //
@@ -148,8 +148,8 @@ fn transform_filter(at: u32, phase: vec2<u32>, to: u32, plane: u32) {
 
 // A tap of the phase at `phase`, zero past the last one.
 fn load_tap(at: u32, phase: vec2<u32>, r: u32, s: u32) -> f32 {
-    let y = r * params.step_h + phase.y;
-    let x = s * params.step_w + phase.x;
+    let y = r * params.phases_h + phase.y;
+    let x = s * params.phases_w + phase.x;
     if (y < params.taps_h && x < params.taps_w) {
         return weights[at + y * params.weights_h + x * params.weights_w];
     }
@@ -164,8 +164,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     let row = workgroup.y;
     let g = row / params.group_rows;
-    let phase = vec2<u32>(row % params.step_w, row / params.step_w % params.step_h);
-    let plane = row % params.group_rows / (params.step_w * params.step_h);
+    let phase = vec2<u32>(row % params.phases_w, row / params.phases_w % params.phases_h);
+    let plane = row % params.group_rows / (params.phases_w * params.phases_h);
     let own = params.weights_offset + g * params.weights_g + k * params.weights_k;
     let at = own + plane / params.taps_d * params.weights_c + plane % params.taps_d * params.weights_d;
     transform_filter(at, phase, row * params.k_stride + k, params.rows * params.k_stride);

@@ -20,6 +20,10 @@ struct Params {
     row_first: u32,
     rows: u32,
     taps_d: u32,
+    phases_h: u32,
+    phases_w: u32,
+    spread_h: u32,
+    spread_w: u32,
     step_h: u32,
     step_w: u32,
     stride_d: u32,
@@ -160,7 +164,9 @@ fn write_v(at: u32, plane: u32, d: ptr<function, array<f32, 6>>) {
 // ---- shaders/kernel/winograd_input.wgsl ----
 // winograd_input: V = B^T d B, the transformed input, [point][row][tile].
 //
-// A row is a channel, one of the filters' planes of taps, and a phase: tiles of every step_h-th row and step_w-th column.
+// A row is a channel, one of the filters' planes of taps, and a phase of taps that a stride keeps apart. A plane of tiles is
+// an image, a plane of outputs, and a phase of outputs that a dilation keeps apart. Either way a tile's rows and columns lie
+// a step apart.
 // One workgroup owns TILES tiles of one row. In the first phase an invocation owns one column of one tile, in
 // the second one row of the half-transformed tile: it never holds a tile, and its code is two short transforms.
 //
@@ -190,12 +196,15 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let tile_x = tile % params.tiles_x;
         let tile_y = tile / params.tiles_x % params.tiles_y;
         let plane = tile / (params.tiles_x * params.tiles_y);
-        let tap = v_row / (params.step_w * params.step_h);
-        let channel = params.src_offset + plane / params.out_d * params.src_n + tap / params.taps_d * params.src_c;
+        let tap = v_row / (params.phases_w * params.phases_h);
+        let outputs = plane / (params.spread_w * params.spread_h);
+        let channel = params.src_offset + outputs / params.out_d * params.src_n + tap / params.taps_d * params.src_c;
         // Before the source these wrap around to huge numbers, which load_src finds outside.
-        let z = plane % params.out_d * params.stride_d + tap % params.taps_d * params.dilation_d - params.before_d;
-        let y = tile_y * OUT_H * params.step_h + v_row / params.step_w % params.step_h - params.before_h;
-        let x = (tile_x * OUT_W + column) * params.step_w + v_row % params.step_w - params.before_w;
+        let z = outputs % params.out_d * params.stride_d + tap % params.taps_d * params.dilation_d - params.before_d;
+        let y_phase = v_row / params.phases_w % params.phases_h + plane / params.spread_w % params.spread_h;
+        let x_phase = v_row % params.phases_w + plane % params.spread_w;
+        let y = tile_y * OUT_H * params.step_h + y_phase - params.before_h;
+        let x = (tile_x * OUT_W + column) * params.step_w + x_phase - params.before_w;
         var d: array<f32, SPAN_H>;
         load_column(channel, z, y, x, &d);
         var b: array<f32, POINTS_H>;

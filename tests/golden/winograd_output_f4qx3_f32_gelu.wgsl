@@ -15,6 +15,8 @@ struct Params {
     tiles_y: u32,
     tiles_x: u32,
     out_d: u32,
+    spread_h: u32,
+    spread_w: u32,
     k_first: u32,
     k: u32,
     p: u32,
@@ -206,12 +208,15 @@ var<workgroup> places: array<vec3<u32>, TILES>;
 
 fn place(index: u32, k: u32, rows: u32) -> vec3<u32> {
     let tile = params.first + index;
-    let x = tile % params.tiles_x * OUT_W;
-    let y = tile / params.tiles_x % params.tiles_y * OUT_H;
     let plane = tile / (params.tiles_x * params.tiles_y);
-    let image = params.dst_offset + plane / params.out_d * params.dst_n + plane % params.out_d * params.dst_d;
+    // Outputs of a phase lie a spread apart.
+    let x = tile % params.tiles_x * OUT_W * params.spread_w + plane % params.spread_w;
+    let y = tile / params.tiles_x % params.tiles_y * OUT_H * params.spread_h + plane / params.spread_w % params.spread_h;
+    let outputs = plane / (params.spread_w * params.spread_h);
+    let image = params.dst_offset + outputs / params.out_d * params.dst_n + outputs % params.out_d * params.dst_d;
     let row_at = image + k * params.dst_k + y * params.dst_h;
-    return vec3<u32>(row_at, x, min(rows, params.p - y));
+    let inside = (params.p + params.spread_h - 1u - min(y, params.p)) / params.spread_h;
+    return vec3<u32>(row_at, x, min(rows, inside));
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -258,7 +263,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             let place = places[output / OUT_W];
             if (line < place.z) {
                 let value = half_done[row + column * TILES_PADDED + output / OUT_W];
-                store_dst(place.x + line * params.dst_h, place.y + column, k, value);
+                store_dst(place.x + line * params.spread_h * params.dst_h, place.y + column * params.spread_w, k, value);
             }
         }
     }
