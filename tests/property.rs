@@ -29,14 +29,22 @@ const PIPELINES: usize = 150;
 
 /// The same cases in each run, unless asked otherwise.
 fn runner(cases: Option<u32>) -> TestRunner {
-    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let asked = std::env::var_os("PROPTEST_CASES").is_some();
+    TestRunner::new(config(cases.filter(|_| !asked).unwrap_or(ProptestConfig::default().cases)))
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    let mut config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     if config.rng_seed == RngSeed::Random {
         config.rng_seed = RngSeed::Fixed(1);
     }
-    if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = cases.unwrap_or(config.cases);
-    }
-    TestRunner::new(config)
+    config
+}
+
+/// How many random problems the GPU is to solve, however long that takes: `WINOCONV_GPU_PROBLEMS`.
+fn wanted_on_gpu() -> Option<u32> {
+    let text = std::env::var("WINOCONV_GPU_PROBLEMS").ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("WINOCONV_GPU_PROBLEMS is {text}, expected a number")))
 }
 
 /// Everything.
@@ -72,7 +80,7 @@ fn legal(problem: &Problem, device: &Device) -> Result<Vec<Algorithm>, TestCaseE
 }
 
 #[test]
-fn every_legal_algorithm_is_within_its_bound_on_the_host() {
+fn random_problems_are_within_their_bounds_on_the_host() {
     let strategy = (problems(SPACE, activations()), data(), any::<u64>());
     let checked = runner(None).run(&strategy, |(problem, data, seed)| {
         let device = Device::host();
@@ -244,8 +252,10 @@ fn random_problems_are_within_their_bounds_on_a_gpu() {
         let activations = prop_oneof![Just(Activation::None), Just(Activation::Relu)];
         let space = Space { kernels: &[1, 2, 3, 5], extra: 20, everything: true };
         let strategy = (problems(space, activations), data(), any::<u64>());
-        let checked = runner(Some(2000)).run(&strategy, |(mut problem, data, seed)| {
-            if start.elapsed() > GPU_BUDGET {
+        let wanted = wanted_on_gpu();
+        let mut runner = TestRunner::new(config(wanted.unwrap_or(2000)));
+        let checked = runner.run(&strategy, |(mut problem, data, seed)| {
+            if wanted.is_none() && start.elapsed() > GPU_BUDGET {
                 return Ok(());
             }
             tried.set(tried.get() + 1);
@@ -280,9 +290,10 @@ fn random_problems_are_within_their_bounds_on_a_gpu() {
             }
             Ok(())
         });
+        let budget = wanted.map_or_else(|| format!("{GPU_BUDGET:?}"), |wanted| format!("{wanted} problems"));
         let (tried, in_parts, kernels) = (tried.get(), in_parts.get(), kernels.borrow().len());
         println!(
-            "{}: {tried} problems, {in_parts} bound in parts, over {kernels} pipelines in {:.1?} of {GPU_BUDGET:?}",
+            "{}: {tried} problems, {in_parts} bound in parts, over {kernels} pipelines in {:.1?} of {budget}",
             gpu.label,
             start.elapsed()
         );

@@ -33,6 +33,8 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
     }
     if options.full {
         steps.step("benches, one pass each", |_| run(&mut cargo(root, "test -p winoconv --benches")));
+        let many = "20,000 random problems on the processor, 2,000 on the GPU";
+        steps.step(many, |_| run(&mut random_problems(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
     }
     if options.full || options.targets {
@@ -41,6 +43,14 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
         }
     }
     steps.finish()
+}
+
+/// The property tests with many more problems than `test` gives them time for.
+fn random_problems(root: &Path, options: &test::Options) -> Command {
+    let mut command = cargo(root, "test -p winoconv --release --test property -- bounds --nocapture");
+    command.env("PROPTEST_CASES", "20000").env("WINOCONV_GPU_PROBLEMS", "2000");
+    command.env("WINOCONV_GPU", options.gpu.name());
+    command
 }
 
 /// The verb `test --adapter swiftshader`, where there is that driver; its tests count here.

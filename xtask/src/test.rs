@@ -27,7 +27,7 @@ pub(crate) enum GpuPolicy {
 }
 
 impl GpuPolicy {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Require => "require",
             Self::Auto => "auto",
