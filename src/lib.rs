@@ -29,6 +29,8 @@
 //! | algorithm | kernels | for |
 //! |---|---|---|
 //! | [`plan::Algorithm::Direct`] | 1 | anything: any size, stride, dilation, groups |
+//! | [`plan::Algorithm::ImplicitGemm`] | 1 | anything, as a blocked product of matrices: many filters, strides, 1 x 1 |
+//! | [`plan::Algorithm::Depthwise`] | 1 | groups of one channel |
 //! | [`plan::Algorithm::Fused`] | 1 | as below; small images, and large ones with few channels |
 //! | [`plan::Algorithm::FusedFilter`] | 1 | the same with the weights as they are given: one dispatch in all |
 //! | [`plan::Algorithm::FusedOutput`] | 2 | as below; in between |

@@ -34,13 +34,16 @@ fn counts_are_those_of_the_text() {
 #[test]
 fn a_workgroup_does_the_work_of_its_block() {
     let channels = 24;
-    let sum = SumLength { channels: channels as usize, weights: 9 * channels as usize };
+    let [whole, one] =
+        [channels as usize, 1].map(|channels| SumLength { channels, tap_rows: 3 * channels, weights: 9 * channels });
     for spec in KernelSpec::all() {
         let cost = spec.cost().unwrap_or_else(|error| panic!("{spec}: {error}"));
+        let sum = if matches!(spec, KernelSpec::Depthwise(_)) { one } else { whole };
         let all = cost.of_workgroup(sum);
         // Values written, and multiply-adds but those of transforms and activations.
         let (stores, sums) = match &spec {
             KernelSpec::Direct(kernel) => (64 * kernel.filters, 64 * kernel.filters * channels * 9),
+            KernelSpec::Depthwise(_) => (64 * 4, 64 * 4 * 9),
             KernelSpec::ImplicitGemm(kernel) => {
                 let b = kernel.blocking;
                 (b.filters * b.tiles, b.filters * b.tiles * (9 * channels).next_multiple_of(b.channels))

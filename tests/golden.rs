@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use winoconv::Border;
 use winoconv::kernel::{
-    Blocking, Direct, Epilogue, ImplicitGemm, KernelSpec, Reading, WinogradFilter, WinogradInlined, WinogradInput,
-    WinogradMultiply, WinogradOutput,
+    Blocking, Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, Reading, WinogradFilter, WinogradInlined,
+    WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use winoconv::wgsl::source;
 use winoconv::winograd::{F, Nested};
@@ -38,6 +38,7 @@ fn representatives() -> Vec<KernelSpec> {
     vec![
         Direct { filters: 1, border: Border::Zero, epilogue: epilogue(false, "none") }.spec(),
         Direct { filters: 8, border: Border::Zero, epilogue: epilogue(true, "prelu") }.spec(),
+        Depthwise { moves: true, border: Border::Zero, epilogue: epilogue(true, "relu") }.spec(),
         ImplicitGemm {
             blocking: Blocking::new(32, 32, 16, 4, 4),
             border: Border::Zero,

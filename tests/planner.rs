@@ -218,6 +218,7 @@ fn a_forced_algorithm_that_cannot_run_is_an_error_with_its_reason() {
         (conv.stride([2, 2]), winograd, "its filter has another size"),
         (conv.dilation([1, 2]), winograd, "Winograd needs dilation 1"),
         (Conv::new(4, 4, [5, 5]), winograd, "its filter has another size"),
+        (conv, Algorithm::Depthwise, "it sums over more than taps"),
         (conv, Algorithm::Staged(Nested::square(F::new(14, 3))), "there are no transforms of these sizes"),
         (conv, Algorithm::Staged(Nested::square(F::new(6, 3))), "the tolerance allows"),
     ] {

@@ -1,6 +1,7 @@
 //! The processor as a device: it runs any plan, step by step, with a twin of each kernel over slices. Twins have the
 //! names, operands and parameters of the shaders, and exist to be compared with them.
 
+mod depthwise;
 mod direct;
 mod error_bound;
 mod implicit_gemm;
@@ -151,6 +152,11 @@ pub fn run_step(
             let params = DirectParams::from_words(&step.params);
             let [src, weights] = [0, 1].map(|i| operands.read(step.operands[i]));
             implicit_gemm::run(&spec, &params, src, weights, output, finish);
+        }
+        KernelSpec::Depthwise(spec) => {
+            let params = DirectParams::from_words(&step.params);
+            let [src, weights] = [0, 1].map(|i| operands.read(step.operands[i]));
+            depthwise::run(&spec, &params, src, weights, output, finish);
         }
         KernelSpec::WinogradFilter(_) => {}
         KernelSpec::WinogradInput(spec) => {

@@ -5,7 +5,7 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul};
 
-use super::{DirectParams, FusedParams, KernelSpec, MultiplyParams, Params, word};
+use super::{Depthwise, DirectParams, FusedParams, KernelSpec, MultiplyParams, Params, word};
 use crate::winograd::{Op, Program, WinogradError};
 
 /// Registers that any kernel needs for addresses, sizes and loop counters. Fused F(4x4,3x3) with 32 accumulators, 36
@@ -185,6 +185,8 @@ pub enum Part {
     Phase,
     /// A filter of one of those channels, where a kernel transforms them.
     Filter,
+    /// A row of taps, where its first elements are loaded ahead.
+    TapRow,
     /// The innermost loop of the sum over channels (and taps).
     Turn,
     /// The filters whose products are exchanged at once, or the sums of slices that are added at once.
@@ -202,6 +204,8 @@ pub enum Part {
 pub struct SumLength {
     /// Channels; for Winograd, rows of U and V.
     pub channels: usize,
+    /// Channels and rows of taps.
+    pub tap_rows: usize,
     /// Channels and taps.
     pub weights: usize,
 }
@@ -217,6 +221,8 @@ pub enum Turns {
     ChannelsButOne(u32),
     /// Once for each part but the first of channels that were multiplied in parts: here, none.
     OtherParts,
+    /// Once for each row of a filter's taps.
+    TapRows,
     /// Once for each weight of a filter.
     Weights,
     /// Once for each so many of them.
@@ -226,12 +232,13 @@ pub enum Turns {
 impl Turns {
     /// The number for sums of this length.
     pub const fn of(self, sum: SumLength) -> u64 {
-        let SumLength { channels, weights } = sum;
+        let SumLength { channels, tap_rows, weights } = sum;
         match self {
             Self::Fixed(turns) => turns as u64,
             Self::Channels(step) => channels.div_ceil(step as usize) as u64,
             Self::ChannelsButOne(step) => channels.div_ceil(step as usize).saturating_sub(1) as u64,
             Self::OtherParts => 0,
+            Self::TapRows => tap_rows as u64,
             Self::Weights => weights as u64,
             Self::WeightsBy(step) => weights.div_ceil(step as usize) as u64,
         }
@@ -300,17 +307,19 @@ impl Cost {
 impl KernelSpec {
     /// How long the sums of a dispatch with these parameters are; nothing, where none is summed.
     pub fn sum(&self, params: &[u32]) -> SumLength {
-        let of = |channels: u32, taps: u32| SumLength {
-            channels: channels as usize,
-            weights: channels as usize * taps as usize,
+        let of = |channels: u32| {
+            let channels = channels as usize;
+            SumLength { channels, tap_rows: channels, weights: channels }
         };
         match self {
-            Self::Direct(_) | Self::ImplicitGemm(_) => {
-                let params = DirectParams::from_words(params);
-                of(params.group_c, params.taps_d * params.taps_h * params.taps_w)
+            Self::Direct(_) | Self::ImplicitGemm(_) | Self::Depthwise(_) => {
+                let p = DirectParams::from_words(params);
+                let [channels, d, h, w] = [p.group_c, p.taps_d, p.taps_h, p.taps_w].map(|word| word as usize);
+                let tap_rows = channels * d * h;
+                SumLength { channels, tap_rows, weights: tap_rows * w }
             }
-            Self::WinogradMultiply(_) => of(MultiplyParams::from_words(params).group_c, 1),
-            Self::WinogradFused(_) | Self::WinogradInlined(_) => of(FusedParams::from_words(params).group_c, 1),
+            Self::WinogradMultiply(_) => of(MultiplyParams::from_words(params).group_c),
+            Self::WinogradFused(_) | Self::WinogradInlined(_) => of(FusedParams::from_words(params).group_c),
             Self::WinogradFilter(_) | Self::WinogradInput(_) | Self::WinogradOutput(_) => SumLength::default(),
         }
     }
@@ -323,6 +332,7 @@ impl KernelSpec {
         let regions = match self {
             Self::Direct(spec) => spec.regions(),
             Self::ImplicitGemm(spec) => spec.regions(),
+            Self::Depthwise(spec) => spec.regions(),
             Self::WinogradFilter(spec) => spec.regions()?,
             Self::WinogradInput(spec) => spec.regions()?,
             Self::WinogradMultiply(spec) => spec.regions(),
@@ -338,6 +348,7 @@ impl KernelSpec {
         let values = match self {
             Self::Direct(spec) => spec.values(),
             Self::ImplicitGemm(spec) => spec.values(),
+            Self::Depthwise(_) => Depthwise::values(),
             Self::WinogradFilter(spec) => spec.values(),
             Self::WinogradInput(spec) => spec.values(),
             Self::WinogradMultiply(spec) => spec.blocking.values(),

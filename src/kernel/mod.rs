@@ -2,6 +2,7 @@
 //! a spec, `cpu` runs it, and both take names, bindings and parameters from this floor.
 
 mod cost;
+mod depthwise;
 mod direct;
 mod epilogue;
 mod fused_cost;
@@ -18,6 +19,7 @@ mod winograd_output;
 use std::fmt;
 
 pub use cost::{Accesses, Cost, Counts, Part, Region, Share, SumLength, Traffic, Turns};
+pub use depthwise::Depthwise;
 pub use direct::Direct;
 pub use epilogue::Epilogue;
 pub use implicit_gemm::ImplicitGemm;
@@ -49,6 +51,8 @@ pub enum KernelSpec {
     Direct(Direct),
     /// Convolution as a product of matrices, without a column buffer.
     ImplicitGemm(ImplicitGemm),
+    /// Convolution of groups of one channel.
+    Depthwise(Depthwise),
     /// Filter transform, U = G g G^T.
     WinogradFilter(WinogradFilter),
     /// Input transform, V = B^T d B.
@@ -102,6 +106,7 @@ impl KernelSpec {
         match self {
             Self::Direct(_) => "direct",
             Self::ImplicitGemm(_) => "implicit_gemm",
+            Self::Depthwise(_) => "depthwise",
             Self::WinogradFilter(_) => "winograd_filter",
             Self::WinogradInput(_) => "winograd_input",
             Self::WinogradMultiply(_) => "winograd_multiply",
@@ -116,6 +121,7 @@ impl KernelSpec {
         let variant = match self {
             Self::Direct(spec) => spec.variant(),
             Self::ImplicitGemm(spec) => spec.variant(),
+            Self::Depthwise(spec) => spec.variant(),
             Self::WinogradFilter(spec) => spec.variant(),
             Self::WinogradInput(spec) => spec.variant(),
             Self::WinogradMultiply(spec) => spec.variant(),
@@ -131,6 +137,7 @@ impl KernelSpec {
         match self {
             Self::Direct(spec) => spec.bindings(),
             Self::ImplicitGemm(spec) => spec.bindings(),
+            Self::Depthwise(spec) => spec.bindings(),
             Self::WinogradFilter(spec) => spec.bindings(),
             Self::WinogradInput(spec) => spec.bindings(),
             Self::WinogradMultiply(spec) => spec.bindings(),
@@ -143,7 +150,7 @@ impl KernelSpec {
     /// The uniform struct's fields.
     pub const fn params(&self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Direct(_) | Self::ImplicitGemm(_) => DirectParams::FIELDS,
+            Self::Direct(_) | Self::ImplicitGemm(_) | Self::Depthwise(_) => DirectParams::FIELDS,
             Self::WinogradFilter(_) => FilterParams::FIELDS,
             Self::WinogradInput(_) => InputParams::FIELDS,
             Self::WinogradMultiply(_) => MultiplyParams::FIELDS,
@@ -157,6 +164,7 @@ impl KernelSpec {
         match self {
             Self::Direct(spec) => Some(spec.border),
             Self::ImplicitGemm(spec) => Some(spec.border),
+            Self::Depthwise(spec) => Some(spec.border),
             Self::WinogradInput(spec) => Some(spec.border),
             _ => None,
         }
@@ -167,6 +175,7 @@ impl KernelSpec {
         match self {
             Self::Direct(spec) => Some(spec.epilogue),
             Self::ImplicitGemm(spec) => Some(spec.epilogue),
+            Self::Depthwise(spec) => Some(spec.epilogue),
             Self::WinogradOutput(spec) => Some(spec.epilogue),
             Self::WinogradFused(spec) => Some(spec.epilogue),
             Self::WinogradInlined(spec) => Some(spec.epilogue),
@@ -179,6 +188,7 @@ impl KernelSpec {
         match self {
             Self::Direct(_) => Direct::WORKGROUP,
             Self::ImplicitGemm(spec) => spec.blocking.threads(),
+            Self::Depthwise(_) => Depthwise::WORKGROUP,
             Self::WinogradFilter(_) => WinogradFilter::WORKGROUP,
             Self::WinogradInput(spec) => spec.workgroup_size(),
             Self::WinogradMultiply(spec) => spec.blocking.threads(),
@@ -191,7 +201,7 @@ impl KernelSpec {
     /// Bytes of workgroup memory.
     pub fn workgroup_bytes(&self) -> u32 {
         match self {
-            Self::Direct(_) | Self::WinogradFilter(_) | Self::WinogradInlined(_) => 0,
+            Self::Direct(_) | Self::Depthwise(_) | Self::WinogradFilter(_) | Self::WinogradInlined(_) => 0,
             Self::ImplicitGemm(spec) => spec.workgroup_bytes(),
             Self::WinogradInput(spec) => spec.workgroup_bytes(),
             Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
@@ -206,6 +216,7 @@ impl KernelSpec {
         constants.extend(match self {
             Self::Direct(spec) => spec.constants(),
             Self::ImplicitGemm(spec) => spec.constants(),
+            Self::Depthwise(_) => Vec::new(),
             Self::WinogradFilter(spec) => spec.constants(),
             Self::WinogradInput(spec) => spec.constants(),
             Self::WinogradMultiply(spec) => spec.constants(),

@@ -42,7 +42,8 @@ pub trait Params: Pod {
 }
 
 params! {
-    /// Parameters of `direct` and `implicit_gemm`. Output positions are counted over images, planes, rows and columns.
+    /// Parameters of `direct`, `implicit_gemm` and `depthwise`. Output positions are counted over images, planes, rows and
+    /// columns; those of `depthwise` are strips, counted over images, filters, planes, rows and strips of a row.
     DirectParams {
         /// First output position of this dispatch.
         first: u32,

@@ -1,7 +1,7 @@
 //! The whole grid of variants: finite, since no image size is part of one. Tests and dumps walk it.
 
 use super::{
-    Blocking, Direct, Epilogue, FusedBlocking, Fusion, ImplicitGemm, KernelSpec, Reading, WinogradFilter,
+    Blocking, Depthwise, Direct, Epilogue, FusedBlocking, Fusion, ImplicitGemm, KernelSpec, Reading, WinogradFilter,
     WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use crate::activation::Activation;
@@ -19,6 +19,10 @@ impl KernelSpec {
         for filters in [1, 4, 8] {
             all.extend(epilogues().map(|epilogue| Direct { filters, border: Border::Zero, epilogue }.spec()));
             all.extend(others().map(|border| Direct { filters, border, epilogue: Epilogue::NONE }.spec()));
+        }
+        for moves in [false, true] {
+            all.extend(epilogues().map(|epilogue| Depthwise { moves, border: Border::Zero, epilogue }.spec()));
+            all.extend(others().map(|border| Depthwise { moves, border, epilogue: Epilogue::NONE }.spec()));
         }
         all.extend(implicit_gemms().map(ImplicitGemm::spec));
         all.extend(Blocking::ALL.map(|blocking| WinogradMultiply { blocking }.spec()));

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use super::windows::Windows;
 use crate::error::Error;
-use crate::kernel::{Fusion, Reading, WinogradFused};
-use crate::problem::Problem;
+use crate::kernel::{Depthwise, Fusion, Reading, WinogradFused};
+use crate::problem::{Operation, Problem};
 use crate::winograd::{F, Nested, Points};
 
 /// A way to compute a convolution.
@@ -17,6 +17,8 @@ pub enum Algorithm {
     Direct,
     /// A product of matrices without a column buffer, one kernel; anything at all.
     ImplicitGemm,
+    /// The sum over taps alone, one kernel; groups of one channel.
+    Depthwise,
     /// Winograd in three kernels: input transform, multiply, output transform.
     Staged(Nested),
     /// Winograd in two kernels: input transform; multiply and output transform.
@@ -32,15 +34,17 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Everything that could solve a problem, whether or not it is wise, but the exhibit [`Self::Inlined`]:
-    /// `Direct` first, then the other one that takes anything.
+    /// `Direct` first, then the others without a transform.
     pub fn all_for(problem: &Problem) -> Vec<Self> {
-        Self::for_taps(Windows::of_problem(problem).ok().map(|windows| windows.taps()))
+        let mut all = Self::for_taps(Windows::of_problem(problem).ok().map(|windows| windows.taps()));
+        all.retain(|algorithm| *algorithm != Self::Depthwise || is_depthwise(problem));
+        all
     }
 
-    /// Everything for filters of this height and width; for what has none, what takes anything.
+    /// Everything for filters of this height and width; for what has none, what has no transform.
     pub(super) fn for_taps(taps: Option<[usize; 2]>) -> Vec<Self> {
-        let anything = [Self::Direct, Self::ImplicitGemm];
-        let Some([r, s]) = taps else { return anything.to_vec() };
+        let plain = [Self::Direct, Self::ImplicitGemm, Self::Depthwise];
+        let Some([r, s]) = taps else { return plain.to_vec() };
         let of = |size: usize| F::shipped().iter().copied().filter(move |f| usize::from(f.r()) == size);
         let mut transforms = Vec::new();
         if r == s {
@@ -67,15 +71,16 @@ impl Algorithm {
         let winograd = winograd.filter(|algorithm| {
             algorithm.fusion().is_none() || algorithm.transform().is_some_and(WinogradFused::holds)
         });
-        anything.into_iter().chain(winograd).collect()
+        plain.into_iter().chain(winograd).collect()
     }
 
-    /// The name without the transform: `direct`, `implicit_gemm`, `staged`, `fused_output`, `fused`, `fused_filter`; `inlined` and `inlined_nonzero` by
+    /// The name without the transform: `direct`, `implicit_gemm`, `depthwise`, `staged`, `fused_output`, `fused`, `fused_filter`; `inlined` and `inlined_nonzero` by
     /// the exhibit's [`Reading`].
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::ImplicitGemm => "implicit_gemm",
+            Self::Depthwise => "depthwise",
             Self::Staged(_) => "staged",
             Self::FusedOutput(_) => "fused_output",
             Self::Fused(_) => "fused",
@@ -88,7 +93,7 @@ impl Algorithm {
     /// The transform, where there is one.
     pub const fn transform(&self) -> Option<Nested> {
         match self {
-            Self::Direct | Self::ImplicitGemm => None,
+            Self::Direct | Self::ImplicitGemm | Self::Depthwise => None,
             Self::Staged(nested)
             | Self::FusedOutput(nested)
             | Self::Fused(nested)
@@ -116,6 +121,12 @@ impl Algorithm {
     }
 }
 
+/// Whether sums are over taps alone: each group has one channel. The gradient of the weights is summed over images, of
+/// which there may be one today and two tomorrow.
+pub(super) fn is_depthwise(problem: &Problem) -> bool {
+    problem.operation != Operation::WeightGradient && problem.correlations().iter().all(Depthwise::applies)
+}
+
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.transform() {
@@ -133,7 +144,7 @@ impl FromStr for Algorithm {
         let unknown = || {
             Error::Unsupported {
             what: format!("algorithm {text}"),
-            why: "expected direct, implicit_gemm, or staged, fused_output, fused, fused_filter (or the exhibits inlined, inlined_nonzero) with \
+            why: "expected direct, implicit_gemm, depthwise, or staged, fused_output, fused, fused_filter (or the exhibits inlined, inlined_nonzero) with \
                   :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 (with x^2 + 1) or two of them \
                   joined by _ (rows, columns)"
                 .to_owned(),
@@ -147,6 +158,7 @@ impl FromStr for Algorithm {
             return match text {
                 "direct" => Ok(Self::Direct),
                 "implicit_gemm" => Ok(Self::ImplicitGemm),
+                "depthwise" => Ok(Self::Depthwise),
                 _ => Err(unknown()),
             };
         };

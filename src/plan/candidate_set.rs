@@ -5,8 +5,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{Algorithm, Choice, Cut};
 use crate::kernel::{
-    Direct, Epilogue, ImplicitGemm, KernelSpec, Region, WinogradFilter, WinogradFused, WinogradInput, WinogradMultiply,
-    WinogradOutput,
+    Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, Region, WinogradFilter, WinogradFused, WinogradInput,
+    WinogradMultiply, WinogradOutput,
 };
 use crate::padding::Border;
 
@@ -46,6 +46,9 @@ fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
     let (epilogue, border) = (Epilogue::NONE, Border::Zero);
     if let Cut::Gemm(blocking) = cut {
         return vec![ImplicitGemm { blocking, border, epilogue }.spec()];
+    }
+    if algorithm == Algorithm::Depthwise {
+        return [false, true].map(|moves| Depthwise { moves, border, epilogue }.spec()).to_vec();
     }
     let Some(nested) = algorithm.transform() else {
         return [1, 4, 8].map(|filters| Direct { filters, border, epilogue }.spec()).to_vec();

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::algorithm::is_depthwise;
 use super::expected_errors::Errors;
 use super::windows::Windows;
 use super::{Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Wisdom, heuristics, steps, summed};
@@ -218,6 +219,9 @@ fn judge_one(
             return Err(Reason::Inapplicable("there are no transforms of these sizes"));
         }
     }
+    if algorithm == Algorithm::Depthwise && !is_depthwise(problem) {
+        return Err(Reason::Inapplicable("it sums over more than taps: channels of a group, or images"));
+    }
     if let (Some(_), Some(transform)) = (algorithm.fusion(), algorithm.transform())
         && !WinogradFused::holds(transform)
     {
@@ -250,7 +254,7 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'stat
             let of = |of: &Correlation| ImplicitGemm { blocking, border: of.border, epilogue };
             if problem.correlations().iter().map(of).all(|kernel| kernel.is_legal()) { Ok(()) } else { Err(NUMBERS) }
         }
-        (Algorithm::Direct | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
+        (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
         _ => Err("its work is not cut so"),
     }
 }

@@ -11,7 +11,7 @@ use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cut {
-    /// There is one way only: `direct`, the exhibit, and whatever has nothing to do.
+    /// There is one way only: `direct`, `depthwise`, the exhibit, and whatever has nothing to do.
     Only,
     /// The product of `implicit_gemm`.
     Gemm(Blocking),
@@ -25,7 +25,7 @@ impl Cut {
     /// All ways to cut an algorithm's work that are tried, on whatever problem and device.
     pub fn all_for(algorithm: Algorithm) -> Vec<Self> {
         match algorithm {
-            Algorithm::Direct | Algorithm::Inlined(..) => vec![Self::Only],
+            Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..) => vec![Self::Only],
             Algorithm::ImplicitGemm => ImplicitGemm::BLOCKINGS.map(Self::Gemm).to_vec(),
             Algorithm::Staged(_) => Blocking::ALL
                 .into_iter()
@@ -104,8 +104,10 @@ impl FromStr for Choice {
         let algorithm: Algorithm = label.parse()?;
         let unfit = |why: &str| Error::Unsupported { what: format!("choice {text}"), why: why.to_owned() };
         let cut = match (algorithm, cut) {
-            (Algorithm::Direct | Algorithm::Inlined(..), None) => Cut::Only,
-            (Algorithm::Direct | Algorithm::Inlined(..), Some(_)) => return Err(unfit("expected no @: it is not cut")),
+            (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), None) => Cut::Only,
+            (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), Some(_)) => {
+                return Err(unfit("expected no @: it is not cut"));
+            }
             (_, None) => return Err(unfit("expected @ and how it is cut")),
             (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(cut.parse()?),
             (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),

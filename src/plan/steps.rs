@@ -12,7 +12,7 @@ use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
-    Direct, DirectParams, Epilogue, FilterParams, FusedParams, Fusion, ImplicitGemm, KernelSpec, Params,
+    Depthwise, Direct, DirectParams, Epilogue, FilterParams, FusedParams, Fusion, ImplicitGemm, KernelSpec, Params,
     WinogradFilter, word, wrapped,
 };
 use crate::problem::Problem;
@@ -45,6 +45,7 @@ pub(super) fn build(
     let winograd = |nested| Winograd::new(problem, nested, limits);
     let built = match algorithm {
         Algorithm::Direct => direct(problem, limits)?,
+        Algorithm::Depthwise => depthwise(problem, limits)?,
         Algorithm::ImplicitGemm => implicit_gemm(problem, caps, preferences)?,
         Algorithm::Staged(nested) => winograd(nested)?.staged(caps, preferences)?,
         Algorithm::FusedOutput(nested) => winograd(nested)?.fused_output(caps, preferences)?,
@@ -73,7 +74,7 @@ pub(super) fn build(
 fn direct(problem: &Problem, limits: &Limits) -> Result<Built, LimitError> {
     let block = |of: &Correlation, epilogue| {
         let kernel = Direct::of(of, epilogue);
-        Block { kernel: kernel.spec(), positions: Direct::WORKGROUP, filters: kernel.filters }
+        Block::of_positions(of, kernel.spec(), [Direct::WORKGROUP, kernel.filters])
     };
     Ok(Built { packing: Packing::Given, cut: Cut::Only, steps: each(problem, limits, block)?, workspace: Vec::new() })
 }
@@ -83,17 +84,40 @@ fn implicit_gemm(problem: &Problem, caps: &Caps, preferences: &Preferences) -> R
     let blocking = preferences.gemm_blocking().unwrap_or_else(|| gemm_estimate::blocking(problem, caps));
     let block = |of: &Correlation, epilogue| {
         let kernel = ImplicitGemm { blocking, border: of.border, epilogue };
-        Block { kernel: kernel.spec(), positions: blocking.tiles, filters: blocking.filters }
+        Block::of_positions(of, kernel.spec(), [blocking.tiles, blocking.filters])
     };
     let steps = each(problem, &caps.limits, block)?;
     Ok(Built { packing: Packing::Given, cut: Cut::Gemm(blocking), steps, workspace: Vec::new() })
 }
 
-/// A kernel that computes correlations, and what a workgroup of it owns.
+/// One invocation for each strip of outputs of a filter.
+fn depthwise(problem: &Problem, limits: &Limits) -> Result<Built, LimitError> {
+    let block = |of: &Correlation, epilogue| Block {
+        kernel: Depthwise::of(of, epilogue).spec(),
+        units: Depthwise::strips(of),
+        of_workgroup: Depthwise::WORKGROUP,
+        rows: 1,
+    };
+    Ok(Built { packing: Packing::Given, cut: Cut::Only, steps: each(problem, limits, block)?, workspace: Vec::new() })
+}
+
+/// A kernel that computes a correlation, and what its grid is counted in.
 struct Block {
     kernel: KernelSpec,
-    positions: u32,
-    filters: u32,
+    /// Positions, or strips of them: along x.
+    units: usize,
+    /// Those of a workgroup.
+    of_workgroup: u32,
+    /// Workgroups along y.
+    rows: usize,
+}
+
+impl Block {
+    /// A workgroup owns so many positions of so many filters of one group.
+    const fn of_positions(of: &Correlation, kernel: KernelSpec, [positions, filters]: [u32; 2]) -> Self {
+        let rows = of.groups * of.group_k.div_ceil(filters as usize);
+        Self { kernel, units: of.n * of.out_len(), of_workgroup: positions, rows }
+    }
 }
 
 /// One dispatch for each piece of the correlations, and more beyond the reach of a grid.
@@ -105,17 +129,16 @@ fn each(
     let mut steps = Vec::new();
     for piece in all_pieces(problem, limits)? {
         let Bound { of, epilogue, operands, conv } = bind(&piece, problem, limits);
-        let Block { kernel, positions, filters } = block(&of, epilogue);
+        let Block { kernel, units, of_workgroup, rows } = block(&of, epilogue);
         let [k_first, k_group] = piece.filters().map(word);
-        // One dispatch reaches so many positions; more are walked in chunks. (No workgroups at all are refused with the grid.)
+        // One dispatch reaches so many; more are walked in chunks. (No workgroups at all are refused with the grid.)
         let workgroups = limits.max_compute_workgroups_per_dimension.max(1);
-        let reach = (positions as usize).saturating_mul(workgroups as usize);
-        let blocks = of.groups * of.group_k.div_ceil(filters as usize);
-        let all = if of.is_empty() { 0 } else { of.n * of.out_len() };
+        let reach = (of_workgroup as usize).saturating_mul(workgroups as usize);
+        let all = if of.is_empty() { 0 } else { units };
         steps.extend((0..all).step_by(reach).map(|first| {
             Step {
                 kernel,
-                grid: [word(reach.min(all - first)).div_ceil(positions), word(blocks), 1],
+                grid: [word(reach.min(all - first)).div_ceil(of_workgroup), word(rows), 1],
                 params: DirectParams {
                     first: word(first),
                     end: word(all.min(first.saturating_add(reach))),

@@ -10,6 +10,8 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
     let mut leaves = Leaves::default();
     match spec {
         KernelSpec::Direct(direct) => direct_leaves(&mut leaves, direct),
+        // Four outputs are a vector: there is nothing to write out.
+        KernelSpec::Depthwise(_) => {}
         KernelSpec::ImplicitGemm(gemm) => implicit_gemm::leaves(&mut leaves, gemm.blocking),
         KernelSpec::WinogradFilter(filter) => filter_leaves(&mut leaves, filter.algorithm)?,
         KernelSpec::WinogradInput(input) => input_leaves(&mut leaves, input.algorithm)?,

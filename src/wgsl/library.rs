@@ -7,6 +7,7 @@ macro_rules! library {
 }
 
 const FILES: &[(&str, &str)] = library![
+    "shaders/kernel/depthwise.wgsl",
     "shaders/kernel/direct.wgsl",
     "shaders/kernel/implicit_gemm.wgsl",
     "shaders/kernel/winograd_filter.wgsl",
@@ -44,6 +45,8 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/slices_one.wgsl",
     "shaders/part/slices_two.wgsl",
     "shaders/part/store_dst.wgsl",
+    "shaders/part/window_anew.wgsl",
+    "shaders/part/window_moves.wgsl",
 ];
 
 /// Path and text of every shader file.

@@ -90,6 +90,9 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_) | KernelSpec::WinogradInlined(_)) {
         parts.push("store_dst".to_owned());
     }
+    if let KernelSpec::Depthwise(depthwise) = spec {
+        parts.push(if depthwise.moves { "window_moves" } else { "window_anew" }.to_owned());
+    }
     if let KernelSpec::WinogradMultiply(multiply) = spec {
         parts.push(if multiply.blocking.slices > 1 { "slices_two" } else { "slices_one" }.to_owned());
     }

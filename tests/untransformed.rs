@@ -1,4 +1,4 @@
-//! Kernels of which a planner picks one cut of many: every blocking of `implicit_gemm`, on problems with an edge each, on
+//! Kernels without a transform, on problems with an edge each: every blocking of `implicit_gemm`, and `depthwise`, on
 //! the processor and on a GPU of the machine.
 #![cfg(feature = "gpu")]
 
@@ -66,4 +66,48 @@ fn every_blocking_is_within_its_bound_on_the_host() {
 #[test]
 fn every_blocking_is_within_its_bound_on_a_gpu() {
     on_one_gpu("every_blocking_is_within_its_bound_on_a_gpu", |gpu| check(&gpu.device(), &gpu.label));
+}
+
+/// `depthwise` on rows that are no multiple of a strip, with one and several filters a channel, taps as far apart as
+/// outputs and not, and every border.
+fn depthwise() -> Vec<Problem> {
+    let on = |conv: Conv, shape: &[usize]| {
+        let shape = Shape::from_slice(shape).expect("3 to 5 sizes");
+        conv.on(shape).unwrap_or_else(|error| panic!("{conv:?}: {error}"))
+    };
+    let of = |channels: usize, each: usize, kernel: [usize; 2]| {
+        Conv::new(channels, channels * each, kernel).groups(channels).padding(2)
+    };
+    let end = of(5, 2, [3, 5]).bias(true).residual(Residual::InPlace).activation(Activation::PRelu);
+    let mut all = vec![
+        on(end, &[2, 5, 7, 9]),
+        on(of(3, 1, [5, 3]).stride([1, 2]).dilation([2, 2]), &[3, 3, 9, 13]),
+        on(of(4, 3, [3, 3]).stride(2).layout(Layout::ChannelsLast), &[2, 4, 8, 6]),
+        on(Conv::new(4, 4, [2, 3, 2]).groups(4).padding([1, 0, 1]), &[1, 4, 4, 5, 3]),
+        on(of(6, 1, [3, 2]).transposed(0).stride([2, 3]), &[1, 6, 5, 4]),
+        on(of(3, 1, [3, 3]).stride([2, 1]), &[2, 3, 9, 10]).input_gradient().expect("has one"),
+    ];
+    all.extend(Border::ALL.map(|border| on(of(2, 1, [3, 4]).border(border), &[1, 2, 6, 7])));
+    all
+}
+
+fn check_depthwise(device: &Device, label: &str) {
+    for (index, problem) in depthwise().into_iter().enumerate() {
+        let case = Case::new(problem, [Data::Normal, Data::Wide][index % 2], index as u64);
+        let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Depthwise);
+        let what = format!("{problem} by depthwise on {label}");
+        let layer = case.layer(device, preferences).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let got = EntryPoint::Dirty.run(&layer, &case, &what);
+        assert_within(&got, &case.reference().all(), &case.bound(Algorithm::Depthwise), &what);
+    }
+}
+
+#[test]
+fn strips_are_within_their_bound_on_the_host() {
+    check_depthwise(&Device::host(), "the host");
+}
+
+#[test]
+fn strips_are_within_their_bound_on_a_gpu() {
+    on_one_gpu("strips_are_within_their_bound_on_a_gpu", |gpu| check_depthwise(&gpu.device(), &gpu.label));
 }

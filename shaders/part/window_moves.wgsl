@@ -1,0 +1,15 @@
+// Slots open_window and move_window: the elements of four neighbouring outputs, where taps lie as far apart as outputs: what
+// one output meets now, the one before it meets next. `x` is the first output's element.
+fn open_window(channel: u32, z: u32, y: u32, x: u32) -> vec4<f32> {
+    let x1 = x + params.stride_w;
+    return vec4<f32>(
+        0.0,
+        load_src(channel, z, y, x),
+        load_src(channel, z, y, x1),
+        load_src(channel, z, y, x1 + params.stride_w),
+    );
+}
+
+fn move_window(window: vec4<f32>, channel: u32, z: u32, y: u32, x: u32) -> vec4<f32> {
+    return vec4<f32>(window.yzw, load_src(channel, z, y, x + 3u * params.stride_w));
+}
