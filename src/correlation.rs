@@ -11,7 +11,7 @@
 use crate::conv::Conv;
 use crate::layout::View;
 use crate::padding::Border;
-use crate::problem::{Operation, Problem};
+use crate::problem::{MAX_INDEX, Operation, Problem};
 use crate::spatial::MAX_RANK;
 
 /// Where an operand's elements lie: its first one, and the steps between neighbours, which for turned weights are
@@ -127,21 +127,47 @@ impl Correlation {
 
     /// Pairs of an output and a tap that is inside the source, along one dimension.
     fn inside(&self, axis: usize) -> u128 {
-        let stride = self.stride[axis].cast_signed();
-        let of_tap = |tap: usize| {
-            let before = self.before[axis] - (tap * self.dilation[axis]).cast_signed();
-            // The first output that is not before the source, and the first one past it.
-            let first = before.max(0).cast_unsigned().div_ceil(self.stride[axis]);
-            let past = (self.size[axis].cast_signed() + before + stride - 1).max(0) / stride;
-            past.cast_unsigned().min(self.out[axis]).saturating_sub(first) as u128
-        };
-        (0..self.taps[axis]).map(of_tap).sum()
+        let pairs = (self.out[axis], self.stride[axis]);
+        let taps = (self.taps[axis], self.dilation[axis]);
+        let first = self.before[axis];
+        pairs_below(pairs, taps, first + self.size[axis].cast_signed()) - pairs_below(pairs, taps, first)
     }
 }
 
+/// Of the pairs of an `a` below `.0` and a `b` below `.0`, those with `a * a_step + b * b_step < bound`, not counted one by
+/// one: in a weights' gradient, either may be as long as an image.
+fn pairs_below((a, a_step): (usize, usize), (b, b_step): (usize, usize), bound: isize) -> u128 {
+    let (a, a_step, b, b_step) = (a as u128, a_step as u128, b as u128, b_step as u128);
+    let Ok(bound) = u128::try_from(bound) else { return 0 };
+    if a == 0 || b == 0 || bound == 0 {
+        return 0;
+    }
+    // All of the `a` go with the first of the `b`, none from `some` on.
+    let last = (a - 1) * a_step;
+    let all = if bound > last { (bound - last).div_ceil(b_step).min(b) } else { 0 };
+    let some = bound.div_ceil(b_step).min(b);
+    // In between they are ceil((bound - b * b_step) / a_step), from the last of them upwards.
+    let least = bound + a_step - 1 - b_step * (some.max(1) - 1);
+    all * a + floor_sum(some - all, a_step, b_step, least)
+}
+
+/// The sum of `(step * i + first) / by`, rounded down, over `i` below `count`: by Euclid's algorithm, as quotients.
+const fn floor_sum(count: u128, by: u128, step: u128, first: u128) -> u128 {
+    if count == 0 {
+        return 0;
+    }
+    let whole = count * (count - 1) / 2 * (step / by) + count * (first / by);
+    let (step, first) = (step % by, first % by);
+    let rest = step * count + first;
+    // The points below the line, counted along the other axis.
+    if rest < by { whole } else { whole + floor_sum(rest / by, step, by, rest % by) }
+}
+
+/// A view's steps. Where there is one element or none, a step may be any number, and is cut off.
 fn signed(view: &View, group: usize) -> Steps {
-    let [n, c] = [view.n, view.c].map(usize::cast_signed);
-    Steps { offset: view.offset.cast_signed(), g: group.cast_signed() * c, n, c, dhw: view.dhw.map(usize::cast_signed) }
+    let signed = |step: usize| step.min(MAX_INDEX).cast_signed();
+    let g = signed(view.c.saturating_mul(group));
+    Steps { offset: signed(view.offset), g, n: signed(view.n), c: signed(view.c), dhw: view.dhw.map(signed) }
 }
 
 /// The weights `[A, B / groups, ...]` of which the first index is the filter.
@@ -218,6 +244,11 @@ fn phases_of(out: usize, taps: usize, stride: usize, dilation: usize, before: us
     (0..stride.min(out)).map(phase).collect()
 }
 
+/// A step that leaves out all but every `by`th element, where there are several: else it may be any, and stays in reach.
+const fn apart(step: isize, by: usize, count: usize) -> isize {
+    if count > 1 { step * by.cast_signed() } else { step }
+}
+
 const fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
@@ -246,11 +277,11 @@ fn phases(problem: &Problem) -> Vec<Correlation> {
             g: stored.g,
             n: stored.c,
             c: stored.n,
-            dhw: std::array::from_fn(|i| -stored.dhw[i] * phases[i].step.cast_signed()),
+            dhw: std::array::from_fn(|i| -apart(stored.dhw[i], phases[i].step, phases[i].taps)),
         };
         let dst = Steps {
             offset: dst.offset + along(dst.dhw, each(|phase| phase.phase.cast_signed())),
-            dhw: std::array::from_fn(|i| dst.dhw[i] * stride[i].cast_signed()),
+            dhw: std::array::from_fn(|i| apart(dst.dhw[i], stride[i], phases[i].out)),
             ..dst
         };
         Correlation {

@@ -237,6 +237,9 @@ pub enum Resource {
     BufferBytes,
     /// Elements that a 32-bit index reaches.
     IndexRange,
+    /// Phases, `stride` of them in a dimension, that the results of a transposed convolution or of an input's gradient come
+    /// in: a bound of this crate's own.
+    Phases,
     /// Bytes between input and output that the caller allows.
     WorkspaceBytes,
     /// Products that the kernel `winograd_inlined` writes out: a bound of this crate's own.
@@ -254,6 +257,7 @@ impl fmt::Display for Resource {
             Self::BindingBytes => "bytes in one storage binding",
             Self::BufferBytes => "bytes in one buffer",
             Self::IndexRange => "elements within the reach of a 32-bit index",
+            Self::Phases => "phases with dispatches of their own",
             Self::WorkspaceBytes => "bytes of workspace",
             Self::InlinedTerms => "products written out in one kernel",
         })

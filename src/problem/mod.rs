@@ -18,6 +18,12 @@ use crate::spatial::{MAX_RANK, Shape, Spatial};
 /// Names of the dimensions, for errors.
 const AXES: [&str; MAX_RANK] = ["depth", "height", "width"];
 
+/// The furthest element, and the furthest coordinate in a padded input: what 32 bits and a sign reach.
+pub(crate) const MAX_INDEX: usize = (u32::MAX >> 1) as usize;
+/// Most phases that results come in, each a correlation of its own: strides of 4096 in one dimension, 64 in two, 16 in
+/// three.
+const MAX_PHASES: u64 = 4096;
+
 /// What is computed of a convolution.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -217,7 +223,7 @@ impl Problem {
         ];
         let (stride, dilation, kernel) = (self.conv.stride.dhw(1), self.conv.dilation.dhw(1), self.conv.kernel.dhw(1));
         for (i, axis) in AXES.into_iter().enumerate() {
-            let span = (kernel[i] - 1).saturating_mul(dilation[i]);
+            let span = kernel[i].saturating_mul(dilation[i]);
             let steps = self.input[i].max(self.output[i]).saturating_mul(stride[i]);
             reaches.push((axis, steps.saturating_add(span).saturating_add(self.before[i])));
         }
@@ -227,8 +233,16 @@ impl Problem {
             reaches.extend([n, c, d, h, w].into_iter().filter(|_| !placed.is_empty()).map(|step| (what, step)));
         }
         for (what, reach) in reaches {
-            LimitError::check(what, Resource::IndexRange, reach as u64, u64::from(u32::MAX >> 1))?;
+            LimitError::check(what, Resource::IndexRange, reach as u64, MAX_INDEX as u64)?;
         }
+        let results = match (self.operation, self.conv.transposed) {
+            (Operation::Forward, Some(_)) => self.output,
+            (Operation::InputGradient, None) => self.input,
+            _ => return Ok(()),
+        };
+        let phases = stride.into_iter().zip(results).map(|(stride, size)| stride.min(size) as u64);
+        let phases = phases.fold(1, u64::saturating_mul);
+        LimitError::check("the result", Resource::Phases, phases, MAX_PHASES)?;
         Ok(())
     }
 

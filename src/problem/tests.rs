@@ -1,7 +1,7 @@
 //! Sizes, padding and sums, each by a formula that is written here once more or by counting.
 
 use super::*;
-use crate::spatial::Spatial;
+use crate::padding::Padding;
 
 #[test]
 fn output_sizes_are_pytorchs() {
