@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use crate::setup;
 
 /// What the loader reads, newer and older ones; it then sees these drivers alone.
-const LOADER_VARIABLES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
+pub(crate) const LOADER_VARIABLES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
 /// Part of the adapter's name that asks for the driver.
 pub(crate) const SWIFTSHADER: &str = "swiftshader";
 /// The manifest's name wherever Chromium puts it.

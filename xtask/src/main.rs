@@ -7,9 +7,11 @@ mod cold;
 mod compile;
 mod driver;
 mod explosion;
+mod export;
 mod hwbench;
 mod large;
 mod matrices;
+mod node;
 mod report;
 mod setup;
 mod shaders;
@@ -44,6 +46,8 @@ enum Verb {
     /// What `cold` starts
     #[command(hide = true)]
     ColdOne(cold::Request),
+    /// Write a plan and its kernels' texts for programs in other languages
+    Export(Box<export::Options>),
     /// Count kernels: text, naga's IR, SPIR-V, MSL
     Explosion(explosion::Options),
     /// Print the transforms with their costs
@@ -70,6 +74,7 @@ impl Verb {
             Self::Large(options) => options.adapter.as_deref(),
             Self::Compile(options) => options.request.adapter.as_deref(),
             Self::Cold(options) => options.how.adapter.as_deref(),
+            Self::Export(options) => options.adapter.as_deref(),
             Self::ColdOne(_)
             | Self::CompileOne(_)
             | Self::Shaders(_)
@@ -88,6 +93,7 @@ fn main() -> ExitCode {
     let needs = test::Needs {
         adapters: || pollster::block_on(winoconv::gpu::adapters()).into_iter().map(|caps| caps.name).collect(),
         check_shaders: shaders::check,
+        check_exports: export::check,
     };
     let verb = Verb::parse();
     match driver::with_driver_for(verb.adapter()) {
@@ -104,6 +110,7 @@ fn main() -> ExitCode {
         Verb::CompileOne(request) => compile::child(&request),
         Verb::Cold(options) => cold::verb(&options),
         Verb::ColdOne(request) => cold::child(&request),
+        Verb::Export(options) => export::verb(root, &options),
         Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Hwbench(options) => hwbench::verb(&options),

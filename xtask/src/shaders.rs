@@ -1,12 +1,13 @@
 //! `cargo xtask shaders`: the full texts that devices see, written out, checked, and judged by a second front end.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use winoconv::caps::Limits;
 use winoconv::kernel::KernelSpec;
 use winoconv::wgsl;
+
+use crate::node::Node;
 
 /// Options of `shaders`.
 #[derive(Debug, clap::Args)]
@@ -77,26 +78,10 @@ fn write_all(specs: &[KernelSpec], out: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs Dawn's null backend over a folder of texts. It needs Node; the package is fetched into `target`.
+/// Runs Dawn's null backend over a folder of texts.
 fn tint(root: &Path, folder: &Path) -> anyhow::Result<()> {
-    let Ok(node) = Command::new("node").arg("--version").output() else {
-        bail!("--tint needs Node.js on the PATH");
-    };
-    ensure!(node.status.success(), "node --version failed");
-    let home = root.join("target/tint");
-    std::fs::create_dir_all(&home)?;
-    if !home.join("node_modules/webgpu").exists() {
-        println!("fetching the npm package webgpu into {}", home.display());
-        std::fs::write(home.join("package.json"), "{\"private\": true}\n")?;
-        let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
-        let status =
-            Command::new(npm).args(["install", "--no-audit", "--no-fund", "webgpu@0.6.2"]).current_dir(&home).status();
-        ensure!(status.context("running npm")?.success(), "npm install webgpu failed");
-    }
-    let script = home.join("judge.mjs");
-    std::fs::write(&script, include_str!("tint.mjs"))?;
-    let folder = folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?;
-    let status = Command::new("node").arg(&script).arg(folder).current_dir(&home).status().context("running node")?;
+    let node = Node::with_webgpu(root, false)?;
+    let status = node.run(&[("judge.mjs", include_str!("tint.mjs"))], &[folder.to_owned()], &[])?;
     ensure!(status.success(), "Tint refuses some variants");
     Ok(())
 }

@@ -43,6 +43,8 @@ pub(crate) struct Needs {
     pub(crate) adapters: fn() -> Vec<String>,
     /// Validates every shader variant of the tree.
     pub(crate) check_shaders: fn(&Path) -> anyhow::Result<()>,
+    /// Runs exported plans on another WebGPU; the flag forbids to install it.
+    pub(crate) check_exports: fn(&Path, bool) -> Outcome,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -90,6 +92,7 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options, needs
     tests(steps, "doc tests", root, "--workspace --doc", options, &log);
     steps.step("spirv-val", |_| tool("spirv-val", options));
     steps.step("shaders", |_| (needs.check_shaders)(root));
+    steps.step("exported plans", |_| (needs.check_exports)(root, options.no_install));
     steps.step("package", |_| package(root));
     steps.step("dependencies", |_| deny(root));
 }
@@ -259,8 +262,8 @@ fn is_unreachable(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const FOUND: Needs = Needs { adapters: || vec!["llvmpipe (LLVM 15)".to_owned()], check_shaders: |_| Ok(()) };
-    const NONE: Needs = Needs { adapters: Vec::new, check_shaders: |_| Ok(()) };
+    const NONE: Needs = Needs { adapters: Vec::new, check_shaders: |_| Ok(()), check_exports: |_, _| Outcome::Passed };
+    const FOUND: Needs = Needs { adapters: || vec!["llvmpipe (LLVM 15)".to_owned()], ..NONE };
 
     #[test]
     fn a_missing_adapter_is_judged_by_the_policy() {

@@ -3,12 +3,17 @@
 use winoconv::Problem;
 
 /// A seeded generator of normal numbers: `SplitMix64` and the polar form of Box and Muller's method.
-struct Normal {
+pub(crate) struct Normal {
     state: u64,
     spare: Option<f32>,
 }
 
 impl Normal {
+    /// The same numbers for each seed.
+    pub(crate) const fn new(seed: u64) -> Self {
+        Self { state: seed, spare: None }
+    }
+
     fn uniform(&mut self) -> f64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
@@ -19,7 +24,8 @@ impl Normal {
         (z >> 11) as f64 / (1u64 << 52) as f64 - 1.0
     }
 
-    fn next(&mut self) -> f32 {
+    /// The next number.
+    pub(crate) fn next(&mut self) -> f32 {
         if let Some(spare) = self.spare.take() {
             return spare;
         }
@@ -47,7 +53,7 @@ pub(crate) struct Data {
 impl Data {
     /// Data for a problem, the same at every call.
     pub(crate) fn new(problem: &Problem) -> Self {
-        let mut normal = Normal { state: 0x5EED, spare: None };
+        let mut normal = Normal::new(0x5EED);
         let scale = 1.0 / (3.0 * (problem.conv.channels as f32).sqrt());
         let input = (0..problem.input_len()).map(|_| normal.next()).collect();
         let weights = (0..problem.conv.weights_len()).map(|_| normal.next() * scale).collect();
@@ -91,7 +97,7 @@ mod tests {
 
     #[test]
     fn normal_numbers_have_mean_0_and_variance_1() {
-        let mut normal = Normal { state: 1, spare: None };
+        let mut normal = Normal::new(1);
         let values: Vec<f64> = (0..100_000).map(|_| f64::from(normal.next())).collect();
         let mean = values.iter().sum::<f64>() / 1e5;
         let variance = values.iter().map(|x| x * x).sum::<f64>() / 1e5;

@@ -105,6 +105,14 @@ impl Selection {
     }
 }
 
+/// A layer of the table by its name, or one of your own as `--layer` takes it.
+pub(crate) fn named(text: &str) -> anyhow::Result<Layer> {
+    match table()?.into_iter().find(|layer| layer.name == text) {
+        Some(layer) => Ok(layer),
+        None => text.parse().context("no layer of the table has that name"),
+    }
+}
+
 /// All layers of the table, in its order.
 pub(crate) fn table() -> anyhow::Result<Vec<Layer>> {
     serde_json::from_str(include_str!("layers.json")).context("the table of layers that is built in")
@@ -132,6 +140,9 @@ mod tests {
         let layer: Layer = "1,8,16,32,24,5".parse().expect("reads");
         assert_eq!((layer.c, layer.k, layer.h, layer.w, layer.r, layer.padding), (8, 16, 32, 24, 5, 2));
         assert_eq!(layer.sizes(), "1,8,16,32,24,5");
+        assert_eq!(named("1,8,16,32,24,5").expect("reads"), layer);
+        assert_eq!(named("vgg1.2_n1").expect("in the table").suite, "vgg");
+        assert!(named("vgg9").is_err(), "neither a name nor numbers");
         assert!("1,8,16".parse::<Layer>().is_err(), "too few");
         assert!("1,8,16,x,3".parse::<Layer>().is_err(), "no number");
     }

@@ -1,0 +1,239 @@
+//! `cargo xtask export`: a plan as files that a program in another language can run: `plan.json` with everything but the
+//! texts, a `.wgsl` file for each kernel, and, if asked for, data with the results that are expected.
+//! `examples/web_plan` runs them in JavaScript.
+
+mod cases;
+mod data;
+mod problem;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use winoconv::caps::Caps;
+use winoconv::plan::{Choice, Document, Slot, Step};
+use winoconv::{Algorithm, Plan, Preferences, Tolerance, wgsl};
+
+use self::data::Data;
+use self::problem::Attributes;
+use crate::driver;
+use crate::node::Node;
+use crate::steps::Outcome;
+
+/// The runner, beside what it imports.
+const RUNNER: [(&str, &str); 2] = [
+    ("run.mjs", include_str!("../../../examples/web_plan/run.mjs")),
+    ("plan.mjs", include_str!("../../../examples/web_plan/plan.mjs")),
+];
+/// How the runner ends where Dawn finds no device.
+const NO_DEVICE: i32 = 3;
+
+/// Options of `export`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    problem: Attributes,
+    /// A plan's document instead of a problem: what `plan` holds in a plan.json, or such a file itself
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "input", "algorithm", "choice", "adapter"])]
+    plan: Option<PathBuf>,
+    /// Force an algorithm, whatever its error: direct, staged:f4x3, ...
+    #[arg(long)]
+    algorithm: Option<Algorithm>,
+    /// Force an algorithm and how its work is cut: `staged:f4x3@64x64x8_8x8/2`, ...
+    #[arg(long, conflicts_with = "algorithm")]
+    choice: Option<Choice>,
+    /// Plan for an adapter of this machine, by part of its name [default: a device with WebGPU's default limits]
+    #[arg(long)]
+    pub(crate) adapter: Option<String>,
+    /// Where the files go
+    #[arg(long, value_name = "DIR", default_value = "target/export/plan")]
+    out: PathBuf,
+    /// Also random data and the expected results, as little-endian f32
+    #[arg(long)]
+    data: bool,
+    /// Export a few plans of all kinds and run them on Dawn, through Node and the npm package `webgpu`
+    #[arg(long, conflicts_with_all = ["layer", "input", "plan"])]
+    check: bool,
+}
+
+/// Exports a plan, or checks some.
+pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
+    if options.check {
+        return match check(root, false) {
+            Outcome::Passed => Ok(()),
+            other => Err(anyhow::anyhow!("{other}")),
+        };
+    }
+    let plan = match &options.plan {
+        Some(file) => read(file)?,
+        None => options.make()?,
+    };
+    export(&plan, &options.out, options.data)?;
+    print!("{plan}");
+    println!("written to {}", options.out.display());
+    Ok(())
+}
+
+impl Options {
+    fn make(&self) -> anyhow::Result<Plan> {
+        let mut preferences = Preferences::new();
+        if self.algorithm.is_some() || self.choice.is_some() {
+            preferences = preferences.tolerance(Tolerance::Any);
+        }
+        preferences.algorithm = self.algorithm.or(self.choice.map(|choice| choice.algorithm));
+        preferences.cut = self.choice.map(|choice| choice.cut);
+        let caps = match &self.adapter {
+            None => Caps::webgpu_default(),
+            Some(part) => {
+                let all = pollster::block_on(winoconv::gpu::adapters());
+                let wanted = |caps: &Caps| caps.name.to_lowercase().contains(&part.to_lowercase());
+                all.into_iter().find(wanted).with_context(|| format!("no adapter is named {part}"))?
+            }
+        };
+        Ok(Plan::new(&self.problem.problem()?, &caps, &preferences)?)
+    }
+}
+
+/// The plan of a document, or of a plan.json around one.
+fn read(file: &Path) -> anyhow::Result<Plan> {
+    #[derive(serde::Deserialize)]
+    struct Around {
+        plan: Document,
+    }
+    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    // The second error is of a document, as the file then has to be one.
+    let around = serde_json::from_str(&text).map(|Around { plan }| plan);
+    let document = around.or_else(|_| serde_json::from_str(&text)).with_context(|| file.display().to_string())?;
+    Ok(document.plan()?)
+}
+
+/// What stands in plan.json: the document, and what a runner needs beside it.
+#[derive(serde::Serialize)]
+struct Exported<'a> {
+    plan: &'a Plan,
+    /// The function of every text.
+    entry_point: &'static str,
+    /// File by kernel.
+    shaders: BTreeMap<String, String>,
+    /// By the operands' names.
+    tensors: BTreeMap<String, Tensor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected: Option<Expected>,
+}
+
+/// A tensor's buffer: elements, WebGPU's names of what it is used for, and what is in it before the run.
+#[derive(serde::Serialize)]
+struct Tensor {
+    len: usize,
+    usage: &'static [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+}
+
+/// The output after the run, and how far each element may be from it.
+#[derive(serde::Serialize)]
+struct Expected {
+    file: &'static str,
+    bound: &'static str,
+}
+
+/// Writes a plan's files into a folder.
+fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = out.join(name);
+        std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))
+    };
+    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    let packing = plan.packing.steps(&plan.problem);
+    let all = || packing.iter().chain(&plan.steps);
+    let mut shaders = BTreeMap::new();
+    for Step { kernel, .. } in all() {
+        if let Entry::Vacant(new) = shaders.entry(kernel.name()) {
+            let file = format!("{kernel}.wgsl");
+            write(&file, wgsl::check(kernel, &plan.caps.limits)?.source.text.as_bytes())?;
+            new.insert(file);
+        }
+    }
+    let data = with_data.then(|| Data::new(plan)).transpose()?;
+    let mut tensors = BTreeMap::new();
+    for slot in all().flat_map(|step| &step.operands).map(|operand| operand.slot).chain([Slot::Output]) {
+        let Entry::Vacant(new) = tensors.entry(slot.to_string()) else { continue };
+        let mut tensor = Tensor { len: plan.operand_len(slot).unwrap_or(0), usage: usage(slot), file: None };
+        if let Some(values) = data.as_ref().and_then(|data| data.operand(slot)) {
+            let file = format!("{slot}.f32");
+            write(&file, &little_endian(values))?;
+            tensor.file = Some(file);
+        }
+        new.insert(tensor);
+    }
+    let expected = match &data {
+        None => None,
+        Some(data) => {
+            let files = Expected { file: "expected.f32", bound: "bound.f32" };
+            write(files.file, &little_endian(&data.expected))?;
+            write(files.bound, &little_endian(&data.bound))?;
+            Some(files)
+        }
+    };
+    let exported = Exported { plan, entry_point: wgsl::ENTRY_POINT, shaders, tensors, expected };
+    write("plan.json", format!("{}\n", serde_json::to_string_pretty(&exported)?).as_bytes())
+}
+
+/// WebGPU's names of what a tensor's buffer is used for.
+fn usage(slot: Slot) -> &'static [&'static str] {
+    match slot {
+        Slot::Output => &["STORAGE", "COPY_DST", "COPY_SRC"],
+        Slot::Packed | Slot::Workspace(_) => &["STORAGE"],
+        _ => &["STORAGE", "COPY_DST"],
+    }
+}
+
+fn little_endian(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Exports plans of every kind, reads each back, and has Dawn run them.
+pub(crate) fn check(root: &Path, no_install: bool) -> Outcome {
+    let folder = root.join("target/export");
+    let folders = match export_cases(&folder) {
+        Ok(folders) => folders,
+        Err(error) => return Outcome::Failed(format!("{error:#}")),
+    };
+    println!("{} plans in {}", folders.len(), folder.display());
+    let node = match Node::with_webgpu(root, no_install) {
+        Ok(node) => node,
+        Err(missing) => return Outcome::Skipped(format!("{missing:#}; exported plans were not run")),
+    };
+    run(&node, &folders).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")))
+}
+
+fn export_cases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut folders = Vec::new();
+    for (name, plan) in cases::all()? {
+        let out = folder.join(name);
+        if out.exists() {
+            std::fs::remove_dir_all(&out).with_context(|| format!("emptying {}", out.display()))?;
+        }
+        export(&plan, &out, true).with_context(|| format!("exporting {name}"))?;
+        ensure!(read(&out.join("plan.json"))? == plan, "{name} does not read back");
+        folders.push(out);
+    }
+    Ok(folders)
+}
+
+/// Runs plans on a device that Dawn finds; where it finds none, on SwiftShader, if that is on this machine.
+fn run(node: &Node, folders: &[PathBuf]) -> anyhow::Result<Outcome> {
+    let mut status = node.run(&RUNNER, folders, &[])?;
+    if status.code() == Some(NO_DEVICE)
+        && let Ok(manifest) = driver::swiftshader()
+    {
+        println!("Vulkan driver: {}", manifest.display());
+        status = node.run(&RUNNER, folders, &driver::LOADER_VARIABLES.map(|name| (name, manifest.as_path())))?;
+    }
+    Ok(match status.code() {
+        Some(0) => Outcome::Passed,
+        Some(NO_DEVICE) => Outcome::Skipped("Dawn finds no adapter; exported plans were not run".to_owned()),
+        _ => Outcome::Failed("exported plans give wrong results, or do not run".to_owned()),
+    })
+}
