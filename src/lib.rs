@@ -40,6 +40,8 @@
 //! used, or force an algorithm. A [`plan::Plan`] is a value that prints what will run and why. [`tune`] measures all choices
 //! and keeps the fastest as [`plan::Wisdom`], which plans follow.
 //!
+//! With the feature `serde` a plan is written and read in any format of serde's, as a `plan::Document`.
+//!
 //! # wgpu
 //!
 //! With the feature `gpu` (on by default) the crate re-exports the [`wgpu`] whose types stand in its interface. A new

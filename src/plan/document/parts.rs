@@ -134,8 +134,11 @@ impl StepPart {
         same(&format!("{at}.grid"), &self.grid, &got.grid)?;
         let word = |expected: &u32, got: &u32, at: &str| same(at, expected, got);
         each(&format!("{at}.params"), &self.params, &got.params, word)?;
-        let operand = |expected: &OperandPart, got: &OperandPart, at: &str| same(at, expected, got);
-        each(&format!("{at}.operands"), &self.operands, &got.operands, operand)
+        each(&format!("{at}.operands"), &self.operands, &got.operands, |expected, got, at| {
+            same(&format!("{at}.slot"), &expected.slot, &got.slot)?;
+            same(&format!("{at}.first"), &expected.first, &got.first)?;
+            same(&format!("{at}.len"), &expected.len, &got.len)
+        })
     }
 }
 

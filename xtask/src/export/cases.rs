@@ -18,6 +18,8 @@ pub(super) fn all() -> anyhow::Result<Vec<(&'static str, Plan)>> {
         ("fused_output", image(square.activation(clamp))?, Some("fused_output:f2x3"), &webgpu),
         ("fused", image(square.bias(true).activation(Activation::GeluTanh))?, Some("fused:f2x3"), &webgpu),
         ("fused_filter", image(square)?, Some("fused_filter:f2x3"), &webgpu),
+        ("implicit_gemm", image(strided)?, Some("implicit_gemm"), &webgpu),
+        ("depthwise", image(Conv::new(6, 6, [3, 3]).padding(1).groups(6).bias(true))?, Some("depthwise"), &webgpu),
         ("transposed", image(Conv::new(6, 5, [4, 4]).transposed(0).stride(2).padding(1))?, None, &webgpu),
         ("input_gradient", image(square.stride([2, 1]))?.input_gradient()?, None, &webgpu),
         ("weight_gradient", image(square)?.weight_gradient()?, None, &webgpu),
@@ -59,7 +61,17 @@ mod tests {
     fn each_kind_of_kernel_is_among_them() {
         let all = all().expect("legal");
         let kernels: HashSet<&str> = all.iter().flat_map(|(_, plan)| plan.kernels()).map(|k| k.kernel()).collect();
-        for kernel in ["direct", "winograd_input", "winograd_multiply", "winograd_output", "winograd_fused_output"] {
+        // All but the exhibit, and what packs.
+        for kernel in [
+            "direct",
+            "implicit_gemm",
+            "depthwise",
+            "winograd_input",
+            "winograd_multiply",
+            "winograd_output",
+            "winograd_fused_output",
+            "winograd_fused",
+        ] {
             assert!(kernels.contains(kernel), "{kernel} is not in {kernels:?}");
         }
         let plan = |name: &str| &all.iter().find(|(other, _)| *other == name).expect("there").1;
