@@ -191,7 +191,7 @@ impl Conv {
         self
     }
 
-    /// Sets how tensors are stored.
+    /// Sets how tensors are stored. What is beyond the largest number of a type becomes infinite when it is stored.
     #[must_use]
     pub const fn dtype(mut self, dtype: DType) -> Self {
         self.dtype = dtype;

@@ -1,6 +1,9 @@
 //! Element types.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use half::f16;
 
 /// The type in which a tensor is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -9,6 +12,8 @@ pub enum DType {
     /// IEEE 754 binary32.
     #[default]
     F32,
+    /// IEEE 754 binary16: rounded when it is stored, f32 in between. What is beyond 65,504 becomes infinite.
+    F16,
 }
 
 impl DType {
@@ -16,6 +21,61 @@ impl DType {
     pub const fn size(self) -> u64 {
         match self {
             Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
+    /// Bytes of a tensor of so many elements, in whole words: bindings and copies know no less.
+    pub const fn bytes(self, len: usize) -> u64 {
+        (self.size() * len as u64).next_multiple_of(4)
+    }
+
+    /// The nearest value that the type has, ties to even.
+    pub fn rounded(self, value: f32) -> f32 {
+        match self {
+            Self::F32 => value,
+            Self::F16 => f16::from_f32(value).to_f32(),
+        }
+    }
+
+    /// Values as they are stored, in whole words: rounded to the nearest, and a zero behind the last one where it needs a
+    /// partner.
+    pub fn to_bytes(self, values: &[f32]) -> Cow<'_, [u8]> {
+        match self {
+            Self::F32 => Cow::Borrowed(bytemuck::cast_slice(values)),
+            Self::F16 => {
+                let mut halves: Vec<f16> = values.iter().copied().map(f16::from_f32).collect();
+                halves.resize(values.len().next_multiple_of(2), f16::ZERO);
+                Cow::Owned(bytemuck::cast_slice(&halves).to_vec())
+            }
+        }
+    }
+
+    /// The first `len` values of what is stored.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub fn from_bytes(self, bytes: &[u8], len: usize) -> Vec<f32> {
+        let bytes = &bytes[..self.size() as usize * len];
+        match self {
+            Self::F32 => bytemuck::pod_collect_to_vec(bytes),
+            Self::F16 => bytemuck::pod_collect_to_vec::<u8, f16>(bytes).into_iter().map(f16::to_f32).collect(),
+        }
+    }
+
+    /// Unit roundoff: half the distance from 1 to the next number.
+    pub const fn unit_roundoff(self) -> f64 {
+        match self {
+            Self::F32 => 1.0 / 16_777_216.0,
+            Self::F16 => 1.0 / 2048.0,
+        }
+    }
+
+    /// The smallest number of full precision.
+    pub const fn smallest_normal(self) -> f64 {
+        match self {
+            Self::F32 => f32::MIN_POSITIVE as f64,
+            Self::F16 => 1.0 / 16384.0,
         }
     }
 
@@ -23,6 +83,7 @@ impl DType {
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
+            Self::F16 => "f16",
         }
     }
 }

@@ -42,6 +42,14 @@
 //!
 //! With the feature `serde` a plan is written and read in any format of serde's, as a `plan::Document`.
 //!
+//! # Tensors in f16
+//!
+//! [`Conv::dtype`] stores input, weights, output and residual as [`DType::F16`]; sums, bias and slopes are f32, and what is
+//! beyond 65,504 when it is stored becomes infinite. [`Layer::run`] rounds and widens slices of f32 at the ends;
+//! [`Layer::bind`] takes buffers of halves, at any multiple of 2 bytes. Shaders that have 16-bit floats
+//! ([`caps::Caps::f16`]) read and write them as they are. Others read words, make the outputs in f32 and pack them at the
+//! end: one dispatch more, and a workspace of the output's size in f32. Every algorithm takes both ways.
+//!
 //! # wgpu
 //!
 //! With the feature `gpu` (on by default) the crate re-exports the [`wgpu`] whose types stand in its interface. A new

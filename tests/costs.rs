@@ -1,12 +1,12 @@
 //! What kernels say of themselves without being written: counts of work against naga's module of each text, and the
 //! estimate of registers against those that an H100's compiler took.
 
-use winoconv::Algorithm;
 use winoconv::caps::DeviceKind;
 use winoconv::caps::Limits;
-use winoconv::kernel::{Counts, Epilogue, Fusion, KernelSpec, Part, SumLength, WinogradFused};
+use winoconv::kernel::{Counts, Epilogue, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, WinogradFused};
 use winoconv::plan::register_limit;
 use winoconv::wgsl::{check, count};
+use winoconv::{Algorithm, Residual};
 
 #[test]
 fn counts_are_those_of_the_text() {
@@ -61,9 +61,12 @@ fn a_workgroup_does_the_work_of_its_block() {
                 (block * kernel.algorithm.outputs() as u32, sums)
             }
             KernelSpec::WinogradInlined(kernel) => (64 * kernel.algorithm.outputs() as u32, 0),
+            KernelSpec::PackHalves(_) => (PackHalves::WORKGROUP, 0),
             other => panic!("{other} is new to this test"),
         };
-        assert_eq!(all.storage.stores.bytes, 4 * u64::from(stores), "{spec}: bytes written");
+        let halves = spec.storage() == Storage::F16 && spec.epilogue().is_some();
+        let element = if halves { 2 } else { 4 };
+        assert_eq!(all.storage.stores.bytes, element * u64::from(stores), "{spec}: bytes written");
         let turns = cost.regions.iter().filter(|region| region.part == Part::Turn).flat_map(|region| &region.shares);
         let turns: u64 =
             turns.map(|share| share.counts.multiply_adds * u64::from(share.invocations) * share.turns.of(sum)).sum();
@@ -72,6 +75,7 @@ fn a_workgroup_does_the_work_of_its_block() {
             && kernel.fusion != Fusion::Output
         {
             // U once for each row of invocations, or each filter once; and each tile once.
+            let stored = if halves { 2 } else { 4 };
             let b = kernel.blocking;
             let vectors = kernel.algorithm.products() as u32 * b.filters * (b.tiles / b.tiles_each);
             let u = match kernel.fusion {
@@ -82,15 +86,21 @@ fn a_workgroup_does_the_work_of_its_block() {
             };
             let tiles = b.tiles * kernel.algorithm.inputs() as u32 * channels.next_multiple_of(kernel.channels());
             let operands = all.storage.loads.bytes - epilogue_bytes(kernel);
-            assert_eq!(operands, 4 * u64::from(u + tiles), "{spec}: bytes read");
+            let filters = if kernel.fusion == Fusion::Filter { stored } else { 4 };
+            let expected = filters * u64::from(u) + stored * u64::from(tiles);
+            assert_eq!(operands, expected, "{spec}: bytes read");
         }
     }
 }
 
 /// Bias and slopes, read for each output.
 fn epilogue_bytes(kernel: &WinogradFused) -> u64 {
-    let operands = u64::from(kernel.epilogue.bias) + u64::from(kernel.epilogue.has_slopes());
-    4 * operands * u64::from(kernel.blocking.filters * kernel.blocking.tiles) * kernel.algorithm.outputs() as u64
+    let operands = 4 * (u64::from(kernel.epilogue.bias) + u64::from(kernel.epilogue.has_slopes()));
+    let residual = if kernel.storage == Storage::F16 { 2 } else { 4 };
+    let residual = if kernel.epilogue.residual == Residual::None { 0 } else { residual };
+    (operands + residual)
+        * u64::from(kernel.blocking.filters * kernel.blocking.tiles)
+        * kernel.algorithm.outputs() as u64
 }
 
 /// A fused kernel with the input transform, of the transform and the blocking with these names.
@@ -100,6 +110,7 @@ fn fused(algorithm: &str, blocking: &str) -> WinogradFused {
         algorithm: algorithm.transform().expect("a Winograd algorithm"),
         fusion: Fusion::Input,
         blocking: blocking.parse().unwrap_or_else(|error| panic!("{error}")),
+        storage: Storage::F32,
         epilogue: Epilogue::NONE,
     }
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use winoconv::Border;
 use winoconv::kernel::{
-    Blocking, Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, Reading, WinogradFilter, WinogradInlined,
-    WinogradInput, WinogradMultiply, WinogradOutput,
+    Blocking, Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, PackHalves, Reading, Storage, WinogradFilter,
+    WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use winoconv::wgsl::source;
 use winoconv::winograd::{F, Nested};
@@ -30,34 +30,39 @@ fn text_of(spec: &KernelSpec) -> String {
 /// in one, the smallest and the largest blocking, both readings of the exhibit.
 fn representatives() -> Vec<KernelSpec> {
     let epilogue = |bias, activation| Epilogue { bias, activation, ..Epilogue::NONE };
+    let (storage, half, packed) = (Storage::F32, Storage::F16, Storage::Packed);
     let f4 = Nested::square(F::new(4, 3));
     let f2 = Nested::square(F::new(2, 3));
     let f4q = Nested::square(F::quadratic(4, 3));
     let mixed = Nested::new(F::new(4, 3), F::new(2, 3));
     let row = Nested::new(F::new(1, 1), F::new(4, 3));
     vec![
-        Direct { filters: 1, border: Border::Zero, epilogue: epilogue(false, "none") }.spec(),
-        Direct { filters: 8, border: Border::Zero, epilogue: epilogue(true, "prelu") }.spec(),
-        Depthwise { moves: true, border: Border::Zero, epilogue: epilogue(true, "relu") }.spec(),
+        Direct { filters: 1, border: Border::Zero, storage, epilogue: epilogue(false, "none") }.spec(),
+        Direct { filters: 8, border: Border::Zero, storage, epilogue: epilogue(true, "prelu") }.spec(),
+        Depthwise { moves: true, border: Border::Zero, storage, epilogue: epilogue(true, "relu") }.spec(),
         ImplicitGemm {
             blocking: Blocking::new(32, 32, 16, 4, 4),
             border: Border::Zero,
+            storage,
             epilogue: epilogue(false, "none"),
         }
         .spec(),
-        WinogradFilter { algorithm: f4 }.spec(),
-        WinogradFilter { algorithm: mixed }.spec(),
-        WinogradInput { algorithm: f2, border: Border::Zero }.spec(),
-        WinogradInput { algorithm: f4, border: Border::Zero }.spec(),
-        WinogradInput { algorithm: f4q, border: Border::Zero }.spec(),
-        WinogradInput { algorithm: row, border: Border::Zero }.spec(),
+        WinogradFilter { algorithm: f4, storage }.spec(),
+        WinogradFilter { algorithm: mixed, storage }.spec(),
+        WinogradInput { algorithm: f2, border: Border::Zero, storage }.spec(),
+        WinogradInput { algorithm: f4, border: Border::Zero, storage }.spec(),
+        WinogradInput { algorithm: f4q, border: Border::Zero, storage }.spec(),
+        WinogradInput { algorithm: row, border: Border::Zero, storage }.spec(),
         WinogradInlined { algorithm: f2, reading: Reading::PerOutput, epilogue: epilogue(true, "relu") }.spec(),
         WinogradInlined { algorithm: f2, reading: Reading::PerNonzero, epilogue: epilogue(false, "none") }.spec(),
         WinogradMultiply { blocking: Blocking::new(64, 64, 8, 8, 8) }.spec(),
         WinogradMultiply { blocking: Blocking::new(16, 16, 16, 4, 4) }.spec(),
-        WinogradOutput { algorithm: f4, epilogue: epilogue(true, "relu") }.spec(),
-        WinogradOutput { algorithm: f4q, epilogue: epilogue(false, "gelu") }.spec(),
-        WinogradOutput { algorithm: mixed, epilogue: epilogue(false, "none") }.spec(),
+        WinogradOutput { algorithm: f4, storage, epilogue: epilogue(true, "relu") }.spec(),
+        WinogradOutput { algorithm: f4q, storage, epilogue: epilogue(false, "gelu") }.spec(),
+        WinogradOutput { algorithm: mixed, storage, epilogue: epilogue(false, "none") }.spec(),
+        Direct { filters: 4, border: Border::Zero, storage: half, epilogue: epilogue(true, "none") }.spec(),
+        Direct { filters: 4, border: Border::Zero, storage: packed, epilogue: epilogue(true, "none") }.spec(),
+        PackHalves.spec(),
     ]
 }
 

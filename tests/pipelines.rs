@@ -12,7 +12,7 @@ use support::data::{Case, Data, assert_within};
 use support::gpus::{Gpu, on_one_gpu};
 use winoconv::error::Error;
 use winoconv::gpu::{AdapterChoice, CacheFault, CacheSource, CacheState, Context, ContextOptions, ShaderChecks};
-use winoconv::kernel::KernelSpec;
+use winoconv::kernel::{KernelSpec, Storage};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Algorithm, Conv, Device, Layer, Plan, Preferences, Tolerance, wgpu};
 
@@ -98,7 +98,8 @@ fn a_kernel_that_is_refused_is_refused_again() {
     on_one_gpu("a_kernel_that_is_refused_is_refused_again", |gpu| {
         let context = open(gpu, CacheSource::off());
         let legal = kernels(&case().problem.plan(&gpu.device(), &staged()).expect("a plan"));
-        let none = winoconv::kernel::WinogradFilter { algorithm: Nested::square(F::new(40, 3)) }.spec();
+        let none =
+            winoconv::kernel::WinogradFilter { algorithm: Nested::square(F::new(40, 3)), storage: Storage::F32 }.spec();
         let specs = [legal[0], none, legal[1]];
         for _ in 0..2 {
             let error = block_on(context.pipelines(&specs)).expect_err("there are no such transforms");

@@ -13,13 +13,14 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use support::data::{Case, Data, worst_ratio};
 use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
-use support::gpus::{Gpu, on_one_gpu};
+use support::gpus::{Gpu, on_gpus, on_one_gpu};
 use support::strategies::{Space, activations, data, problems};
 use winoconv::caps::Caps;
+use winoconv::gpu::ShaderChecks;
 use winoconv::kernel::KernelSpec;
 use winoconv::plan::{Reason, Verdict};
 use winoconv::{
-    Activation, Algorithm, Conv, Device, Operation, Padding, Plan, Preferences, Problem, Spatial, Tolerance,
+    Activation, Algorithm, Conv, DType, Device, Operation, Padding, Plan, Preferences, Problem, Spatial, Tolerance,
 };
 
 /// How long the GPU is tried with random problems: compiling takes most of it on a software adapter.
@@ -120,7 +121,7 @@ fn narrow_plans(problem: &Problem, caps: &Caps, seed: u64) -> Vec<Plan> {
 fn tensors_larger_than_a_binding_are_bound_in_parts() {
     let parts = std::cell::Cell::new(0);
     let strategy = (problems(SPACE, activations()), any::<u64>());
-    let checked = runner(None).run(&strategy, |(problem, seed)| {
+    let checked = runner(Some(512)).run(&strategy, |(problem, seed)| {
         let case = Case::new(problem, Data::Normal, seed);
         let exact = case.reference().all();
         let plans = narrow_plans(&problem, &Caps::host(), seed);
@@ -244,59 +245,72 @@ fn on_narrow_device(
 /// Random problems on a GPU, with few kernels: a pipeline takes as long as many runs.
 #[test]
 fn random_problems_are_within_their_bounds_on_a_gpu() {
-    on_one_gpu("random_problems_are_within_their_bounds_on_a_gpu", |gpu| {
-        let start = Instant::now();
-        let tried = std::cell::Cell::new(0);
-        let in_parts = std::cell::Cell::new(0);
-        let kernels = RefCell::new(HashSet::new());
-        let activations = prop_oneof![Just(Activation::None), Just(Activation::Relu)];
-        let space = Space { kernels: &[1, 2, 3, 5], extra: 20, everything: true };
-        let strategy = (problems(space, activations), data(), any::<u64>());
-        let wanted = wanted_on_gpu();
-        let mut runner = TestRunner::new(config(wanted.unwrap_or(2000)));
-        let checked = runner.run(&strategy, |(mut problem, data, seed)| {
-            if wanted.is_none() && start.elapsed() > GPU_BUDGET {
-                return Ok(());
-            }
-            tried.set(tried.get() + 1);
-            if problem.operation == Operation::Forward {
-                problem.conv.bias = problem.conv.activation != Activation::None;
-            }
-            let (device, case) = (gpu.device(), Case::new(problem, data, seed));
-            let exact = case.reference().all();
-            // One that needs no pipeline beyond those that are allowed.
-            for algorithm in legal(&problem, &device)? {
-                let plan = case
-                    .problem
-                    .plan(&device, &forced(algorithm))
-                    .map_err(|error| TestCaseError::fail(error.to_string()))?;
-                let packing = plan.packing.steps(&problem);
-                let needed = plan.steps.iter().chain(&packing).map(|step| step.kernel);
-                let mut known = kernels.borrow_mut();
-                let all: HashSet<_> = needed.chain(known.iter().copied()).collect();
-                if all.len() > PIPELINES {
-                    continue;
-                }
-                // Some of the new ones in each case, so that there is room for all kinds.
-                if all.len() > known.len() && seed % 5 != 0 && algorithm != Algorithm::Direct {
-                    continue;
-                }
-                *known = all;
-                drop(known);
-                let entry = EntryPoint::ALL[(seed % 6) as usize];
-                let got = run(&device, &case, algorithm, entry)?;
-                within(&got, &exact, &case.bound(algorithm), &format!("{problem}, {data:?}, {algorithm}, {entry:?}"))?;
-                in_parts.set(in_parts.get() + on_narrow_device(gpu, &case, algorithm, seed, &kernels, &exact)?);
-            }
-            Ok(())
-        });
-        let budget = wanted.map_or_else(|| format!("{GPU_BUDGET:?}"), |wanted| format!("{wanted} problems"));
-        let (tried, in_parts, kernels) = (tried.get(), in_parts.get(), kernels.borrow().len());
-        println!(
-            "{}: {tried} problems, {in_parts} bound in parts, over {kernels} pipelines in {:.1?} of {budget}",
-            gpu.label,
-            start.elapsed()
-        );
-        checked.unwrap_or_else(|error| panic!("{error}"));
+    on_one_gpu("random_problems_are_within_their_bounds_on_a_gpu", |gpu| random_problems(gpu, None));
+}
+
+/// The same with tensors in f16, on a device whose shaders have 16-bit floats and on one whose shaders have none.
+#[test]
+fn random_halves_are_within_their_bounds_on_gpus() {
+    on_gpus("random_halves_are_within_their_bounds_on_gpus", |gpu| {
+        if gpu.context.checks() == ShaderChecks::Checked {
+            random_problems(gpu, Some(DType::F16));
+        }
     });
+}
+
+fn random_problems(gpu: &Gpu, stored: Option<DType>) {
+    let start = Instant::now();
+    let tried = std::cell::Cell::new(0);
+    let in_parts = std::cell::Cell::new(0);
+    let kernels = RefCell::new(HashSet::new());
+    let activations = prop_oneof![Just(Activation::None), Just(Activation::Relu)];
+    let space = Space { kernels: &[1, 2, 3, 5], extra: 20, everything: true };
+    let strategy = (problems(space, activations), data(), any::<u64>());
+    let wanted = wanted_on_gpu();
+    let mut runner = TestRunner::new(config(wanted.unwrap_or(2000)));
+    let checked = runner.run(&strategy, |(mut problem, data, seed)| {
+        if wanted.is_none() && start.elapsed() > GPU_BUDGET {
+            return Ok(());
+        }
+        tried.set(tried.get() + 1);
+        if problem.operation == Operation::Forward {
+            problem.conv.bias = problem.conv.activation != Activation::None;
+        }
+        problem.conv.dtype = stored.unwrap_or(problem.conv.dtype);
+        let (device, case) = (gpu.device(), Case::new(problem, data, seed));
+        let exact = case.reference().all();
+        // One that needs no pipeline beyond those that are allowed.
+        for algorithm in legal(&problem, &device)? {
+            let plan = case
+                .problem
+                .plan(&device, &forced(algorithm))
+                .map_err(|error| TestCaseError::fail(error.to_string()))?;
+            let packing = plan.packing.steps(&problem);
+            let needed = plan.steps.iter().chain(&packing).map(|step| step.kernel);
+            let mut known = kernels.borrow_mut();
+            let all: HashSet<_> = needed.chain(known.iter().copied()).collect();
+            if all.len() > PIPELINES {
+                continue;
+            }
+            // Some of the new ones in each case, so that there is room for all kinds.
+            if all.len() > known.len() && seed % 5 != 0 && algorithm != Algorithm::Direct {
+                continue;
+            }
+            *known = all;
+            drop(known);
+            let entry = EntryPoint::ALL[(seed % 6) as usize];
+            let got = run(&device, &case, algorithm, entry)?;
+            within(&got, &exact, &case.bound(algorithm), &format!("{problem}, {data:?}, {algorithm}, {entry:?}"))?;
+            in_parts.set(in_parts.get() + on_narrow_device(gpu, &case, algorithm, seed, &kernels, &exact)?);
+        }
+        Ok(())
+    });
+    let budget = wanted.map_or_else(|| format!("{GPU_BUDGET:?}"), |wanted| format!("{wanted} problems"));
+    let (tried, in_parts, kernels) = (tried.get(), in_parts.get(), kernels.borrow().len());
+    println!(
+        "{}: {tried} problems, {in_parts} bound in parts, over {kernels} pipelines in {:.1?} of {budget}",
+        gpu.label,
+        start.elapsed()
+    );
+    checked.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -7,18 +7,15 @@
 // grid      x: blocks of WORKGROUP strips of this dispatch, counted over images, filters, planes, rows and strips of four
 //           columns
 // constants WORKGROUP
-// slots     load_src, epilogue, open_window, move_window
+// slots     load_src, read_weight, epilogue, write_dst, open_window, move_window
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 // An output, unless it lies right of the last one. `at` is the row's first element.
 fn store_output(at: u32, column: u32, k: u32, value: f32) {
     if (column < params.out_w) {
         let place = at + column * params.dst_w;
-        dst[place] = epilogue(value, k, place);
+        write_dst(place, epilogue(value, k, place));
     }
 }
 
@@ -53,7 +50,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             var window = open_window(channel, z, y, x_first);
             for (var s = 0u; s < params.taps_w; s++) {
                 window = move_window(window, channel, z, y, x_first + s * params.dilation_w);
-                acc = fma(window, vec4<f32>(weights[taps + s * params.weights_w]), acc);
+                acc = fma(window, vec4<f32>(read_weight(taps + s * params.weights_w)), acc);
             }
         }
     }

@@ -8,12 +8,9 @@
 //           y: blocks of FILTERS filters, group by group
 // constants WORKGROUP, FILTERS
 // leaves    choose_filters, accumulate, write_outputs
-// slots     load_src, epilogue
+// slots     load_src, read_weight, epilogue, write_dst
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {

@@ -13,12 +13,9 @@
 //           y: blocks of BLOCK_K filters, group by group
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V
 // leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_outputs
-// slots     load_src, epilogue
+// slots     load_src, read_weight, epilogue, write_dst
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 // Neighbours stage neighbouring rows of the weights: a vector more lets these lie in different banks.
 const PITCH_U: u32 = BLOCK_K / 4u + 1u;
@@ -95,10 +92,10 @@ fn load_weights(own: u32, row: vec4<u32>, channels: u32, k: u32) -> vec4<f32> {
             + row.w * params.weights_w;
         let last = params.group_k - 1u;
         return vec4<f32>(
-            weights[at + min(k, last) * params.weights_k],
-            weights[at + min(k + 1u, last) * params.weights_k],
-            weights[at + min(k + 2u, last) * params.weights_k],
-            weights[at + min(k + 3u, last) * params.weights_k],
+            read_weight(at + min(k, last) * params.weights_k),
+            read_weight(at + min(k + 1u, last) * params.weights_k),
+            read_weight(at + min(k + 2u, last) * params.weights_k),
+            read_weight(at + min(k + 3u, last) * params.weights_k),
         );
     }
     return vec4<f32>();
@@ -129,7 +126,7 @@ fn load_columns(starts: ptr<function, array<vec4<u32>, 4>>, row: vec4<u32>, chan
 fn store_output(at: u32, index: u32, first: u32, k: u32, value: f32) {
     if (k < params.group_k && index < params.end) {
         let place = at + k * params.dst_k;
-        dst[place] = epilogue(value, first + k, place);
+        write_dst(place, epilogue(value, first + k, place));
     }
 }
 

@@ -7,17 +7,17 @@
 // grid      x: blocks of WORKGROUP filters of a group; y: rows, over all groups
 // constants WORKGROUP, TAPS_H, TAPS_W, POINTS_H, POINTS_W
 // leaves    transform_filter
+// slots     read_weight
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> weights: array<f32>;
-@group(0) @binding(2) var<storage, read_write> u: array<f32>;
+@group(0) @binding(3) var<storage, read_write> u: array<f32>;
 
 // A tap of the phase at `phase`, zero past the last one.
 fn load_tap(at: u32, phase: vec2<u32>, r: u32, s: u32) -> f32 {
     let y = r * params.phases_h + phase.y;
     let x = s * params.phases_w + phase.x;
     if (y < params.taps_h && x < params.taps_w) {
-        return weights[at + y * params.weights_h + x * params.weights_w];
+        return read_weight(at + y * params.weights_h + x * params.weights_w);
     }
     return 0.0;
 }

@@ -15,11 +15,9 @@
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, STEP_C, EACH_K, EACH_T, ROUND, OUT_H, OUT_W, SPAN_H, SPAN_W,
 //           POINTS_H, POINTS_W, CHANNEL, POOL
 // leaves    fetch_tile, put_tile, multiply_step
-// slots     put_filters, place_u, load_u, exchange_outputs
+// slots     read_src, put_filters, place_u, load_u, exchange_outputs
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 const POINTS: u32 = POINTS_H * POINTS_W;
 const THREADS_K: u32 = BLOCK_K / EACH_K;
@@ -72,7 +70,7 @@ fn columns_of(rows: u32, row: u32, cols: u32) -> u32 {
 fn load_column(at: u32, cols: u32, col: u32) -> f32 {
     var value = 0.0;
     if ((cols & col) != 0u) {
-        value = src[at];
+        value = read_src(at);
     }
     return value;
 }

@@ -14,7 +14,6 @@
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> u: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 const POINTS: u32 = POINTS_H * POINTS_W;
 const THREADS_K: u32 = BLOCK_K / EACH_K;

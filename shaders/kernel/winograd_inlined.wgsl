@@ -12,7 +12,6 @@
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<f32>;
 @group(0) @binding(2) var<storage, read> u: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 // One output of filter k, unless it lies below the image. `plane` is the image's first output of that filter.
 fn store_output(plane: u32, y: u32, x: u32, k: u32, value: f32) {

@@ -12,7 +12,6 @@
 // slots     load_src
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
 @group(0) @binding(2) var<storage, read_write> v: array<f32>;
 
 // [row of points][column of the tile][tile], padded so that a tile's columns lie in different banks.

@@ -11,7 +11,6 @@
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> m: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 const_assert OUT_W <= POINTS_W;
 

@@ -9,5 +9,5 @@ fn wrapped(at: u32, size: u32) -> u32 {
 
 fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
     let plane = channel + wrapped(z, params.d) * params.src_d;
-    return src[plane + wrapped(y, params.h) * params.src_h + wrapped(x, params.w) * params.src_w];
+    return read_src(plane + wrapped(y, params.h) * params.src_h + wrapped(x, params.w) * params.src_w);
 }

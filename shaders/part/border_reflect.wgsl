@@ -9,5 +9,5 @@ fn reflected(at: u32, size: u32) -> u32 {
 
 fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
     let plane = channel + reflected(z, params.d) * params.src_d;
-    return src[plane + reflected(y, params.h) * params.src_h + reflected(x, params.w) * params.src_w];
+    return read_src(plane + reflected(y, params.h) * params.src_h + reflected(x, params.w) * params.src_w);
 }

@@ -9,5 +9,5 @@ fn replicated(at: u32, size: u32) -> u32 {
 
 fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
     let plane = channel + replicated(z, params.d) * params.src_d;
-    return src[plane + replicated(y, params.h) * params.src_h + replicated(x, params.w) * params.src_w];
+    return read_src(plane + replicated(y, params.h) * params.src_h + replicated(x, params.w) * params.src_w);
 }

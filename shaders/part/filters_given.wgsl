@@ -3,8 +3,7 @@
 //
 // constants also TAPS: weights of a filter
 // leaves    put_filter
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-
+// slots     read_weight
 const U_FIRST: u32 = BLOCK_C * CHANNEL / 4u;
 const_assert BLOCK_C * (CHANNEL + POINTS * BLOCK_K) <= POOL;
 

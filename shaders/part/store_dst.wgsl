@@ -2,6 +2,6 @@
 fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
     if (x < params.q) {
         let at = row_at + x * params.dst_w;
-        dst[at] = epilogue(value, k, at);
+        write_dst(at, epilogue(value, k, at));
     }
 }

@@ -2,8 +2,10 @@
 //! any order of the sums that the kernels use, fused or not, and so it is the tests' tolerance.
 
 use super::Reference;
+use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::plan::{self, Algorithm, Windows};
+use crate::problem::Operation;
 use crate::winograd::{Nested, error_bound as bounds};
 
 /// The bound on each output's absolute error, bias, residual and activation included, in the order of the output's shape.
@@ -56,7 +58,18 @@ fn bound(reference: &Reference<'_>, algorithm: Algorithm, index: usize, size: f6
     let value = reference.sums(index).0 + bias + residual;
     // Rounding to f32 when it is stored, beside the function's own error.
     let stored = activation.apply(value, slope).abs() * f64::from(f32::EPSILON);
-    activation.lipschitz(slope) * before + activation.evaluation_error(value.abs() + before) + stored
+    let off = activation.lipschitz(slope) * before + activation.evaluation_error(value.abs() + before) + stored;
+    off + storage_bound(problem.conv.dtype, activation.apply(value, slope).abs() + off)
+}
+
+/// What storing an output of at most this size adds to its error. Shaders may round it to either neighbour (the twins take
+/// the nearest), and take what is below full precision for zero.
+fn storage_bound(dtype: DType, size: f64) -> f64 {
+    if dtype == DType::F32 {
+        return 0.0;
+    }
+    let (unit, smallest) = (2.0 * dtype.unit_roundoff(), dtype.smallest_normal());
+    unit * size.max(smallest) + size.min(smallest)
 }
 
 /// `|A^T| [...] |A|`: the matrices of absolute values, and how the output is cut into tiles.
@@ -133,9 +146,22 @@ impl<'a> Sizes<'a> {
         let (y, rest) = (rest % p, rest / p);
         let (z, rest) = (rest % planes, rest / planes);
         let [down, across] = self.windows.spread();
-        let outputs = rest / of.filters() * planes + z;
-        let plane = (outputs * down + y % down) * across + x % across;
-        (plane, rest % of.filters(), [y / down, x / across])
+        let (n, filter) = match self.reference.problem.operation {
+            Operation::WeightGradient => (rest % of.n, rest / of.n),
+            _ => (rest / of.filters(), rest % of.filters()),
+        };
+        let plane = ((n * planes + z) * down + y % down) * across + x % across;
+        (plane, filter, [y / down, x / across])
+    }
+
+    /// Where the results of an image and a filter of all groups begin, in planes' worth of them: of the weights' gradient
+    /// filters come first.
+    fn results(&self, n: usize, filter: usize) -> usize {
+        let of = &self.windows.of;
+        match self.reference.problem.operation {
+            Operation::WeightGradient => filter * of.n + n,
+            _ => n * of.filters() + filter,
+        }
     }
 
     /// The size of one output.
@@ -176,7 +202,8 @@ fn winograd_sizes(reference: &Reference<'_>, nested: Nested) -> Result<Vec<f64>>
                 let y = (tile_y * out_h + i / out_w) * down + phase / across;
                 let x = (tile_x * out_w + i % out_w) * across + phase % across;
                 if y < p && x < q {
-                    sizes[(((outputs / planes * all + filter) * planes + outputs % planes) * p + y) * q + x] = size;
+                    let results = of.results(outputs / planes, filter);
+                    sizes[((results * planes + outputs % planes) * p + y) * q + x] = size;
                 }
             }
         }

@@ -5,6 +5,7 @@ mod depthwise;
 mod direct;
 mod error_bound;
 mod implicit_gemm;
+mod pack_halves;
 mod reference;
 mod transform;
 mod winograd_filter;
@@ -20,13 +21,15 @@ pub use reference::{Reference, Sample};
 
 use crate::activation::Activation;
 use crate::conv::Residual;
+use crate::dtype::DType;
 use crate::kernel::{
     DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams,
-    Params,
+    PackParams, Params, Storage,
 };
 use crate::plan::{Operand, Plan, Slot, Step};
 
-/// The tensors of a run, by slot. What a plan does not use may stay empty.
+/// The tensors of a run, by slot. What a plan does not use may stay empty. Those that are stored as f16 hold values that it
+/// has, see [`DType::rounded`].
 #[derive(Debug, Default)]
 pub struct Operands<'a> {
     /// [`Slot::Input`]
@@ -45,17 +48,19 @@ pub struct Operands<'a> {
 
 impl<'a> Operands<'a> {
     fn read(&self, operand: Operand) -> &'a [f32] {
-        let whole = match operand.slot {
+        self.slot(operand.slot).map_or(&[], |whole| &whole[operand.range(whole.len())])
+    }
+
+    fn slot(&self, slot: Slot) -> Option<&'a [f32]> {
+        Some(match slot {
             Slot::Input => self.input,
             Slot::Weights => self.weights,
             Slot::Packed => self.packed,
             Slot::Bias => self.bias,
             Slot::Slopes => self.slopes,
             Slot::Residual => self.residual,
-            Slot::Output | Slot::Workspace(_) => return &[],
-        };
-        let part = &whole[operand.first..];
-        operand.len.map_or(part, |len| &part[..len])
+            Slot::Output | Slot::Workspace(_) => return None,
+        })
     }
 }
 
@@ -67,6 +72,8 @@ pub(crate) struct Finish<'a> {
     slopes: &'a [f32],
     from: Residual,
     residual: &'a [f32],
+    /// In which outputs are stored.
+    stored: DType,
 }
 
 impl Finish<'_> {
@@ -77,13 +84,13 @@ impl Finish<'_> {
         let x = match self.from {
             Residual::None => x,
             Residual::Tensor => x + self.residual[at],
-            Residual::InPlace => x + dst[at],
+            Residual::InPlace => x + self.stored.rounded(dst[at]),
         };
-        dst[at] = match self.activation {
+        dst[at] = self.stored.rounded(match self.activation {
             Activation::None => x,
             Activation::Relu => x.max(0.0),
             other => other.apply(x.into(), self.slopes.get(k).copied().unwrap_or(0.0).into()) as f32,
-        };
+        });
     }
 }
 
@@ -124,6 +131,39 @@ pub fn run_step(
     workspace: &mut [Vec<f32>],
     output: &mut [f32],
 ) {
+    let bound = |name| step.kernel.bindings().iter().position(|b| b.name == name).map(|at| step.operands[at]);
+    let residual = bound("residual");
+    // What stands in an output that is made elsewhere.
+    let stood: Vec<f32> = match residual {
+        Some(Operand { slot: Slot::Output, .. }) => output.iter().map(|&x| DType::F16.rounded(x)).collect(),
+        _ => Vec::new(),
+    };
+    let residual = residual.map_or(&[][..], |operand| match operand.slot {
+        Slot::Output => &stood[operand.range(stood.len())],
+        _ => operands.read(operand),
+    });
+    match bound("dst") {
+        Some(place @ Operand { slot: Slot::Workspace(index), .. }) => {
+            let mut held = std::mem::take(&mut workspace[usize::from(index)]);
+            let range = place.range(held.len());
+            run_kernel(step, activation, operands, residual, workspace, &mut held[range]);
+            workspace[usize::from(index)] = held;
+        }
+        place => {
+            let range = place.map_or(0..output.len(), |place| place.range(output.len()));
+            run_kernel(step, activation, operands, residual, workspace, &mut output[range]);
+        }
+    }
+}
+
+fn run_kernel(
+    step: &Step,
+    activation: Activation,
+    operands: &Operands<'_>,
+    residual: &[f32],
+    workspace: &mut [Vec<f32>],
+    output: &mut [f32],
+) {
     let epilogue = step.kernel.epilogue().unwrap_or(Epilogue::NONE);
     let of = |slot| step.operands.iter().copied().find(|operand| operand.slot == slot);
     let finish = Finish {
@@ -132,15 +172,8 @@ pub fn run_step(
         bias: of(Slot::Bias).map_or(&[], |operand| operands.read(operand)),
         slopes: operands.slopes,
         from: epilogue.residual,
-        residual: of(Slot::Residual).map_or(&[], |operand| operands.read(operand)),
-    };
-    let output = match of(Slot::Output) {
-        Some(Operand { first, len, .. }) => {
-            let part = &mut output[first..];
-            let len = len.unwrap_or(part.len());
-            &mut part[..len]
-        }
-        None => output,
+        residual,
+        stored: if step.kernel.storage() == Storage::F16 { DType::F16 } else { DType::F32 },
     };
     match step.kernel {
         KernelSpec::Direct(spec) => {
@@ -189,6 +222,14 @@ pub fn run_step(
         KernelSpec::WinogradOutput(spec) => {
             let params = OutputParams::from_words(&step.params);
             winograd_output::run(&spec, &params, step.grid[1] as usize, &workspace[1], output, finish);
+        }
+        KernelSpec::PackHalves(_) => {
+            if let [values @ Operand { slot: Slot::Workspace(index), .. }, halves] = step.operands[..] {
+                let held = &workspace[usize::from(index)];
+                let (values, halves) = (&held[values.range(held.len())], halves.range(output.len()));
+                let params = PackParams::from_words(&step.params);
+                pack_halves::run(&params, step.grid[0], values, &mut output[halves]);
+            }
         }
     }
 }

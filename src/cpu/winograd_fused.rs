@@ -36,7 +36,12 @@ pub(super) fn run(
             weights_offset: params.weights_offset,
         };
         let mut u = vec![0.0; spec.algorithm.products() * (params.c * params.k_stride) as usize];
-        winograd_filter::run(&WinogradFilter { algorithm: spec.algorithm }, &filter, filters, &mut u);
+        winograd_filter::run(
+            &WinogradFilter { algorithm: spec.algorithm, storage: spec.storage },
+            &filter,
+            filters,
+            &mut u,
+        );
         u
     });
     let u = transformed.as_deref().unwrap_or(filters);
@@ -76,7 +81,7 @@ pub(super) fn run(
             src_w: 1,
             src_offset: params.src_offset,
         };
-        let transform = WinogradInput { algorithm: spec.algorithm, border: Border::Zero };
+        let transform = WinogradInput { algorithm: spec.algorithm, border: Border::Zero, storage: spec.storage };
         winograd_input::run(&transform, &input, params.c as usize, src, &mut v);
         let rest = FusedParams { first: at, tiles, t_stride, ..*params };
         winograd_fused_output::run(spec, &rest, &v, u, dst, f);

@@ -44,7 +44,7 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         act_b: params.act_b,
     };
     winograd_output::run(
-        &WinogradOutput { algorithm: spec.algorithm, epilogue: spec.epilogue },
+        &WinogradOutput { algorithm: spec.algorithm, storage: spec.storage, epilogue: spec.epilogue },
         &output,
         filters as usize,
         &m,

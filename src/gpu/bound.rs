@@ -19,7 +19,7 @@ use crate::plan::{Operand, Plan, Slot, Step};
 pub struct Tensor<'a> {
     /// The buffer; it must have the usage `STORAGE`.
     pub buffer: &'a wgpu::Buffer,
-    /// Where the tensor begins, in bytes: any multiple of 4.
+    /// Where the tensor begins, in bytes: at any element.
     pub offset: u64,
 }
 
@@ -237,31 +237,37 @@ fn window<'a>(
     let (what, tensor) = tensors.get(slot);
     let missing = |expected| ShapeError::Presence { what, expected, got: "none" };
     let len = plan.operand_len(slot).ok_or_else(|| missing("one of the plan's"))?;
-    if let Slot::Workspace(index) = slot {
-        let there = workspace.get(index);
-        let got = there.map_or(0, |(_, len)| len);
-        let buffer = there.map(|(buffer, _)| buffer).filter(|_| got >= len);
-        let buffer = buffer.ok_or(ShapeError::Length { what: "a workspace buffer", expected: len, got })?;
-        return Ok(Window { buffer, start: 0, size: 4 * len as u64, first: 0 });
-    }
+    let element = plan.operand_type(slot).size();
+    let tensor = match slot {
+        Slot::Workspace(index) => {
+            let there = workspace.get(index);
+            let got = there.map_or(0, |(_, len)| len);
+            let buffer = there.map(|(buffer, _)| buffer).filter(|_| got >= len);
+            let short = ShapeError::Length { what: "a workspace buffer", expected: len, got };
+            Some(Tensor::new(buffer.ok_or(short)?))
+        }
+        _ => tensor,
+    };
     let Tensor { buffer, offset } = tensor.ok_or_else(|| missing("a tensor"))?;
-    if !offset.is_multiple_of(4) {
-        let why = format!("{offset} bytes, expected a multiple of 4");
+    if !offset.is_multiple_of(element) {
+        let why = format!("{offset} bytes, expected a multiple of {element}");
         return Err(Error::Unsupported { what: format!("the offset of {what}"), why });
     }
     if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
         let why = format!("expected STORAGE among its usages, got {:?}", buffer.usage());
         return Err(Error::Unsupported { what: format!("the buffer of {what}"), why });
     }
-    let there = usize::try_from(buffer.size().saturating_sub(offset) / 4).unwrap_or(usize::MAX);
+    // The last word of a tensor is bound as a whole.
+    let there = (buffer.size() / 4 * 4).saturating_sub(offset) / element;
+    let there = usize::try_from(there).unwrap_or(usize::MAX);
     if there < len {
         return Err(ShapeError::Length { what, expected: len, got: there }.into());
     }
     // The part that is bound; the planner keeps it within the tensor.
-    let (offset, len) = (offset + 4 * first as u64, part.unwrap_or(len - first));
+    let (offset, len) = (offset + element * first as u64, part.unwrap_or(len - first));
     let start = offset / alignment * alignment;
-    let first = (offset - start) / 4;
-    let size = 4 * (first + len as u64);
+    let first = (offset - start) / element;
+    let size = (element * (first + len as u64)).next_multiple_of(4);
     // Kernels count elements in 32 bits, whatever size of binding a device allows.
     LimitError::check(what, Resource::IndexRange, first + len as u64, u32::MAX.into())?;
     let first = u32::try_from(first).unwrap_or(u32::MAX);
@@ -274,7 +280,7 @@ fn refuse_offset(step: &Step, operand: usize, window: &Window<'_>) -> Result<()>
     if window.first == 0 || offset_field(step, binding.name).is_some() {
         return Ok(());
     }
-    let what = format!("{} of {} at {} bytes past the device's alignment", binding.name, step.kernel, 4 * window.first);
+    let what = format!("{} of {} at {} elements past the device's alignment", binding.name, step.kernel, window.first);
     Err(Error::Unsupported { what, why: "this kernel takes it at an aligned offset only".to_owned() })
 }
 

@@ -5,6 +5,7 @@ use futures_intrusive::channel::shared::oneshot_channel;
 use super::bound::Bound;
 use super::context::Context;
 use super::fault::scoped;
+use crate::dtype::DType;
 use crate::error::{DeviceError, LimitError, Resource, Result};
 use crate::plan::Plan;
 
@@ -34,6 +35,25 @@ impl Context {
         Ok(buffer)
     }
 
+    /// A storage buffer with these contents, stored as a type: rounded where it has less precision.
+    ///
+    /// # Errors
+    /// As [`Self::create_buffer`].
+    pub async fn upload_as(&self, label: &str, dtype: DType, data: &[f32]) -> Result<wgpu::Buffer> {
+        let bytes = dtype.to_bytes(data);
+        let buffer = self.create_buffer(label, bytes.len() / 4).await?;
+        self.queue().write_buffer(&buffer, 0, &bytes);
+        Ok(buffer)
+    }
+
+    /// Reads `len` elements of a type from the start of a buffer, after everything submitted so far.
+    ///
+    /// # Errors
+    /// As [`Self::download`].
+    pub async fn download_as(&self, buffer: &wgpu::Buffer, dtype: DType, len: usize) -> Result<Vec<f32>> {
+        Ok(dtype.from_bytes(&self.download_bytes(buffer, dtype.bytes(len)).await?, len))
+    }
+
     /// Reads `len` f32 from the start of a buffer, after everything submitted so far.
     ///
     /// # Errors
@@ -43,11 +63,11 @@ impl Context {
         Ok(bytemuck::pod_collect_to_vec(&bytes))
     }
 
-    /// Runs bound steps and reads `len` f32, at least one, from the start of a buffer: the copy follows the steps in the
-    /// same submission.
-    pub(crate) async fn run(&self, bound: &Bound, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<f32>> {
-        let bytes = self.download_after(|encoder| bound.encode(encoder), buffer, 4 * len as u64).await?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
+    /// Runs bound steps and reads `len` elements, at least one, from the start of a buffer: the copy follows the steps in
+    /// the same submission.
+    pub(crate) async fn run(&self, bound: &Bound, buffer: &wgpu::Buffer, dtype: DType, len: usize) -> Result<Vec<f32>> {
+        let bytes = self.download_after(|encoder| bound.encode(encoder), buffer, dtype.bytes(len)).await?;
+        Ok(dtype.from_bytes(&bytes, len))
     }
 
     pub(super) async fn download_bytes(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<u8>> {

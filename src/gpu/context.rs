@@ -34,6 +34,8 @@ pub struct ContextOptions {
     pub checks: ShaderChecks,
     /// Ask for no more than WebGPU's default limits, to see what a plan comes to there.
     pub default_limits: bool,
+    /// Ask for no 16-bit floats in shaders, to see what tensors in f16 come to without.
+    pub no_f16: bool,
     /// Where compiled pipelines are kept from one process to the next; nowhere by default.
     pub pipeline_cache: CacheSource,
 }
@@ -57,6 +59,13 @@ impl ContextOptions {
     #[must_use]
     pub const fn default_limits(mut self, only: bool) -> Self {
         self.default_limits = only;
+        self
+    }
+
+    /// Asks for no 16-bit floats in shaders.
+    #[must_use]
+    pub const fn no_f16(mut self, without: bool) -> Self {
+        self.no_f16 = without;
         self
     }
 
@@ -100,7 +109,8 @@ impl Context {
         // Everything on offer, or the defaults, as far as an adapter below them has them.
         let required_limits =
             if options.default_limits { wgpu::Limits::default().or_worse_values_from(&offered) } else { offered };
-        let mut wanted = wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
+        let mut wanted = wgpu::Features::TIMESTAMP_QUERY;
+        wanted.set(wgpu::Features::SHADER_F16, !options.no_f16);
         wanted.set(wgpu::Features::PIPELINE_CACHE, options.pipeline_cache.is_wanted());
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("winoconv"),

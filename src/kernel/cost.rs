@@ -5,7 +5,7 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul};
 
-use super::{Depthwise, DirectParams, FusedParams, KernelSpec, MultiplyParams, Params, word};
+use super::{Depthwise, DirectParams, FusedParams, KernelSpec, MultiplyParams, PackHalves, Params, Storage, word};
 use crate::winograd::{Op, Program, WinogradError};
 
 /// Registers that any kernel needs for addresses, sizes and loop counters. Fused F(4x4,3x3) with 32 accumulators, 36
@@ -80,6 +80,18 @@ impl Counts {
     /// Loads from storage buffers, of so many floats each.
     pub(super) fn load(count: usize, floats: usize) -> Self {
         Self { storage: Traffic { loads: Accesses::of(count, floats), ..Traffic::default() }, ..Self::default() }
+    }
+
+    /// Loads of elements that are stored so.
+    pub(super) fn load_stored(count: usize, storage: Storage) -> Self {
+        let loads = Accesses { count: count as u64, bytes: (count * storage.load_bytes()) as u64 };
+        Self { storage: Traffic { loads, ..Traffic::default() }, ..Self::default() }
+    }
+
+    /// Stores of outputs that are stored so.
+    pub(super) fn store_output(storage: Storage) -> Self {
+        let stores = Accesses { count: 1, bytes: storage.of_output().load_bytes() as u64 };
+        Self { storage: Traffic { stores, ..Traffic::default() }, ..Self::default() }
     }
 
     /// Stores to storage buffers.
@@ -320,7 +332,9 @@ impl KernelSpec {
             }
             Self::WinogradMultiply(_) => of(MultiplyParams::from_words(params).group_c),
             Self::WinogradFused(_) | Self::WinogradInlined(_) => of(FusedParams::from_words(params).group_c),
-            Self::WinogradFilter(_) | Self::WinogradInput(_) | Self::WinogradOutput(_) => SumLength::default(),
+            Self::WinogradFilter(_) | Self::WinogradInput(_) | Self::WinogradOutput(_) | Self::PackHalves(_) => {
+                SumLength::default()
+            }
         }
     }
 
@@ -339,6 +353,7 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.regions()?,
             Self::WinogradFused(spec) => spec.regions()?,
             Self::WinogradInlined(spec) => spec.regions()?,
+            Self::PackHalves(_) => PackHalves::regions(),
         };
         Ok(Cost { regions, registers: self.registers(), workgroup_bytes: self.workgroup_bytes() })
     }
@@ -356,6 +371,8 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.values(),
             // A product's two factors and its sum.
             Self::WinogradInlined(_) => 3,
+            // A word and two values.
+            Self::PackHalves(_) => 3,
         };
         word(values) + ADDRESSES
     }

@@ -2,7 +2,7 @@
 
 use super::cost::{Counts, Part, Region, Share, Turns};
 use super::direct::border_suffix;
-use super::{Binding, Epilogue, KernelSpec};
+use super::{Binding, Epilogue, KernelSpec, Storage};
 use crate::correlation::Correlation;
 use crate::padding::Border;
 
@@ -13,6 +13,8 @@ pub struct Depthwise {
     pub moves: bool,
     /// What lies around the source.
     pub border: Border,
+    /// How tensors are stored.
+    pub storage: Storage,
     /// Bias, residual and activation.
     pub epilogue: Epilogue,
 }
@@ -24,10 +26,10 @@ impl Depthwise {
     pub const EACH: u32 = 4;
 
     /// The variant for a correlation.
-    pub const fn of(correlation: &Correlation, epilogue: Epilogue) -> Self {
+    pub const fn of(correlation: &Correlation, epilogue: Epilogue, storage: Storage) -> Self {
         let [_, _, stride] = correlation.stride;
         let [_, _, dilation] = correlation.dilation;
-        Self { moves: stride == dilation, border: correlation.border, epilogue }
+        Self { moves: stride == dilation, border: correlation.border, storage, epilogue }
     }
 
     /// Whether the kernel computes a correlation.
@@ -48,7 +50,7 @@ impl Depthwise {
 
     pub(super) fn variant(&self) -> String {
         let window = if self.moves { "moves" } else { "anew" };
-        format!("f32_{window}{}{}", border_suffix(self.border), self.epilogue.suffix())
+        format!("{}_{window}{}{}", self.storage.name(), border_suffix(self.border), self.epilogue.suffix())
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
@@ -59,10 +61,10 @@ impl Depthwise {
     pub(super) fn regions(&self) -> Vec<Region> {
         let each = Self::EACH as usize;
         let share = |counts, turns| [Share { counts, invocations: Self::WORKGROUP, turns }];
-        let tap = |elements| Counts::load(1 + elements, 1) + Counts::sums(each);
-        let once = Region::new(Part::Once, share(self.epilogue.counts() * each as u64, Turns::Fixed(1)));
+        let tap = |elements| Counts::load_stored(1 + elements, self.storage) + Counts::sums(each);
+        let once = Region::new(Part::Once, share(self.epilogue.counts(self.storage) * each as u64, Turns::Fixed(1)));
         if self.moves {
-            let opened = Region::new(Part::TapRow, share(Counts::load(each - 1, 1), Turns::TapRows));
+            let opened = Region::new(Part::TapRow, share(Counts::load_stored(each - 1, self.storage), Turns::TapRows));
             return vec![once, opened, Region::new(Part::Turn, share(tap(1), Turns::Weights))];
         }
         vec![once, Region::new(Part::Turn, share(tap(each), Turns::Weights))]

@@ -1,7 +1,7 @@
 //! `direct`: the sum as it stands, for any stride, dilation, groups and size; the baseline that every plan must beat.
 
 use super::cost::{Counts, Part, Region, Share, Turns};
-use super::{Binding, Constant, Epilogue, KernelSpec};
+use super::{Binding, Constant, Epilogue, KernelSpec, Storage};
 use crate::correlation::Correlation;
 use crate::padding::Border;
 
@@ -12,6 +12,8 @@ pub struct Direct {
     pub filters: u32,
     /// What lies around the source.
     pub border: Border,
+    /// How tensors are stored.
+    pub storage: Storage,
     /// Bias, residual and activation.
     pub epilogue: Epilogue,
 }
@@ -21,13 +23,13 @@ impl Direct {
     pub const WORKGROUP: u32 = 64;
 
     /// The variant for a correlation: as many filters an invocation as the group fills.
-    pub const fn of(correlation: &Correlation, epilogue: Epilogue) -> Self {
+    pub const fn of(correlation: &Correlation, epilogue: Epilogue, storage: Storage) -> Self {
         let filters = match correlation.group_k {
             0..2 => 1,
             2..8 => 4,
             _ => 8,
         };
-        Self { filters, border: correlation.border, epilogue }
+        Self { filters, border: correlation.border, storage, epilogue }
     }
 
     /// The variant as a kernel.
@@ -36,7 +38,7 @@ impl Direct {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("f32_k{}{}{}", self.filters, border_suffix(self.border), self.epilogue.suffix())
+        format!("{}_k{}{}{}", self.storage.name(), self.filters, border_suffix(self.border), self.epilogue.suffix())
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
@@ -52,9 +54,9 @@ impl Direct {
         let filters = self.filters as usize;
         let share = |counts, turns| [Share { counts, invocations: Self::WORKGROUP, turns }];
         // Every filter's weight of one tap, and the element of the input that they share.
-        let tap = Counts::load(1 + filters, 1) + Counts::sums(filters);
+        let tap = Counts::load_stored(1 + filters, self.storage) + Counts::sums(filters);
         vec![
-            Region::new(Part::Once, share(self.epilogue.counts() * filters as u64, Turns::Fixed(1))),
+            Region::new(Part::Once, share(self.epilogue.counts(self.storage) * filters as u64, Turns::Fixed(1))),
             Region::new(Part::Turn, share(tap, Turns::Weights)),
         ]
     }

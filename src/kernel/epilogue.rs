@@ -1,7 +1,7 @@
 //! The end of every kernel that writes the output: bias, residual and activation.
 
-use super::Binding;
 use super::cost::Counts;
+use super::{Binding, Storage};
 use crate::activation::Activation;
 use crate::conv::{Conv, Residual};
 
@@ -43,8 +43,13 @@ impl Epilogue {
         bias.into_iter().chain(slopes).chain(residual)
     }
 
+    /// How the residual is stored where tensors are stored so.
+    fn residual_storage(self, storage: Storage) -> Storage {
+        if self.residual == Residual::InPlace { storage.of_output() } else { storage }
+    }
+
     /// What an output takes before it is written, and its store.
-    pub(super) fn counts(self) -> Counts {
+    pub(super) fn counts(self, storage: Storage) -> Counts {
         // Multiply-adds and other operations of shaders/part/activation_*.wgsl.
         let (multiply_adds, operations) = match self.activation {
             "relu" | "leaky_relu" | "prelu" | "clamp" => (0, 1),
@@ -55,11 +60,12 @@ impl Epilogue {
             _ => (0, 0),
         };
         let residual = usize::from(self.residual != Residual::None);
-        let operands = usize::from(self.bias) + usize::from(self.has_slopes()) + residual;
+        let operands = usize::from(self.bias) + usize::from(self.has_slopes());
         Counts::sums(multiply_adds)
             + Counts::arithmetic(operations + usize::from(self.bias) + residual)
             + Counts::load(operands, 1)
-            + Counts::store(1, 1)
+            + Counts::load_stored(residual, self.residual_storage(storage))
+            + Counts::store_output(storage)
     }
 
     /// The end of a variant's name: nothing, `_bias`, `_relu`, `_bias_relu`, `_residual`, ...

@@ -50,7 +50,7 @@ impl WinogradFused {
         let (down, across) = (rows.programs()?, cols.programs()?);
         let tiles = self.channels() * self.blocking.tiles;
         let of_tiles = |counts, turns| Share { counts, invocations: tiles, turns };
-        let fetch = Counts::load(self.algorithm.inputs(), 1);
+        let fetch = Counts::load_stored(self.algorithm.inputs(), self.storage);
         let put =
             Counts::both_ways(&down.input, cols.span(), &across.input) + Counts::write(self.algorithm.products(), 1);
         let (u, sums) = self.factors_and_sums();
@@ -65,7 +65,7 @@ impl WinogradFused {
         let mut regions =
             vec![Region::new(Part::Once, [of_tiles(fetch, Turns::Fixed(1))]), Region::new(Part::Phase, phase)];
         if self.fusion == Fusion::Filter {
-            let filter = Counts::load(self.algorithm.weights(), 1)
+            let filter = Counts::load_stored(self.algorithm.weights(), self.storage)
                 + Counts::both_ways(&down.filter, cols.r().into(), &across.filter)
                 + Counts::write(self.algorithm.products(), 1);
             let filters = self.channels() * self.blocking.filters;
@@ -89,11 +89,11 @@ impl WinogradFused {
         let of_tiles = |counts, turns| Share { counts, invocations: tiles, turns: Turns::Fixed(turns) };
         let round = Region::new(Part::Round, [self.all(put, Turns::Fixed(rounds))]);
         if self.finishes_at_once() {
-            let written = self.epilogue.counts() * self.algorithm.outputs() as u64;
+            let written = self.epilogue.counts(self.storage) * self.algorithm.outputs() as u64;
             return Ok(vec![round, Region::new(Part::Line, [of_tiles(tile + written, rounds)])]);
         }
         let kept = Counts::write(self.algorithm.outputs(), 1);
-        let row = (Counts::read(1, 1) + self.epilogue.counts()) * u64::from(cols.m());
+        let row = (Counts::read(1, 1) + self.epilogue.counts(self.storage)) * u64::from(cols.m());
         Ok(vec![
             round,
             Region::new(Part::Line, [of_tiles(tile + kept, rounds)]),

@@ -3,7 +3,7 @@
 
 use super::cost::{Counts, Part, Region, Share, Turns};
 use super::direct::border_suffix;
-use super::{Binding, Blocking, Constant, Epilogue, KernelSpec};
+use super::{Binding, Blocking, Constant, Epilogue, KernelSpec, Storage};
 use crate::padding::Border;
 
 /// Operations of a step: the bound of the lint `body_size`.
@@ -17,6 +17,8 @@ pub struct ImplicitGemm {
     pub blocking: Blocking,
     /// What lies around the source.
     pub border: Border,
+    /// How tensors are stored.
+    pub storage: Storage,
     /// Bias, residual and activation.
     pub epilogue: Epilogue,
 }
@@ -55,7 +57,13 @@ impl ImplicitGemm {
             Border::Reflect => 104,
             Border::Circular => 140,
         };
-        b.channels * b.filters_each * b.tiles_each + 107 + 44 * b.fetch_u() + (141 + mapped) * b.fetch_v()
+        let read = match self.storage {
+            Storage::F32 => 0,
+            Storage::F16 => 1,
+            Storage::Packed => 7,
+        };
+        let read = 4 * read * (b.fetch_u() + b.fetch_v());
+        read + b.channels * b.filters_each * b.tiles_each + 107 + 44 * b.fetch_u() + (141 + mapped) * b.fetch_v()
     }
 
     /// The variant as a kernel.
@@ -75,7 +83,7 @@ impl ImplicitGemm {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("f32_{}{}{}", self.blocking, border_suffix(self.border), self.epilogue.suffix())
+        format!("{}_{}{}{}", self.storage.name(), self.blocking, border_suffix(self.border), self.epilogue.suffix())
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
@@ -100,10 +108,10 @@ impl ImplicitGemm {
         let b = self.blocking;
         let (each_k, each_t, channels) = (b.filters_each as usize, b.tiles_each as usize, u64::from(b.channels));
         let vectors = (b.fetch_u() + b.fetch_v()) as usize;
-        let fetched = Counts::load(4 * vectors, 1);
+        let fetched = Counts::load_stored(4 * vectors, self.storage);
         let staged = Counts::write(vectors, 4) + Counts::barriers(1);
         let multiplied = (Counts::read((each_k + each_t) / 4, 4) + Counts::sums(each_k * each_t)) * channels;
-        let finished = self.epilogue.counts() * (each_k * each_t) as u64;
+        let finished = self.epilogue.counts(self.storage) * (each_k * each_t) as u64;
         let share = |counts, turns| [Share { counts, invocations: b.threads(), turns }];
         vec![
             Region::new(Part::Once, share(fetched + finished, Turns::Fixed(1))),
@@ -123,7 +131,7 @@ mod tests {
     use crate::caps::Limits;
 
     fn at(blocking: Blocking, border: Border) -> ImplicitGemm {
-        ImplicitGemm { blocking, border, epilogue: Epilogue::NONE }
+        ImplicitGemm { blocking, border, storage: Storage::F32, epilogue: Epilogue::NONE }
     }
 
     #[test]

@@ -7,7 +7,9 @@ mod direct;
 mod epilogue;
 mod fused_cost;
 mod implicit_gemm;
+mod pack_halves;
 mod params;
+mod storage;
 mod variants;
 mod winograd_filter;
 mod winograd_fused;
@@ -23,7 +25,11 @@ pub use depthwise::Depthwise;
 pub use direct::Direct;
 pub use epilogue::Epilogue;
 pub use implicit_gemm::ImplicitGemm;
-pub use params::{DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams, OutputParams, Params};
+pub use pack_halves::PackHalves;
+pub use params::{
+    DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams, OutputParams, PackParams, Params,
+};
+pub use storage::Storage;
 pub use winograd_filter::WinogradFilter;
 pub use winograd_fused::{FusedBlocking, Fusion, WinogradFused};
 pub use winograd_inlined::{Reading, WinogradInlined};
@@ -65,6 +71,8 @@ pub enum KernelSpec {
     WinogradInlined(WinogradInlined),
     /// Output transform, Y = A^T M A, with bias and activation.
     WinogradOutput(WinogradOutput),
+    /// Outputs in f32 to the halves of the output's words.
+    PackHalves(PackHalves),
 }
 
 /// What a kernel may do with a binding.
@@ -113,6 +121,7 @@ impl KernelSpec {
             Self::WinogradOutput(_) => "winograd_output",
             Self::WinogradFused(spec) => spec.kernel(),
             Self::WinogradInlined(_) => "winograd_inlined",
+            Self::PackHalves(_) => "pack_halves",
         }
     }
 
@@ -128,6 +137,7 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.variant(),
             Self::WinogradFused(spec) => spec.variant(),
             Self::WinogradInlined(spec) => spec.variant(),
+            Self::PackHalves(_) => Storage::F32.name().to_owned(),
         };
         format!("{}_{variant}", self.kernel())
     }
@@ -144,6 +154,7 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.bindings(),
             Self::WinogradFused(spec) => spec.bindings(),
             Self::WinogradInlined(spec) => spec.bindings(),
+            Self::PackHalves(_) => PackHalves::bindings(),
         }
     }
 
@@ -156,6 +167,22 @@ impl KernelSpec {
             Self::WinogradMultiply(_) => MultiplyParams::FIELDS,
             Self::WinogradOutput(_) => OutputParams::FIELDS,
             Self::WinogradFused(_) | Self::WinogradInlined(_) => FusedParams::FIELDS,
+            Self::PackHalves(_) => PackParams::FIELDS,
+        }
+    }
+
+    /// How the callers' tensors among its operands are stored.
+    pub const fn storage(&self) -> Storage {
+        match self {
+            Self::Direct(spec) => spec.storage,
+            Self::ImplicitGemm(spec) => spec.storage,
+            Self::Depthwise(spec) => spec.storage,
+            Self::WinogradFilter(spec) => spec.storage,
+            Self::WinogradInput(spec) => spec.storage,
+            Self::WinogradOutput(spec) => spec.storage,
+            Self::WinogradFused(spec) => spec.storage,
+            Self::PackHalves(_) => Storage::Packed,
+            Self::WinogradMultiply(_) | Self::WinogradInlined(_) => Storage::F32,
         }
     }
 
@@ -195,13 +222,18 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.workgroup_size(),
             Self::WinogradFused(spec) => spec.workgroup_size(),
             Self::WinogradInlined(_) => WinogradInlined::WORKGROUP,
+            Self::PackHalves(_) => PackHalves::WORKGROUP,
         }
     }
 
     /// Bytes of workgroup memory.
     pub fn workgroup_bytes(&self) -> u32 {
         match self {
-            Self::Direct(_) | Self::Depthwise(_) | Self::WinogradFilter(_) | Self::WinogradInlined(_) => 0,
+            Self::Direct(_)
+            | Self::Depthwise(_)
+            | Self::WinogradFilter(_)
+            | Self::WinogradInlined(_)
+            | Self::PackHalves(_) => 0,
             Self::ImplicitGemm(spec) => spec.workgroup_bytes(),
             Self::WinogradInput(spec) => spec.workgroup_bytes(),
             Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
@@ -223,6 +255,7 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.constants(),
             Self::WinogradFused(spec) => spec.constants(),
             Self::WinogradInlined(spec) => spec.constants(),
+            Self::PackHalves(_) => Vec::new(),
         });
         constants
     }

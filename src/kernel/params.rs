@@ -392,6 +392,41 @@ params! {
     }
 }
 
+params! {
+    /// Parameters of `pack_halves`. The output's dimensions are ordered by their steps, the longest first; those of one
+    /// element have the longest there is.
+    PackParams {
+        /// First element of memory of this dispatch, counted from the first output.
+        first: u32,
+        /// Elements of this dispatch.
+        count: u32,
+        /// Elements along a dimension.
+        size_0: u32,
+        /// Elements along a dimension.
+        size_1: u32,
+        /// Elements along a dimension.
+        size_2: u32,
+        /// Elements along a dimension.
+        size_3: u32,
+        /// Elements along a dimension.
+        size_4: u32,
+        /// From one of them to the next.
+        step_0: u32,
+        /// From one of them to the next.
+        step_1: u32,
+        /// From one of them to the next.
+        step_2: u32,
+        /// From one of them to the next.
+        step_3: u32,
+        /// From one of them to the next.
+        step_4: u32,
+        /// This dispatch's first value.
+        values_offset: u32,
+        /// This dispatch's first half.
+        halves_offset: u32,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,13 @@
 //! The whole grid of variants: finite, since no image size is part of one. Tests and dumps walk it.
 
 use super::{
-    Blocking, Depthwise, Direct, Epilogue, FusedBlocking, Fusion, ImplicitGemm, KernelSpec, Reading, WinogradFilter,
-    WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
+    Blocking, Depthwise, Direct, Epilogue, FusedBlocking, Fusion, ImplicitGemm, KernelSpec, PackHalves, Reading,
+    Storage, WinogradFilter, WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use crate::activation::Activation;
 use crate::caps::Limits;
 use crate::conv::Residual;
+use crate::dtype::DType;
 use crate::padding::Border;
 use crate::winograd::{F, Nested};
 
@@ -15,31 +16,32 @@ impl KernelSpec {
     /// and some that mix two; all blockings; every bias and activation, for the fused kernels two of them. And the
     /// exhibit, which it never chooses, for the two transforms that it is kept for.
     pub fn all() -> Vec<Self> {
-        let mut all = Vec::new();
+        let (mut all, storage) = (Vec::new(), Storage::F32);
         for filters in [1, 4, 8] {
-            all.extend(epilogues().map(|epilogue| Direct { filters, border: Border::Zero, epilogue }.spec()));
-            all.extend(others().map(|border| Direct { filters, border, epilogue: Epilogue::NONE }.spec()));
+            all.extend(epilogues().map(|epilogue| Direct { filters, border: Border::Zero, storage, epilogue }.spec()));
+            all.extend(others().map(|border| Direct { filters, border, storage, epilogue: Epilogue::NONE }.spec()));
         }
         for moves in [false, true] {
-            all.extend(epilogues().map(|epilogue| Depthwise { moves, border: Border::Zero, epilogue }.spec()));
-            all.extend(others().map(|border| Depthwise { moves, border, epilogue: Epilogue::NONE }.spec()));
+            all.extend(epilogues().map(|epilogue| Depthwise { moves, border: Border::Zero, storage, epilogue }.spec()));
+            all.extend(others().map(|border| Depthwise { moves, border, storage, epilogue: Epilogue::NONE }.spec()));
         }
         all.extend(implicit_gemms().map(ImplicitGemm::spec));
         all.extend(Blocking::ALL.map(|blocking| WinogradMultiply { blocking }.spec()));
         for algorithm in algorithms() {
-            all.push(WinogradFilter { algorithm }.spec());
-            all.extend(Border::ALL.map(|border| WinogradInput { algorithm, border }.spec()));
-            all.extend(epilogues().map(|epilogue| WinogradOutput { algorithm, epilogue }.spec()));
+            all.push(WinogradFilter { algorithm, storage }.spec());
+            all.extend(Border::ALL.map(|border| WinogradInput { algorithm, border, storage }.spec()));
+            all.extend(epilogues().map(|epilogue| WinogradOutput { algorithm, storage, epilogue }.spec()));
         }
         all.extend(fused().map(WinogradFused::spec));
         all.extend(inlined().map(WinogradInlined::spec));
+        all.extend(halves());
         all
     }
 }
 
 /// Every blocking with and without the operands of an epilogue, and at every border; one of them with every epilogue.
 fn implicit_gemms() -> impl Iterator<Item = ImplicitGemm> {
-    let of = |blocking, border, epilogue| ImplicitGemm { blocking, border, epilogue };
+    let of = |blocking, border, epilogue| ImplicitGemm { blocking, border, storage: Storage::F32, epilogue };
     let each = ImplicitGemm::BLOCKINGS.into_iter().flat_map(move |blocking| {
         let borders = others().map(move |border| of(blocking, border, Epilogue::NONE));
         ends().map(|epilogue| of(blocking, Border::Zero, epilogue)).into_iter().chain(borders)
@@ -50,6 +52,39 @@ fn implicit_gemms() -> impl Iterator<Item = ImplicitGemm> {
     each.chain(rest.map(move |epilogue| of(one, Border::Zero, epilogue)))
 }
 
+/// What differs with tensors in f16: each part that knows of it, and the longest bodies.
+fn halves() -> Vec<KernelSpec> {
+    let mut all = vec![PackHalves.spec()];
+    for storage in [Storage::F16, Storage::Packed] {
+        let ends: Vec<_> = ends()
+            .into_iter()
+            .chain([Residual::Tensor, Residual::InPlace].map(|residual| Epilogue { residual, ..Epilogue::NONE }))
+            .filter(|epilogue| storage != Storage::Packed || epilogue.residual != Residual::InPlace)
+            .collect();
+        for &epilogue in &ends {
+            let border = Border::Zero;
+            all.extend([1, 4, 8].map(|filters| Direct { filters, border, storage, epilogue }.spec()));
+            all.extend([false, true].map(|moves| Depthwise { moves, border, storage, epilogue }.spec()));
+            let gemms = ImplicitGemm::BLOCKINGS.into_iter();
+            let gemms = gemms.map(|blocking| ImplicitGemm { blocking, border, storage, epilogue });
+            all.extend(gemms.filter(ImplicitGemm::is_legal).map(ImplicitGemm::spec));
+        }
+        for border in others() {
+            all.push(Direct { filters: 8, border, storage, epilogue: Epilogue::NONE }.spec());
+        }
+        for algorithm in [F::new(2, 3), F::new(4, 3), F::quadratic(6, 3)].map(Nested::square) {
+            if storage == Storage::of_any(DType::F16) {
+                all.push(WinogradFilter { algorithm, storage }.spec());
+            }
+            all.extend(Border::ALL.map(|border| WinogradInput { algorithm, border, storage }.spec()));
+            all.extend(ends.iter().map(|&epilogue| WinogradOutput { algorithm, storage, epilogue }.spec()));
+            let small = |kernel: &WinogradFused| kernel.algorithm == algorithm && kernel.blocking.filters <= 16;
+            all.extend(fused().filter(small).map(|kernel| WinogradFused { storage, ..kernel }.spec()));
+        }
+    }
+    all
+}
+
 /// The fused kernels: every blocking that a device of 48 KiB and 1,024 invocations can run, for the square transforms
 /// and one that mixes two, with and without the operands of an epilogue.
 fn fused() -> impl Iterator<Item = WinogradFused> {
@@ -58,7 +93,13 @@ fn fused() -> impl Iterator<Item = WinogradFused> {
     algorithms.flat_map(move |algorithm| {
         [Fusion::Output, Fusion::Input, Fusion::Filter].into_iter().flat_map(move |fusion| {
             FusedBlocking::ALL.into_iter().flat_map(move |blocking| {
-                let all = ends().map(|epilogue| WinogradFused { algorithm, fusion, blocking, epilogue });
+                let all = ends().map(|epilogue| WinogradFused {
+                    algorithm,
+                    fusion,
+                    blocking,
+                    storage: Storage::F32,
+                    epilogue,
+                });
                 all.into_iter().filter(|kernel| kernel.is_legal() && kernel.spec().check(&Limits::LARGEST).is_ok())
             })
         })

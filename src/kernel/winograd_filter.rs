@@ -1,7 +1,7 @@
 //! `winograd_filter`: U = G g G^T, once for each set of weights.
 
 use super::cost::{Counts, Part, Region, Share, Turns};
-use super::{Binding, Constant, KernelSpec};
+use super::{Binding, Constant, KernelSpec, Storage};
 use crate::winograd::{Nested, WinogradError};
 
 /// One invocation transforms one filter of one row, see `shaders/kernel/winograd_filter.wgsl`.
@@ -9,6 +9,8 @@ use crate::winograd::{Nested, WinogradError};
 pub struct WinogradFilter {
     /// The algorithm.
     pub algorithm: Nested,
+    /// How the weights are stored.
+    pub storage: Storage,
 }
 
 impl WinogradFilter {
@@ -21,11 +23,11 @@ impl WinogradFilter {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("{}_f32", self.algorithm.label())
+        format!("{}_{}", self.algorithm.label(), self.storage.name())
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
-        vec![Binding::read(1, "weights"), Binding::write(2, "u")]
+        vec![Binding::read(2, "weights"), Binding::write(3, "u")]
     }
 
     pub(super) fn constants(&self) -> Vec<Constant> {
@@ -41,7 +43,7 @@ impl WinogradFilter {
     pub(super) fn regions(&self) -> Result<Vec<Region>, WinogradError> {
         let Nested { rows, cols } = self.algorithm;
         let (down, across) = (rows.programs()?, cols.programs()?);
-        let counts = Counts::load(self.algorithm.weights(), 1)
+        let counts = Counts::load_stored(self.algorithm.weights(), self.storage)
             + Counts::both_ways(&down.filter, cols.r().into(), &across.filter)
             + Counts::store(self.algorithm.products(), 1);
         let share = Share { counts, invocations: Self::WORKGROUP, turns: Turns::Fixed(1) };

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Binding, Constant, Epilogue, KernelSpec, MAX_ACCUMULATORS, MAX_BLOCK, word};
+use super::{Binding, Constant, Epilogue, KernelSpec, MAX_ACCUMULATORS, MAX_BLOCK, Storage, word};
 use crate::error::Error;
 use crate::winograd::Nested;
 
@@ -127,6 +127,8 @@ pub struct WinogradFused {
     pub fusion: Fusion,
     /// How the work is cut.
     pub blocking: FusedBlocking,
+    /// How tensors are stored.
+    pub storage: Storage,
     /// Bias and activation.
     pub epilogue: Epilogue,
 }
@@ -203,6 +205,12 @@ impl WinogradFused {
         4 * self.pool()
     }
 
+    /// Whether a filter's weights can be read as they are given: where each is to be unpacked, that of many is a long loop.
+    pub const fn takes_weights(algorithm: Nested, storage: Storage) -> bool {
+        const MOST_PACKED: usize = 36;
+        !matches!(storage, Storage::Packed) || algorithm.weights() <= MOST_PACKED
+    }
+
     /// Whether an invocation can hold a whole tile in registers: its inputs, and its products.
     pub const fn holds(algorithm: Nested) -> bool {
         algorithm.inputs() <= MAX_TILE && algorithm.products() <= MAX_TILE
@@ -216,7 +224,13 @@ impl WinogradFused {
 
     pub(super) fn variant(&self) -> String {
         let weights = if self.fusion == Fusion::Filter { "_weights" } else { "" };
-        format!("{}_f32_{}{weights}{}", self.algorithm.label(), self.blocking, self.epilogue.suffix())
+        format!(
+            "{}_{}_{}{weights}{}",
+            self.algorithm.label(),
+            self.storage.name(),
+            self.blocking,
+            self.epilogue.suffix()
+        )
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {

@@ -3,7 +3,7 @@
 //! Winograd one kernel. Faithful to its faults; reached by name alone, never chosen.
 
 use super::cost::{Counts, Part, Region, Share, Turns};
-use super::{Binding, Constant, Epilogue, KernelSpec};
+use super::{Binding, Constant, Epilogue, KernelSpec, Storage};
 use crate::winograd::{Matrix, Nested, WinogradError};
 
 /// What "the reduce is repeated" means: both are counted, both run.
@@ -95,7 +95,7 @@ impl WinogradInlined {
         for row in kronecker.iter_rows() {
             let terms = row.iter().filter(|a| !a.is_zero()).count();
             let factors = Counts::arithmetic(row.iter().filter(|a| !a.is_zero() && !a.is_unit()).count());
-            once += self.epilogue.counts();
+            once += self.epilogue.counts(Storage::F32);
             match self.reading {
                 Reading::PerOutput => loops.push(product * terms as u64 + factors),
                 Reading::PerNonzero => {

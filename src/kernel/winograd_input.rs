@@ -2,7 +2,7 @@
 
 use super::cost::{Counts, Part, Region, Share, Turns};
 use super::direct::border_suffix;
-use super::{Binding, Constant, KernelSpec, word};
+use super::{Binding, Constant, KernelSpec, Storage, word};
 use crate::padding::Border;
 use crate::winograd::{Nested, WinogradError};
 
@@ -14,6 +14,8 @@ pub struct WinogradInput {
     pub algorithm: Nested,
     /// What lies around the source.
     pub border: Border,
+    /// How the source is stored.
+    pub storage: Storage,
 }
 
 impl WinogradInput {
@@ -40,7 +42,7 @@ impl WinogradInput {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("{}_f32{}", self.algorithm.label(), border_suffix(self.border))
+        format!("{}_{}{}", self.algorithm.label(), self.storage.name(), border_suffix(self.border))
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
@@ -63,8 +65,9 @@ impl WinogradInput {
 
     pub(super) fn regions(&self) -> Result<Vec<Region>, WinogradError> {
         let Nested { rows, cols } = self.algorithm;
-        let column =
-            Counts::load(rows.span(), 1) + Counts::program(&rows.programs()?.input) + Counts::write(rows.products(), 1);
+        let column = Counts::load_stored(rows.span(), self.storage)
+            + Counts::program(&rows.programs()?.input)
+            + Counts::write(rows.products(), 1);
         let row =
             Counts::read(cols.span(), 1) + Counts::program(&cols.programs()?.input) + Counts::store(cols.products(), 1);
         let share = |counts, invocations| Share { counts, invocations, turns: Turns::Fixed(1) };

@@ -2,7 +2,7 @@
 
 use super::cost::{Counts, Part, Region, Share, Turns};
 use super::winograd_input::tiles_per_workgroup;
-use super::{Binding, Constant, Epilogue, KernelSpec, word};
+use super::{Binding, Constant, Epilogue, KernelSpec, Storage, word};
 use crate::winograd::{Nested, WinogradError};
 
 /// One workgroup transforms [`WinogradOutput::tiles`] tiles of one filter, columns first, as the input transform.
@@ -10,6 +10,8 @@ use crate::winograd::{Nested, WinogradError};
 pub struct WinogradOutput {
     /// The algorithm.
     pub algorithm: Nested,
+    /// How output and residual are stored.
+    pub storage: Storage,
     /// Bias and activation.
     pub epilogue: Epilogue,
 }
@@ -43,7 +45,7 @@ impl WinogradOutput {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("{}_f32{}", self.algorithm.label(), self.epilogue.suffix())
+        format!("{}_{}{}", self.algorithm.label(), self.storage.name(), self.epilogue.suffix())
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
@@ -70,7 +72,7 @@ impl WinogradOutput {
             Counts::load(rows.products(), 1) + Counts::program(&rows.programs()?.output) + Counts::write(out_h, 1);
         let row =
             Counts::read(cols.products(), 1) + Counts::program(&cols.programs()?.output) + Counts::write(out_w, 1);
-        let output = Counts::read(1, 3) + Counts::read(1, 1) + self.epilogue.counts();
+        let output = Counts::read(1, 3) + Counts::read(1, 1) + self.epilogue.counts(self.storage);
         let added = Counts::load(rows.products(), 1) + Counts::arithmetic(rows.products());
         let columns = self.tiles() * word(cols.products());
         let share = |counts, invocations| Share { counts, invocations, turns: Turns::Fixed(1) };

@@ -8,6 +8,7 @@ mod on_gpu;
 mod operands;
 mod workspace;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +22,7 @@ use crate::account::Account;
 use crate::conv::{Conv, Residual};
 use crate::cpu;
 use crate::device::Device;
+use crate::dtype::DType;
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu;
@@ -40,7 +42,8 @@ pub struct Output {
     pub account: Account,
 }
 
-/// A convolution with its weights on a device.
+/// A convolution with its weights on a device. Slices are f32 whatever its tensors are stored in: values are rounded on
+/// their way in, and widened on their way out; [`Self::bind`] takes buffers of that type.
 ///
 /// ```
 /// use winoconv::{Conv, Device, Layer, Preferences, Weights};
@@ -102,7 +105,7 @@ impl Layer {
     pub async fn new(device: &Device, conv: Conv, weights: Weights<'_>, preferences: Preferences) -> Result<Self> {
         conv.validate()?;
         weights.check(&conv)?;
-        let operands = Operands::new(device, weights).await?;
+        let operands = Operands::new(device, conv.dtype, weights).await?;
         let (plans, packings) = (Mutex::default(), Mutex::default());
         Ok(Self { device: device.clone(), conv, preferences, operands, plans, packings })
     }
@@ -211,10 +214,14 @@ impl Layer {
         if !plan.steps.is_empty() {
             match &self.operands {
                 Operands::Host { weights, bias, slopes } => {
-                    let weights = inputs.gradient.unwrap_or(weights);
+                    let dtype = self.conv.dtype;
+                    let [input, residual] =
+                        [inputs.input, inputs.residual.unwrap_or_default()].map(|x| rounded(dtype, x));
+                    let gradient = inputs.gradient.map(|gradient| rounded(dtype, gradient));
+                    let weights = gradient.as_deref().unwrap_or(weights);
                     let packed = self.pack_on_host(&plan, weights);
                     workspace.reserve_on_host(&plan.workspace);
-                    let (input, residual) = (inputs.input, inputs.residual.unwrap_or_default());
+                    let (input, residual) = (&*input, &*residual);
                     let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
                     cpu::run(&plan, &operands, &mut workspace.host, output);
                 }
@@ -239,7 +246,7 @@ impl Layer {
 
 impl Operands {
     #[cfg_attr(not(feature = "gpu"), expect(clippy::unused_async, reason = "uploads are awaited on a GPU"))]
-    async fn new(device: &Device, weights: Weights<'_>) -> Result<Self> {
+    async fn new(device: &Device, dtype: DType, weights: Weights<'_>) -> Result<Self> {
         let Weights { weights, bias, slopes } = weights;
         #[cfg(feature = "gpu")]
         if let Some(context) = device.context() {
@@ -248,14 +255,22 @@ impl Operands {
                 None => Ok(None),
             };
             return Ok(Self::Gpu {
-                weights: context.upload("weights", weights).await?,
+                weights: context.upload_as("weights", dtype, weights).await?,
                 bias: optional("bias", bias).await?,
                 slopes: optional("slopes", slopes).await?,
             });
         }
         let _ = device;
         let own = |data: Option<&[f32]>| data.unwrap_or_default().to_vec();
-        Ok(Self::Host { weights: weights.to_vec(), bias: own(bias), slopes: own(slopes) })
+        Ok(Self::Host { weights: rounded(dtype, weights).into_owned(), bias: own(bias), slopes: own(slopes) })
+    }
+}
+
+/// What a tensor holds once it is stored.
+fn rounded(dtype: DType, values: &[f32]) -> Cow<'_, [f32]> {
+    match dtype {
+        DType::F32 => Cow::Borrowed(values),
+        DType::F16 => Cow::Owned(values.iter().map(|&value| dtype.rounded(value)).collect()),
     }
 }
 

@@ -128,11 +128,13 @@ impl Layer {
         workspace: &mut Workspace,
     ) -> Result<()> {
         let context = self.device.context().ok_or_else(|| no_gpu(&self.device))?;
+        let dtype = self.conv.dtype;
         // A gradient has no residual.
         let third = inputs.residual.or(inputs.gradient).unwrap_or_default();
         if workspace.context.get_or_insert_with(|| context.clone()).is_same(context) {
             workspace.gpu.reserve(context, &plan.workspace).await?;
-            workspace.ends.reserve(context, &[inputs.input.len(), output.len(), third.len()]).await?;
+            let lens = [inputs.input.len(), output.len(), third.len()].map(|len| dtype.bytes(len) as usize / 4);
+            workspace.ends.reserve(context, &lens).await?;
         } else {
             return Err(DeviceError::WrongDevice { what: "the workspace" }.into());
         }
@@ -150,9 +152,15 @@ impl Layer {
             writes.push((&buffers[1], output));
         }
         for (buffer, data) in writes {
-            context.queue().write_buffer(buffer, 0, bytemuck::cast_slice(data));
+            context.queue().write_buffer(buffer, 0, &dtype.to_bytes(data));
         }
-        output.copy_from_slice(&context.run(&bound, &buffers[1], output.len()).await?);
+        let found = context.run(&bound, &buffers[1], dtype, output.len()).await?;
+        if gaps {
+            // What stands in between need not be what was rounded.
+            plan.problem.result().each_position(|at| output[at] = found[at]);
+        } else {
+            output.copy_from_slice(&found);
+        }
         Ok(())
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::{Algorithm, Choice, Cut};
 use crate::kernel::{
-    Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, Region, WinogradFilter, WinogradFused, WinogradInput,
-    WinogradMultiply, WinogradOutput,
+    Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, Region, Storage, WinogradFilter, WinogradFused,
+    WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use crate::padding::Border;
 
@@ -43,24 +43,27 @@ fn hash_of(choices: impl Iterator<Item = Choice>) -> u64 {
 
 /// The kernels of a choice, without bias and activation.
 fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
-    let (epilogue, border) = (Epilogue::NONE, Border::Zero);
+    let (epilogue, border, storage) = (Epilogue::NONE, Border::Zero, Storage::F32);
     if let Cut::Gemm(blocking) = cut {
-        return vec![ImplicitGemm { blocking, border, epilogue }.spec()];
+        return vec![ImplicitGemm { blocking, border, storage, epilogue }.spec()];
     }
     if algorithm == Algorithm::Depthwise {
-        return [false, true].map(|moves| Depthwise { moves, border, epilogue }.spec()).to_vec();
+        return [false, true].map(|moves| Depthwise { moves, border, storage, epilogue }.spec()).to_vec();
     }
     let Some(nested) = algorithm.transform() else {
-        return [1, 4, 8].map(|filters| Direct { filters, border, epilogue }.spec()).to_vec();
+        return [1, 4, 8].map(|filters| Direct { filters, border, storage, epilogue }.spec()).to_vec();
     };
-    let ends = [WinogradFilter { algorithm: nested }.spec(), WinogradInput { algorithm: nested, border }.spec()];
+    let ends = [
+        WinogradFilter { algorithm: nested, storage }.spec(),
+        WinogradInput { algorithm: nested, border, storage }.spec(),
+    ];
     let rest = match (cut, algorithm.fusion()) {
         (Cut::Fused(blocking), Some(fusion)) => {
-            vec![WinogradFused { algorithm: nested, fusion, blocking, epilogue }.spec()]
+            vec![WinogradFused { algorithm: nested, fusion, blocking, storage, epilogue }.spec()]
         }
         (Cut::Multiply(cut), _) => {
             let multiply = WinogradMultiply { blocking: cut.blocking };
-            vec![multiply.spec(), WinogradOutput { algorithm: nested, epilogue }.spec()]
+            vec![multiply.spec(), WinogradOutput { algorithm: nested, storage, epilogue }.spec()]
         }
         _ => Vec::new(),
     };

@@ -9,7 +9,7 @@ use super::{Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Wisd
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
 use crate::error::LimitError;
-use crate::kernel::{Epilogue, ImplicitGemm, WinogradFused};
+use crate::kernel::{Epilogue, ImplicitGemm, Storage, WinogradFused};
 use crate::problem::Problem;
 
 /// An algorithm and the verdict on it.
@@ -228,7 +228,7 @@ fn judge_one(
         return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
     }
     if let Some(cut) = preferences.cut {
-        suits(problem, algorithm, cut).map_err(Reason::Inapplicable)?;
+        suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?;
     }
     let built = steps::build(problem, algorithm, caps, preferences)?;
     Errors::on(problem, caps).within(Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
@@ -237,11 +237,12 @@ fn judge_one(
 }
 
 /// Whether an algorithm's work can be cut so.
-fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'static str> {
+fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) -> Result<(), &'static str> {
     const NUMBERS: &str = "the blocking's numbers do not divide each other, or keep too many sums";
     match (algorithm, algorithm.fusion(), algorithm.transform(), cut) {
         (_, Some(fusion), Some(algorithm), Cut::Fused(blocking)) => {
-            let kernel = WinogradFused { algorithm, fusion, blocking, epilogue: Epilogue::of(&problem.conv) };
+            let epilogue = Epilogue::of(&problem.conv);
+            let kernel = WinogradFused { algorithm, fusion, blocking, storage, epilogue };
             if kernel.is_legal() { Ok(()) } else { Err(NUMBERS) }
         }
         (Algorithm::Staged(_), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
@@ -251,7 +252,7 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut) -> Result<(), &'stat
         },
         (Algorithm::ImplicitGemm, _, _, Cut::Gemm(blocking)) => {
             let epilogue = Epilogue::of(&problem.conv);
-            let of = |of: &Correlation| ImplicitGemm { blocking, border: of.border, epilogue };
+            let of = |of: &Correlation| ImplicitGemm { blocking, border: of.border, storage, epilogue };
             if problem.correlations().iter().map(of).all(|kernel| kernel.is_legal()) { Ok(()) } else { Err(NUMBERS) }
         }
         (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),

@@ -3,6 +3,7 @@
 use super::candidates::Reason;
 use super::{Algorithm, Choice, Tolerance, summed};
 use crate::caps::Caps;
+use crate::dtype::DType;
 use crate::problem::Problem;
 use crate::winograd::error_bound;
 
@@ -15,18 +16,29 @@ pub(super) struct Errors {
     channels: usize,
     /// Whether multiply-adds round once.
     fused: bool,
+    /// Of rounding the outputs when they are stored, if that is not what arithmetic does anyway.
+    stored: f64,
 }
 
 impl Errors {
     pub(super) fn new(problem: &Problem, fused: bool) -> Self {
-        Self { terms: problem.mean_terms(), channels: summed(problem), fused }
+        let stored = match problem.conv.dtype {
+            DType::F32 => 0.0,
+            dtype => error_bound::expected_rounding_error(dtype.unit_roundoff()),
+        };
+        Self { terms: problem.mean_terms(), channels: summed(problem), fused, stored }
+    }
+
+    /// What storing the outputs adds to the errors of arithmetic.
+    pub(super) const fn stored(&self) -> f64 {
+        self.stored
     }
 
     pub(super) fn on(problem: &Problem, caps: &Caps) -> Self {
         Self::new(problem, !caps.is_software())
     }
 
-    /// Relative L2 on normally distributed data.
+    /// Relative L2 of the arithmetic on normally distributed data.
     pub(super) fn normal(&self, choice: Choice) -> f64 {
         match choice.algorithm.transform() {
             None => error_bound::expected_error_direct(self.terms),
@@ -53,6 +65,11 @@ impl Errors {
         let direct = Algorithm::Direct.into();
         let both = [(self.normal(choice), self.normal(direct)), (self.after_relu(choice), self.after_relu(direct))];
         for (after_relu, (expected, direct)) in [false, true].into_iter().zip(both) {
+            // Storing costs every choice the same: what is relative to direct summation is not to hide behind it.
+            let expected = match tolerance {
+                Tolerance::TimesDirect(_) => expected,
+                _ => expected.hypot(self.stored),
+            };
             let allowed = tolerance.allowed(direct);
             if expected > allowed {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive and below 1e6")]

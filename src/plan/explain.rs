@@ -34,7 +34,8 @@ impl fmt::Display for Plan {
             self.work(&step.kernel, f)?;
         }
         if self.steps.len() > per_chunk {
-            writeln!(f, "    ... {} dispatches in {} chunks", self.steps.len(), self.steps.len() / per_chunk)?;
+            let chunks = self.steps.iter().filter(|step| step.kernel == self.steps[0].kernel).count();
+            writeln!(f, "    ... {} dispatches in {chunks} chunks", self.steps.len())?;
         }
         writeln!(f, "  candidates:")?;
         for candidate in &self.candidates {

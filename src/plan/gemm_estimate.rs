@@ -6,7 +6,7 @@ use super::heuristics::{Rates, count, rates};
 use super::multiply_cost::{STEP, blocks_seconds};
 use crate::caps::Caps;
 use crate::correlation::Correlation;
-use crate::kernel::{Blocking, DirectParams, Epilogue, ImplicitGemm, KernelSpec, Params};
+use crate::kernel::{Blocking, DirectParams, Epilogue, ImplicitGemm, KernelSpec, Params, Storage};
 use crate::problem::Problem;
 
 /// What the product costs on a kind of device.
@@ -40,12 +40,13 @@ pub(super) const HOST: Fetch =
     Fetch { efficiency: [1.0; ImplicitGemm::BLOCKINGS.len()], element: 27.0, weight: 0.0, block: 1.0 };
 
 /// The blocking with the least estimate for all of a problem's correlations, of those that the device can run.
-pub(super) fn blocking(problem: &Problem, caps: &Caps) -> Blocking {
+pub(super) fn blocking(problem: &Problem, storage: Storage, caps: &Caps) -> Blocking {
     let all = problem.correlations();
     let rates = rates(caps.kind);
     let runs = |blocking: &Blocking| {
         let epilogue = Epilogue::of(&problem.conv);
-        let mut kernels = all.iter().map(|of| ImplicitGemm { blocking: *blocking, border: of.border, epilogue });
+        let mut kernels =
+            all.iter().map(|of| ImplicitGemm { blocking: *blocking, border: of.border, storage, epilogue });
         kernels.all(|kernel| kernel.is_legal() && kernel.spec().check(&caps.limits).is_ok())
     };
     let of = |blocking| all.iter().map(|of| Product::of(of).seconds(blocking, rates)).sum::<f64>();

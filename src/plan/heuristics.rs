@@ -170,8 +170,11 @@ const PRODUCT: f64 = 0.875;
 /// The same of an element that stands beside the one before.
 const NEXT_ELEMENT: f64 = 3.3;
 
-/// What a step of `direct` or `depthwise` does, in operations of `direct` with 8 filters.
+/// What a step of `direct` or `depthwise` does, in operations of `direct` with 8 filters; nothing, if it is of neither.
 fn work(step: &Step) -> f64 {
+    if !matches!(step.kernel, KernelSpec::Direct(_) | KernelSpec::Depthwise(_)) {
+        return 0.0;
+    }
     let sum = step.kernel.sum(&step.params);
     let params = DirectParams::from_words(&step.params);
     let units = f64::from(params.end - params.first) * f64::from(step.grid[1]);

@@ -11,6 +11,7 @@ mod expected_errors;
 mod explain;
 mod fused_estimate;
 mod gemm_estimate;
+mod halves;
 mod heuristics;
 mod lanes;
 mod multiply_cost;
@@ -37,6 +38,7 @@ pub use preferences::{Preferences, Tolerance};
 pub use wisdom::Wisdom;
 
 use crate::caps::Caps;
+use crate::dtype::DType;
 use crate::error::{Error, NoPlan, Result};
 use crate::kernel::{Counts, KernelSpec};
 use crate::problem::Problem;
@@ -101,6 +103,13 @@ impl fmt::Display for Slot {
     }
 }
 
+impl Operand {
+    /// Which elements it is, of so many.
+    pub fn range(self, all: usize) -> std::ops::Range<usize> {
+        self.first..self.len.map_or(all, |len| self.first + len)
+    }
+}
+
 /// One dispatch: a kernel, its grid, its parameters and its operands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Step {
@@ -142,7 +151,7 @@ impl Packing {
     /// operation, not on its sizes.
     pub fn steps(self, problem: &Problem) -> Vec<Step> {
         match (self, Windows::of_problem(problem)) {
-            (Self::Winograd(nested), Ok(windows)) => vec![steps::filter(&windows, nested)],
+            (Self::Winograd(nested), Ok(windows)) => vec![steps::filter(&windows, nested, problem.conv.dtype)],
             _ => Vec::new(),
         }
     }
@@ -253,6 +262,14 @@ impl Plan {
         })
     }
 
+    /// How an operand's elements are stored.
+    pub const fn operand_type(&self, slot: Slot) -> DType {
+        match slot {
+            Slot::Input | Slot::Weights | Slot::Residual | Slot::Output => self.problem.conv.dtype,
+            Slot::Packed | Slot::Bias | Slot::Slopes | Slot::Workspace(_) => DType::F32,
+        }
+    }
+
     /// Everything that was chosen.
     pub const fn choice(&self) -> Choice {
         Choice { algorithm: self.algorithm, cut: self.cut }
@@ -325,13 +342,16 @@ pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
     }
 }
 
-/// Expected relative L2 error of a choice on a problem, on normally distributed data. It depends on how the work is cut:
+/// Expected relative L2 error of a choice on a problem, on normally distributed data, operands taken as they are stored: of
+/// its arithmetic in f32, and of rounding the outputs where they are stored in less. It depends on how the work is cut:
 /// shorter sums round less.
 pub fn expected_error(problem: &Problem, choice: Choice) -> f64 {
-    Errors::new(problem, true).normal(choice)
+    let errors = Errors::new(problem, true);
+    errors.normal(choice).hypot(errors.stored())
 }
 
 /// The same on what a ReLU leaves of such data; on a processor, whose multiply-adds round twice, a little more.
 pub fn expected_error_after_relu(problem: &Problem, choice: Choice, caps: &Caps) -> f64 {
-    Errors::on(problem, caps).after_relu(choice)
+    let errors = Errors::on(problem, caps);
+    errors.after_relu(choice).hypot(errors.stored())
 }

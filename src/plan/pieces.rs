@@ -76,6 +76,11 @@ impl Piece {
         Self { of, k_first: 0, k_group: of.group_k, first: true, last: true }
     }
 
+    /// Whether earlier or later pieces add to the same outputs.
+    pub(super) const fn is_part_of_sum(&self) -> bool {
+        !self.first || !self.last
+    }
+
     /// What it reads of the source.
     pub(super) fn source(&self) -> Window {
         let Correlation { n, groups, group_c, size, src, .. } = &self.of;

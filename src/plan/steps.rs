@@ -5,15 +5,16 @@ use super::gemm_estimate;
 use super::pieces::{Piece, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
-use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step};
+use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, halves};
 use crate::activation::Activation;
 use crate::caps::{Caps, Limits};
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
+use crate::dtype::DType;
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
     Depthwise, Direct, DirectParams, Epilogue, FilterParams, FusedParams, Fusion, ImplicitGemm, KernelSpec, Params,
-    WinogradFilter, word, wrapped,
+    Storage, WinogradFilter, word, wrapped,
 };
 use crate::problem::Problem;
 use crate::winograd::Nested;
@@ -40,23 +41,33 @@ pub(super) fn build(
         ("the weights", problem.weights_len()),
     ];
     for (who, len) in tensors {
-        LimitError::check(who, Resource::BufferBytes, 4 * len as u64, limits.max_buffer_size)?;
+        LimitError::check(who, Resource::BufferBytes, problem.conv.dtype.bytes(len), limits.max_buffer_size)?;
     }
-    let winograd = |nested| Winograd::new(problem, nested, limits);
-    let built = match algorithm {
-        Algorithm::Direct => direct(problem, limits)?,
-        Algorithm::Depthwise => depthwise(problem, limits)?,
-        Algorithm::ImplicitGemm => implicit_gemm(problem, caps, preferences)?,
+    let storage = match Storage::of(problem.conv.dtype, caps) {
+        // Outputs that later pieces add to are not rounded in between.
+        Storage::F16 if algorithm.transform().is_none() && sums_in_pieces(problem, limits)? => Storage::Packed,
+        storage => storage,
+    };
+    let given = problem;
+    let (problem, preferences) = &halves::held(given, storage, limits, preferences)?;
+    let winograd = |nested| Winograd::new(problem, nested, storage, limits);
+    let mut built = match algorithm {
+        Algorithm::Direct => direct(problem, storage, limits)?,
+        Algorithm::Depthwise => depthwise(problem, storage, limits)?,
+        Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,
         Algorithm::Staged(nested) => winograd(nested)?.staged(caps, preferences)?,
         Algorithm::FusedOutput(nested) => winograd(nested)?.fused_output(caps, preferences)?,
         Algorithm::Fused(nested) => winograd(nested)?.fused(Fusion::Input, caps, preferences)?,
         Algorithm::FusedFilter(nested) => winograd(nested)?.fused(Fusion::Filter, caps, preferences)?,
         Algorithm::Inlined(nested, reading) => winograd(nested)?.inlined(reading, caps, preferences)?,
     };
-    let given = built.packing.is_given() && algorithm.transform().is_none();
-    if !given {
+    if storage == Storage::Packed {
+        halves::pack(given, limits, &mut built)?;
+    }
+    let as_given = built.packing.is_given() && algorithm.transform().is_none();
+    if !as_given {
         // Transformed from a binding, or read from one.
-        limits.check_tensor("the weights", 4 * problem.weights_len() as u64)?;
+        limits.check_tensor("the weights", problem.conv.dtype.bytes(problem.weights_len()))?;
     }
     limits.check_tensor("the packed weights", 4 * built.packing.len(problem) as u64)?;
     for step in built.steps.iter().chain(&built.packing.steps(problem)) {
@@ -71,19 +82,24 @@ pub(super) fn build(
 }
 
 /// One invocation for each position and a few filters.
-fn direct(problem: &Problem, limits: &Limits) -> Result<Built, LimitError> {
+fn direct(problem: &Problem, storage: Storage, limits: &Limits) -> Result<Built, LimitError> {
     let block = |of: &Correlation, epilogue| {
-        let kernel = Direct::of(of, epilogue);
+        let kernel = Direct::of(of, epilogue, storage);
         Block::of_positions(of, kernel.spec(), [Direct::WORKGROUP, kernel.filters])
     };
     Ok(Built { packing: Packing::Given, cut: Cut::Only, steps: each(problem, limits, block)?, workspace: Vec::new() })
 }
 
 /// A product of matrices for each group, all cut alike.
-fn implicit_gemm(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Built, LimitError> {
-    let blocking = preferences.gemm_blocking().unwrap_or_else(|| gemm_estimate::blocking(problem, caps));
+fn implicit_gemm(
+    problem: &Problem,
+    storage: Storage,
+    caps: &Caps,
+    preferences: &Preferences,
+) -> Result<Built, LimitError> {
+    let blocking = preferences.gemm_blocking().unwrap_or_else(|| gemm_estimate::blocking(problem, storage, caps));
     let block = |of: &Correlation, epilogue| {
-        let kernel = ImplicitGemm { blocking, border: of.border, epilogue };
+        let kernel = ImplicitGemm { blocking, border: of.border, storage, epilogue };
         Block::of_positions(of, kernel.spec(), [blocking.tiles, blocking.filters])
     };
     let steps = each(problem, &caps.limits, block)?;
@@ -91,9 +107,9 @@ fn implicit_gemm(problem: &Problem, caps: &Caps, preferences: &Preferences) -> R
 }
 
 /// One invocation for each strip of outputs of a filter.
-fn depthwise(problem: &Problem, limits: &Limits) -> Result<Built, LimitError> {
+fn depthwise(problem: &Problem, storage: Storage, limits: &Limits) -> Result<Built, LimitError> {
     let block = |of: &Correlation, epilogue| Block {
-        kernel: Depthwise::of(of, epilogue).spec(),
+        kernel: Depthwise::of(of, epilogue, storage).spec(),
         units: Depthwise::strips(of),
         of_workgroup: Depthwise::WORKGROUP,
         rows: 1,
@@ -158,6 +174,11 @@ fn each(
 fn all_pieces(problem: &Problem, limits: &Limits) -> Result<Vec<Piece>, LimitError> {
     let all: Result<Vec<_>, _> = problem.correlations().into_iter().map(|of| pieces(of, limits)).collect();
     Ok(all?.into_iter().flatten().collect())
+}
+
+/// Whether some of a problem's outputs are added up by several dispatches.
+fn sums_in_pieces(problem: &Problem, limits: &Limits) -> Result<bool, LimitError> {
+    Ok(all_pieces(problem, limits)?.iter().any(Piece::is_part_of_sum))
 }
 
 /// A piece with its operands: source, weights and output, and those of its epilogue. Its offsets are those in the parts that
@@ -262,7 +283,7 @@ fn direct_params(of: &Correlation, conv: &Conv) -> DirectParams {
 }
 
 /// The one dispatch that packs weights for Winograd.
-pub(super) fn filter(windows: &Windows, algorithm: Nested) -> Step {
+pub(super) fn filter(windows: &Windows, algorithm: Nested, dtype: DType) -> Step {
     let of = &windows.of;
     let planes = windows.filter_planes(algorithm);
     let [taps_d, taps_h, taps_w] = of.taps.map(word);
@@ -287,7 +308,7 @@ pub(super) fn filter(windows: &Windows, algorithm: Nested) -> Step {
         weights_offset: wrapped(of.weights.offset),
     };
     Step {
-        kernel: WinogradFilter { algorithm }.spec(),
+        kernel: WinogradFilter { algorithm, storage: Storage::of_any(dtype) }.spec(),
         grid: [word(planes.columns).div_ceil(WinogradFilter::WORKGROUP), word(planes.rows), 1],
         params: params.words(),
         operands: vec![ends(of)[1].into(), Slot::Packed.into()],

@@ -11,7 +11,7 @@ use super::{Algorithm, Choice, Cut, Operand, Packing, Preferences, Reason, Slot,
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
-    Epilogue, FusedParams, Fusion, InputParams, MultiplyCut, MultiplyParams, OutputParams, Params, Reading,
+    Epilogue, FusedParams, Fusion, InputParams, MultiplyCut, MultiplyParams, OutputParams, Params, Reading, Storage,
     WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput, word, wrapped,
 };
 use crate::layout::{Planes, Tiles, VECTOR};
@@ -28,14 +28,20 @@ pub(super) struct Winograd<'a> {
     pub(super) windows: Windows,
     pub(super) algorithm: Nested,
     pub(super) tiles: Tiles,
+    storage: Storage,
     /// The most elements of one binding.
     most: usize,
 }
 
 impl<'a> Winograd<'a> {
-    pub(super) fn new(problem: &'a Problem, algorithm: Nested, limits: &Limits) -> Result<Self, Reason> {
+    pub(super) fn new(
+        problem: &'a Problem,
+        algorithm: Nested,
+        storage: Storage,
+        limits: &Limits,
+    ) -> Result<Self, Reason> {
         let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
-        Ok(Self { problem, windows, algorithm, tiles: windows.tiles(algorithm), most: most(limits) })
+        Ok(Self { problem, windows, algorithm, tiles: windows.tiles(algorithm), storage, most: most(limits) })
     }
 
     /// Input transform, multiply, output transform for each chunk.
@@ -95,6 +101,9 @@ impl<'a> Winograd<'a> {
     /// Input transform, then the exhibit, for each chunk.
     pub(super) fn inlined(&self, reading: Reading, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
         self.windows.unfit_for_planes().map_err(Reason::Inapplicable)?;
+        if self.storage != Storage::F32 {
+            return Err(Reason::Inapplicable("the exhibit knows no storage but f32"));
+        }
         let kernel = WinogradInlined { algorithm: self.algorithm, reading, epilogue: Epilogue::of(&self.problem.conv) };
         let terms = kernel.terms().unwrap_or(usize::MAX) as u64;
         let who = format!("inlined {}", self.algorithm);
@@ -117,6 +126,9 @@ impl<'a> Winograd<'a> {
         self.windows.unfit_for_fused().map_err(Reason::Inapplicable)?;
         if fusion == Fusion::Filter {
             self.windows.unfit_for_weights().map_err(Reason::Inapplicable)?;
+            if !WinogradFused::takes_weights(self.algorithm, self.storage) {
+                return Err(Reason::Inapplicable("a filter has more halves than one loop should unpack"));
+            }
         }
         let packing = match fusion {
             Fusion::Filter => Packing::Given,
@@ -154,7 +166,7 @@ impl<'a> Winograd<'a> {
     fn input_part(&self, chunk: Chunk, v: &Planes, rows: Range<usize>) -> Step {
         let source = self.source_operand(self.source(chunk, rows.clone()));
         let of = &self.windows.of;
-        let kernel = WinogradInput { algorithm: self.algorithm, border: of.border };
+        let kernel = WinogradInput { algorithm: self.algorithm, border: of.border, storage: self.storage };
         let [d, h, w] = of.size.map(word);
         let [before_d, before_h, before_w] = of.before.map(wrapped);
         let [step_h, step_w] = self.windows.steps().map(word);
@@ -284,7 +296,8 @@ impl<'a> Winograd<'a> {
         let offset = wrapped(self.windows.of.dst.offset - output.first.cast_signed());
         let conv = &self.problem.conv;
         let of = &self.windows.of;
-        let kernel = WinogradOutput { algorithm: self.algorithm, epilogue: Epilogue::of(conv) };
+        let (storage, epilogue) = (self.storage, Epilogue::of(conv));
+        let kernel = WinogradOutput { algorithm: self.algorithm, storage, epilogue };
         let [dst_d, dst_h, dst_w] = of.dst.dhw.map(wrapped);
         let params = OutputParams {
             first: word(chunk.first),
@@ -327,8 +340,8 @@ impl<'a> Winograd<'a> {
         caps: &Caps,
         preferences: &Preferences,
     ) -> Result<WinogradFused, LimitError> {
-        let epilogue = Epilogue::of(&self.problem.conv);
-        let kernel = |blocking| WinogradFused { algorithm: self.algorithm, fusion, blocking, epilogue };
+        let (storage, epilogue) = (self.storage, Epilogue::of(&self.problem.conv));
+        let kernel = |blocking| WinogradFused { algorithm: self.algorithm, fusion, blocking, storage, epilogue };
         match preferences.fused_blocking() {
             Some(blocking) => Ok(kernel(blocking)),
             None => fused_estimate::blocking(self.sizes(), tiles, caps, kernel).map(kernel),
@@ -440,8 +453,8 @@ impl<'a> Winograd<'a> {
         let reach = u64::from(u32::MAX);
         LimitError::check(&who, Resource::IndexRange, smallest * (widest / 4), reach)?;
         let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
-        let per_workgroup =
-            u64::from(WinogradInput { algorithm: self.algorithm, border: self.windows.of.border }.tiles());
+        let (algorithm, border, storage) = (self.algorithm, self.windows.of.border, self.storage);
+        let per_workgroup = u64::from(WinogradInput { algorithm, border, storage }.tiles());
         let most = (workspace_limit / sum)
             .min(binding / widest)
             .min(workgroups.saturating_mul(per_workgroup))

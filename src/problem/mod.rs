@@ -52,6 +52,16 @@ impl Placed {
         self.view.span(self.shape)
     }
 
+    /// Calls with the position of each element, in the order of the shape.
+    pub fn each_position(&self, mut visit: impl FnMut(usize)) {
+        let [d, h, w] = self.shape.spatial().dhw(1);
+        for (n, c) in (0..self.shape[0]).flat_map(|n| (0..self.shape[1]).map(move |c| (n, c))) {
+            for (z, y) in (0..d).flat_map(|z| (0..h).map(move |y| (z, y))) {
+                (0..w).for_each(|x| visit(self.view.index(n, c, [z, y, x])));
+            }
+        }
+    }
+
     /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -27,14 +27,18 @@ impl Data {
         let mut state = 0x5EED;
         let values: Vec<f32> = (0..PERIOD).map(|_| normal(&mut state)).collect();
         let of = |len: usize, first: usize| values.iter().copied().cycle().skip(first).take(len);
+        // What is stored in less precision is rounded, so that results are judged by what was read.
+        let stored = |x: f32| conv.dtype.rounded(x);
         #[expect(clippy::cast_precision_loss, reason = "a scale")]
         let scale = 1.0 / (3.0 * (problem.channels_per_group() as f32).sqrt());
         Self {
-            input: of(problem.input_len(), 0).collect(),
-            weights: of(problem.weights_len(), 1).map(|x| scale * x).collect(),
+            input: of(problem.input_len(), 0).map(stored).collect(),
+            weights: of(problem.weights_len(), 1).map(|x| stored(scale * x)).collect(),
             bias: of(if conv.bias { conv.filters } else { 0 }, 2).collect(),
             slopes: of(if conv.activation.has_slopes() { conv.filters } else { 0 }, 3).collect(),
-            residual: of(if conv.residual == Residual::Tensor { problem.output_len() } else { 0 }, 4).collect(),
+            residual: of(if conv.residual == Residual::Tensor { problem.output_len() } else { 0 }, 4)
+                .map(stored)
+                .collect(),
         }
     }
 }

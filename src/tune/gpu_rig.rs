@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::data::Data;
 use super::rig::Rig;
 use crate::conv::Residual;
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::gpu::{Bound, Buffer, Context, Dispatches, Tensors, Workspace};
 use crate::plan::{Packing, Plan};
@@ -14,10 +15,13 @@ use crate::problem::Problem;
 
 /// Elements of the buffer of NaNs that memory is poisoned from, piece by piece.
 const POISON: usize = 1 << 22;
+/// A NaN, and so is each half of it.
+const POISON_BITS: u32 = 0x7fff_7fff;
 
 pub(super) struct GpuRig<'a> {
     context: &'a Context,
     windows: &'a [Range<usize>],
+    dtype: DType,
     input: Buffer,
     weights: Buffer,
     bias: Buffer,
@@ -38,18 +42,20 @@ impl<'a> GpuRig<'a> {
         data: &Data,
         windows: &'a [Range<usize>],
     ) -> Result<Self> {
-        let shown = windows.iter().map(Range::len).sum();
+        let dtype = problem.conv.dtype;
+        let shown = windows.iter().map(|window| dtype.bytes(window.len()) as usize / 4).sum();
         Ok(Self {
             context,
             windows,
-            input: context.upload("input", &data.input).await?,
-            weights: context.upload("weights", &data.weights).await?,
+            dtype,
+            input: context.upload_as("input", dtype, &data.input).await?,
+            weights: context.upload_as("weights", dtype, &data.weights).await?,
             bias: context.upload("bias", &data.bias).await?,
             slopes: context.upload("slopes", &data.slopes).await?,
-            residual: context.upload("residual", &data.residual).await?,
-            output: context.create_buffer("output", problem.output_len()).await?,
+            residual: context.upload_as("residual", dtype, &data.residual).await?,
+            output: context.create_buffer("output", dtype.bytes(problem.output_len()) as usize / 4).await?,
             shown: context.create_buffer("shown outputs", shown).await?,
-            poison: context.upload("poison", &vec![f32::NAN; POISON]).await?,
+            poison: context.upload("poison", &vec![f32::from_bits(POISON_BITS); POISON]).await?,
             packed: HashMap::new(),
             workspace: Workspace::default(),
         })
@@ -110,12 +116,13 @@ impl Rig for GpuRig<'_> {
         ready.encode(&mut encoder);
         let mut at = 0;
         for window in self.windows {
-            let len = 4 * window.len() as u64;
-            encoder.copy_buffer_to_buffer(&self.output, 4 * window.start as u64, &self.shown, at, len);
+            // Windows begin at whole words.
+            let len = self.dtype.bytes(window.len());
+            encoder.copy_buffer_to_buffer(&self.output, self.dtype.bytes(window.start), &self.shown, at, len);
             at += len;
         }
         self.context.queue().submit([encoder.finish()]);
-        self.context.download(&self.shown, self.windows.iter().map(Range::len).sum()).await
+        self.context.download_as(&self.shown, self.dtype, self.windows.iter().map(Range::len).sum()).await
     }
 
     async fn time(&mut self, ready: &Bound, runs: u32) -> Result<Duration> {

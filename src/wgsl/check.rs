@@ -6,7 +6,7 @@ use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 use super::{Source, lint, source};
 use crate::caps::Limits;
 use crate::error::{Error, Result};
-use crate::kernel::KernelSpec;
+use crate::kernel::{KernelSpec, Storage};
 
 /// A kernel that passed: its text and its validated module, so that no one parses it again.
 #[derive(Debug, Clone)]
@@ -26,7 +26,8 @@ pub struct Checked {
 pub fn check(spec: &KernelSpec, limits: &Limits) -> Result<Checked> {
     spec.check(limits)?;
     let source = source(spec)?;
-    let (module, info) = validate(&source).map_err(|message| Error::Kernel { kernel: spec.name(), message })?;
+    let (module, info) =
+        validate(&source, capabilities(spec)).map_err(|message| Error::Kernel { kernel: spec.name(), message })?;
     let checked = Checked { source, module, info };
     let violations = lint::run(spec, &checked);
     if violations.is_empty() {
@@ -35,8 +36,18 @@ pub fn check(spec: &KernelSpec, limits: &Limits) -> Result<Checked> {
     Err(Error::Kernel { kernel: spec.name(), message: violations.join("; ") })
 }
 
+/// What a kernel may use beyond what every device has: 16-bit floats where it says so. Words of two halves are what
+/// WebGPU has everywhere.
+pub fn capabilities(spec: &KernelSpec) -> Capabilities {
+    match spec.storage() {
+        Storage::F32 => Capabilities::empty(),
+        Storage::F16 => Capabilities::SHADER_FLOAT16,
+        Storage::Packed => Capabilities::SHADER_FLOAT16_IN_FLOAT32,
+    }
+}
+
 /// Parses and validates a text, with errors located in its pieces.
-fn validate(source: &Source) -> Result<(naga::Module, ModuleInfo), String> {
+fn validate(source: &Source, capabilities: Capabilities) -> Result<(naga::Module, ModuleInfo), String> {
     let place = |span: naga::Span| match span.location(&source.text).line_number {
         0 => "unknown place".to_owned(),
         line => source.locate(line as usize),
@@ -47,7 +58,7 @@ fn validate(source: &Source) -> Result<(naga::Module, ModuleInfo), String> {
             .map_or_else(|| "unknown place".to_owned(), |location| source.locate(location.line_number as usize));
         format!("{at}: {}", error.message())
     })?;
-    let info = Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module).map_err(|error| {
+    let info = Validator::new(ValidationFlags::all(), capabilities).validate(&module).map_err(|error| {
         let at = error.spans().next().map_or_else(|| "unknown place".to_owned(), |(span, _)| place(*span));
         let mut message = format!("{at}: {}", error.as_inner());
         let mut cause = std::error::Error::source(error.as_inner());
@@ -74,7 +85,7 @@ mod tests {
     fn errors_are_located_in_the_shader_files() {
         let mut broken = source(&spec()).expect("source");
         broken.text = broken.text.replace("let batch = workgroup.z %", "let batch = workgroup.qq %");
-        let message = validate(&broken).expect_err("no such component");
+        let message = validate(&broken, capabilities(&spec())).expect_err("no such component");
         assert!(message.starts_with("shaders/kernel/winograd_multiply.wgsl:"), "{message}");
     }
 

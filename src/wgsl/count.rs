@@ -113,6 +113,8 @@ impl Walker<'_> {
                     to.operations += 1;
                     to.counts.barriers += 1;
                 }
+                // Where a called function ends there is nothing, and a branch before that was counted.
+                Statement::Return { .. } => {}
                 _ => to.operations += 1,
             }
         }
@@ -135,6 +137,7 @@ impl Walker<'_> {
                 to.counts.multiply_adds += self.scalars(handle) as u64;
                 to.operations += self.scalars(handle);
             }
+            Expression::Math { fun: MathFunction::Unpack2x16float, .. } => to.operations += self.scalars(handle),
             Expression::Unary { op: UnaryOperator::Negate, .. } | Expression::Select { .. } | Expression::As { .. } => {
                 to.operations += self.scalars(handle);
             }

@@ -56,7 +56,7 @@ fn input_leaves(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), Winogra
 fn filter_leaf(leaves: &mut Leaves, spec: &WinogradFused) -> Result<(), WinogradError> {
     let to = |p: usize| format!("pool[to + {p}u * (BLOCK_K / 4u)][lane]");
     let taps_w = usize::from(spec.algorithm.cols.r());
-    let tap = |r: usize, s: usize| format!("weights[at + {}u]", r * taps_w + s);
+    let tap = |r: usize, s: usize| format!("read_weight(at + {}u)", r * taps_w + s);
     let (comment, body) = transform_filter(spec.algorithm, tap, to)?;
     leaves.function("put_filter", &comment, "at: u32, to: u32, lane: u32", &body);
     Ok(())

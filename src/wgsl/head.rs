@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::kernel::KernelSpec;
+use crate::kernel::{KernelSpec, Storage};
 
 pub(super) fn of(spec: &KernelSpec) -> String {
     let mut text = format!("// {spec}\n");
+    if spec.storage() == Storage::F16 {
+        text.push_str("enable f16;\n");
+    }
     for (name, value) in spec.constants() {
         // Writing into a String cannot fail.
         let _ = writeln!(text, "const {name}: u32 = {value}u;");

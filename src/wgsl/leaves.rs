@@ -19,6 +19,7 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
         KernelSpec::WinogradFused(spec) => fused::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradInlined(spec) => inlined::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradOutput(output) => output_leaves(&mut leaves, output.algorithm)?,
+        KernelSpec::PackHalves(_) => {}
     }
     Ok(leaves)
 }
@@ -38,7 +39,7 @@ fn direct_leaves(leaves: &mut Leaves, direct: &Direct) {
         "One tap of every filter.",
         &format!("x: f32, tap: u32, {filters}, {acc}"),
         &lines(count, |i| {
-            format!("(*acc)[{i}] = fma(x, weights[tap + (*filters)[{i}] * params.weights_k], (*acc)[{i}]);")
+            format!("(*acc)[{i}] = fma(x, read_weight(tap + (*filters)[{i}] * params.weights_k), (*acc)[{i}]);")
         }),
     );
     let mut write = Vec::new();
@@ -46,7 +47,7 @@ fn direct_leaves(leaves: &mut Leaves, direct: &Direct) {
         write.push(format!("let at{i} = at + (*filters)[{i}] * params.dst_k;"));
         write.push(format!("let y{i} = epilogue((*acc)[{i}], k + (*filters)[{i}], at{i});"));
     }
-    write.extend((0..count).map(|i| format!("dst[at{i}] = y{i};")));
+    write.extend((0..count).map(|i| format!("write_dst(at{i}, y{i});")));
     leaves.function(
         "write_outputs",
         "The outputs of the group's filters, the first of which is `k`th of all. All are made before\none is written: filters that stand twice are written twice, with the same value, also where a residual is in place.",

@@ -13,7 +13,7 @@ pub mod lint;
 mod register_tile;
 mod writer;
 
-pub use check::{Checked, check};
+pub use check::{Checked, capabilities, check};
 pub use library::files;
 
 use crate::error::{Error, Result};
@@ -78,6 +78,12 @@ pub fn source(spec: &KernelSpec) -> Result<Source> {
 /// The parts that fill a kernel's slots.
 fn slots(spec: &KernelSpec) -> Vec<String> {
     let mut parts = Vec::new();
+    for binding in spec.bindings() {
+        if let "src" | "weights" | "residual" | "dst" = binding.name {
+            let storage = if binding.name == "dst" { spec.storage().of_output() } else { spec.storage() };
+            parts.push(format!("{}_{}", binding.name, storage.name()));
+        }
+    }
     if let Some(border) = spec.border() {
         parts.push(format!("border_{border}"));
     }
@@ -118,9 +124,10 @@ mod tests {
 
     #[test]
     fn lines_are_located() {
+        let storage = crate::kernel::Storage::F32;
         let problem = Conv::new(8, 8, [3, 3]).activation(Activation::Relu).on([1, 8, 9, 9]).expect("legal");
-        let source =
-            source(&Direct::of(&problem.correlations()[0], Epilogue::of(&problem.conv)).spec()).expect("source");
+        let source = source(&Direct::of(&problem.correlations()[0], Epilogue::of(&problem.conv), storage).spec())
+            .expect("source");
         let line = 1 + source.text.lines().position(|l| l.contains("fn main(")).expect("entry point");
         let file = library::read("shaders/kernel/direct.wgsl").expect("file");
         let expected = 1 + file.lines().position(|l| l.contains("fn main(")).expect("entry point");

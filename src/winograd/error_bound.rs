@@ -151,6 +151,12 @@ pub fn expected_storage_error(alg: Nested, unit_roundoff_weights: f64, unit_roun
     RMS_ROUNDING * amplification_2d(alg) * unit_roundoff_weights.hypot(unit_roundoff_data)
 }
 
+/// Expected relative L2 error of one rounding to a type with this unit roundoff, as of an output that is stored: `0.42 u`.
+#[must_use]
+pub fn expected_rounding_error(unit_roundoff: f64) -> f64 {
+    RMS_ROUNDING * unit_roundoff
+}
+
 /// The absolute matrices of an algorithm's three programs ([`super::Program::abs_matrix`]), row by
 /// row.
 #[derive(Clone, Debug, PartialEq)]

@@ -56,12 +56,40 @@ struct Params {
     act_b: f32,
 }
 
+// ---- shaders/part/src_f32.wgsl ----
+// Slot read_src: an element of the source, stored as f32.
+@group(0) @binding(1) var<storage, read> src: array<f32>;
+
+fn read_src(at: u32) -> f32 {
+    return src[at];
+}
+
+// ---- shaders/part/weights_f32.wgsl ----
+// Slot read_weight: a weight, stored as f32.
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+
+fn read_weight(at: u32) -> f32 {
+    return weights[at];
+}
+
+// ---- shaders/part/dst_f32.wgsl ----
+// Slots read_dst and write_dst: an output, stored as f32.
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+fn read_dst(at: u32) -> f32 {
+    return dst[at];
+}
+
+fn write_dst(at: u32, value: f32) {
+    dst[at] = value;
+}
+
 // ---- shaders/part/border_zero.wgsl ----
 // Slot load_src: an element of the source, zero outside. `channel` is the channel's first element; coordinates before the
 // source have wrapped around to huge numbers.
 fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
     if (z < params.d && y < params.h && x < params.w) {
-        return src[channel + z * params.src_d + y * params.src_h + x * params.src_w];
+        return read_src(channel + z * params.src_d + y * params.src_h + x * params.src_w);
     }
     return 0.0;
 }
@@ -121,18 +149,15 @@ fn move_window(window: vec4<f32>, channel: u32, z: u32, y: u32, x: u32) -> vec4<
 // grid      x: blocks of WORKGROUP strips of this dispatch, counted over images, filters, planes, rows and strips of four
 //           columns
 // constants WORKGROUP
-// slots     load_src, epilogue, open_window, move_window
+// slots     load_src, read_weight, epilogue, write_dst, open_window, move_window
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 // An output, unless it lies right of the last one. `at` is the row's first element.
 fn store_output(at: u32, column: u32, k: u32, value: f32) {
     if (column < params.out_w) {
         let place = at + column * params.dst_w;
-        dst[place] = epilogue(value, k, place);
+        write_dst(place, epilogue(value, k, place));
     }
 }
 
@@ -167,7 +192,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
             var window = open_window(channel, z, y, x_first);
             for (var s = 0u; s < params.taps_w; s++) {
                 window = move_window(window, channel, z, y, x_first + s * params.dilation_w);
-                acc = fma(window, vec4<f32>(weights[taps + s * params.weights_w]), acc);
+                acc = fma(window, vec4<f32>(read_weight(taps + s * params.weights_w)), acc);
             }
         }
     }

@@ -57,12 +57,40 @@ struct Params {
     act_b: f32,
 }
 
+// ---- shaders/part/src_f32.wgsl ----
+// Slot read_src: an element of the source, stored as f32.
+@group(0) @binding(1) var<storage, read> src: array<f32>;
+
+fn read_src(at: u32) -> f32 {
+    return src[at];
+}
+
+// ---- shaders/part/weights_f32.wgsl ----
+// Slot read_weight: a weight, stored as f32.
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+
+fn read_weight(at: u32) -> f32 {
+    return weights[at];
+}
+
+// ---- shaders/part/dst_f32.wgsl ----
+// Slots read_dst and write_dst: an output, stored as f32.
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+fn read_dst(at: u32) -> f32 {
+    return dst[at];
+}
+
+fn write_dst(at: u32, value: f32) {
+    dst[at] = value;
+}
+
 // ---- shaders/part/border_zero.wgsl ----
 // Slot load_src: an element of the source, zero outside. `channel` is the channel's first element; coordinates before the
 // source have wrapped around to huge numbers.
 fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
     if (z < params.d && y < params.h && x < params.w) {
-        return src[channel + z * params.src_d + y * params.src_h + x * params.src_w];
+        return read_src(channel + z * params.src_d + y * params.src_h + x * params.src_w);
     }
     return 0.0;
 }
@@ -99,7 +127,7 @@ fn choose_filters(first: u32, last: u32, filters: ptr<function, array<u32, 1>>) 
 
 // One tap of every filter.
 fn accumulate(x: f32, tap: u32, filters: ptr<function, array<u32, 1>>, acc: ptr<function, array<f32, 1>>) {
-    (*acc)[0] = fma(x, weights[tap + (*filters)[0] * params.weights_k], (*acc)[0]);
+    (*acc)[0] = fma(x, read_weight(tap + (*filters)[0] * params.weights_k), (*acc)[0]);
 }
 
 // The outputs of the group's filters, the first of which is `k`th of all. All are made before
@@ -107,7 +135,7 @@ fn accumulate(x: f32, tap: u32, filters: ptr<function, array<u32, 1>>, acc: ptr<
 fn write_outputs(at: u32, k: u32, filters: ptr<function, array<u32, 1>>, acc: ptr<function, array<f32, 1>>) {
     let at0 = at + (*filters)[0] * params.dst_k;
     let y0 = epilogue((*acc)[0], k + (*filters)[0], at0);
-    dst[at0] = y0;
+    write_dst(at0, y0);
 }
 
 // ---- shaders/kernel/direct.wgsl ----
@@ -121,12 +149,9 @@ fn write_outputs(at: u32, k: u32, filters: ptr<function, array<u32, 1>>, acc: pt
 //           y: blocks of FILTERS filters, group by group
 // constants WORKGROUP, FILTERS
 // leaves    choose_filters, accumulate, write_outputs
-// slots     load_src, epilogue
+// slots     load_src, read_weight, epilogue, write_dst
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {

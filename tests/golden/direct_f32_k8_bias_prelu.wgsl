@@ -57,12 +57,40 @@ struct Params {
     act_b: f32,
 }
 
+// ---- shaders/part/src_f32.wgsl ----
+// Slot read_src: an element of the source, stored as f32.
+@group(0) @binding(1) var<storage, read> src: array<f32>;
+
+fn read_src(at: u32) -> f32 {
+    return src[at];
+}
+
+// ---- shaders/part/weights_f32.wgsl ----
+// Slot read_weight: a weight, stored as f32.
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+
+fn read_weight(at: u32) -> f32 {
+    return weights[at];
+}
+
+// ---- shaders/part/dst_f32.wgsl ----
+// Slots read_dst and write_dst: an output, stored as f32.
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+fn read_dst(at: u32) -> f32 {
+    return dst[at];
+}
+
+fn write_dst(at: u32, value: f32) {
+    dst[at] = value;
+}
+
 // ---- shaders/part/border_zero.wgsl ----
 // Slot load_src: an element of the source, zero outside. `channel` is the channel's first element; coordinates before the
 // source have wrapped around to huge numbers.
 fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
     if (z < params.d && y < params.h && x < params.w) {
-        return src[channel + z * params.src_d + y * params.src_h + x * params.src_w];
+        return read_src(channel + z * params.src_d + y * params.src_h + x * params.src_w);
     }
     return 0.0;
 }
@@ -111,14 +139,14 @@ fn choose_filters(first: u32, last: u32, filters: ptr<function, array<u32, 8>>) 
 
 // One tap of every filter.
 fn accumulate(x: f32, tap: u32, filters: ptr<function, array<u32, 8>>, acc: ptr<function, array<f32, 8>>) {
-    (*acc)[0] = fma(x, weights[tap + (*filters)[0] * params.weights_k], (*acc)[0]);
-    (*acc)[1] = fma(x, weights[tap + (*filters)[1] * params.weights_k], (*acc)[1]);
-    (*acc)[2] = fma(x, weights[tap + (*filters)[2] * params.weights_k], (*acc)[2]);
-    (*acc)[3] = fma(x, weights[tap + (*filters)[3] * params.weights_k], (*acc)[3]);
-    (*acc)[4] = fma(x, weights[tap + (*filters)[4] * params.weights_k], (*acc)[4]);
-    (*acc)[5] = fma(x, weights[tap + (*filters)[5] * params.weights_k], (*acc)[5]);
-    (*acc)[6] = fma(x, weights[tap + (*filters)[6] * params.weights_k], (*acc)[6]);
-    (*acc)[7] = fma(x, weights[tap + (*filters)[7] * params.weights_k], (*acc)[7]);
+    (*acc)[0] = fma(x, read_weight(tap + (*filters)[0] * params.weights_k), (*acc)[0]);
+    (*acc)[1] = fma(x, read_weight(tap + (*filters)[1] * params.weights_k), (*acc)[1]);
+    (*acc)[2] = fma(x, read_weight(tap + (*filters)[2] * params.weights_k), (*acc)[2]);
+    (*acc)[3] = fma(x, read_weight(tap + (*filters)[3] * params.weights_k), (*acc)[3]);
+    (*acc)[4] = fma(x, read_weight(tap + (*filters)[4] * params.weights_k), (*acc)[4]);
+    (*acc)[5] = fma(x, read_weight(tap + (*filters)[5] * params.weights_k), (*acc)[5]);
+    (*acc)[6] = fma(x, read_weight(tap + (*filters)[6] * params.weights_k), (*acc)[6]);
+    (*acc)[7] = fma(x, read_weight(tap + (*filters)[7] * params.weights_k), (*acc)[7]);
 }
 
 // The outputs of the group's filters, the first of which is `k`th of all. All are made before
@@ -140,14 +168,14 @@ fn write_outputs(at: u32, k: u32, filters: ptr<function, array<u32, 8>>, acc: pt
     let y6 = epilogue((*acc)[6], k + (*filters)[6], at6);
     let at7 = at + (*filters)[7] * params.dst_k;
     let y7 = epilogue((*acc)[7], k + (*filters)[7], at7);
-    dst[at0] = y0;
-    dst[at1] = y1;
-    dst[at2] = y2;
-    dst[at3] = y3;
-    dst[at4] = y4;
-    dst[at5] = y5;
-    dst[at6] = y6;
-    dst[at7] = y7;
+    write_dst(at0, y0);
+    write_dst(at1, y1);
+    write_dst(at2, y2);
+    write_dst(at3, y3);
+    write_dst(at4, y4);
+    write_dst(at5, y5);
+    write_dst(at6, y6);
+    write_dst(at7, y7);
 }
 
 // ---- shaders/kernel/direct.wgsl ----
@@ -161,12 +189,9 @@ fn write_outputs(at: u32, k: u32, filters: ptr<function, array<u32, 8>>, acc: pt
 //           y: blocks of FILTERS filters, group by group
 // constants WORKGROUP, FILTERS
 // leaves    choose_filters, accumulate, write_outputs
-// slots     load_src, epilogue
+// slots     load_src, read_weight, epilogue, write_dst
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {

@@ -63,12 +63,40 @@ struct Params {
     act_b: f32,
 }
 
+// ---- shaders/part/src_f32.wgsl ----
+// Slot read_src: an element of the source, stored as f32.
+@group(0) @binding(1) var<storage, read> src: array<f32>;
+
+fn read_src(at: u32) -> f32 {
+    return src[at];
+}
+
+// ---- shaders/part/weights_f32.wgsl ----
+// Slot read_weight: a weight, stored as f32.
+@group(0) @binding(2) var<storage, read> weights: array<f32>;
+
+fn read_weight(at: u32) -> f32 {
+    return weights[at];
+}
+
+// ---- shaders/part/dst_f32.wgsl ----
+// Slots read_dst and write_dst: an output, stored as f32.
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+fn read_dst(at: u32) -> f32 {
+    return dst[at];
+}
+
+fn write_dst(at: u32, value: f32) {
+    dst[at] = value;
+}
+
 // ---- shaders/part/border_zero.wgsl ----
 // Slot load_src: an element of the source, zero outside. `channel` is the channel's first element; coordinates before the
 // source have wrapped around to huge numbers.
 fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
     if (z < params.d && y < params.h && x < params.w) {
-        return src[channel + z * params.src_d + y * params.src_h + x * params.src_w];
+        return read_src(channel + z * params.src_d + y * params.src_h + x * params.src_w);
     }
     return 0.0;
 }
@@ -266,12 +294,9 @@ fn write_outputs(g: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 4>>
 //           y: blocks of BLOCK_K filters, group by group
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V
 // leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_outputs
-// slots     load_src, epilogue
+// slots     load_src, read_weight, epilogue, write_dst
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
-@group(0) @binding(2) var<storage, read> weights: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 // Neighbours stage neighbouring rows of the weights: a vector more lets these lie in different banks.
 const PITCH_U: u32 = BLOCK_K / 4u + 1u;
@@ -348,10 +373,10 @@ fn load_weights(own: u32, row: vec4<u32>, channels: u32, k: u32) -> vec4<f32> {
             + row.w * params.weights_w;
         let last = params.group_k - 1u;
         return vec4<f32>(
-            weights[at + min(k, last) * params.weights_k],
-            weights[at + min(k + 1u, last) * params.weights_k],
-            weights[at + min(k + 2u, last) * params.weights_k],
-            weights[at + min(k + 3u, last) * params.weights_k],
+            read_weight(at + min(k, last) * params.weights_k),
+            read_weight(at + min(k + 1u, last) * params.weights_k),
+            read_weight(at + min(k + 2u, last) * params.weights_k),
+            read_weight(at + min(k + 3u, last) * params.weights_k),
         );
     }
     return vec4<f32>();
@@ -382,7 +407,7 @@ fn load_columns(starts: ptr<function, array<vec4<u32>, 4>>, row: vec4<u32>, chan
 fn store_output(at: u32, index: u32, first: u32, k: u32, value: f32) {
     if (k < params.group_k && index < params.end) {
         let place = at + k * params.dst_k;
-        dst[place] = epilogue(value, first + k, place);
+        write_dst(place, epilogue(value, first + k, place));
     }
 }
 

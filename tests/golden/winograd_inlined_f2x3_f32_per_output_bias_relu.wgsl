@@ -38,6 +38,18 @@ struct Params {
     act_b: f32,
 }
 
+// ---- shaders/part/dst_f32.wgsl ----
+// Slots read_dst and write_dst: an output, stored as f32.
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+fn read_dst(at: u32) -> f32 {
+    return dst[at];
+}
+
+fn write_dst(at: u32, value: f32) {
+    dst[at] = value;
+}
+
 // ---- shaders/part/bias_channel.wgsl ----
 // Slot add_bias: one number for each filter.
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
@@ -69,7 +81,7 @@ fn epilogue(x: f32, k: u32, at: u32) -> f32 {
 fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
     if (x < params.q) {
         let at = row_at + x * params.dst_w;
-        dst[at] = epilogue(value, k, at);
+        write_dst(at, epilogue(value, k, at));
     }
 }
 
@@ -151,7 +163,6 @@ fn write_tile(c_first: u32, k_row: u32, t: u32, plane: u32, y: u32, x: u32, k: u
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> v: array<f32>;
 @group(0) @binding(2) var<storage, read> u: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 // One output of filter k, unless it lies below the image. `plane` is the image's first output of that filter.
 fn store_output(plane: u32, y: u32, x: u32, k: u32, value: f32) {

@@ -42,12 +42,20 @@ struct Params {
     src_offset: u32,
 }
 
+// ---- shaders/part/src_f32.wgsl ----
+// Slot read_src: an element of the source, stored as f32.
+@group(0) @binding(1) var<storage, read> src: array<f32>;
+
+fn read_src(at: u32) -> f32 {
+    return src[at];
+}
+
 // ---- shaders/part/border_zero.wgsl ----
 // Slot load_src: an element of the source, zero outside. `channel` is the channel's first element; coordinates before the
 // source have wrapped around to huge numbers.
 fn load_src(channel: u32, z: u32, y: u32, x: u32) -> f32 {
     if (z < params.d && y < params.h && x < params.w) {
-        return src[channel + z * params.src_d + y * params.src_h + x * params.src_w];
+        return read_src(channel + z * params.src_d + y * params.src_h + x * params.src_w);
     }
     return 0.0;
 }
@@ -176,7 +184,6 @@ fn write_v(at: u32, plane: u32, d: ptr<function, array<f32, 6>>) {
 // slots     load_src
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> src: array<f32>;
 @group(0) @binding(2) var<storage, read_write> v: array<f32>;
 
 // [row of points][column of the tile][tile], padded so that a tile's columns lie in different banks.

@@ -35,6 +35,18 @@ struct Params {
     act_b: f32,
 }
 
+// ---- shaders/part/dst_f32.wgsl ----
+// Slots read_dst and write_dst: an output, stored as f32.
+@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
+
+fn read_dst(at: u32) -> f32 {
+    return dst[at];
+}
+
+fn write_dst(at: u32, value: f32) {
+    dst[at] = value;
+}
+
 // ---- shaders/part/bias_channel.wgsl ----
 // Slot add_bias: one number for each filter.
 @group(0) @binding(4) var<storage, read> bias: array<f32>;
@@ -66,7 +78,7 @@ fn epilogue(x: f32, k: u32, at: u32) -> f32 {
 fn store_dst(row_at: u32, x: u32, k: u32, value: f32) {
     if (x < params.q) {
         let at = row_at + x * params.dst_w;
-        dst[at] = epilogue(value, k, at);
+        write_dst(at, epilogue(value, k, at));
     }
 }
 
@@ -191,7 +203,6 @@ fn keep_row(at: u32, d: ptr<function, array<f32, 4>>) {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> m: array<f32>;
-@group(0) @binding(3) var<storage, read_write> dst: array<f32>;
 
 const_assert OUT_W <= POINTS_W;
 

@@ -6,7 +6,7 @@
 )]
 
 use winoconv::cpu::{Reference, error_bound};
-use winoconv::{Algorithm, Device, Inputs, Layer, Operation, Preferences, Problem, Residual, Weights};
+use winoconv::{Algorithm, DType, Device, Inputs, Layer, Operation, Preferences, Problem, Residual, Weights};
 
 /// `SplitMix64`: the same numbers on every machine.
 pub(crate) struct Random(u64);
@@ -55,7 +55,7 @@ pub(crate) enum Data {
     Normal,
     /// Integers from -2 to 2: every sum is exact, and so are the transforms with dyadic matrices.
     Integer,
-    /// Any sign, magnitudes from 2^-12 to 2^12.
+    /// Any sign, magnitudes from 2^-12 to 2^12; from 2^-3 to 2^3 where more would be beyond f16.
     Wide,
     /// Nearly equal magnitudes with alternating signs, so that sums cancel.
     Cancelling,
@@ -78,17 +78,21 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    /// Random operands for a problem.
+    /// Random operands for a problem, as they are stored.
     pub(crate) fn new(problem: Problem, data: Data, seed: u64) -> Self {
         let mut random = Random::new(seed);
         let conv = problem.conv;
         let deviation = 1.0 / (3.0 * (problem.channels_per_group() as f64).sqrt());
+        let narrow = conv.dtype == DType::F16;
         let mut values = |len: usize, scale: f64| -> Vec<f32> {
             let value = |i: usize| match data {
                 Data::Normal => scale * random.normal(),
                 Data::Integer => random.below(5) as f64 - 2.0,
-                Data::Wide => random.sign() * ((random.uniform() - 0.5) * 24.0).exp2(),
-                Data::Cancelling => (if i.is_multiple_of(2) { 1.0 } else { -1.0 }) * (1000.0 + random.uniform()),
+                Data::Wide => random.sign() * ((random.uniform() - 0.5) * if narrow { 6.0 } else { 24.0 }).exp2(),
+                Data::Cancelling => {
+                    let sign = if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+                    sign * if narrow { 2.0 + random.uniform() / 16.0 } else { 1000.0 + random.uniform() }
+                }
             };
             (0..len).map(value).map(|x| x as f32).collect()
         };
@@ -97,6 +101,8 @@ impl Case {
         let bias = values(if conv.bias { conv.filters } else { 0 }, 1.0);
         let slopes = values(if conv.activation.has_slopes() { conv.filters } else { 0 }, 0.5);
         let residual = values(if conv.residual == Residual::None { 0 } else { problem.output_len() }, 1.0);
+        let stored = |values: Vec<f32>| values.into_iter().map(|value| conv.dtype.rounded(value)).collect();
+        let [input, weights, residual] = [input, weights, residual].map(stored);
         Self { problem, input, weights, bias, slopes, residual }
     }
 

@@ -3,7 +3,7 @@
 
 use pollster::block_on;
 use winoconv::gpu::{self, Bound, Context, Dispatches, Tensor, Tensors};
-use winoconv::{Ends, Layer, Operation, Output, Plan, Problem, Residual, Shape, Spatial, Workspace, cpu, wgpu};
+use winoconv::{DType, Ends, Layer, Operation, Output, Plan, Problem, Residual, Shape, Spatial, Workspace, cpu, wgpu};
 
 use super::data::{Case, Data};
 
@@ -14,7 +14,9 @@ const GUARD: u32 = 0x7fc0_dead;
 /// What lies around the caller's input: a third NaN. Arithmetic passes a NaN's bits on, so a kernel that reads it and
 /// writes the result over a guard would otherwise leave no trace.
 const AROUND_INPUT: u32 = 0x7fc0_cafe;
-/// Words before the input, before the output and behind both: no multiples of any device's alignment, and both sides
+/// A NaN in both halves.
+const POISON: u32 = 0x7fff_7fff;
+/// Elements before the input, before the output and behind both: no multiples of any device's alignment, and both sides
 /// of 256 bytes.
 const BEFORE_INPUT: usize = 67;
 const BEFORE_OUTPUT: usize = 131;
@@ -57,7 +59,7 @@ impl EntryPoint {
             Self::Fresh => with_workspace(layer, case, &mut workspace, what),
             Self::Dirty => {
                 with_workspace(layer, case, &mut workspace, what);
-                workspace.poison(f32::NAN);
+                workspace.poison(f32::from_bits(POISON));
                 with_workspace(layer, case, &mut workspace, what)
             }
             Self::Oversized => {
@@ -141,29 +143,60 @@ fn with_workspace(layer: &Layer, case: &Case, workspace: &mut Workspace, what: &
     output
 }
 
-/// `data` between guard words.
-fn guarded(data: impl IntoIterator<Item = f32>, before: usize, guard: u32) -> Vec<f32> {
+/// The bits of a value as it is stored; of the marks above those of another NaN, none like the others'.
+fn bits(dtype: DType, value: f32) -> u32 {
+    match (dtype, value.to_bits()) {
+        (DType::F16, mark @ (UNWRITTEN | GUARD | AROUND_INPUT)) => mark & 0x3ff | 0x7e00,
+        (DType::F16, _) => u32::from(u16::from_le_bytes(dtype.to_bytes(&[value])[..2].try_into().expect("two bytes"))),
+        (_, bits) => bits,
+    }
+}
+
+/// `data` between guards, as it is stored, in whole words.
+fn guarded(dtype: DType, data: impl IntoIterator<Item = f32>, before: usize, guard: u32) -> Vec<f32> {
     let guards = |count| std::iter::repeat_n(f32::from_bits(guard), count);
-    guards(before).chain(data).chain(guards(BEHIND)).collect()
+    let mut all: Vec<f32> = guards(before).chain(data).chain(guards(BEHIND)).collect();
+    all.extend(guards(all.len() % 2));
+    let size = dtype.size() as usize;
+    let bytes: Vec<u8> = all.iter().flat_map(|&x| bits(dtype, x).to_le_bytes().into_iter().take(size)).collect();
+    bytemuck::pod_collect_to_vec(&bytes)
+}
+
+/// The elements in words, as bits.
+fn elements(dtype: DType, words: &[f32]) -> Vec<u32> {
+    match dtype {
+        DType::F16 => bytemuck::cast_slice::<f32, u16>(words).iter().map(|&bits| bits.into()).collect(),
+        _ => words.iter().map(|x| x.to_bits()).collect(),
+    }
+}
+
+/// An element from its bits, [`UNWRITTEN`] as it was.
+fn value(dtype: DType, element: u32) -> f32 {
+    if element == bits(dtype, f32::from_bits(UNWRITTEN)) {
+        return f32::from_bits(UNWRITTEN);
+    }
+    dtype.from_bytes(&element.to_le_bytes(), 1)[0]
 }
 
 fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
     let context: &Context = layer.device().context().unwrap_or_else(|| panic!("{what}: encoding needs a GPU"));
+    let dtype = case.problem.conv.dtype;
     let run = async {
-        let len = case.problem.output_len();
         let plan = layer.plan_for(&case.problem)?;
         let workspace = gpu::Workspace::new(context, &[&plan]).await?;
         for (buffer, len) in workspace.buffers() {
             let poison = vec![f32::NAN; len];
             context.queue().write_buffer(buffer, 0, bytemuck::cast_slice(&poison));
         }
-        let input = context.upload("input", &guarded(case.input.iter().copied(), BEFORE_INPUT, AROUND_INPUT)).await?;
-        let output = context.upload("output", &guarded(before(case), BEFORE_OUTPUT, GUARD)).await?;
-        let (from, to) = (Tensor::at(&input, 4 * BEFORE_INPUT as u64), Tensor::at(&output, 4 * BEFORE_OUTPUT as u64));
+        let input =
+            context.upload("input", &guarded(dtype, case.input.iter().copied(), BEFORE_INPUT, AROUND_INPUT)).await?;
+        let output = context.upload("output", &guarded(dtype, before(case), BEFORE_OUTPUT, GUARD)).await?;
+        let at = |elements: usize| dtype.size() * elements as u64;
+        let (from, to) = (Tensor::at(&input, at(BEFORE_INPUT)), Tensor::at(&output, at(BEFORE_OUTPUT)));
         let mut ends = Ends::new(from, to);
-        let third = guarded(case.residual.iter().chain(&case.weights).copied(), BEFORE_INPUT, AROUND_INPUT);
+        let third = guarded(dtype, case.residual.iter().chain(&case.weights).copied(), BEFORE_INPUT, AROUND_INPUT);
         let third = context.upload("residual or gradient", &third).await?;
-        let residual = 4 * BEFORE_INPUT as u64;
+        let residual = at(BEFORE_INPUT);
         if case.problem.conv.residual == Residual::Tensor {
             ends = ends.residual(Tensor::at(&third, residual));
         }
@@ -180,29 +213,33 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
             bound.encode_pass(&mut pass);
         }
         context.queue().submit([encoder.finish()]);
-        context.download(&output, BEFORE_OUTPUT + len + BEHIND).await
+        context.download(&output, output.size() as usize / 4).await
     };
     let all = block_on(run).unwrap_or_else(|error: winoconv::Error| panic!("{what}: {error}"));
+    let all = elements(dtype, &all);
     let (before, rest) = all.split_at(BEFORE_OUTPUT);
     let (data, behind) = rest.split_at(case.problem.output_len());
-    let touched = |guards: &[f32]| guards.iter().position(|x| x.to_bits() != GUARD);
+    let guard = bits(dtype, f32::from_bits(GUARD));
+    let touched = |guards: &[u32]| guards.iter().position(|&element| element != guard);
     assert_eq!(touched(before).map(|at| BEFORE_OUTPUT - at), None, "{what}: a guard word so far before the output");
     assert_eq!(touched(behind), None, "{what}: a guard word so far behind the output");
-    data.to_vec()
+    data.iter().map(|&element| value(dtype, element)).collect()
 }
 
 /// Runs a plan, which may be for a smaller device than this one, on a GPU: memory as the output has it afterwards.
 pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> winoconv::Result<Vec<f32>> {
     let conv = &plan.problem.conv;
+    let dtype = conv.dtype;
+    let stored = |data: &[f32]| guarded(dtype, data.iter().copied(), 0, GUARD);
     let run = async {
         let workspace = gpu::Workspace::new(context, &[plan]).await?;
-        let input = context.upload("input", &case.input).await?;
-        let weights = context.upload("weights", &case.weights).await?;
+        let input = context.upload("input", &stored(&case.input)).await?;
+        let weights = context.upload("weights", &stored(&case.weights)).await?;
         let packed = context.upload("packed", &cpu::pack(plan, &case.weights)).await?;
         let bias = context.upload("bias", &case.bias).await?;
         let slopes = context.upload("slopes", &case.slopes).await?;
-        let residual = context.upload("residual", &case.residual).await?;
-        let output = context.upload("output", &before(case)).await?;
+        let residual = context.upload("residual", &stored(&case.residual)).await?;
+        let output = context.upload("output", &stored(&before(case))).await?;
         let tensors = Tensors {
             input: Some((&input).into()),
             output: Some((&output).into()),
@@ -214,7 +251,11 @@ pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> wi
         };
         let bound = Bound::new(context, plan, Dispatches::Run, &tensors, &workspace).await?;
         context.submit(&bound);
-        context.download(&output, case.problem.output_len()).await
+        let found = elements(dtype, &context.download(&output, output.size() as usize / 4).await?);
+        let (output, behind) = found.split_at(case.problem.output_len());
+        let guard = bits(dtype, f32::from_bits(GUARD));
+        assert!(behind.iter().all(|&element| element == guard), "{}: a guard word behind the output", plan.problem);
+        Ok(output.iter().map(|&element| value(dtype, element)).collect())
     };
     block_on(run)
 }

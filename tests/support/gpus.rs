@@ -66,7 +66,7 @@ fn wanted() -> String {
 }
 
 /// The devices of this machine: every adapter that is wanted, software ones too, with checked and with trusted shaders, and one with
-/// no more than WebGPU's default limits. Opened once for each test binary.
+/// no more than WebGPU's default limits and no 16-bit floats. Opened once for each test binary.
 fn gpus() -> &'static [Gpu] {
     static GPUS: OnceLock<Vec<Gpu>> = OnceLock::new();
     GPUS.get_or_init(|| {
@@ -86,7 +86,7 @@ fn gpus() -> &'static [Gpu] {
             gpus.push(open(&format!("{name}, checked"), &options(ShaderChecks::Checked)));
             gpus.push(open(&format!("{name}, trusted"), &options(ShaderChecks::Trusted)));
             if i == 0 {
-                let defaults = options(ShaderChecks::Checked).default_limits(true);
+                let defaults = options(ShaderChecks::Checked).default_limits(true).no_f16(true);
                 gpus.push(open(&format!("{name}, default limits"), &defaults));
             }
         }

@@ -1,7 +1,7 @@
 //! The whole space of problems, for property tests: dimensions, attributes, operations, layouts and views.
 
 use proptest::prelude::*;
-use winoconv::{Activation, Border, Conv, Layout, Operation, Padding, Problem, Residual, Shape, Spatial, View};
+use winoconv::{Activation, Border, Conv, DType, Layout, Operation, Padding, Problem, Residual, Shape, Spatial, View};
 
 use super::data::Data;
 
@@ -83,6 +83,7 @@ struct Rest {
     gaps: [bool; 2],
     bias: bool,
     residual: Residual,
+    dtype: DType,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -106,12 +107,22 @@ fn rest(space: Space) -> impl Strategy<Value = Rest> {
     let residual = proptest::sample::select(&[Residual::Tensor, Residual::InPlace][..]);
     let groups = (1..4usize, 1..6usize, 1..7usize);
     let first = (rank, 0..4usize, groups, often(2), padding, border, often(4));
-    let second =
-        (often(3), operation, often(4), layout(), layout(), (often(2), often(2)), any::<bool>(), often(3), residual);
+    let second = (
+        often(3),
+        operation,
+        often(4),
+        layout(),
+        layout(),
+        (often(2), often(2)),
+        any::<bool>(),
+        often(3),
+        residual,
+        often(2),
+    );
     (first, second).prop_map(
         |(
             (rank, n, (groups, c, k), depthwise, padding, border, other_border),
-            (transposed, operation, gradient, layout, weights_layout, gaps, bias, with_residual, residual),
+            (transposed, operation, gradient, layout, weights_layout, gaps, bias, with_residual, residual, half),
         )| Rest {
             rank,
             n,
@@ -125,6 +136,7 @@ fn rest(space: Space) -> impl Strategy<Value = Rest> {
             gaps: [gaps.0, gaps.1],
             bias,
             residual: if with_residual { residual } else { Residual::None },
+            dtype: if half { DType::F16 } else { DType::F32 },
         },
     )
 }
@@ -158,6 +170,7 @@ fn problem(axes: [Axis; RANKS], rest: Rest, activation: Activation) -> Option<Pr
         .bias(rest.bias)
         .residual(rest.residual)
         .activation(activation)
+        .dtype(rest.dtype)
         .layout(rest.layouts[0])
         .weights_layout(rest.layouts[1]);
     if rest.transposed {

@@ -255,6 +255,7 @@ enum LayoutForm {
 #[serde(remote = "DType", rename_all = "snake_case")]
 enum DTypeForm {
     F32,
+    F16,
 }
 
 #[derive(Serialize, Deserialize)]

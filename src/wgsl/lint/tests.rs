@@ -3,14 +3,17 @@
 use super::{EXCEPTIONS, LINTS, run};
 use crate::activation::Activation;
 use crate::conv::Conv;
-use crate::kernel::{Blocking, Direct, Epilogue, KernelSpec, Reading, WinogradInlined, WinogradMultiply};
+use crate::kernel::{Blocking, Direct, Epilogue, KernelSpec, Reading, Storage, WinogradInlined, WinogradMultiply};
 use crate::wgsl::check::Checked;
 use crate::wgsl::{Source, source};
 use crate::winograd::{F, Nested};
 
 fn direct() -> KernelSpec {
     let problem = Conv::new(8, 8, [3, 3]).activation(Activation::Relu).on([1, 8, 9, 9]).expect("legal");
-    Direct::of(&problem.correlations()[0], Epilogue::of(&problem.conv)).spec()
+    {
+        let storage = Storage::F32;
+        Direct::of(&problem.correlations()[0], Epilogue::of(&problem.conv), storage).spec()
+    }
 }
 
 fn multiply() -> KernelSpec {

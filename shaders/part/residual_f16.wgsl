@@ -1,0 +1,6 @@
+// Slot read_residual: an element of the residual, stored as f16.
+@group(0) @binding(6) var<storage, read> residual: array<f16>;
+
+fn read_residual(at: u32) -> f32 {
+    return f32(residual[at]);
+}

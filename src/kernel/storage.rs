@@ -1,0 +1,67 @@
+//! How kernels find the callers' tensors in their buffers.
+
+use crate::caps::{Caps, DeviceKind};
+use crate::dtype::DType;
+
+/// The storage of input, weights, output and residual as a kernel sees it; each has parts of its own, which read and
+/// write elements: `shaders/part/src_f32.wgsl` and its kin. U, V and M are f32 whatever it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Storage {
+    /// [`DType::F32`].
+    #[default]
+    F32,
+    /// [`DType::F16`] on a device whose shaders have 16-bit floats.
+    F16,
+    /// [`DType::F16`] on any other: two elements in a word. An output's word would have two invocations that write it;
+    /// so outputs are made in f32, and [`super::PackHalves`] writes them.
+    Packed,
+}
+
+impl Storage {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Packed];
+
+    /// What a device has for tensors of this type. The processor's twins work on f32 that were rounded, as a device with
+    /// 16-bit floats does.
+    pub const fn of(dtype: DType, caps: &Caps) -> Self {
+        match dtype {
+            DType::F32 => Self::F32,
+            DType::F16 if caps.f16 || matches!(caps.kind, DeviceKind::HostCpu) => Self::F16,
+            DType::F16 => Self::Packed,
+        }
+    }
+
+    /// What every device has: for weights that are read once.
+    pub const fn of_any(dtype: DType) -> Self {
+        match dtype {
+            DType::F32 => Self::F32,
+            DType::F16 => Self::Packed,
+        }
+    }
+
+    /// Its name in variants and part files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Packed => "packed",
+        }
+    }
+
+    /// What a kernel's own output is then.
+    #[must_use]
+    pub const fn of_output(self) -> Self {
+        match self {
+            Self::Packed => Self::F32,
+            other => other,
+        }
+    }
+
+    /// Bytes that a load of an element takes.
+    pub(super) const fn load_bytes(self) -> usize {
+        match self {
+            Self::F32 | Self::Packed => 4,
+            Self::F16 => 2,
+        }
+    }
+}
