@@ -56,6 +56,7 @@ pub(super) fn run(
             t_stride,
             tiles_y: params.tiles_y,
             tiles_x: params.tiles_x,
+            plain: 1,
             out_d: 1,
             row_first: 0,
             rows: params.c,

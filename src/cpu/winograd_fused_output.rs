@@ -23,6 +23,7 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         t_stride: params.t_stride,
         tiles_y: params.tiles_y,
         tiles_x: params.tiles_x,
+        plain: 1,
         out_d: 1,
         spread_h: 1,
         spread_w: 1,

@@ -201,6 +201,8 @@ params! {
         tiles_y: u32,
         /// Tiles in a row.
         tiles_x: u32,
+        /// 1 where there is one plane of outputs and of taps, and one phase of either; else 0.
+        plain: u32,
         /// Planes of outputs in an image.
         out_d: u32,
         /// First row of V of this dispatch.
@@ -283,6 +285,8 @@ params! {
         tiles_y: u32,
         /// Tiles in a row.
         tiles_x: u32,
+        /// 1 where there is one plane of outputs and one phase of them; else 0.
+        plain: u32,
         /// Planes of outputs in an image.
         out_d: u32,
         /// Phases of outputs in height: each has planes of its own.

@@ -92,6 +92,11 @@ impl Windows {
         [self.of.dilation[1], self.of.dilation[2]]
     }
 
+    /// Whether there is one plane of outputs and of taps, and one phase of either.
+    pub(super) fn is_plain(&self) -> bool {
+        (self.phases(), self.spread(), self.of.out[0], self.of.taps[0]) == ([1, 1], [1, 1], 1, 1)
+    }
+
     /// From a tile's row to the next in the source, and from a column to the next.
     pub(super) const fn steps(&self) -> [usize; 2] {
         let ([h, w], [down, across]) = (self.phases(), self.spread());

@@ -5,6 +5,7 @@ mod child;
 mod ci;
 mod cold;
 mod compile;
+mod coverage;
 mod driver;
 mod explosion;
 mod export;
@@ -54,6 +55,8 @@ enum Verb {
     Matrices(matrices::Options),
     /// Time everything that the planner could choose, mark what it does choose, and write wisdom
     Hwbench(hwbench::Options),
+    /// Print what runs by which algorithm on which device, or why not
+    CoverageTable(coverage::Options),
     /// Run a layer whose tensors are larger than a binding, verified on samples
     Large(large::Options),
     /// Measure the investigation's tables anew, and write docs/STUDY.md
@@ -72,6 +75,7 @@ impl Verb {
             Self::Study(options) => options.adapter.as_deref(),
             Self::Hwbench(options) => options.adapter.as_deref(),
             Self::Large(options) => options.adapter.as_deref(),
+            Self::CoverageTable(options) => options.adapter.as_deref(),
             Self::Compile(options) => options.request.adapter.as_deref(),
             Self::Cold(options) => options.how.adapter.as_deref(),
             Self::Export(options) => options.adapter.as_deref(),
@@ -115,6 +119,7 @@ fn main() -> ExitCode {
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Hwbench(options) => hwbench::verb(&options),
         Verb::Large(options) => large::verb(&options),
+        Verb::CoverageTable(options) => coverage::verb(root, &options),
         Verb::Study(options) => study::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };

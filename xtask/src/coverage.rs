@@ -1,0 +1,281 @@
+//! `cargo xtask coverage-table`: each attribute of a convolution by each algorithm on each kind of device: it runs, or the
+//! reason why not. The README shows the table, and `test` holds it against what the planner says.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use winoconv::caps::Caps;
+use winoconv::cpu::{Reference, error_bound};
+use winoconv::plan::Verdict;
+use winoconv::{
+    Activation, Algorithm, Border, Conv, DType, Device, Error, Inputs, Layer, Layout, Operation, Padding, Plan,
+    Preferences, Problem, Residual, Tolerance, View, Weights, Workspace,
+};
+
+use crate::bench::adapter::{self, Asked};
+use crate::report::Report;
+
+/// Between these lines of the README stands the table.
+const MARKS: [&str; 2] = ["<!-- coverage: cargo xtask coverage-table --write -->", "<!-- end of coverage -->"];
+
+/// A family of algorithms, and the one of it that is asked why, where none is among a problem's candidates.
+const FAMILIES: [(&str, &str); 7] = [
+    ("direct", "direct"),
+    ("implicit_gemm", "implicit_gemm"),
+    ("depthwise", "depthwise"),
+    ("staged", "staged:f2x3"),
+    ("fused_output", "fused_output:f2x3"),
+    ("fused", "fused:f2x3"),
+    ("fused_filter", "fused_filter:f2x3"),
+];
+
+/// Options of `coverage-table`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Write the table into the README
+    #[arg(long, conflicts_with = "check")]
+    write: bool,
+    /// Fail where the README has another table
+    #[arg(long)]
+    check: bool,
+    /// Also run every cell that runs, on the adapter and on the processor, against the f64 reference
+    #[arg(long)]
+    run: bool,
+    /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
+    #[arg(long)]
+    pub(crate) adapter: Option<String>,
+}
+
+/// Runs the verb.
+pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
+    let table = table()?;
+    if options.check {
+        return check(root);
+    }
+    if options.write {
+        let path = root.join("README.md");
+        let text = std::fs::read_to_string(&path)?;
+        let [before, _, after] = split(&text)?;
+        std::fs::write(&path, format!("{before}{table}{after}"))?;
+    } else {
+        println!("{table}");
+    }
+    if options.run {
+        let asked = Asked { name: options.adapter.as_deref(), checked: false, no_install: false };
+        let gpu = adapter::open(&asked, &mut Report::default())?.context("no adapter")?;
+        for device in [Device::host(), gpu] {
+            println!("{}: {} cells ran, each within its bound", device.caps(), run_all(&device)?);
+        }
+    }
+    Ok(())
+}
+
+/// Whether the README has the table as it is.
+pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(root.join("README.md"))?;
+    let [_, found, _] = split(&text)?;
+    ensure!(found == table()?, "README.md has another coverage table; run `cargo xtask coverage-table --write`");
+    Ok(())
+}
+
+fn split(text: &str) -> anyhow::Result<[&str; 3]> {
+    let [first, last] = MARKS;
+    let start = text.find(first).with_context(|| format!("README.md has no line {first}"))? + first.len() + 1;
+    let end = text.find(last).with_context(|| format!("README.md has no line {last}"))?;
+    Ok([&text[..start], &text[start..end], &text[end..]])
+}
+
+/// The attributes, each on a problem that is small but for it.
+fn problems() -> anyhow::Result<Vec<(&'static str, Problem)>> {
+    let three = Conv::new(6, 8, [3, 3]).padding(1);
+    let image = [2, 6, 9, 10];
+    let forward = [
+        ("1-D", Conv::new(6, 8, [3]).padding(1).on([2, 6, 19])),
+        ("2-D, 3x3", three.on(image)),
+        ("3-D", Conv::new(6, 8, [3, 3, 3]).padding(1).on([2, 6, 5, 6, 7])),
+        ("1x1", Conv::new(6, 8, [1, 1]).on(image)),
+        ("5x5", Conv::new(6, 8, [5, 5]).padding(2).on(image)),
+        ("7x7", Conv::new(6, 8, [7, 7]).padding(3).on(image)),
+        ("3x5", Conv::new(6, 8, [3, 5]).padding([1, 2]).on(image)),
+        ("stride 2, 5x5", Conv::new(6, 8, [5, 5]).padding(2).stride(2).on(image)),
+        ("dilation 2", three.dilation(2).padding(2).on(image)),
+        ("asymmetric padding", three.padding(Padding::sides([2, 0], [1, 3])).on(image)),
+        ("same padding", three.padding(Padding::SameUpper).on(image)),
+        ("reflecting border", three.border(Border::Reflect).on(image)),
+        ("replicated border", three.border(Border::Replicate).on(image)),
+        ("circular border", three.border(Border::Circular).on(image)),
+        ("groups", three.groups(2).on(image)),
+        ("depthwise, 2 filters a channel", Conv::new(6, 12, [3, 3]).padding(1).groups(6).on(image)),
+        ("bias and activation", three.bias(true).activation(Activation::Silu).on(image)),
+        ("residual", three.residual(Residual::Tensor).on(image)),
+        ("residual in place", three.residual(Residual::InPlace).on(image)),
+        ("NHWC", three.layout(Layout::ChannelsLast).on(image)),
+        ("weights OHWI", three.weights_layout(Layout::ChannelsLast).on(image)),
+        ("f16", three.dtype(DType::F16).on(image)),
+        ("transposed", three.transposed(0).on(image)),
+        ("transposed, stride 2", Conv::new(6, 8, [4, 4]).padding(1).transposed(0).stride(2).on(image)),
+    ];
+    let mut all = Vec::new();
+    for (name, problem) in forward {
+        all.push((name, problem?));
+    }
+    let plain = three.on(image)?;
+    let output = plain.of_output().shape;
+    let slice = View::channels(output, Layout::ChannelsFirst, 3, 20)?;
+    all.push(("output in a slice of channels", plain.with_output_view(slice)?));
+    let gaps = View { n: 6 * 200, c: 200, dhw: [200, 16, 1], offset: 5 };
+    all.push(("strided input", plain.with_input_view(gaps)?));
+    all.push(("gradient of the input", plain.input_gradient()?));
+    all.push(("the same, stride 2", three.stride(2).on(image)?.input_gradient()?));
+    all.push(("gradient of the weights", plain.weight_gradient()?));
+    Ok(all)
+}
+
+fn devices() -> [(&'static str, Caps); 3] {
+    let halves = Caps { f16: true, ..Caps::webgpu_default() };
+    [
+        ("WebGPU's default limits", Caps::webgpu_default()),
+        ("the same with 16-bit floats", halves),
+        ("the processor", Caps::host()),
+    ]
+}
+
+fn any() -> Preferences {
+    Preferences::new().tolerance(Tolerance::Any)
+}
+
+/// An algorithm of the family that runs, or why none does.
+fn ask(problem: &Problem, caps: &Caps, (family, example): (&str, &str)) -> anyhow::Result<Result<Algorithm, String>> {
+    let plan = Plan::new(problem, caps, &any())?;
+    let of_family = || plan.candidates.iter().filter(|candidate| candidate.algorithm.family() == family);
+    if let Some(runs) = of_family().find(|candidate| !matches!(candidate.verdict, Verdict::Rejected(_))) {
+        return Ok(Ok(runs.algorithm));
+    }
+    if let Some(rejected) = of_family().next() {
+        return Ok(Err(rejected.verdict.to_string()));
+    }
+    match Plan::new(problem, caps, &any().algorithm(example.parse()?)) {
+        Err(Error::NoPlan(error)) if !error.rejected.is_empty() => Ok(Err(error.rejected[0].1.clone())),
+        Err(error) => Ok(Err(error.to_string())),
+        Ok(_) => bail!("{problem}: {family} is no candidate, and runs"),
+    }
+}
+
+/// The table in Markdown, with the reasons below it.
+fn table() -> anyhow::Result<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    let mut text = String::from("| |");
+    FAMILIES.iter().for_each(|(family, _)| text.push_str(&format!(" `{family}` |")));
+    text.push_str("\n|---|");
+    FAMILIES.iter().for_each(|_| text.push_str("---|"));
+    text.push('\n');
+    for (name, problem) in problems()? {
+        let _ = write!(text, "| {name} |");
+        for family in FAMILIES {
+            let mut cells: Vec<(String, Vec<&str>)> = Vec::new();
+            for (device, caps) in devices() {
+                let cell = match ask(&problem, &caps, family)? {
+                    Ok(_) => "runs".to_owned(),
+                    Err(why) => mark(&mut reasons, why)?,
+                };
+                match cells.iter_mut().find(|(known, _)| *known == cell) {
+                    Some((_, devices)) => devices.push(device),
+                    None => cells.push((cell, vec![device])),
+                }
+            }
+            let cell = match &cells[..] {
+                [(same, _)] => same.clone(),
+                _ => {
+                    cells.iter().map(|(cell, on)| format!("{cell} ({})", on.join(", "))).collect::<Vec<_>>().join("; ")
+                }
+            };
+            let _ = write!(text, " {cell} |");
+        }
+        text.push('\n');
+    }
+    text.push('\n');
+    let devices: Vec<_> = devices().into_iter().map(|(name, _)| name).collect();
+    let _ = writeln!(text, "On {}, alike where nothing else is said. Why not:\n", devices.join(", on "));
+    for (i, reason) in reasons.iter().enumerate() {
+        let _ = writeln!(text, "- *{}*: {reason}", letter(i)?);
+    }
+    Ok(text)
+}
+
+/// The letter of a reason.
+fn mark(reasons: &mut Vec<String>, why: String) -> anyhow::Result<String> {
+    let at = reasons.iter().position(|reason| *reason == why).unwrap_or_else(|| {
+        reasons.push(why);
+        reasons.len() - 1
+    });
+    Ok(format!("*{}*", letter(at)?))
+}
+
+fn letter(i: usize) -> anyhow::Result<char> {
+    let letter = u8::try_from(i).ok().and_then(|i| b'a'.checked_add(i)).filter(u8::is_ascii_lowercase);
+    letter.map(char::from).context("more reasons than letters")
+}
+
+/// Runs each cell that runs, and returns how many there are.
+fn run_all(device: &Device) -> anyhow::Result<usize> {
+    let mut count = 0;
+    for (name, problem) in problems()? {
+        for family in FAMILIES {
+            let Ok(algorithm) = ask(&problem, device.caps(), family)? else { continue };
+            run(device, &problem, algorithm).with_context(|| format!("{name} by {algorithm} on {}", device.caps()))?;
+            count += 1;
+        }
+    }
+    Ok(count)
+}
+
+/// Runs one cell on numbers that f16 holds exactly, and holds every result against its bound.
+fn run(device: &Device, problem: &Problem, algorithm: Algorithm) -> anyhow::Result<()> {
+    let conv = problem.conv;
+    let values =
+        |len: usize, step: usize| -> Vec<f32> { (0..len).map(|i| ((i * step + 3) % 17) as f32 / 8.0 - 1.0).collect() };
+    let (input, factor) = (values(problem.input_len(), 5), values(problem.weights_len(), 7));
+    let bias = values(if conv.bias { conv.filters } else { 0 }, 3);
+    let residual = values(if conv.residual == Residual::None { 0 } else { problem.output_len() }, 11);
+    let of_weights = problem.operation == Operation::WeightGradient;
+    let unread = vec![f32::NAN; conv.weights_len()];
+    let weights = Weights::new(if of_weights { &unread } else { &factor });
+    let weights = if conv.bias { weights.bias(&bias) } else { weights };
+    let layer = Layer::new_blocking(device, conv, weights, any().algorithm(algorithm))?;
+    let mut inputs = Inputs::new(&input);
+    if conv.residual == Residual::Tensor {
+        inputs = inputs.residual(&residual);
+    }
+    if of_weights {
+        inputs = inputs.gradient(&factor);
+    }
+    let in_place = conv.residual == Residual::InPlace;
+    let mut output = if in_place { residual.clone() } else { vec![f32::NAN; problem.output_len()] };
+    pollster::block_on(layer.run_problem(problem, inputs, &mut output, &mut Workspace::new()))?;
+    let reference =
+        Reference { problem, input: &input, weights: &factor, bias: &bias, slopes: &[], residual: &residual };
+    for (index, bound) in error_bound(&reference, algorithm)?.into_iter().enumerate() {
+        let (got, exact) = (f64::from(output[reference.position(index)]), reference.at(index));
+        ensure!((got - exact).abs() <= bound, "result {index} is {got}, expected {exact} within {bound:e}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_empty_and_direct_runs_everywhere() {
+        let table = table().expect("a table");
+        let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
+        assert_eq!(rows.len(), problems().expect("legal").len());
+        for row in rows {
+            let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+            assert_eq!(cells.len(), 1 + FAMILIES.len(), "{row}");
+            assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}");
+            assert_eq!(cells[1..3], ["runs", "runs"], "direct and implicit_gemm take anything: {row}");
+        }
+    }
+}
