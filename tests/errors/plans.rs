@@ -35,15 +35,21 @@ fn plan(problem: &Problem, preferences: &Preferences) -> Result<Plan, Error> {
 /// Every reason why an algorithm does not apply.
 fn inapplicable(table: &mut Section) {
     let square = |m, r| Nested::square(F::new(m, r));
-    let gradient = problem(conv().groups(2)).weight_gradient().expect("legal");
+    let gradient = problem(conv()).weight_gradient().expect("legal");
     let solid = Conv::new(4, 4, [3, 3, 3]).padding(1);
     let transposed = conv().transposed(1).stride(2);
     let twelve = Conv::new(4, 4, [12, 12]);
     for (given, problem, preferences) in [
-        ("staged with a dilation", problem(conv().dilation(2)), forced("staged:f2x3")),
+        (
+            "staged with a stride and a dilation",
+            problem(conv().stride(2).dilation(2)),
+            any().algorithm(Algorithm::Staged(square(2, 2))),
+        ),
+        ("fused with a dilation", problem(conv().dilation(2)), forced("fused:f2x3")),
+        ("depthwise with groups of several channels", problem(conv().groups(2)), forced("depthwise")),
         ("staged with a filter of another size", problem(Conv::new(4, 4, [5, 5])), forced("staged:f4x3")),
         ("staged on a transposed convolution with stride", problem(transposed), forced("staged:f2x3")),
-        ("staged on the gradient of grouped weights", gradient, any().algorithm(Algorithm::Staged(square(3, 12)))),
+        ("staged on the gradient of weights", gradient, any().algorithm(Algorithm::Staged(square(3, 12)))),
         (
             "staged with a transform that there is not",
             problem(conv()),
@@ -92,7 +98,7 @@ fn cut(label: &str) -> Cut {
 fn limits(table: &mut Section) {
     let base = Limits::WEBGPU_DEFAULT;
     let small_buffer = Limits { max_buffer_size: 2048, ..base };
-    let small_binding = Limits { max_storage_buffer_binding_size: 1024, ..base };
+    let small_binding = Limits { max_storage_buffer_binding_size: 1500, ..base };
     let tiny_binding = Limits { max_storage_buffer_binding_size: 512, ..base };
     let workgroups = Limits { max_compute_workgroups_per_dimension: 15, ..base };
     let storage = Limits { max_compute_workgroup_storage_size: 64, ..base };
@@ -103,12 +109,17 @@ fn limits(table: &mut Section) {
     for (given, limits, conv, label) in [
         ("a tensor larger than a buffer", small_buffer, conv(), "direct"),
         (
-            "weights larger than a binding, to be transformed",
+            "an input larger than a binding, of which fused_filter reads all channels",
             small_binding,
             Conv::new(8, 8, [3, 3]).padding(1),
-            "staged:f2x3",
+            "fused_filter:f2x3",
         ),
-        ("transformed weights larger than a binding", small_binding, conv(), "staged:f4x3"),
+        (
+            "an output larger than a binding, of which fused writes all filters",
+            small_binding,
+            Conv::new(2, 12, [3, 3]).padding(1),
+            "fused:f2x3",
+        ),
         (
             "a tile of a transformed input larger than a binding",
             tiny_binding,
