@@ -173,14 +173,14 @@ pub enum ShapeError {
         /// Channels of the tensor.
         channels: usize,
     },
-    /// Elements of an output share a place in memory.
-    #[error("elements of the output overlap: {strides}")]
+    /// Elements of what is written share a place in memory.
+    #[error("elements of the result overlap: {strides}")]
     Overlap {
         /// How it lies in memory.
         strides: String,
     },
     /// A slice or buffer has the wrong number of elements.
-    #[error("{what} has {got} elements, expected {expected}")]
+    #[error("{what}: expected {expected} elements, got {got}")]
     Length {
         /// Which one.
         what: &'static str,

@@ -13,6 +13,7 @@ use super::pipeline::Pipeline;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::kernel::{Access, KernelSpec};
 use crate::plan::{Operand, Plan, Slot, Step};
+use crate::problem::Operation;
 
 /// A tensor in a caller's buffer.
 #[derive(Debug, Clone, Copy)]
@@ -83,11 +84,11 @@ impl Dispatches {
 }
 
 impl<'a> Tensors<'a> {
-    fn get(&self, slot: Slot) -> (&'static str, Option<Tensor<'a>>) {
+    fn get(&self, slot: Slot, operation: Operation) -> (&'static str, Option<Tensor<'a>>) {
         match slot {
-            Slot::Input => ("the input", self.input),
+            Slot::Input => (operation.source_name(), self.input),
             Slot::Output => ("the output", self.output),
-            Slot::Weights => ("the weights", self.weights),
+            Slot::Weights => (operation.factor_name(), self.weights),
             Slot::Packed => ("the packed weights", self.packed),
             Slot::Bias => ("the bias", self.bias),
             Slot::Slopes => ("the slopes", self.slopes),
@@ -234,7 +235,7 @@ fn window<'a>(
     alignment: u64,
 ) -> Result<Window<'a>> {
     let Operand { slot, first, len: part } = operand;
-    let (what, tensor) = tensors.get(slot);
+    let (what, tensor) = tensors.get(slot, plan.problem.operation);
     let missing = |expected| ShapeError::Presence { what, expected, got: "none" };
     let len = plan.operand_len(slot).ok_or_else(|| missing("one of the plan's"))?;
     let element = plan.operand_type(slot).size();

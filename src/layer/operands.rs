@@ -78,7 +78,7 @@ impl<'a> Inputs<'a> {
     }
 
     pub(super) fn check(&self, problem: &Problem) -> Result<()> {
-        check_len("the input", problem.input_len(), self.input.len())?;
+        check_len(problem.operation.source_name(), problem.input_len(), self.input.len())?;
         let residual = problem.conv.residual == Residual::Tensor;
         let gradient = problem.operation == Operation::WeightGradient;
         for (what, wanted, given, len) in [

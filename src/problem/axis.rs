@@ -45,8 +45,10 @@ impl Axis {
         if size == 0 {
             return Err(ShapeError::Empty { axis: name }.into());
         }
-        let numbers =
-            || format!("{size} elements, padding {explicit:?}, kernel {kernel}, stride {stride}, dilation {dilation}");
+        let numbers = || {
+            let padding = explicit.map_or("same".to_owned(), |[before, after]| format!("{before} and {after}"));
+            format!("{size} elements, padding {padding}, kernel {kernel}, stride {stride}, dilation {dilation}")
+        };
         let overflow = || Error::from(ShapeError::Overflow { what: "the padded input", numbers: numbers() });
         let span = (kernel - 1).checked_mul(dilation).and_then(|x| x.checked_add(1)).ok_or_else(overflow)?;
         if let Some(extra) = self.transposed {

@@ -37,6 +37,24 @@ pub enum Operation {
     WeightGradient,
 }
 
+impl Operation {
+    /// What [`Problem::source`] is, for errors.
+    pub(crate) const fn source_name(self) -> &'static str {
+        match self {
+            Self::Forward | Self::WeightGradient => "the input",
+            Self::InputGradient => "the output's gradient",
+        }
+    }
+
+    /// What [`Problem::factor`] is.
+    pub(crate) const fn factor_name(self) -> &'static str {
+        match self {
+            Self::Forward | Self::InputGradient => "the weights",
+            Self::WeightGradient => "the output's gradient",
+        }
+    }
+}
+
 /// An operand as it lies in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Placed {

@@ -1,0 +1,126 @@
+//! Buffers and devices that a plan cannot be bound to.
+
+use pollster::block_on;
+use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Dispatches, Tensor, Tensors};
+use winoconv::{Conv, Device, Ends, Error, Layer, Plan, Preferences, Residual, Tolerance, Weights, Workspace, wgpu};
+
+use super::Section;
+use super::support::gpus::gpus_for;
+
+const SHAPE: [usize; 4] = [1, 2, 6, 7];
+
+fn plain() -> Conv {
+    Conv::new(2, 4, [3, 3])
+}
+
+fn layer(device: &Device, conv: Conv, algorithm: &str) -> Layer {
+    let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm.parse().expect("a label"));
+    Layer::new_blocking(device, conv, Weights::new(&[0.0; 72]), preferences).expect("legal")
+}
+
+/// Everything that a binding needs, all of it right.
+struct Bench {
+    context: Context,
+    staged: Layer,
+    plan: std::sync::Arc<Plan>,
+    room: gpu::Workspace,
+    input: wgpu::Buffer,
+    output: wgpu::Buffer,
+}
+
+impl Bench {
+    fn new(context: &Context) -> Self {
+        let staged = layer(&context.clone().into(), plain(), "staged:f2x3");
+        let plan = staged.plan(SHAPE).expect("legal");
+        let room = block_on(gpu::Workspace::new(context, &[&plan])).expect("room");
+        let [input, output] = [90, 90].map(|len| buffer(context, len));
+        Self { context: context.clone(), staged, plan, room, input, output }
+    }
+
+    fn bind<'a>(&'a self, input: impl Into<Tensor<'a>>, output: impl Into<Tensor<'a>>) -> Result<Bound, Error> {
+        block_on(self.staged.bind(SHAPE, input, output, &self.room))
+    }
+
+    fn bind_with(&self, room: &gpu::Workspace) -> Result<Bound, Error> {
+        block_on(self.staged.bind(SHAPE, &self.input, &self.output, room))
+    }
+}
+
+fn buffer(context: &Context, len: usize) -> wgpu::Buffer {
+    block_on(context.create_buffer("test", len)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// `None` where there is no GPU, which is then said.
+pub(crate) fn buffers() -> Option<Section> {
+    let context = &gpus_for("the_table_of_bad_inputs_holds").first()?.context;
+    let mut table = Section::new("Buffers and devices");
+    let bench = Bench::new(context);
+    tensors(&mut table, &bench);
+    operands(&mut table, &bench);
+    devices(&mut table, &bench);
+    Some(table)
+}
+
+fn tensors(table: &mut Section, bench: &Bench) {
+    let Bench { context, input, output, .. } = bench;
+    let short = buffer(context, 83);
+    table.row("an input buffer that is too short", "Shape(Length)", bench.bind(&short, output));
+    table.row("an input that ends beyond its buffer", "Shape(Length)", bench.bind(Tensor::at(input, 28), output));
+    table.row("an output that begins beyond its buffer", "Shape(Length)", bench.bind(input, Tensor::at(output, 4000)));
+    table.row("an offset of 6 bytes", "Unsupported", bench.bind(Tensor::at(input, 6), output));
+    let usage = wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 400, usage, mapped_at_creation: false };
+    let copies = context.device().create_buffer(&descriptor);
+    table.row("a buffer that is not for storage", "Unsupported", bench.bind(&copies, output));
+    let direct = layer(&context.clone().into(), plain(), "direct");
+    let both = buffer(context, 400);
+    let aliased = block_on(direct.bind(SHAPE, &both, Tensor::at(&both, 800), &bench.room));
+    table.row("one buffer for input and output", "Unsupported", aliased);
+}
+
+fn operands(table: &mut Section, bench: &Bench) {
+    let Bench { context, input, output, room, .. } = bench;
+    let device: Device = context.clone().into();
+    let residual = layer(&device, plain().residual(Residual::Tensor), "direct");
+    let problem = residual.conv().on(SHAPE).expect("legal");
+    let missing = block_on(residual.bind_problem(&problem, Ends::new(input, output), room));
+    table.row("a residual that is not bound", "Shape(Presence)", missing);
+    let direct = layer(&device, plain(), "direct");
+    let gradient = plain().on(SHAPE).and_then(|problem| problem.weight_gradient()).expect("legal");
+    let missing = block_on(direct.bind_problem(&gradient, Ends::new(input, output), room));
+    table.row("an output's gradient that is not bound", "Shape(Presence)", missing);
+    let given = Tensors { input: Some(input.into()), output: Some(output.into()), ..Default::default() };
+    let bound = block_on(Bound::new(context, &bench.plan, Dispatches::Run, &given, room));
+    table.row("packed weights that are not bound", "Shape(Presence)", bound);
+    let mut altered = Plan::clone(&bench.plan);
+    altered.steps[0].grid[1] += 1;
+    let bound = block_on(Bound::new(context, &altered, Dispatches::Run, &given, room));
+    table.row("an altered plan, to be bound", "Unsupported", bound);
+}
+
+fn devices(table: &mut Section, bench: &Bench) {
+    let Bench { context, plan, input, output, .. } = bench;
+    table.row("no workspace", "Shape(Length)", bench.bind_with(&gpu::Workspace::default()));
+    let smaller = bench.staged.plan([1, 2, 3, 3]).expect("legal");
+    let small = block_on(gpu::Workspace::new(context, &[&smaller])).expect("room");
+    table.row("a workspace that is too small", "Shape(Length)", bench.bind_with(&small));
+    let named = AdapterChoice::Named(context.caps().name.clone());
+    let other = block_on(Context::new(&ContextOptions::default().adapter(named))).expect("a second device");
+    let foreign = block_on(gpu::Workspace::new(&other, &[plan])).expect("room");
+    table.row("the workspace of another device", "Device(WrongDevice)", bench.bind_with(&foreign));
+    let mut kept = Workspace::new();
+    let mut run = |device: Device| {
+        let layer = layer(&device, plain(), "staged:f2x3");
+        block_on(layer.run_with_workspace(SHAPE, &[0.0; 84], &mut [0.0; 80], &mut kept))
+    };
+    run(context.clone().into()).expect("the first device");
+    table.row("a run with the workspace of another device", "Device(WrongDevice)", run(other.into()));
+    let host = layer(&Device::host(), plain(), "staged:f2x3");
+    table.row(
+        "a layer of the processor, to be bound",
+        "Unsupported",
+        block_on(host.bind(SHAPE, input, output, &bench.room)),
+    );
+    let options = ContextOptions::default().adapter(AdapterChoice::Named("nonexistent".to_owned()));
+    table.row("an adapter that there is not", "Device(NoAdapter)", Device::gpu_blocking(&options));
+}
