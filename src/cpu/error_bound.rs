@@ -5,7 +5,6 @@ use super::Reference;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::plan::{self, Algorithm, Windows};
-use crate::problem::Operation;
 use crate::winograd::{Nested, error_bound as bounds};
 
 /// The bound on each output's absolute error, bias, residual and activation included, in the order of the output's shape.
@@ -146,22 +145,9 @@ impl<'a> Sizes<'a> {
         let (y, rest) = (rest % p, rest / p);
         let (z, rest) = (rest % planes, rest / planes);
         let [down, across] = self.windows.spread();
-        let (n, filter) = match self.reference.problem.operation {
-            Operation::WeightGradient => (rest % of.n, rest / of.n),
-            _ => (rest / of.filters(), rest % of.filters()),
-        };
-        let plane = ((n * planes + z) * down + y % down) * across + x % across;
-        (plane, filter, [y / down, x / across])
-    }
-
-    /// Where the results of an image and a filter of all groups begin, in planes' worth of them: of the weights' gradient
-    /// filters come first.
-    fn results(&self, n: usize, filter: usize) -> usize {
-        let of = &self.windows.of;
-        match self.reference.problem.operation {
-            Operation::WeightGradient => filter * of.n + n,
-            _ => n * of.filters() + filter,
-        }
+        let outputs = rest / of.filters() * planes + z;
+        let plane = (outputs * down + y % down) * across + x % across;
+        (plane, rest % of.filters(), [y / down, x / across])
     }
 
     /// The size of one output.
@@ -202,8 +188,7 @@ fn winograd_sizes(reference: &Reference<'_>, nested: Nested) -> Result<Vec<f64>>
                 let y = (tile_y * out_h + i / out_w) * down + phase / across;
                 let x = (tile_x * out_w + i % out_w) * across + phase % across;
                 if y < p && x < q {
-                    let results = of.results(outputs / planes, filter);
-                    sizes[((results * planes + outputs % planes) * p + y) * q + x] = size;
+                    sizes[(((outputs / planes * all + filter) * planes + outputs % planes) * p + y) * q + x] = size;
                 }
             }
         }
