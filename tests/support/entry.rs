@@ -116,10 +116,12 @@ fn of_operation(problem: Problem, operation: Operation) -> Problem {
     }
 }
 
-/// The same on an input that is larger on all sides.
+/// The same on an input that is larger in height and width: more outputs in depth some algorithms do not have.
 fn larger(problem: &Problem, what: &str) -> Problem {
     let shape = problem.of_input().shape;
-    let spatial: Vec<usize> = shape.spatial().iter().enumerate().map(|(i, size)| size + 9 - 2 * i).collect();
+    let rank = shape.spatial().len();
+    let grown = |(i, size): (usize, &usize)| if rank - i > 2 { *size } else { size + 9 - 2 * i };
+    let spatial: Vec<usize> = shape.spatial().iter().enumerate().map(grown).collect();
     let spatial = Spatial::from_slice(&spatial).expect("as many");
     of_operation(
         problem.conv.on(Shape::new(shape[0] + 1, shape[1], spatial)).unwrap_or_else(|error| panic!("{what}: {error}")),
