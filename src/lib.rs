@@ -34,7 +34,7 @@
 //! | [`plan::Algorithm::Fused`] | 1 | as below; small images, and large ones with few channels |
 //! | [`plan::Algorithm::FusedFilter`] | 1 | the same with the weights as they are given: one dispatch in all |
 //! | [`plan::Algorithm::FusedOutput`] | 2 | as below; in between |
-//! | [`plan::Algorithm::Staged`] | 3 | stride 1, dilation 1: Winograd F(m, r); for 3 x 3 by default up to 4 times fewer multiplications |
+//! | [`plan::Algorithm::Staged`] | 3 | Winograd F(m, r), strides and dilations by phases; for 3 x 3 by default up to 4 times fewer multiplications |
 //!
 //! The planner chooses; [`Preferences`] say how far the result may be from the exact one and how much memory may be
 //! used, or force an algorithm. A [`plan::Plan`] is a value that prints what will run and why. [`tune`] measures all choices

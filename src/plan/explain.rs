@@ -28,14 +28,16 @@ impl fmt::Display for Plan {
         if self.steps.is_empty() {
             writeln!(f, "  no dispatch: the output is empty")?;
         }
-        let per_chunk = self.kernels().len().max(1);
-        for step in self.steps.iter().take(per_chunk) {
-            writeln!(f, "    {step}")?;
-            self.work(&step.kernel, f)?;
+        // Each kernel's first dispatch stands for the others.
+        let kernels = self.kernels();
+        for kernel in &kernels {
+            for step in self.steps.iter().filter(|step| step.kernel == *kernel).take(1) {
+                writeln!(f, "    {step}")?;
+            }
+            self.work(kernel, f)?;
         }
-        if self.steps.len() > per_chunk {
-            let chunks = self.steps.iter().filter(|step| step.kernel == self.steps[0].kernel).count();
-            writeln!(f, "    ... {} dispatches in {chunks} chunks", self.steps.len())?;
+        if self.steps.len() > kernels.len() {
+            writeln!(f, "    ... {} dispatches in all", self.steps.len())?;
         }
         writeln!(f, "  candidates:")?;
         for candidate in &self.candidates {
