@@ -32,7 +32,7 @@ pub(super) const GPU: Fetch = Fetch {
 };
 
 /// lavapipe on two cores, 2026-11-24, six shapes with 8 blockings each, times 1.9: on that day the machine did 1.8 to 2.1
-/// times what [`super::heuristics`] has for it. 5% off for blocks of 64 filters, 10% for the others.
+/// times what [`super::heuristics`] has for it. Fitted by hand to a few shapes on a busy machine.
 pub(super) const LANES: Fetch =
     Fetch { efficiency: [1.07, 1.0, 1.0, 0.75, 0.71, 0.62, 0.56, 0.56], element: 15.0, weight: 4.0, block: 10.5 };
 /// Our twin on one core, 2026-11-24, which walks no blocks: 3 ns for a position's element, 0.09 for each of its products.

@@ -163,7 +163,7 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
 
 /// An element of the source in operations of `direct` with 8 filters, which has 16 for each: where it stands, whether it
 /// stands there, a load. This and the next two were fitted on lavapipe, 2026-11-24: `direct` with 1, 4 and 8 filters, six
-/// depthwise layers; 15% off. On a GPU they are not measured.
+/// depthwise layers, on a busy machine. On a GPU they are not measured.
 const ELEMENT: f64 = 9.0;
 /// The same of a weight and a multiply-add.
 const PRODUCT: f64 = 0.875;
