@@ -73,12 +73,24 @@ impl Correlation {
     /// What a problem comes to.
     pub fn all_of(problem: &Problem) -> Vec<Self> {
         let conv = &problem.conv;
-        match (problem.operation, conv.transposed) {
+        let mut all = match (problem.operation, conv.transposed) {
             (Operation::Forward, None) => vec![forward(problem, problem.operation)],
             (Operation::InputGradient, Some(_)) => vec![forward(problem, problem.operation)],
             (Operation::Forward, Some(_)) | (Operation::InputGradient, None) => phases(problem),
             (Operation::WeightGradient, _) => vec![weight_gradient(problem)],
+        };
+        // A step is one where there is none to take: who cuts by steps need not ask.
+        for of in &mut all {
+            for axis in 0..MAX_RANK {
+                if of.out[axis] < 2 {
+                    of.stride[axis] = 1;
+                }
+                if of.taps[axis] < 2 {
+                    of.dilation[axis] = 1;
+                }
+            }
         }
+        all
     }
 
     /// Channels of all groups.

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use winoconv::caps::Caps;
 use winoconv::{
-    Activation, Border, Conv, Layout, Operation, Padding, Plan, Preferences, Problem, Residual, Shape, Spatial,
+    Activation, Border, Conv, DType, Layout, Operation, Padding, Plan, Preferences, Problem, Residual, Shape, Spatial,
     Tolerance, View,
 };
 
@@ -60,6 +60,7 @@ struct Rest {
     border: Border,
     operation: u8,
     layouts: [bool; 2],
+    dtype: DType,
     views: [bool; 2],
     /// A field of the problem that is altered, and to what.
     altered: Option<(u8, usize)>,
@@ -72,15 +73,17 @@ fn rest() -> impl Strategy<Value = Rest> {
     let border = proptest::sample::select(&Border::ALL[..]);
     let border = prop_oneof![3 => Just(Border::Zero), 1 => border];
     let residual = proptest::sample::select(&Residual::ALL[..]);
-    let flags = (any::<[bool; 2]>(), any::<[bool; 2]>());
+    let dtype = proptest::sample::select(&[DType::F32, DType::F16][..]);
+    let flags = (any::<[bool; 2]>(), any::<[bool; 2]>(), dtype);
     (ranks, any::<bool>(), 0..4u8, border, 0..3u8, flags, altered, residual).prop_map(
-        |(ranks, transposed, padding, border, operation, (layouts, views), altered, residual)| Rest {
+        |(ranks, transposed, padding, border, operation, (layouts, views, dtype), altered, residual)| Rest {
             ranks,
             transposed,
             padding,
             border: if transposed { Border::Zero } else { border },
             operation,
             layouts,
+            dtype,
             views,
             altered,
             residual,
@@ -112,6 +115,7 @@ fn describe(numbers: &mut Numbers, rest: Rest) -> winoconv::Result<Problem> {
         .border(rest.border)
         .residual(rest.residual)
         .activation(Activation::Relu)
+        .dtype(rest.dtype)
         .layout(layout(rest.layouts[0]))
         .weights_layout(layout(rest.layouts[1]));
     let extra = numbers.spatial(others);

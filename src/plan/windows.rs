@@ -34,6 +34,13 @@ impl Windows {
         if of.terms() == 0 {
             return Err("there is nothing to sum");
         }
+        // Otherwise there are phases of nothing, as many as the numbers say.
+        if (1..of.stride.len()).any(|axis| of.stride[axis] > of.taps[axis]) {
+            return Err("Winograd needs a stride within the filter");
+        }
+        if (1..of.stride.len()).any(|axis| of.dilation[axis] > of.out[axis].max(1)) {
+            return Err("Winograd needs a dilation within the output");
+        }
         let channels = of.group_c.cast_signed();
         if of.groups > 1 && of.src.g != channels * of.src.c {
             return Err("the groups' channels do not follow one another");

@@ -266,6 +266,16 @@ fn run(device: &Device, problem: &Problem, algorithm: Algorithm) -> anyhow::Resu
 mod tests {
     use super::*;
 
+    /// The planner's algorithms are the columns: one that is new to it is missed here.
+    #[test]
+    fn every_family_of_the_planner_has_a_column() {
+        for (name, problem) in problems().expect("legal") {
+            for family in Algorithm::all_for(&problem).iter().map(Algorithm::family) {
+                assert!(FAMILIES.iter().any(|(known, _)| *known == family), "{name}: {family} has no column");
+            }
+        }
+    }
+
     #[test]
     fn no_cell_is_empty_and_direct_runs_everywhere() {
         let table = table().expect("a table");
