@@ -8,15 +8,16 @@
 export async function preparePlan(device, exported, texts, tensors) {
   const { plan } = exported;
   const buffers = { ...tensors };
-  for (const [name, { len }] of Object.entries(exported.tensors)) {
-    buffers[name] ??= device.createBuffer({ label: name, size: 4 * len, usage: GPUBufferUsage.STORAGE });
+  for (const [label, { bytes }] of Object.entries(exported.tensors)) {
+    buffers[label] ??= device.createBuffer({ label, size: bytes, usage: GPUBufferUsage.STORAGE });
   }
   const kernels = new Map();
   await Promise.all(plan.kernels.map(async (kernel) => {
     const code = texts[exported.shaders[kernel.name]];
     kernels.set(kernel.name, { ...kernel, ...(await compile(device, exported.entry_point, kernel, code)) });
   }));
-  const bind = (steps) => steps.map((step) => bindStep(device, kernels.get(step.kernel), step, buffers));
+  const elementBytes = (slot) => (exported.tensors[slot].type === 'f16' ? 2 : 4);
+  const bind = (steps) => steps.map((step) => bindStep(device, kernels.get(step.kernel), step, buffers, elementBytes));
   const encode = (dispatches) => (pass) => {
     for (const { pipeline, group, grid } of dispatches) {
       pass.setPipeline(pipeline);
@@ -45,20 +46,22 @@ async function compile(device, entryPoint, kernel, code) {
 
 // A part of a tensor begins at any element, a binding at multiples of some bytes only: it begins below, and the rest goes into
 // the parameter that holds the tensor's first element. Words are unsigned, and sums of them wrap around as the kernels' do.
-function bindStep(device, kernel, step, buffers) {
+function bindStep(device, kernel, step, buffers, elementBytes) {
   const alignment = device.limits.minStorageBufferOffsetAlignment;
   const words = new Uint32Array(Math.ceil(step.params.length / 4) * 4);
   words.set(step.params);
   const entries = step.operands.map(({ slot, first, len }, i) => {
     const { index, name } = kernel.bindings[i];
-    const offset = Math.floor((4 * first) / alignment) * alignment;
-    const before = first - offset / 4;
+    const bytes = elementBytes(slot);
+    const offset = Math.floor((bytes * first) / alignment) * alignment;
+    const before = first - offset / bytes;
     if (before > 0) {
       const at = kernel.params.findIndex((param) => param.startsWith(`${name}_offset:`));
       if (at < 0) throw new Error(`${kernel.name} takes ${name} at multiples of ${alignment} bytes only`);
       words[at] += before;
     }
-    return { binding: index, resource: { buffer: buffers[slot], offset, size: 4 * (before + len) } };
+    const size = Math.ceil((bytes * (before + len)) / 4) * 4;
+    return { binding: index, resource: { buffer: buffers[slot], offset, size } };
   });
   const params = device.createBuffer({
     label: `parameters of ${kernel.name}`,

@@ -27,7 +27,8 @@ const { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupStorageSi
 // Whatever the adapter has: of a plan for a larger device the pipelines then fail, and say why.
 const requiredLimits = { maxStorageBufferBindingSize, maxBufferSize, maxComputeWorkgroupStorageSize,
   maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX, maxComputeWorkgroupSizeY };
-const device = await adapter.requestDevice({ requiredLimits });
+const requiredFeatures = ['shader-f16'].filter((feature) => adapter.features.has(feature));
+const device = await adapter.requestDevice({ requiredLimits, requiredFeatures });
 console.log(`device: ${adapter.info.description || adapter.info.device || adapter.info.vendor}`);
 
 let failed = 0;
@@ -57,14 +58,14 @@ async function runPlan(folder) {
 
   device.pushErrorScope('validation');
   const tensors = {};
-  for (const [name, { len, usage, file }] of Object.entries(exported.tensors)) {
+  for (const [label, { bytes, usage, file }] of Object.entries(exported.tensors)) {
     // What is not given is full of NaN: so a value that nobody wrote shows.
-    const values = file ? floats(file) : new Float32Array(len).fill(NaN);
-    const flags = usage.reduce((flags, name) => flags | GPUBufferUsage[name], 0);
-    tensors[name] = device.createBuffer({ label: name, size: 4 * len, usage: flags | GPUBufferUsage.COPY_DST });
-    device.queue.writeBuffer(tensors[name], 0, values);
+    const data = file ? read(file) : new Float32Array(bytes / 4).fill(NaN);
+    const flags = usage.reduce((flags, name) => flags | GPUBufferUsage[name], GPUBufferUsage.COPY_DST);
+    tensors[label] = device.createBuffer({ label, size: bytes, usage: flags });
+    device.queue.writeBuffer(tensors[label], 0, data);
   }
-  const bytes = 4 * exported.tensors.output.len;
+  const { bytes, len, type } = exported.tensors.output;
   const result = device.createBuffer({ size: bytes, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
   const { pack, run } = await preparePlan(device, exported, texts, tensors);
 
@@ -79,11 +80,19 @@ async function runPlan(folder) {
   if (error) throw error;
 
   await result.mapAsync(GPUMapMode.READ);
-  const got = new Float32Array(result.getMappedRange());
+  const range = result.getMappedRange();
+  const got = type === 'f16' ? Array.from(new Uint16Array(range, 0, len), fromHalf) : new Float32Array(range);
   const worst = worstRatio(got, floats(expected.file), floats(expected.bound));
   result.unmap();
   [...Object.values(tensors), result].forEach((buffer) => buffer.destroy());
   return { ...worst, dispatches: plan.packing.steps.length + plan.steps.length };
+}
+
+// The value of an IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction.
+function fromHalf(bits) {
+  const [sign, exponent, fraction] = [bits & 0x8000 ? -1 : 1, (bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction);
 }
 
 // The largest error in parts of its bound, and where. What is no number is infinitely wrong; what must be exact has bound 0.

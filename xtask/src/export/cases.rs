@@ -1,7 +1,7 @@
 //! The plans that `export --check` has another WebGPU run: one of each algorithm, and each kind of problem once.
 
 use winoconv::caps::{Caps, Limits};
-use winoconv::{Activation, Border, Conv, Layout, Plan, Preferences, Problem, Residual, Shape, Tolerance, View};
+use winoconv::{Activation, Border, Conv, DType, Layout, Plan, Preferences, Problem, Residual, Shape, Tolerance, View};
 
 /// A name and the plan.
 pub(super) fn all() -> anyhow::Result<Vec<(&'static str, Plan)>> {
@@ -29,6 +29,7 @@ pub(super) fn all() -> anyhow::Result<Vec<(&'static str, Plan)>> {
         ("line", Conv::new(4, 4, [5]).padding(2).border(Border::Circular).on([2, 4, 40])?, None, &webgpu),
         ("volume", Conv::new(3, 4, [2, 3, 3]).padding([0, 1, 1]).on([1, 3, 4, 9, 10])?, None, &webgpu),
         ("slice", slice(square)?, None, &webgpu),
+        ("halves", image(square.dtype(DType::F16).residual(Residual::Tensor))?, Some("staged:f2x3"), &webgpu),
         ("parts", image(square.bias(true))?, Some("direct"), &small),
         ("empty", square.on([0, 6, 8, 8])?, None, &webgpu),
     ];
@@ -71,6 +72,7 @@ mod tests {
             "winograd_output",
             "winograd_fused_output",
             "winograd_fused",
+            "pack_halves",
         ] {
             assert!(kernels.contains(kernel), "{kernel} is not in {kernels:?}");
         }

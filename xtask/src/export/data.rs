@@ -1,13 +1,14 @@
 //! Random operands of a plan, and what must come out.
 
-use winoconv::Residual;
 use winoconv::cpu::{Reference, error_bound};
 use winoconv::plan::{Plan, Slot};
+use winoconv::{DType, Residual};
 
 use crate::bench::data::Normal;
 
-/// What stands in an output before the run, where it is not a residual: no kernel gives it, and it stays between elements.
-const UNWRITTEN: f32 = -1e30;
+/// What stands in an output before the run, where it is not a residual: no sum comes near it, every type has it, and between
+/// elements it stays.
+const UNWRITTEN: f32 = -10_000.0;
 
 /// The operands, in the order of memory.
 pub(crate) struct Data {
@@ -30,12 +31,14 @@ impl Data {
         let problem = &plan.problem;
         let conv = &problem.conv;
         let mut normal = Normal::new(0xE4);
-        let mut values = |len: usize, scale: f32| -> Vec<f32> { (0..len).map(|_| normal.next() * scale).collect() };
-        let input = values(problem.input_len(), 1.0);
-        let weights = values(problem.weights_len(), 1.0 / (problem.terms().max(1) as f32).sqrt());
-        let bias = values(if conv.bias { conv.filters } else { 0 }, 1.0);
-        let slopes = values(if conv.activation.has_slopes() { conv.filters } else { 0 }, 0.5);
-        let residual = values(if conv.residual == Residual::None { 0 } else { problem.output_len() }, 1.0);
+        let mut values = |len: usize, scale: f32, dtype: DType| -> Vec<f32> {
+            (0..len).map(|_| dtype.rounded(normal.next() * scale)).collect()
+        };
+        let input = values(problem.input_len(), 1.0, conv.dtype);
+        let weights = values(problem.weights_len(), 1.0 / (problem.terms().max(1) as f32).sqrt(), conv.dtype);
+        let bias = values(if conv.bias { conv.filters } else { 0 }, 1.0, DType::F32);
+        let slopes = values(if conv.activation.has_slopes() { conv.filters } else { 0 }, 0.5, DType::F32);
+        let residual = values(if conv.residual == Residual::None { 0 } else { problem.output_len() }, 1.0, conv.dtype);
         let mut output = vec![UNWRITTEN; problem.output_len()];
         if conv.residual == Residual::InPlace {
             output.copy_from_slice(&residual);

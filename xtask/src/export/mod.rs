@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use winoconv::caps::Caps;
 use winoconv::plan::{Choice, Document, Slot, Step};
-use winoconv::{Algorithm, Plan, Preferences, Tolerance, wgsl};
+use winoconv::{Algorithm, DType, Plan, Preferences, Tolerance, wgsl};
 
 use self::data::Data;
 use self::problem::Attributes;
@@ -49,7 +49,7 @@ pub(crate) struct Options {
     /// Where the files go
     #[arg(long, value_name = "DIR", default_value = "target/export/plan")]
     out: PathBuf,
-    /// Also random data and the expected results, as little-endian f32
+    /// Also random data as they are stored, and the expected results as f32
     #[arg(long)]
     data: bool,
     /// Export a few plans of all kinds and run them on Dawn, through Node and the npm package `webgpu`
@@ -122,10 +122,13 @@ struct Exported<'a> {
     expected: Option<Expected>,
 }
 
-/// A tensor's buffer: elements, WebGPU's names of what it is used for, and what is in it before the run.
+/// A tensor's buffer: elements and their type, bytes in whole words, WebGPU's names of what it is used for, and what is in
+/// it before the run.
 #[derive(serde::Serialize)]
 struct Tensor {
     len: usize,
+    r#type: &'static str,
+    bytes: u64,
     usage: &'static [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -159,10 +162,11 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
     let mut tensors = BTreeMap::new();
     for slot in all().flat_map(|step| &step.operands).map(|operand| operand.slot).chain([Slot::Output]) {
         let Entry::Vacant(new) = tensors.entry(slot.to_string()) else { continue };
-        let mut tensor = Tensor { len: plan.operand_len(slot).unwrap_or(0), usage: usage(slot), file: None };
+        let (len, dtype) = (plan.operand_len(slot).unwrap_or(0), plan.operand_type(slot));
+        let mut tensor = Tensor { len, r#type: dtype.name(), bytes: dtype.bytes(len), usage: usage(slot), file: None };
         if let Some(values) = data.as_ref().and_then(|data| data.operand(slot)) {
-            let file = format!("{slot}.f32");
-            write(&file, &little_endian(values))?;
+            let file = format!("{slot}.{dtype}");
+            write(&file, &dtype.to_bytes(values))?;
             tensor.file = Some(file);
         }
         new.insert(tensor);
@@ -171,8 +175,8 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
         None => None,
         Some(data) => {
             let files = Expected { file: "expected.f32", bound: "bound.f32" };
-            write(files.file, &little_endian(&data.expected))?;
-            write(files.bound, &little_endian(&data.bound))?;
+            write(files.file, &DType::F32.to_bytes(&data.expected))?;
+            write(files.bound, &DType::F32.to_bytes(&data.bound))?;
             Some(files)
         }
     };
@@ -187,10 +191,6 @@ fn usage(slot: Slot) -> &'static [&'static str] {
         Slot::Packed | Slot::Workspace(_) => &["STORAGE"],
         _ => &["STORAGE", "COPY_DST"],
     }
-}
-
-fn little_endian(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Exports plans of every kind, reads each back, and has Dawn run them.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
-use winoconv::{Activation, Border, Conv, Layout, Padding, Problem, Residual, Shape, Spatial};
+use winoconv::{Activation, Border, Conv, DType, Layout, Padding, Problem, Residual, Shape, Spatial};
 
 use crate::bench::layers;
 
@@ -58,6 +58,9 @@ pub(crate) struct Attributes {
     /// Channels last in the weights: OHWI
     #[arg(long)]
     ohwi: bool,
+    /// Tensors are stored in f16
+    #[arg(long)]
+    f16: bool,
     /// `forward`, `input_gradient`, `weight_gradient`
     #[arg(long, default_value = "forward")]
     operation: String,
@@ -132,7 +135,8 @@ impl Attributes {
             conv = conv.activation(read_activation(activation)?);
         }
         let layout = |last| if last { Layout::ChannelsLast } else { Layout::ChannelsFirst };
-        Ok(conv.bias(self.bias).layout(layout(self.nhwc)).weights_layout(layout(self.ohwi)))
+        let dtype = if self.f16 { DType::F16 } else { DType::F32 };
+        Ok(conv.bias(self.bias).dtype(dtype).layout(layout(self.nhwc)).weights_layout(layout(self.ohwi)))
     }
 }
 
@@ -204,8 +208,8 @@ mod tests {
         let line = "--input 2,6,5,6,7 --filters 6 --kernel 3,3,3 --groups 3 --border circular --dilation 2 --padding 2 \
                     --padding-after 1,2,0 --ohwi --operation weight_gradient";
         assert_eq!(read(line).expect("reads"), gradient);
-        let conv = Conv::new(2, 2, [3]).padding(Padding::SameUpper).residual(Residual::InPlace);
-        let line = "--input 1,2,9 --filters 2 --kernel 3 --padding same_upper --residual in_place";
+        let conv = Conv::new(2, 2, [3]).dtype(DType::F16).padding(Padding::SameUpper).residual(Residual::InPlace);
+        let line = "--input 1,2,9 --filters 2 --kernel 3 --padding same_upper --residual in_place --f16";
         assert_eq!(read(line).expect("reads"), conv.on([1, 2, 9]).expect("legal"));
         assert_eq!(read("--layer 1,8,16,32,24").expect("reads").output_shape(), [1, 16, 32, 24]);
     }
