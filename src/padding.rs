@@ -119,7 +119,7 @@ impl Border {
     }
 
     /// The element whose value a position has, of `size` elements; `None` where it is zero. Positions are those of an
-    /// input that is padded by no more than [`Self::most`]; what is further away may be any element.
+    /// input that is padded by no more than makes sense for it; what is further away may be any element.
     pub const fn element(self, position: isize, size: usize) -> Option<usize> {
         let inside = position >= 0 && position.cast_unsigned() < size;
         if inside {

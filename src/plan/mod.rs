@@ -129,7 +129,7 @@ pub struct Step {
 pub enum Packing {
     /// As given.
     Given,
-    /// Transformed: U of [`Planes`].
+    /// Transformed: U of [`crate::layout::Planes`].
     Winograd(Nested),
 }
 
