@@ -16,6 +16,7 @@ struct Params {
     t_stride: u32,
     tiles_y: u32,
     tiles_x: u32,
+    plain: u32,
     out_d: u32,
     row_first: u32,
     rows: u32,
@@ -153,6 +154,23 @@ fn write_v(at: u32, plane: u32, d: ptr<function, array<f32, 4>>) {
 // [row of points][column of the tile][tile], padded so that a tile's columns lie in different banks.
 var<workgroup> half_done: array<f32, POINTS_H * SPAN_W * TILES_PADDED>;
 
+// Where a row of V and a plane of tiles begin in the source: the channel's first element, the plane, and the phases' first
+// row and column. The divisions take as long as a column's transform, so they are left out where all of them are by 1.
+fn place(v_row: u32, plane: u32) -> vec4<u32> {
+    var place = vec4<u32>(params.src_offset + plane * params.src_n + v_row * params.src_c, 0u, 0u, 0u);
+    if (params.plain == 0u) {
+        let tap = v_row / (params.phases_w * params.phases_h);
+        let outputs = plane / (params.spread_w * params.spread_h);
+        place = vec4<u32>(
+            params.src_offset + outputs / params.out_d * params.src_n + tap / params.taps_d * params.src_c,
+            outputs % params.out_d * params.stride_d + tap % params.taps_d * params.dilation_d,
+            v_row / params.phases_w % params.phases_h + plane / params.spread_w % params.spread_h,
+            v_row % params.phases_w + plane % params.spread_w,
+        );
+    }
+    return place;
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let first = workgroup.x * TILES;
@@ -166,18 +184,12 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         let tile = params.first + min(first + t, params.tiles - 1u);
         let tile_x = tile % params.tiles_x;
         let tile_y = tile / params.tiles_x % params.tiles_y;
-        let plane = tile / (params.tiles_x * params.tiles_y);
-        let tap = v_row / (params.phases_w * params.phases_h);
-        let outputs = plane / (params.spread_w * params.spread_h);
-        let channel = params.src_offset + outputs / params.out_d * params.src_n + tap / params.taps_d * params.src_c;
+        let at = place(v_row, tile / (params.tiles_x * params.tiles_y));
         // Before the source these wrap around to huge numbers, which load_src finds outside.
-        let z = outputs % params.out_d * params.stride_d + tap % params.taps_d * params.dilation_d - params.before_d;
-        let y_phase = v_row / params.phases_w % params.phases_h + plane / params.spread_w % params.spread_h;
-        let x_phase = v_row % params.phases_w + plane % params.spread_w;
-        let y = tile_y * OUT_H * params.step_h + y_phase - params.before_h;
-        let x = (tile_x * OUT_W + column) * params.step_w + x_phase - params.before_w;
+        let y = tile_y * OUT_H * params.step_h + at.z - params.before_h;
+        let x = (tile_x * OUT_W + column) * params.step_w + at.w - params.before_w;
         var d: array<f32, SPAN_H>;
-        load_column(channel, z, y, x, &d);
+        load_column(at.x, at.y - params.before_d, y, x, &d);
         var b: array<f32, POINTS_H>;
         transform_h(&d, &b);
         write_half(column * TILES_PADDED + t, &b);

@@ -14,6 +14,7 @@ struct Params {
     t_stride: u32,
     tiles_y: u32,
     tiles_x: u32,
+    plain: u32,
     out_d: u32,
     spread_h: u32,
     spread_w: u32,
@@ -221,12 +222,19 @@ fn place(index: u32, k: u32, rows: u32) -> vec3<u32> {
     let tile = params.first + index;
     let plane = tile / (params.tiles_x * params.tiles_y);
     // Outputs of a phase lie a spread apart.
-    let x = tile % params.tiles_x * OUT_W * params.spread_w + plane % params.spread_w;
-    let y = tile / params.tiles_x % params.tiles_y * OUT_H * params.spread_h + plane / params.spread_w % params.spread_h;
-    let outputs = plane / (params.spread_w * params.spread_h);
-    let image = params.dst_offset + outputs / params.out_d * params.dst_n + outputs % params.out_d * params.dst_d;
-    let row_at = image + k * params.dst_k + y * params.dst_h;
-    let inside = (params.p + params.spread_h - 1u - min(y, params.p)) / params.spread_h;
+    var x = tile % params.tiles_x * OUT_W * params.spread_w;
+    var y = tile / params.tiles_x % params.tiles_y * OUT_H * params.spread_h;
+    var image = plane * params.dst_n;
+    var inside = params.p - y;
+    // The divisions are left out where all of them are by 1.
+    if (params.plain == 0u) {
+        let outputs = plane / (params.spread_w * params.spread_h);
+        x += plane % params.spread_w;
+        y += plane / params.spread_w % params.spread_h;
+        image = outputs / params.out_d * params.dst_n + outputs % params.out_d * params.dst_d;
+        inside = (params.p + params.spread_h - 1u - min(y, params.p)) / params.spread_h;
+    }
+    let row_at = params.dst_offset + image + k * params.dst_k + y * params.dst_h;
     return vec3<u32>(row_at, x, min(rows, inside));
 }
 
