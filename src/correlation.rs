@@ -79,12 +79,10 @@ impl Correlation {
             (Operation::Forward, Some(_)) | (Operation::InputGradient, None) => phases(problem),
             (Operation::WeightGradient, _) => vec![weight_gradient(problem)],
         };
-        // A step is one where there is none to take: who cuts by steps need not ask.
+        // Between single taps there is no dilation: who cuts by it need not ask. (A single output's stride stays, since packed
+        // weights must not depend on the output's size.)
         for of in &mut all {
             for axis in 0..MAX_RANK {
-                if of.out[axis] < 2 {
-                    of.stride[axis] = 1;
-                }
                 if of.taps[axis] < 2 {
                     of.dilation[axis] = 1;
                 }

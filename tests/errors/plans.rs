@@ -45,6 +45,12 @@ fn inapplicable(table: &mut Section) {
             problem(conv().stride(2).dilation(2)),
             any().algorithm(Algorithm::Staged(square(2, 2))),
         ),
+        (
+            "staged with a stride beyond the filter",
+            problem(conv().stride([1, 4])),
+            any().algorithm(Algorithm::Staged(Nested { rows: F::new(2, 3), cols: F::new(1, 1) })),
+        ),
+        ("staged with a dilation beyond the output", problem(conv().dilation(6)), forced("staged:f2x3")),
         ("fused with a dilation", problem(conv().dilation(2)), forced("fused:f2x3")),
         ("depthwise with groups of several channels", problem(conv().groups(2)), forced("depthwise")),
         ("staged with a filter of another size", problem(Conv::new(4, 4, [5, 5])), forced("staged:f4x3")),

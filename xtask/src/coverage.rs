@@ -277,6 +277,18 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_the_table() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+        check(root).unwrap_or_else(|error| panic!("{error:#}"));
+    }
+
+    #[test]
+    fn what_runs_on_the_processor_is_right() {
+        let count = run_all(&Device::host()).unwrap_or_else(|error| panic!("{error:#}"));
+        assert!(count >= 2 * problems().expect("legal").len(), "{count} cells");
+    }
+
+    #[test]
     fn no_cell_is_empty_and_direct_runs_everywhere() {
         let table = table().expect("a table");
         let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
