@@ -8,10 +8,9 @@
 //! - The gradient of the weights is a correlation of the input with the output's gradient, whose elements take the places
 //!   of the taps: images are summed over as channels are, stride and dilation change places.
 
-use crate::conv::Conv;
 use crate::layout::View;
 use crate::padding::Border;
-use crate::problem::{MAX_INDEX, Operation, Problem};
+use crate::problem::{MAX_INDEX, Operation, Placed, Problem};
 use crate::spatial::MAX_RANK;
 
 /// Where an operand's elements lie: its first one, and the steps between neighbours, which for turned weights are
@@ -74,8 +73,7 @@ impl Correlation {
     pub fn all_of(problem: &Problem) -> Vec<Self> {
         let conv = &problem.conv;
         let mut all = match (problem.operation, conv.transposed) {
-            (Operation::Forward, None) => vec![forward(problem, problem.operation)],
-            (Operation::InputGradient, Some(_)) => vec![forward(problem, problem.operation)],
+            (Operation::Forward, None) | (Operation::InputGradient, Some(_)) => vec![windows(problem)],
             (Operation::Forward, Some(_)) | (Operation::InputGradient, None) => phases(problem),
             (Operation::WeightGradient, _) => vec![weight_gradient(problem)],
         };
@@ -186,19 +184,31 @@ fn by_filter(view: &View, group_a: usize) -> Steps {
     Steps { offset, g: group_a.cast_signed() * n, n, c, dhw }
 }
 
-/// The convolution as it stands; the gradient of a transposed one's input is one too.
-fn forward(problem: &Problem, operation: Operation) -> Correlation {
-    let Conv { channels, filters, groups, .. } = problem.conv;
-    let (x, y) = (&problem.input_view, &problem.output_view);
-    // The gradient reads what is written otherwise.
-    let [(source, size, from), (result, out, to)] = match operation {
-        Operation::InputGradient => [(y, problem.output, filters), (x, problem.input, channels)],
-        _ => [(x, problem.input, channels), (y, problem.output, filters)],
-    };
-    let [group_c, group_k] = [from, to].map(|all| all / groups);
+/// What is read and what is written, with their sizes and the channels of a group.
+struct Sides {
+    source: Placed,
+    result: Placed,
+    size: [usize; MAX_RANK],
+    out: [usize; MAX_RANK],
+    group_c: usize,
+    group_k: usize,
+}
+
+impl Sides {
+    fn of(problem: &Problem) -> Self {
+        let (source, result) = (problem.source(), problem.result());
+        let [size, out] = [source, result].map(|placed| placed.shape.spatial().dhw(1));
+        let [group_c, group_k] = [source, result].map(|placed| placed.shape[1] / problem.conv.groups);
+        Self { source, result, size, out, group_c, group_k }
+    }
+}
+
+/// A convolution as it stands, or the gradient of a transposed one's input, which is one too.
+fn windows(problem: &Problem) -> Correlation {
+    let Sides { source, result, size, out, group_c, group_k } = Sides::of(problem);
     Correlation {
         n: problem.n,
-        groups,
+        groups: problem.conv.groups,
         group_c,
         group_k,
         size,
@@ -209,9 +219,9 @@ fn forward(problem: &Problem, operation: Operation) -> Correlation {
         before: problem.before.map(usize::cast_signed),
         border: problem.conv.border,
         swapped: false,
-        src: signed(source, group_c),
+        src: signed(&source.view, group_c),
         weights: by_filter(&problem.conv.weights_view(), group_k),
-        dst: signed(result, group_k),
+        dst: signed(&result.view, group_k),
     }
 }
 
@@ -263,20 +273,15 @@ const fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// A transposed convolution, or the gradient of a convolution's input: from the one with fewer elements to the other.
+/// A transposed convolution, or the gradient of a convolution's input: from elements that are a stride apart to all of them.
 fn phases(problem: &Problem) -> Vec<Correlation> {
     let conv = &problem.conv;
-    let (x, y) = (&problem.input_view, &problem.output_view);
-    let [(source, size, from), (result, out, to)] = match problem.operation {
-        Operation::InputGradient => [(y, problem.output, conv.filters), (x, problem.input, conv.channels)],
-        _ => [(x, problem.input, conv.channels), (y, problem.output, conv.filters)],
-    };
-    let [group_c, group_k] = [from, to].map(|all| all / conv.groups);
+    let Sides { source, result, size, out, group_c, group_k } = Sides::of(problem);
     let (taps, stride, dilation) = (conv.kernel.dhw(1), conv.stride.dhw(1), conv.dilation.dhw(1));
     let [d, h, w] = std::array::from_fn(|i| phases_of(out[i], taps[i], stride[i], dilation[i], problem.before[i]));
     // The weights' first index is the source's channel, their second one the result's.
     let stored = by_filter(&conv.weights_view(), group_c);
-    let (src, dst) = (signed(source, group_c), signed(result, group_k));
+    let (src, dst) = (signed(&source.view, group_c), signed(&result.view, group_k));
     let of = |phases: [&Phase; MAX_RANK]| {
         let each = |value: fn(&Phase) -> isize| phases.map(value);
         let along = |steps: [isize; MAX_RANK], by: [isize; MAX_RANK]| -> isize {
@@ -316,8 +321,8 @@ fn phases(problem: &Problem) -> Vec<Correlation> {
     d.iter().flat_map(|d| h.iter().flat_map(move |h| w.iter().map(move |w| of([d, h, w])))).collect()
 }
 
-/// The gradient of the weights: of the tensors on both sides of the convolution, the one with more elements is the source,
-/// the other one takes the weights' place.
+/// The gradient of the weights: of the tensors on both sides of the convolution, the one that taps reach into is the source;
+/// the other one, whose elements are a stride apart in it, takes the weights' place.
 fn weight_gradient(problem: &Problem) -> Correlation {
     let conv = &problem.conv;
     let (x, y) = (&problem.input_view, &problem.output_view);
@@ -349,6 +354,7 @@ fn weight_gradient(problem: &Problem) -> Correlation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::conv::Conv;
 
     #[test]
     fn products_are_those_inside_the_source() {
