@@ -253,12 +253,9 @@ impl Plan {
     /// Elements that an operand has in this plan's dispatches; `None` for a workspace buffer that it does not have.
     pub fn operand_len(&self, slot: Slot) -> Option<usize> {
         Some(match slot {
-            Slot::Input => self.problem.input_len(),
-            Slot::Output | Slot::Residual => self.problem.output_len(),
-            Slot::Weights => self.problem.weights_len(),
             Slot::Packed => self.packing.len(&self.problem),
-            Slot::Bias | Slot::Slopes => self.problem.conv.filters,
             Slot::Workspace(index) => *self.workspace.get(usize::from(index))?,
+            of_caller => steps::tensor_len(&self.problem, of_caller),
         })
     }
 

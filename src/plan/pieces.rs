@@ -3,11 +3,11 @@
 //! divided, and the later pieces add to what the earlier ones wrote.
 
 use super::{Operand, Slot};
+use crate::activation::Activation;
 use crate::caps::Limits;
 use crate::conv::{Conv, Residual};
 use crate::correlation::{Correlation, Steps};
 use crate::error::{LimitError, Resource};
-use crate::kernel::Epilogue;
 use crate::padding::Border;
 use crate::spatial::MAX_RANK;
 
@@ -106,11 +106,13 @@ impl Piece {
         Window::of(dst.offset, [(*n, dst.n), (*groups, dst.g), (*group_k, dst.c), (d, z), (h, y), (w, x)])
     }
 
-    /// Its end: bias and activation once, after the last piece that adds to the outputs.
-    pub(super) fn epilogue(&self, conv: &Conv) -> Epilogue {
-        let whole = Epilogue::of(conv);
-        let residual = if self.first { whole.residual } else { Residual::InPlace };
-        if self.last { Epilogue { residual, ..whole } } else { Epilogue { residual, ..Epilogue::NONE } }
+    /// The convolution as far as the piece has its end: bias and activation once, in the last piece that adds to the outputs.
+    pub(super) fn conv(&self, conv: &Conv) -> Conv {
+        let residual = if self.first { conv.residual } else { Residual::InPlace };
+        if self.last {
+            return Conv { residual, ..*conv };
+        }
+        Conv { residual, bias: false, activation: Activation::None, ..*conv }
     }
 
     /// Its first filter, and the filters from group to group, of all that the convolution has.

@@ -2,11 +2,10 @@
 //! respect the workspace limit and the device's bounds.
 
 use super::gemm_estimate;
-use super::pieces::{Piece, most, pieces};
+use super::pieces::{Piece, Window, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
 use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, halves};
-use crate::activation::Activation;
 use crate::caps::{Caps, Limits};
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
@@ -144,8 +143,9 @@ fn each(
 ) -> Result<Vec<Step>, LimitError> {
     let mut steps = Vec::new();
     for piece in all_pieces(problem, limits)? {
-        let Bound { of, epilogue, operands, conv } = bind(&piece, problem, limits);
-        let Block { kernel, units, of_workgroup, rows } = block(&of, epilogue);
+        let conv = piece.conv(&problem.conv);
+        let (of, operands) = placed(&piece, &conv, problem, limits);
+        let Block { kernel, units, of_workgroup, rows } = block(&of, Epilogue::of(&conv));
         let [k_first, k_group] = piece.filters().map(word);
         // One dispatch reaches so many; more are walked in chunks. (No workgroups at all are refused with the grid.)
         let workgroups = limits.max_compute_workgroups_per_dimension.max(1);
@@ -181,43 +181,41 @@ fn sums_in_pieces(problem: &Problem, limits: &Limits) -> Result<bool, LimitError
     Ok(all_pieces(problem, limits)?.iter().any(Piece::is_part_of_sum))
 }
 
-/// A piece with its operands: source, weights and output, and those of its epilogue. Its offsets are those in the parts that
-/// are bound.
-pub(super) struct Bound {
-    pub(super) of: Correlation,
-    pub(super) epilogue: Epilogue,
-    pub(super) operands: Vec<Operand>,
-    /// The convolution as far as the piece has its end.
-    pub(super) conv: Conv,
-}
-
-pub(super) fn bind(piece: &Piece, problem: &Problem, limits: &Limits) -> Bound {
+/// A piece's correlation with its offsets in the parts that are bound, and those parts: source, weights and output, then the
+/// operands of its end, which is `conv`'s.
+fn placed(piece: &Piece, conv: &Conv, problem: &Problem, limits: &Limits) -> (Correlation, Vec<Operand>) {
     let most = most(limits);
     let mut of = piece.of;
-    let [source, weights] = ends(&of);
-    let len = |slot| if slot == Slot::Input { problem.input_len() } else { problem.weights_len() };
+    let [source, weights] = factors(&of);
+    let operand = |window: Window, slot| window.operand(slot, tensor_len(problem, slot), most);
     let parts = [
-        (piece.source().operand(source, len(source), most), &mut of.src),
-        (piece.weights().operand(weights, len(weights), most), &mut of.weights),
-        (piece.outputs().operand(Slot::Output, problem.output_len(), most), &mut of.dst),
+        (operand(piece.source(), source), &mut of.src),
+        (operand(piece.weights(), weights), &mut of.weights),
+        (operand(piece.outputs(), Slot::Output), &mut of.dst),
     ];
     let mut operands = Vec::new();
     for (operand, steps) in parts {
         steps.offset -= operand.first.cast_signed();
         operands.push(operand);
     }
-    let epilogue = piece.epilogue(&problem.conv);
-    let conv = match epilogue.bias == problem.conv.bias && epilogue.activation == problem.conv.activation.name() {
-        true => Conv { residual: epilogue.residual, ..problem.conv },
-        false => Conv { residual: epilogue.residual, bias: false, activation: Activation::None, ..problem.conv },
-    };
-    let of_epilogue: Vec<Operand> = epilogue_operands(&conv, operands[2]).collect();
-    operands.extend(of_epilogue);
-    Bound { of, epilogue, operands, conv }
+    let of_end = epilogue_operands(conv, operands[2]);
+    operands.extend(of_end);
+    (of, operands)
+}
+
+/// Elements of memory of a caller's tensor; none of what is the plan's own.
+pub(super) fn tensor_len(problem: &Problem, slot: Slot) -> usize {
+    match slot {
+        Slot::Input => problem.input_len(),
+        Slot::Weights => problem.weights_len(),
+        Slot::Output | Slot::Residual => problem.output_len(),
+        Slot::Bias | Slot::Slopes => problem.conv.filters,
+        Slot::Packed | Slot::Workspace(_) => 0,
+    }
 }
 
 /// The operands that are a correlation's source and weights.
-pub(super) const fn ends(of: &Correlation) -> [Slot; 2] {
+pub(super) const fn factors(of: &Correlation) -> [Slot; 2] {
     if of.swapped { [Slot::Weights, Slot::Input] } else { [Slot::Input, Slot::Weights] }
 }
 
@@ -311,7 +309,7 @@ pub(super) fn filter(windows: &Windows, algorithm: Nested, dtype: DType) -> Step
         kernel: WinogradFilter { algorithm, storage: Storage::of_any(dtype) }.spec(),
         grid: [word(planes.columns).div_ceil(WinogradFilter::WORKGROUP), word(planes.rows), 1],
         params: params.words(),
-        operands: vec![ends(of)[1].into(), Slot::Packed.into()],
+        operands: vec![factors(of)[1].into(), Slot::Packed.into()],
     }
 }
 

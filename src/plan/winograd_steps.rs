@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::expected_errors::Errors;
 use super::pieces::{Window, most};
-use super::steps::{Built, ends, epilogue_operands};
+use super::steps::{Built, epilogue_operands, factors, tensor_len};
 use super::tensor_parts::{Chunk, Divided};
 use super::windows::Windows;
 use super::{Algorithm, Choice, Cut, Operand, Packing, Preferences, Reason, Slot, Step, fused_estimate, multiply_cost};
@@ -276,9 +276,8 @@ impl<'a> Winograd<'a> {
 
     /// The operand for what is read of the source.
     fn source_operand(&self, window: Window) -> Operand {
-        let slot = ends(&self.windows.of)[0];
-        let whole = if slot == Slot::Input { self.problem.input_len() } else { self.problem.weights_len() };
-        window.operand(slot, whole, self.most)
+        let [slot, _] = factors(&self.windows.of);
+        window.operand(slot, tensor_len(self.problem, slot), self.most)
     }
 
     /// The operand for what is written.
@@ -418,7 +417,7 @@ impl<'a> Winograd<'a> {
         let [source, filters] = match kernel.fusion {
             Fusion::Output => [V.into(), Slot::Packed.into()],
             Fusion::Input => [source, Slot::Packed.into()],
-            Fusion::Filter => [source, ends(&self.windows.of)[1].into()],
+            Fusion::Filter => [source, factors(&self.windows.of)[1].into()],
         };
         let [columns, rows] = self.sizes().blocks(chunk.count, kernel.blocking);
         let walk = fused_estimate::walk(&kernel, [columns, rows], caps);
