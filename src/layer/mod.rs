@@ -90,13 +90,6 @@ enum Packed {
     Gpu(gpu::Buffer),
 }
 
-impl Output {
-    /// What came of [`Layer::run_problem`].
-    pub const fn new(data: Vec<f32>, shape: Shape, account: Account) -> Self {
-        Self { data, shape, account }
-    }
-}
-
 impl Layer {
     /// Puts a convolution's weights on a device.
     ///
@@ -148,7 +141,7 @@ impl Layer {
     /// # Errors
     /// A shape or length that does not fit, no candidate left, or whatever the device says.
     pub async fn run<'a>(&self, shape: impl Into<Shape>, inputs: impl Into<Inputs<'a>>) -> Result<Output> {
-        self.solve(&self.conv.on(shape)?, inputs.into()).await
+        self.solve(&self.conv.on(shape)?, inputs).await
     }
 
     /// As [`Self::run`], into the caller's slice and with a workspace to keep. A residual that is
@@ -184,7 +177,13 @@ impl Layer {
         self.solve(&self.conv.on(shape)?.weight_gradient()?, Inputs::new(input).gradient(gradient)).await
     }
 
-    async fn solve(&self, problem: &Problem, mut inputs: Inputs<'_>) -> Result<Output> {
+    /// Solves any problem of this convolution: what [`Self::run`] is for a dense input. Between the elements of a result that has
+    /// gaps are zeros.
+    ///
+    /// # Errors
+    /// As [`Self::run`] and [`Self::plan_for`].
+    pub async fn solve<'a>(&self, problem: &Problem, inputs: impl Into<Inputs<'a>>) -> Result<Output> {
+        let mut inputs = inputs.into();
         let mut data = vec![0.0; problem.output_len()];
         if problem.conv.residual == Residual::InPlace
             && let Some(residual) = inputs.residual.take()
@@ -196,7 +195,7 @@ impl Layer {
         Ok(Output { data, shape: problem.output_shape(), account })
     }
 
-    /// Solves any problem of this convolution: a gradient, or tensors that are parts of larger ones, in slices of
+    /// As [`Self::solve`], into the caller's slice and with a workspace to keep; slices of
     /// [`Problem::input_len`] and [`Problem::output_len`] elements.
     ///
     /// # Errors

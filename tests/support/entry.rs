@@ -87,18 +87,13 @@ impl EntryPoint {
 async fn run(layer: &Layer, case: &Case) -> winoconv::Result<Output> {
     let problem = &case.problem;
     let shape = problem.of_input().shape;
+    let in_place = problem.conv.residual == Residual::InPlace;
+    let inputs = if in_place { case.inputs().residual(&case.residual) } else { case.inputs() };
     match problem.operation {
-        _ if *problem != dense(problem) => {
-            let mut data = before(case);
-            let account = layer.run_problem(problem, case.inputs(), &mut data, &mut Workspace::new()).await?;
-            Ok(Output::new(data, problem.output_shape(), account))
-        }
+        _ if *problem != dense(problem) => layer.solve(problem, inputs).await,
         Operation::InputGradient => layer.input_gradient(shape, &case.input).await,
         Operation::WeightGradient => layer.weight_gradient(shape, &case.input, &case.weights).await,
-        _ if problem.conv.residual == Residual::InPlace => {
-            layer.run(shape, case.inputs().residual(&case.residual)).await
-        }
-        _ => layer.run(shape, case.inputs()).await,
+        _ => layer.run(shape, inputs).await,
     }
 }
 
