@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use support::data::{Case, Data, assert_exact, assert_within};
 use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
 use support::gpus::{on_gpus, on_one_gpu};
-use support::problems::{self, Algorithms, Entry};
+use support::problems::{self, Algorithms, Entry, forced};
 use winoconv::caps::{Caps, Limits};
 use winoconv::kernel::Reading;
 use winoconv::plan::{Reason, Verdict};
@@ -37,10 +37,6 @@ struct Job {
 struct Suite {
     cases: Vec<(Case, Vec<f64>)>,
     jobs: Vec<Job>,
-}
-
-fn forced(algorithm: Algorithm) -> Preferences {
-    Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm)
 }
 
 /// Every algorithm that the planner does not call inapplicable; any other refusal is a failure.

@@ -6,8 +6,8 @@ mod support;
 
 use support::gpus::on_gpus;
 use support::onnx::{Attributes, Case, Op, cases};
-use winoconv::plan::{Reason, Verdict};
-use winoconv::{Algorithm, Conv, Device, Layer, Padding, Preferences, Problem, Shape, Spatial, Tolerance, Weights};
+use support::problems::{forced, legal};
+use winoconv::{Algorithm, Conv, Device, Layer, Padding, Shape, Spatial, Weights};
 
 /// What the standard's runner allows for f32, relative and absolute.
 const RELATIVE: f32 = 1e-3;
@@ -60,12 +60,6 @@ fn conv(case: &Case) -> Conv {
     conv.padding(Padding::sides(spatial(&before), spatial(&after))).transposed(spatial(&extra))
 }
 
-fn legal(problem: &Problem, device: &Device) -> Vec<Algorithm> {
-    let plan = problem.plan(device, &Preferences::new().tolerance(Tolerance::Any)).expect("a plan");
-    let out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(Reason::Inapplicable(_)));
-    plan.candidates.iter().filter(|candidate| !out(&candidate.verdict)).map(|candidate| candidate.algorithm).collect()
-}
-
 /// Runs all cases on a device, and returns how many results were compared.
 fn run(device: &Device, label: &str) -> usize {
     let mut compared = 0;
@@ -78,8 +72,7 @@ fn run(device: &Device, label: &str) -> usize {
         let weights = Weights::new(&case.w.data);
         let weights = case.b.as_ref().map_or(weights, |bias| weights.bias(&bias.data));
         for algorithm in legal(&problem, device) {
-            let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
-            let layer = Layer::new_blocking(device, conv, weights, preferences);
+            let layer = Layer::new_blocking(device, conv, weights, forced(algorithm));
             let layer = layer.unwrap_or_else(|error| panic!("{}: {error}", what(algorithm)));
             let output = layer.run_blocking(shape, &case.x.data);
             let output = output.unwrap_or_else(|error| panic!("{}: {error}", what(algorithm)));

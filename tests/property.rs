@@ -14,14 +14,12 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use support::data::{Case, Data, worst_ratio};
 use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
 use support::gpus::{Gpu, on_gpus, on_one_gpu};
+use support::problems::{forced, legal};
 use support::strategies::{Space, activations, data, problems};
 use winoconv::caps::Caps;
 use winoconv::gpu::ShaderChecks;
 use winoconv::kernel::KernelSpec;
-use winoconv::plan::{Reason, Verdict};
-use winoconv::{
-    Activation, Algorithm, Conv, DType, Device, Operation, Padding, Plan, Preferences, Problem, Spatial, Tolerance,
-};
+use winoconv::{Activation, Algorithm, Conv, DType, Device, Operation, Padding, Plan, Problem, Spatial};
 
 /// How long the GPU is tried with random problems: compiling takes most of it on a software adapter.
 const GPU_BUDGET: Duration = Duration::from_secs(20);
@@ -53,10 +51,6 @@ const SPACE: Space = Space { kernels: &[1, 2, 3, 4, 5, 7], extra: 9, everything:
 /// Forward convolutions of dense images.
 const IMAGES: Space = Space { everything: false, ..SPACE };
 
-fn forced(algorithm: Algorithm) -> Preferences {
-    Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm)
-}
-
 fn run(device: &Device, case: &Case, algorithm: Algorithm, entry: EntryPoint) -> Result<Vec<f32>, TestCaseError> {
     let layer = case.layer(device, forced(algorithm));
     let layer = layer.map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -72,14 +66,6 @@ fn within(got: &[f32], exact: &[f64], bound: &[f64], what: &str) -> Result<(), T
     Err(TestCaseError::fail(format!("{what}: output {at} is {got}, expected {exact} within {bound:e}")))
 }
 
-/// The algorithms that the planner does not refuse as inapplicable.
-fn legal(problem: &Problem, device: &Device) -> Result<Vec<Algorithm>, TestCaseError> {
-    let plan = problem.plan(device, &Preferences::new().tolerance(Tolerance::Any));
-    let plan = plan.map_err(|error| TestCaseError::fail(error.to_string()))?;
-    let applies = |verdict: &Verdict| !matches!(verdict, Verdict::Rejected(Reason::Inapplicable(_)));
-    Ok(plan.candidates.iter().filter(|c| applies(&c.verdict)).map(|c| c.algorithm).collect())
-}
-
 #[test]
 fn random_problems_are_within_their_bounds_on_the_host() {
     let strategy = (problems(SPACE, activations()), data(), any::<u64>());
@@ -87,7 +73,7 @@ fn random_problems_are_within_their_bounds_on_the_host() {
         let device = Device::host();
         let case = Case::new(problem, data, seed);
         let exact = case.reference().all();
-        for algorithm in legal(&problem, &device)? {
+        for algorithm in legal(&problem, &device) {
             let got = run(&device, &case, algorithm, EntryPoint::Run)?;
             within(&got, &exact, &case.bound(algorithm), &format!("{problem}, {data:?}, {algorithm}"))?;
         }
@@ -159,7 +145,7 @@ fn convolution_is_linear_in_its_input() {
         coarse(&mut y.input);
         y.weights.clone_from(&x.weights);
         sum.input = x.input.iter().zip(&y.input).map(|(x, y)| a * x + b * y).collect();
-        for algorithm in legal(&problem, &device)? {
+        for algorithm in legal(&problem, &device) {
             let [rx, ry, rsum] = [&x, &y, &sum].map(|case| run(&device, case, algorithm, EntryPoint::Run));
             let (rx, ry, rsum) = (rx?, ry?, rsum?);
             let [bx, by, bsum] = [&x, &y, &sum].map(|case| case.bound(algorithm));
@@ -197,7 +183,7 @@ fn a_shifted_input_has_a_shifted_output() {
         };
         let (here, there) = (place(MARGIN, MARGIN), place(MARGIN + dy, MARGIN + dx));
         let device = Device::host();
-        for algorithm in legal(&canvas, &device)? {
+        for algorithm in legal(&canvas, &device) {
             let [here_out, there_out] = [&here, &there].map(|case| run(&device, case, algorithm, EntryPoint::Run));
             let (here_out, there_out) = (here_out?, there_out?);
             let [here_bound, there_bound] = [&here, &there].map(|case| case.bound(algorithm));
@@ -280,7 +266,7 @@ fn random_problems(gpu: &Gpu, stored: Option<DType>) {
         let (device, case) = (gpu.device(), Case::new(problem, data, seed));
         let exact = case.reference().all();
         // One that needs no pipeline beyond those that are allowed.
-        for algorithm in legal(&problem, &device)? {
+        for algorithm in legal(&problem, &device) {
             let plan = case
                 .problem
                 .plan(&device, &forced(algorithm))

@@ -1,6 +1,7 @@
 //! The problems of the conformance suite, by name: every edge that a kernel, a plan or an index could get wrong.
 
-use winoconv::{Activation, Conv, Padding};
+use winoconv::plan::{Reason, Verdict};
+use winoconv::{Activation, Algorithm, Conv, Device, Padding, Preferences, Problem, Tolerance};
 
 /// The problem that is there because the fused kernels' workgroups walk several blocks of it on a software adapter, the
 /// last one fewer than the others.
@@ -124,4 +125,17 @@ pub(crate) fn all() -> Vec<Entry> {
     chunk("chunks of 1 x 3", Conv::new(2, 3, [1, 3]), 2, [9, 70], some);
     chunk("chunks of 5 x 5", Conv::new(2, 3, [5, 5]).padding(2), 3, [24, 26], some);
     all
+}
+
+/// An algorithm by demand, whatever its error.
+pub(crate) fn forced(algorithm: Algorithm) -> Preferences {
+    Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm)
+}
+
+/// The algorithms that the planner does not refuse as inapplicable.
+pub(crate) fn legal(problem: &Problem, device: &Device) -> Vec<Algorithm> {
+    let plan = problem.plan(device, &Preferences::new().tolerance(Tolerance::Any));
+    let plan = plan.unwrap_or_else(|error| panic!("{problem}: {error}"));
+    let out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(Reason::Inapplicable(_)));
+    plan.candidates.iter().filter(|candidate| !out(&candidate.verdict)).map(|candidate| candidate.algorithm).collect()
 }
