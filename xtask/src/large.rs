@@ -7,7 +7,7 @@ use winoconv::{Device, Layer, Preferences, Problem, Weights, gpu, wgpu};
 
 use crate::bench::adapter::{self, Asked};
 use crate::bench::data::Data;
-use crate::bench::layers;
+use crate::bench::{layers, verify};
 use crate::report::Report;
 
 /// Options of `large`.
@@ -112,6 +112,5 @@ async fn compare(
     let errors = || got.iter().zip(&sample).map(|(&got, exact)| (f64::from(got) - exact.value, exact.value));
     ensure!(errors().all(|(error, _)| error.is_finite()), "an output was not written");
     let worst = errors().map(|(error, _)| error.abs()).fold(0.0, f64::max);
-    let [error, size] = errors().fold([0.0, 0.0], |[error, size], (e, exact)| [error + e * e, size + exact * exact]);
-    Ok((worst, (error / size).sqrt()))
+    Ok((worst, verify::rel_l2(got.iter().zip(&sample).map(|(&got, exact)| (f64::from(got), exact.value)))))
 }

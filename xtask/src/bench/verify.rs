@@ -113,7 +113,7 @@ impl Truth {
 }
 
 /// Relative L2 error of values, each with the exact one.
-fn rel_l2(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+pub(crate) fn rel_l2(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     let (error, size) = pairs
         .fold((0.0, 0.0), |(error, size), (got, exact)| (error + (got - exact) * (got - exact), size + exact * exact));
     (error / size).sqrt()
