@@ -88,7 +88,8 @@ impl<'a> Tensors<'a> {
         match slot {
             Slot::Input => (operation.source_name(), self.input),
             Slot::Output => ("the output", self.output),
-            Slot::Weights => (operation.factor_name(), self.weights),
+            Slot::Weights if operation == Operation::WeightGradient => ("the output's gradient", self.weights),
+            Slot::Weights => ("the weights", self.weights),
             Slot::Packed => ("the packed weights", self.packed),
             Slot::Bias => ("the bias", self.bias),
             Slot::Slopes => ("the slopes", self.slopes),

@@ -45,14 +45,6 @@ impl Operation {
             Self::InputGradient => "the output's gradient",
         }
     }
-
-    /// What [`Problem::factor`] is.
-    pub(crate) const fn factor_name(self) -> &'static str {
-        match self {
-            Self::Forward | Self::InputGradient => "the weights",
-            Self::WeightGradient => "the output's gradient",
-        }
-    }
 }
 
 /// An operand as it lies in memory.
