@@ -122,6 +122,8 @@ pub struct Caps {
     pub timestamps: bool,
     /// Whether shaders have 16-bit floats.
     pub f16: bool,
+    /// Threads that share the work, if it is the processor; 1 elsewhere.
+    pub threads: usize,
 }
 
 impl Caps {
@@ -135,10 +137,12 @@ impl Caps {
             limits: Limits::WEBGPU_DEFAULT,
             timestamps: false,
             f16: false,
+            threads: 1,
         }
     }
 
-    /// The processor that this program runs on.
+    /// The processor that this program runs on, with the threads of the pool that the caller is in: `rayon`'s global one, or
+    /// that of a `ThreadPool::install`.
     pub fn host() -> Self {
         Self {
             name: format!("host ({})", std::env::consts::ARCH),
@@ -148,6 +152,7 @@ impl Caps {
             limits: Limits::HOST,
             timestamps: false,
             f16: false,
+            threads: rayon::current_num_threads(),
         }
     }
 

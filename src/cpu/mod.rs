@@ -4,6 +4,7 @@
 mod depthwise;
 mod direct;
 mod error_bound;
+mod host;
 mod implicit_gemm;
 mod pack_halves;
 mod reference;
@@ -26,7 +27,7 @@ use crate::kernel::{
     DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams,
     PackParams, Params, Storage,
 };
-use crate::plan::{Operand, Plan, Slot, Step};
+use crate::plan::{Operand, Packing, Plan, Slot, Step, Windows};
 
 /// The tensors of a run, by slot. What a plan does not use may stay empty. Those that are stored as f16 hold values that it
 /// has, see [`DType::rounded`].
@@ -102,6 +103,9 @@ fn step(word: u32) -> isize {
 /// Packs weights: the steps of a plan's packing. Empty if they are used as given.
 pub fn pack(plan: &Plan, weights: &[f32]) -> Vec<f32> {
     let mut packed = vec![0.0; plan.packing.len(&plan.problem)];
+    if let (Packing::Panels(nested), Ok(windows)) = (plan.packing, Windows::of_problem(&plan.problem)) {
+        host::pack(&windows, nested, weights, &mut packed);
+    }
     for step in plan.packing.steps(&plan.problem) {
         if let KernelSpec::WinogradFilter(spec) = step.kernel {
             winograd_filter::run(&spec, &FilterParams::from_words(&step.params), weights, &mut packed);
@@ -192,6 +196,11 @@ fn run_kernel(
             depthwise::run(&spec, &params, src, weights, output, finish);
         }
         KernelSpec::WinogradFilter(_) => {}
+        KernelSpec::Host(spec) => {
+            let of = DirectParams::from_words(&step.params).correlation(spec.border);
+            let [src, weights] = [0, 1].map(|i| operands.read(step.operands[i]));
+            host::run(&spec, of, src, weights, finish, workspace, output);
+        }
         KernelSpec::WinogradInput(spec) => {
             let params = InputParams::from_words(&step.params);
             let rows = step.grid[1] as usize;

@@ -7,6 +7,7 @@ pub(super) fn caps(info: &wgpu::AdapterInfo, limits: &wgpu::Limits, features: wg
     let driver = [info.driver.as_str(), info.driver_info.as_str()];
     let driver: Vec<&str> = driver.into_iter().filter(|part| !part.is_empty()).collect();
     Caps {
+        threads: 1,
         name: info.name.clone(),
         backend: backend(info.backend).to_owned(),
         driver: driver.join(" "),

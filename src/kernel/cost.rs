@@ -5,7 +5,9 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul};
 
-use super::{Depthwise, DirectParams, FusedParams, KernelSpec, MultiplyParams, PackHalves, Params, Storage, word};
+use super::{
+    Depthwise, DirectParams, FusedParams, Host, KernelSpec, MultiplyParams, PackHalves, Params, Storage, word,
+};
 use crate::winograd::{Op, Program, WinogradError};
 
 /// Registers that any kernel needs for addresses, sizes and loop counters. Fused F(4x4,3x3) with 32 accumulators, 36
@@ -324,7 +326,7 @@ impl KernelSpec {
             SumLength { channels, tap_rows: channels, weights: channels }
         };
         match self {
-            Self::Direct(_) | Self::ImplicitGemm(_) | Self::Depthwise(_) => {
+            Self::Direct(_) | Self::ImplicitGemm(_) | Self::Depthwise(_) | Self::Host(_) => {
                 let p = DirectParams::from_words(params);
                 let [channels, d, h, w] = [p.group_c, p.taps_d, p.taps_h, p.taps_w].map(|word| word as usize);
                 let tap_rows = channels * d * h;
@@ -354,6 +356,7 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.regions()?,
             Self::WinogradInlined(spec) => spec.regions()?,
             Self::PackHalves(_) => PackHalves::regions(),
+            Self::Host(_) => Host::regions(),
         };
         Ok(Cost { regions, registers: self.registers(), workgroup_bytes: self.workgroup_bytes() })
     }
@@ -373,6 +376,7 @@ impl KernelSpec {
             Self::WinogradInlined(_) => 3,
             // A word and two values.
             Self::PackHalves(_) => 3,
+            Self::Host(_) => 0,
         };
         word(values) + ADDRESSES
     }

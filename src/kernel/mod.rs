@@ -6,6 +6,7 @@ mod depthwise;
 mod direct;
 mod epilogue;
 mod fused_cost;
+mod host;
 mod implicit_gemm;
 mod pack_halves;
 mod params;
@@ -24,6 +25,8 @@ pub use cost::{Accesses, Cost, Counts, Part, Region, Share, SumLength, Traffic, 
 pub use depthwise::Depthwise;
 pub use direct::Direct;
 pub use epilogue::Epilogue;
+pub use host::{Host, HostBlock, HostKernel};
+pub(crate) use host::{LANES, PANEL};
 pub use implicit_gemm::ImplicitGemm;
 pub use pack_halves::PackHalves;
 pub use params::{
@@ -73,6 +76,8 @@ pub enum KernelSpec {
     WinogradOutput(WinogradOutput),
     /// Outputs in f32 to the halves of the output's words.
     PackHalves(PackHalves),
+    /// One of the processor's own.
+    Host(Host),
 }
 
 /// What a kernel may do with a binding.
@@ -122,6 +127,7 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.kernel(),
             Self::WinogradInlined(_) => "winograd_inlined",
             Self::PackHalves(_) => "pack_halves",
+            Self::Host(spec) => spec.kernel(),
         }
     }
 
@@ -138,6 +144,7 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.variant(),
             Self::WinogradInlined(spec) => spec.variant(),
             Self::PackHalves(_) => Storage::F32.name().to_owned(),
+            Self::Host(spec) => spec.variant(),
         };
         format!("{}_{variant}", self.kernel())
     }
@@ -155,13 +162,14 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.bindings(),
             Self::WinogradInlined(spec) => spec.bindings(),
             Self::PackHalves(_) => PackHalves::bindings(),
+            Self::Host(spec) => spec.bindings(),
         }
     }
 
     /// The uniform struct's fields.
     pub const fn params(&self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Direct(_) | Self::ImplicitGemm(_) | Self::Depthwise(_) => DirectParams::FIELDS,
+            Self::Direct(_) | Self::ImplicitGemm(_) | Self::Depthwise(_) | Self::Host(_) => DirectParams::FIELDS,
             Self::WinogradFilter(_) => FilterParams::FIELDS,
             Self::WinogradInput(_) => InputParams::FIELDS,
             Self::WinogradMultiply(_) => MultiplyParams::FIELDS,
@@ -182,6 +190,7 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.storage,
             Self::WinogradFused(spec) => spec.storage,
             Self::PackHalves(_) => Storage::Packed,
+            Self::Host(spec) => spec.storage,
             Self::WinogradMultiply(_) | Self::WinogradInlined(_) => Storage::F32,
         }
     }
@@ -193,6 +202,7 @@ impl KernelSpec {
             Self::ImplicitGemm(spec) => Some(spec.border),
             Self::Depthwise(spec) => Some(spec.border),
             Self::WinogradInput(spec) => Some(spec.border),
+            Self::Host(spec) => Some(spec.border),
             _ => None,
         }
     }
@@ -206,6 +216,7 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => Some(spec.epilogue),
             Self::WinogradFused(spec) => Some(spec.epilogue),
             Self::WinogradInlined(spec) => Some(spec.epilogue),
+            Self::Host(spec) => Some(spec.epilogue),
             _ => None,
         }
     }
@@ -223,6 +234,7 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.workgroup_size(),
             Self::WinogradInlined(_) => WinogradInlined::WORKGROUP,
             Self::PackHalves(_) => PackHalves::WORKGROUP,
+            Self::Host(_) => 1,
         }
     }
 
@@ -233,7 +245,8 @@ impl KernelSpec {
             | Self::Depthwise(_)
             | Self::WinogradFilter(_)
             | Self::WinogradInlined(_)
-            | Self::PackHalves(_) => 0,
+            | Self::PackHalves(_)
+            | Self::Host(_) => 0,
             Self::ImplicitGemm(spec) => spec.workgroup_bytes(),
             Self::WinogradInput(spec) => spec.workgroup_bytes(),
             Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
@@ -255,7 +268,7 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.constants(),
             Self::WinogradFused(spec) => spec.constants(),
             Self::WinogradInlined(spec) => spec.constants(),
-            Self::PackHalves(_) => Vec::new(),
+            Self::PackHalves(_) | Self::Host(_) => Vec::new(),
         });
         constants
     }

@@ -227,7 +227,7 @@ fn judge_one(
     {
         return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
     }
-    if let Some(cut) = preferences.cut {
+    if let Some(cut) = preferences.cut.filter(|cut| !(caps.kind == DeviceKind::HostCpu && *cut == Cut::Only)) {
         suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?;
     }
     let built = steps::build(problem, algorithm, caps, preferences)?;

@@ -13,6 +13,9 @@ mod fused_estimate;
 mod gemm_estimate;
 mod halves;
 mod heuristics;
+mod host_blocks;
+mod host_estimate;
+mod host_steps;
 mod lanes;
 mod multiply_cost;
 mod origin;
@@ -45,6 +48,7 @@ use crate::problem::Problem;
 use crate::winograd::{self, Nested, WinogradError};
 
 use self::expected_errors::Errors;
+pub(crate) use self::host_blocks::{ChunkRows, HostBlocks};
 pub(crate) use self::windows::Windows;
 
 /// An operand of a step.
@@ -131,6 +135,8 @@ pub enum Packing {
     Given,
     /// Transformed: U of [`crate::layout::Planes`].
     Winograd(Nested),
+    /// Transformed, in panels of filters that the processor's registers take together.
+    Panels(Nested),
 }
 
 impl Packing {
@@ -138,6 +144,7 @@ impl Packing {
     pub fn len(self, problem: &Problem) -> usize {
         match (self, Windows::of_problem(problem)) {
             (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested).len(),
+            (Self::Panels(nested), Ok(windows)) => host_blocks::panels_len(&windows, nested),
             _ => 0,
         }
     }
@@ -148,7 +155,7 @@ impl Packing {
     }
 
     /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and
-    /// operation, not on its sizes.
+    /// operation, not on its sizes. None on the processor, where [`crate::cpu::pack`] packs.
     pub fn steps(self, problem: &Problem) -> Vec<Step> {
         match (self, Windows::of_problem(problem)) {
             (Self::Winograd(nested), Ok(windows)) => vec![steps::filter(&windows, nested, problem.conv.dtype)],

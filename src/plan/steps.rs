@@ -5,8 +5,8 @@ use super::gemm_estimate;
 use super::pieces::{Piece, Window, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
-use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, halves};
-use crate::caps::{Caps, Limits};
+use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, halves, host_steps};
+use crate::caps::{Caps, DeviceKind, Limits};
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
 use crate::dtype::DType;
@@ -50,7 +50,9 @@ pub(super) fn build(
     let given = problem;
     let (problem, preferences) = &halves::held(given, storage, limits, preferences)?;
     let winograd = |nested| Winograd::new(problem, nested, storage, limits);
+    let on_host = caps.kind == DeviceKind::HostCpu;
     let mut built = match algorithm {
+        Algorithm::Staged(nested) if on_host => host_steps::winograd(problem, nested, storage, caps, preferences)?,
         Algorithm::Direct => direct(problem, storage, limits)?,
         Algorithm::Depthwise => depthwise(problem, storage, limits)?,
         Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,
@@ -219,7 +221,7 @@ pub(super) const fn factors(of: &Correlation) -> [Slot; 2] {
     if of.swapped { [Slot::Weights, Slot::Input] } else { [Slot::Input, Slot::Weights] }
 }
 
-fn direct_params(of: &Correlation, conv: &Conv) -> DirectParams {
+pub(super) fn direct_params(of: &Correlation, conv: &Conv) -> DirectParams {
     let [d, h, w] = of.size.map(word);
     let [out_d, out_h, out_w] = of.out.map(word);
     let [taps_d, taps_h, taps_w] = of.taps.map(word);

@@ -27,7 +27,7 @@ impl Windows {
         }
     }
 
-    fn new(of: Correlation) -> Result<Self, &'static str> {
+    pub(crate) fn new(of: Correlation) -> Result<Self, &'static str> {
         if (1..of.stride.len()).any(|axis| of.stride[axis] > 1 && of.dilation[axis] > 1) {
             return Err("Winograd needs stride 1 or dilation 1");
         }
@@ -90,7 +90,7 @@ impl Windows {
     }
 
     /// Phases of taps in height and width.
-    pub(super) const fn phases(&self) -> [usize; 2] {
+    pub(crate) const fn phases(&self) -> [usize; 2] {
         [self.of.stride[1], self.of.stride[2]]
     }
 
@@ -105,7 +105,7 @@ impl Windows {
     }
 
     /// From a tile's row to the next in the source, and from a column to the next.
-    pub(super) const fn steps(&self) -> [usize; 2] {
+    pub(crate) const fn steps(&self) -> [usize; 2] {
         let ([h, w], [down, across]) = (self.phases(), self.spread());
         [h * down, w * across]
     }

@@ -19,7 +19,8 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
         KernelSpec::WinogradFused(spec) => fused::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradInlined(spec) => inlined::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradOutput(output) => output_leaves(&mut leaves, output.algorithm)?,
-        KernelSpec::PackHalves(_) => {}
+        // The processor's have no text at all.
+        KernelSpec::PackHalves(_) | KernelSpec::Host(_) => {}
     }
     Ok(leaves)
 }

@@ -50,6 +50,8 @@ pub struct Program {
     outputs: Vec<Value>,
     /// The coefficient of each operation, rounded once and for all; 1 where the operation has none.
     coefficients: Vec<Coefficient>,
+    /// Of each operation, the first output that its result is.
+    homes: Vec<Option<usize>>,
 }
 
 impl Program {
@@ -74,7 +76,9 @@ impl Program {
         }
         outputs.iter().try_for_each(|&value| check(value, ops.len()))?;
         let coefficients = ops.iter().map(|op| op.parts().0.unwrap_or(Rational::ONE).into()).collect();
-        Ok(Self { inputs, ops, outputs, coefficients })
+        let home = |op| outputs.iter().position(|&value| value == Value::Temp(op));
+        let homes = (0..ops.len()).map(home).collect();
+        Ok(Self { inputs, ops, outputs, coefficients, homes })
     }
 
     /// A short program for `matrix * x`. The same matrix always gives the same program.
@@ -97,6 +101,16 @@ impl Program {
     #[must_use]
     pub fn ops(&self) -> &[Op] {
         &self.ops
+    }
+
+    /// The coefficient of each operation; 1 where it has none.
+    pub(crate) fn coefficients(&self) -> &[Coefficient] {
+        &self.coefficients
+    }
+
+    /// The first output that the result of an operation is, if it is one.
+    pub(crate) fn output_of(&self, op: usize) -> Option<usize> {
+        self.homes[op]
     }
 
     /// Where the outputs are.

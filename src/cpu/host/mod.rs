@@ -1,0 +1,41 @@
+//! The processor's own path: kernels for its registers and caches, where the twins are for comparison. One source serves
+//! AVX-512, AVX2, NEON and plain scalars; which of them is found out when it runs.
+
+mod disjoint;
+#[cfg(test)]
+mod generate;
+mod product;
+mod result;
+mod source;
+mod straight_line;
+#[rustfmt::skip]
+mod transforms;
+mod transpose;
+mod walk;
+mod winograd;
+
+use super::Finish;
+use crate::correlation::Correlation;
+use crate::kernel::{Host, HostKernel};
+use crate::plan::Windows;
+
+pub(super) use winograd::pack;
+
+/// Runs a kernel on a correlation.
+pub(super) fn run(
+    kernel: &Host,
+    of: Correlation,
+    src: &[f32],
+    weights: &[f32],
+    finish: Finish<'_>,
+    workspace: &mut [Vec<f32>],
+    output: &mut [f32],
+) {
+    match kernel.kernel {
+        HostKernel::Winograd { algorithm, block } => {
+            let windows = Windows::new(of).expect("the planner rejects what has no windows");
+            let winograd = winograd::Winograd::new(windows, algorithm, block, src, weights, finish, output);
+            winograd.run(block.shared, workspace);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The product of matrices under everything here: sums for some places and the [`PANEL`] filters of a panel. Values of a
+//! row of the product (a channel at a tap, or at a point) stand beside those of 15 other rows, so that a register takes one
+//! of them for all its filters.
+
+use pulp::Simd;
+
+use crate::kernel::{LANES, PANEL};
+
+/// Places whose sums are in registers at a time, beside two registers of factors and one value: of 32 registers on AVX-512
+/// and NEON, of 16 elsewhere.
+const fn most_places<S: Simd>() -> usize {
+    if S::F32_LANES == 16 { 14 } else { 6 }
+}
+
+/// `m[place][filter] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for `places`
+/// places and a panel of filters; added to what `m` holds if `more`. `v` gives 16 rows of all places, of which the last
+/// ones may be fewer than 16: `count` of each.
+#[inline(always)]
+pub(super) fn product<'v, S: Simd>(
+    simd: S,
+    places: usize,
+    chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
+    u: &[[f32; PANEL]],
+    m: &mut [[f32; PANEL]],
+) {
+    let blocks = places.div_ceil(most_places::<S>());
+    let mut first = 0;
+    for block in 0..blocks {
+        // Even blocks: a last one of a place or two would wait for its own sums.
+        let count = (places - first).div_ceil(blocks - block);
+        let m = &mut m[first..first + count];
+        macro_rules! blocks_of {
+            ($($places:literal)*) => {
+                match count {
+                    $($places => registers::<S, $places>(simd, first, chunks.clone(), u, m),)*
+                    _ => unreachable!("a block has at most 14 places"),
+                }
+            };
+        }
+        blocks_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        first += count;
+    }
+}
+
+/// The sums of so many places, by the columns of registers that there are for them.
+#[inline(always)]
+fn registers<'v, S: Simd, const PLACES: usize>(
+    simd: S,
+    first: usize,
+    chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
+    u: &[[f32; PANEL]],
+    m: &mut [[f32; PANEL]],
+) {
+    let columns = if S::F32_LANES == 4 { 4 } else { 2 };
+    for column in (0..PANEL).step_by(columns * S::F32_LANES) {
+        match columns {
+            4 => block::<S, PLACES, 4>(simd, [first, column], chunks.clone(), u, m),
+            _ => block::<S, PLACES, 2>(simd, [first, column], chunks.clone(), u, m),
+        }
+    }
+}
+
+#[inline(always)]
+fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
+    simd: S,
+    [first, column]: [usize; 2],
+    chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)>,
+    u: &[[f32; PANEL]],
+    m: &mut [[f32; PANEL]],
+) {
+    let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; PLACES];
+    let mut rows = u;
+    for (v, count) in chunks {
+        let v: &[[f32; LANES]; PLACES] = v[first..].first_chunk().expect("a chunk has all places");
+        let (own, rest) = rows.split_at(count);
+        rows = rest;
+        for (row, u) in own.iter().enumerate() {
+            let (u, _) = S::as_simd_f32s(&u[column..]);
+            let u: &[S::f32s; COLUMNS] = u.first_chunk().expect("a panel has so many registers");
+            for place in 0..PLACES {
+                let value = simd.splat_f32s(v[place][row % LANES]);
+                for i in 0..COLUMNS {
+                    sums[place][i] = simd.mul_add_e_f32s(value, u[i], sums[place][i]);
+                }
+            }
+        }
+    }
+    for (m, sums) in m.iter_mut().zip(sums) {
+        let (m, _) = S::as_mut_simd_f32s(&mut m[column..]);
+        m[..COLUMNS].copy_from_slice(&sums);
+    }
+}

@@ -1,0 +1,136 @@
+//! What is written: outputs of 16 filters side by side, to wherever they lie, with bias, residual and activation.
+
+use super::disjoint::Disjoint;
+use super::transpose::{SIDE, lanes_to_lines};
+use crate::activation::Activation;
+use crate::conv::Residual;
+use crate::cpu::Finish;
+use crate::dtype::DType;
+use crate::kernel::LANES;
+
+/// A line of outputs of neighbouring filters: the first filter, how many, where its first output lies, and the steps
+/// from filter to filter and from place to place.
+#[derive(Clone, Copy)]
+pub(super) struct Line {
+    pub(super) filter: usize,
+    pub(super) count: usize,
+    pub(super) first: isize,
+    pub(super) filter_step: isize,
+    pub(super) place_step: isize,
+}
+
+impl Line {
+    /// The same for filters from the `skipped`-th on, at most 16.
+    pub(super) const fn lanes_from(self, skipped: usize) -> Self {
+        let left = self.count.saturating_sub(skipped);
+        Self {
+            filter: self.filter + skipped,
+            count: if left < LANES { left } else { LANES },
+            first: self.first + skipped.cast_signed() * self.filter_step,
+            ..self
+        }
+    }
+}
+
+/// Writes sums of at most 16 filters. `lines` has room for 16 lines of as many places, padded.
+///
+/// # Safety
+/// No other thread reads or writes these outputs.
+#[expect(unsafe_code, reason = "threads write to one tensor")]
+#[inline(always)]
+pub(super) unsafe fn write_places(
+    result: &Disjoint<'_>,
+    finish: &Finish<'_>,
+    line: Line,
+    places: &mut [[f32; LANES]],
+    lines: &mut [f32],
+) {
+    if line.filter_step == 1 && line.count == LANES {
+        // Filters side by side.
+        for (i, place) in places.iter_mut().enumerate() {
+            let at = (line.first + i.cast_signed() * line.place_step).cast_unsigned();
+            // SAFETY: the caller's promise.
+            let to = unsafe { result.part(at, LANES) };
+            let finished = finish.has_one_filter_for_all();
+            match finished {
+                true => finish.finish(place, line.filter, at, to),
+                false => (0..LANES).for_each(|k| {
+                    finish.finish(&mut place[k..=k], line.filter + k, at + k, &to[k..=k]);
+                }),
+            }
+            to.copy_from_slice(place);
+        }
+        return;
+    }
+    let stride = places.len().next_multiple_of(SIDE);
+    lanes_to_lines(places, stride, lines);
+    for (k, values) in lines.chunks_exact_mut(stride).take(line.count).enumerate() {
+        let first = line.first + k.cast_signed() * line.filter_step;
+        // SAFETY: the caller's promise.
+        unsafe { write_line(result, finish, line.filter + k, first, line.place_step, &mut values[..places.len()]) };
+    }
+}
+
+/// Writes sums of one filter, `step` apart.
+///
+/// # Safety
+/// No other thread reads or writes these outputs.
+#[expect(unsafe_code, reason = "threads write to one tensor")]
+#[inline(always)]
+pub(super) unsafe fn write_line(
+    result: &Disjoint<'_>,
+    finish: &Finish<'_>,
+    filter: usize,
+    first: isize,
+    step: isize,
+    values: &mut [f32],
+) {
+    if step == 1 {
+        let first = first.cast_unsigned();
+        // SAFETY: the caller's promise.
+        let to = unsafe { result.part(first, values.len()) };
+        finish.finish(values, filter, first, to);
+        to.copy_from_slice(values);
+        return;
+    }
+    for (i, value) in values.iter_mut().enumerate() {
+        let at = (first + i.cast_signed() * step).cast_unsigned();
+        // SAFETY: the caller's promise.
+        let to = unsafe { result.part(at, 1) };
+        finish.finish(std::slice::from_mut(value), filter, at, to);
+        to[0] = *value;
+    }
+}
+
+impl Finish<'_> {
+    /// Whether what is added and the activation do not depend on the filter.
+    fn has_one_filter_for_all(&self) -> bool {
+        self.bias.is_empty() && self.slopes.is_empty()
+    }
+
+    /// From sums to the outputs of one filter that lie side by side, the first of them at `at`; `stood` is what stands
+    /// there.
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to the output's type")]
+    #[inline(always)]
+    fn finish(&self, values: &mut [f32], filter: usize, at: usize, stood: &[f32]) {
+        if let Some(bias) = self.bias.get(filter) {
+            values.iter_mut().for_each(|x| *x += bias);
+        }
+        match self.from {
+            Residual::None => {}
+            Residual::Tensor => values.iter_mut().zip(&self.residual[at..]).for_each(|(x, r)| *x += r),
+            Residual::InPlace => values.iter_mut().zip(stood).for_each(|(x, r)| *x += self.stored.rounded(*r)),
+        }
+        match self.activation {
+            Activation::None => {}
+            Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
+            other => {
+                let slope = self.slopes.get(filter).copied().unwrap_or(0.0).into();
+                values.iter_mut().for_each(|x| *x = other.apply((*x).into(), slope) as f32);
+            }
+        }
+        if self.stored != DType::F32 {
+            values.iter_mut().for_each(|x| *x = self.stored.rounded(*x));
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Straight-line programs on rows of lanes: an operation at a time, each on as many places as there are.
+
+use std::cell::Cell;
+
+use pulp::Simd;
+
+use super::transforms;
+use crate::kernel::LANES;
+use crate::winograd::{F, Op, Program, Programs, Value};
+
+/// A value of each of 16 rows.
+pub(super) type Lanes = Cell<[f32; LANES]>;
+
+/// Vectors of places, `step` apart.
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    pub(super) lanes: &'a [Lanes],
+    pub(super) step: usize,
+}
+
+/// A slice as lanes that several names may have at a time.
+pub(super) fn shared(lanes: &mut [[f32; LANES]]) -> &[Lanes] {
+    Cell::from_mut(lanes).as_slice_of_cells()
+}
+
+/// Which of a transform's programs.
+#[derive(Clone, Copy)]
+pub(super) enum Which {
+    Input,
+    Output,
+}
+
+/// Transforms `count` places. `inputs` and `outputs` say where the i-th input and output are; `temps` has room for `count`
+/// places of each operation.
+#[inline(always)]
+pub(super) fn transform<'a, S: Simd>(
+    simd: S,
+    (f, programs, which): (F, &Programs, Which),
+    count: usize,
+    inputs: impl Fn(usize) -> Places<'a> + Copy,
+    temps: &'a [Lanes],
+    outputs: impl Fn(usize) -> Places<'a> + Copy,
+) {
+    if !transforms::run(simd, f, which, count, inputs, outputs) {
+        let program = match which {
+            Which::Input => &programs.input,
+            Which::Output => &programs.output,
+        };
+        run(simd, program, count, inputs, temps, outputs);
+    }
+}
+
+/// Runs `$transform`, which takes a register for each value, on `count` places. (As a function that takes it as one, the
+/// compiler keeps it a call, and values go through memory.)
+macro_rules! each_place {
+    ($simd:ident, $count:ident, $inputs:ident: $input_count:literal, $outputs:ident: $output_count:literal, $transform:ident) => {{
+        let inputs: [Places<'_>; $input_count] = std::array::from_fn(&$inputs);
+        let outputs: [Places<'_>; $output_count] = std::array::from_fn(&$outputs);
+        // Neighbours are a step apart in all inputs, and in all outputs.
+        let (from, to) = (inputs[0].step, outputs[0].step);
+        for place in 0..$count {
+            let mut values = [[0.0; LANES]; $input_count];
+            for i in 0..$input_count {
+                values[i] = inputs[i].lanes[place * from].get();
+            }
+            let mut results = [[0.0; LANES]; $output_count];
+            for register in 0..LANES / S::F32_LANES {
+                let mut x = [$simd.splat_f32s(0.0); $input_count];
+                for i in 0..$input_count {
+                    x[i] = S::as_simd_f32s(&values[i]).0[register];
+                }
+                let y = $transform($simd, x);
+                for i in 0..$output_count {
+                    S::as_mut_simd_f32s(&mut results[i]).0[register] = y[i];
+                }
+            }
+            for i in 0..$output_count {
+                outputs[i].lanes[place * to].set(results[i]);
+            }
+        }
+    }};
+}
+pub(super) use each_place;
+
+/// Runs a program operation by operation, each on all places.
+#[inline(always)]
+fn run<'a, S: Simd>(
+    simd: S,
+    program: &Program,
+    count: usize,
+    inputs: impl Fn(usize) -> Places<'a>,
+    temps: &'a [Lanes],
+    outputs: impl Fn(usize) -> Places<'a>,
+) {
+    let home = |op: usize| match program.output_of(op) {
+        Some(output) => outputs(output),
+        None => Places { lanes: &temps[op * count..(op + 1) * count], step: 1 },
+    };
+    let place = |value: Value| match value {
+        Value::Input(i) => inputs(i),
+        Value::Temp(op) => home(op),
+    };
+    for (i, (op, c)) in program.ops().iter().zip(program.coefficients()).enumerate() {
+        let to = home(i);
+        let c = simd.splat_f32s(c.f32);
+        match *op {
+            Op::Add(x, y) => pairs::<S>(count, to, place(x), place(y), |x, y| simd.add_f32s(x, y)),
+            Op::Sub(x, y) => pairs::<S>(count, to, place(x), place(y), |x, y| simd.sub_f32s(x, y)),
+            Op::Scale(_, x) => pairs::<S>(count, to, place(x), place(x), |x, _| simd.mul_f32s(c, x)),
+            Op::MulAdd(_, x, y) => pairs::<S>(count, to, place(x), place(y), |x, y| simd.mul_add_e_f32s(c, x, y)),
+            Op::MulSub(_, x, y) => {
+                let minus = simd.neg_f32s(c);
+                pairs::<S>(count, to, place(x), place(y), |x, y| simd.neg_f32s(simd.mul_add_e_f32s(minus, x, y)));
+            }
+        }
+    }
+    for (output, &value) in program.outputs().iter().enumerate() {
+        // An input as it is, or a result that two outputs have.
+        if !matches!(value, Value::Temp(op) if program.output_of(op) == Some(output)) {
+            pairs::<S>(count, outputs(output), place(value), place(value), |x, _| x);
+        }
+    }
+}
+
+#[inline(always)]
+fn pairs<S: Simd>(
+    count: usize,
+    to: Places<'_>,
+    x: Places<'_>,
+    y: Places<'_>,
+    op: impl Fn(S::f32s, S::f32s) -> S::f32s,
+) {
+    if (to.step, x.step, y.step) == (1, 1, 1) {
+        for ((to, x), y) in to.lanes[..count].iter().zip(&x.lanes[..count]).zip(&y.lanes[..count]) {
+            one::<S>(to, x, y, &op);
+        }
+    } else {
+        for i in 0..count {
+            one::<S>(&to.lanes[i * to.step], &x.lanes[i * x.step], &y.lanes[i * y.step], &op);
+        }
+    }
+}
+
+#[inline(always)]
+fn one<S: Simd>(to: &Lanes, x: &Lanes, y: &Lanes, op: impl Fn(S::f32s, S::f32s) -> S::f32s) {
+    let (x, y, mut result) = (x.get(), y.get(), [0.0; LANES]);
+    let ((x, _), (y, _)) = (S::as_simd_f32s(&x), S::as_simd_f32s(&y));
+    for ((to, &x), &y) in S::as_mut_simd_f32s(&mut result).0.iter_mut().zip(x).zip(y) {
+        *to = op(x, y);
+    }
+    to.set(result);
+}

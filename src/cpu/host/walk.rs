@@ -1,0 +1,47 @@
+//! Tasks shared out among threads: each takes the next one that nobody has taken. What a task computes does not depend on
+//! who takes it, so results are the same bits for any number of threads.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use pulp::{Arch, Simd, WithSimd};
+use rayon::prelude::*;
+
+/// Work in numbered pieces.
+pub(super) trait Task: Sync {
+    /// Does the `task`-th piece.
+    fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]);
+}
+
+/// Does all tasks, with `scratch` elements for each thread: as many threads as the workspace has room for, in the pool of
+/// whoever calls.
+pub(super) fn walk(tasks: usize, scratch: usize, workspace: &mut [f32], of: &impl Task) {
+    let next = AtomicUsize::new(0);
+    let threads = (workspace.len() / scratch.max(1)).min(tasks).max(1);
+    let one = |scratch: &mut [f32]| Arch::new().dispatch(Walk { next: &next, tasks, of, scratch });
+    if threads == 1 {
+        return one(&mut workspace[..scratch]);
+    }
+    workspace.par_chunks_exact_mut(scratch.max(1)).take(threads).for_each(one);
+}
+
+struct Walk<'a, T> {
+    next: &'a AtomicUsize,
+    tasks: usize,
+    of: &'a T,
+    scratch: &'a mut [f32],
+}
+
+impl<T: Task> WithSimd for Walk<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        loop {
+            let task = self.next.fetch_add(1, Ordering::Relaxed);
+            if task >= self.tasks {
+                return;
+            }
+            self.of.run(simd, task, self.scratch);
+        }
+    }
+}

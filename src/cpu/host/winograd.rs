@@ -1,0 +1,341 @@
+//! Winograd on a processor. Tiles are walked in blocks: the transformed tiles of a block (V) and the products of a panel
+//! of filters (M) stay in a core's cache. Where the transformed weights (U) are too large to be read anew for each block,
+//! all blocks are transformed first, and then each panel of U is read once for all of them.
+//!
+//! V is `[chunk of 16 rows][point][tile][row]`, U `[group][panel][point][row][filter]`, M `[point][tile][filter]`.
+
+use std::sync::Arc;
+
+use pulp::Simd;
+
+use super::disjoint::Disjoint;
+use super::product::product;
+use super::result::{Line, write_places};
+use super::source::{Channels, Columns, line, read_row};
+use super::straight_line::{Places, Which, shared, transform};
+use super::walk::{Task, walk};
+use crate::cpu::Finish;
+use crate::cpu::transform::Transform2d;
+use crate::kernel::{HostBlock, LANES, PANEL};
+use crate::layout::Tiles;
+use crate::plan::{ChunkRows, HostBlocks, Windows};
+use crate::winograd::{Nested, Programs};
+
+/// A problem cut into tiles and blocks of them.
+pub(super) struct Winograd<'a> {
+    windows: Windows,
+    algorithm: Nested,
+    tiles: Tiles,
+    blocks: HostBlocks,
+    /// Tiles of a block.
+    block: usize,
+    down: Arc<Programs>,
+    across: Arc<Programs>,
+    src: &'a [f32],
+    u: &'a [[f32; PANEL]],
+    finish: Finish<'a>,
+    result: Disjoint<'a>,
+}
+
+/// A part of a tile row: where its tiles stand in a block and in the output.
+struct Run {
+    /// The first one's place in the block.
+    at: usize,
+    count: usize,
+    plane: usize,
+    y: usize,
+    x: usize,
+}
+
+/// Transforms the weights.
+pub(crate) fn pack(windows: &Windows, algorithm: Nested, weights: &[f32], u: &mut [f32]) {
+    let mut transform = Transform2d::filter(algorithm);
+    let of = &windows.of;
+    let columns = usize::from(algorithm.cols.r());
+    let rows = windows.group_rows();
+    let phases = rows / of.group_c.max(1);
+    let panel_len = algorithm.products() * rows * PANEL;
+    for (at, panel) in u.chunks_exact_mut(panel_len.max(1)).enumerate() {
+        let panels = of.group_k.div_ceil(PANEL);
+        let (g, first) = (at / panels, at % panels * PANEL);
+        for row in 0..rows {
+            // Rows of a phase follow one another.
+            let (phase, channel) = (row / of.group_c, g * of.group_c + row % of.group_c);
+            for half in [0, LANES] {
+                for (tap, place) in transform.input().iter_mut().enumerate() {
+                    for (k, value) in place.iter_mut().enumerate() {
+                        let k = first + half + k;
+                        let taken = (k < of.group_k)
+                            .then(|| windows.weight(channel * phases + phase, k, [tap / columns, tap % columns]));
+                        *value = taken.flatten().map_or(0.0, |at| weights[at]);
+                    }
+                }
+                transform.run();
+                for (point, values) in transform.output().iter().enumerate() {
+                    panel[(point * rows + row) * PANEL + half..][..LANES].copy_from_slice(values);
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Winograd<'a> {
+    pub(super) fn new(
+        windows: Windows,
+        algorithm: Nested,
+        block: HostBlock,
+        src: &'a [f32],
+        u: &'a [f32],
+        finish: Finish<'a>,
+        output: &'a mut [f32],
+    ) -> Self {
+        let programs = |f: crate::winograd::F| f.programs().expect("the planner rejects algorithms without transforms");
+        Self {
+            windows,
+            algorithm,
+            tiles: windows.tiles(algorithm),
+            blocks: HostBlocks::new(&windows, algorithm, block),
+            block: block.tiles as usize,
+            down: programs(algorithm.rows),
+            across: programs(algorithm.cols),
+            src,
+            u: u.as_chunks().0,
+            finish,
+            result: Disjoint::new(output),
+        }
+    }
+
+    /// Runs it: block by block, or all inputs first.
+    pub(super) fn run(&self, shared: bool, workspace: &mut [Vec<f32>]) {
+        let groups = self.windows.of.groups;
+        let chunks = self.blocks.chunks;
+        let blocks = self.tiles.count().div_ceil(self.block);
+        let panels = self.windows.of.group_k.div_ceil(PANEL);
+        let (beside, v) = (self.blocks.beside, self.blocks.v);
+        if !shared {
+            return walk(blocks, beside + v, &mut workspace[0], &Whole { of: self, v, panels, chunks });
+        }
+        let [own, all, ..] = workspace else { return };
+        let all = &mut all[..blocks * groups * v];
+        let of_chunk = v / chunks;
+        let inputs = Inputs { of: self, v: &Disjoint::new(all), of_chunk, chunks };
+        walk(blocks * groups * chunks, beside, own, &inputs);
+        walk(blocks * groups * panels, beside, own, &Outputs { of: self, v: all, of_block: v, blocks, panels });
+    }
+
+    /// The tiles of a block.
+    fn block_tiles(&self, block: usize) -> usize {
+        self.block.min(self.tiles.count() - block * self.block)
+    }
+
+    /// A block's tiles, row by row.
+    fn runs(&self, block: usize) -> impl Iterator<Item = Run> {
+        let (first, count) = (block * self.block, self.block_tiles(block));
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let [plane, y, x] = self.tiles.position(first + at);
+            let run = Run { at, count: (self.tiles.x - x).min(count - at.min(count)), plane, y, x };
+            at += run.count;
+            (run.count > 0).then_some(run)
+        })
+    }
+
+    /// V of a chunk of a group's rows.
+    #[inline(always)]
+    fn input<S: Simd>(&self, simd: S, block: usize, g: usize, chunk: usize, v: &mut [f32], scratch: &mut [f32]) {
+        let (of, Nested { rows, cols }) = (&self.windows.of, self.algorithm);
+        let ChunkRows { channel, count, phase } = self.blocks.rows(chunk);
+        let ([step_h, step_w], [phases_h, phases_w]) = (self.windows.steps(), self.windows.phases());
+        let [spread_h, spread_w] = self.windows.spread();
+        let (tap, phase) = (phase / (phases_h * phases_w), [phase / phases_w % phases_h, phase % phases_w]);
+        let tiles = self.block_tiles(block);
+        let v = shared(v.as_chunks_mut().0);
+        for run in self.runs(block) {
+            let (outputs, own) = (run.plane / (spread_h * spread_w), run.plane % (spread_h * spread_w));
+            let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
+            let z = (z * of.stride[0] + tap * of.dilation[0]).cast_signed() - of.before[0];
+            let z = of.border.element(z, of.size[0]);
+            let width = (run.count - 1) * usize::from(cols.m()) + cols.span();
+            let (lines, rest) = scratch.split_at_mut(LANES * line(width));
+            let (rest, _) = rest.as_chunks_mut::<LANES>();
+            let (patch, rest) = rest.split_at_mut(rows.span() * width);
+            let channel = (g * of.group_c + channel).cast_signed() * of.src.c;
+            let plane = z.unwrap_or(0).cast_signed() * of.src.dhw[0];
+            let start = of.src.offset + n.cast_signed() * of.src.n + channel + plane;
+            let first = (run.x * usize::from(cols.m()) * step_w + phase[1] + own % spread_w).cast_signed();
+            for (i, places) in patch.chunks_exact_mut(width).enumerate() {
+                let y = (run.y * usize::from(rows.m()) + i) * step_h + phase[0] + own / spread_w;
+                let y = of.border.element(y.cast_signed() - of.before[1], of.size[1]).filter(|_| z.is_some());
+                let columns = Columns { first: first - of.before[2], step: step_w };
+                read_row(of, self.src, Channels { start, count }, y, columns, lines, places);
+            }
+            // Columns first: those that neighbouring tiles have in common are transformed once.
+            let patch = shared(patch);
+            let (half, temps) = shared(rest).split_at(rows.products() * width);
+            transform(
+                simd,
+                (rows, &self.down, Which::Input),
+                width,
+                |i| Places { lanes: &patch[i * width..], step: 1 },
+                temps,
+                |i| Places { lanes: &half[i * width..], step: 1 },
+            );
+            for i in 0..rows.products() {
+                transform(
+                    simd,
+                    (cols, &self.across, Which::Input),
+                    run.count,
+                    |j| Places { lanes: &half[i * width + j..], step: cols.m().into() },
+                    temps,
+                    |j| Places { lanes: &v[(i * cols.products() + j) * tiles + run.at..], step: 1 },
+                );
+            }
+        }
+    }
+
+    /// The outputs of a panel of filters of a group, from all chunks of V.
+    #[inline(always)]
+    fn output<S: Simd>(&self, simd: S, block: usize, g: usize, panel: usize, v: &[f32], scratch: &mut [f32]) {
+        let (of, Nested { rows, cols }) = (&self.windows.of, self.algorithm);
+        let tiles = self.block_tiles(block);
+        let points = self.algorithm.products();
+        let group_rows = self.windows.group_rows();
+        let panels = of.group_k.div_ceil(PANEL);
+        let u = &self.u[(g * panels + panel) * points * group_rows..][..points * group_rows];
+        let (m, scratch) = scratch.split_at_mut(points * tiles * PANEL);
+        let (v, _) = v.as_chunks::<LANES>();
+        for (point, (u, m)) in u.chunks_exact(group_rows).zip(m.chunks_exact_mut(tiles * PANEL)).enumerate() {
+            let chunks = v.chunks_exact(points * self.block).enumerate();
+            let chunks =
+                chunks.map(|(chunk, v)| (&v[point * tiles..(point + 1) * tiles], self.blocks.rows(chunk).count));
+            product(simd, tiles, chunks, u, m.as_chunks_mut().0);
+        }
+        let (m_h, m_w) = (usize::from(rows.m()), usize::from(cols.m()));
+        let m = shared(m.as_chunks_mut().0);
+        let (half, rest) = scratch.as_chunks_mut::<LANES>().0.split_at_mut(m_h * cols.products() * 2 * tiles);
+        let (sums, rest) = rest.split_at_mut(m_h * m_w * 2 * tiles);
+        {
+            let (half, sums, temps) = (shared(half), shared(sums), shared(rest));
+            for j in 0..cols.products() {
+                transform(
+                    simd,
+                    (rows, &self.down, Which::Output),
+                    2 * tiles,
+                    |i| Places { lanes: &m[(i * cols.products() + j) * 2 * tiles..], step: 1 },
+                    temps,
+                    |i| Places { lanes: &half[(i * cols.products() + j) * 2 * tiles..], step: 1 },
+                );
+            }
+            for i in 0..m_h {
+                for filters in 0..2 {
+                    transform(
+                        simd,
+                        (cols, &self.across, Which::Output),
+                        tiles,
+                        |j| Places { lanes: &half[(i * cols.products() + j) * 2 * tiles + filters..], step: 2 },
+                        temps,
+                        |j| Places { lanes: &sums[(i * 2 + filters) * tiles * m_w + j..], step: m_w },
+                    );
+                }
+            }
+        }
+        let lines = rest.as_flattened_mut();
+        let [spread_h, spread_w] = self.windows.spread();
+        let filter = panel * PANEL;
+        for run in self.runs(block) {
+            let (outputs, own) = (run.plane / (spread_h * spread_w), run.plane % (spread_h * spread_w));
+            let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
+            let x = run.x * m_w * spread_w + own % spread_w;
+            let places = (run.count * m_w).min((of.out[2].saturating_sub(x)).div_ceil(spread_w));
+            for i in 0..m_h {
+                let y = (run.y * m_h + i) * spread_h + own / spread_w;
+                if y >= of.out[1] {
+                    break;
+                }
+                let place = [(n, of.dst.n), (g, of.dst.g), (filter, of.dst.c)];
+                let place = place.into_iter().chain([(z, of.dst.dhw[0]), (y, of.dst.dhw[1]), (x, of.dst.dhw[2])]);
+                let whole = Line {
+                    filter: g * of.group_k + filter,
+                    count: PANEL.min(of.group_k - filter),
+                    first: place.fold(of.dst.offset, |at, (i, step)| at + i.cast_signed() * step),
+                    filter_step: of.dst.c,
+                    place_step: of.dst.dhw[2] * spread_w.cast_signed(),
+                };
+                for (filters, sums) in sums[i * 2 * tiles * m_w..].chunks_exact_mut(tiles * m_w).take(2).enumerate() {
+                    let line = whole.lanes_from(filters * LANES);
+                    if line.count > 0 {
+                        let sums = &mut sums[run.at * m_w..][..places];
+                        // SAFETY: a tile's outputs of a filter belong to one block and panel, and so to one task.
+                        #[expect(unsafe_code, reason = "threads write to one tensor")]
+                        unsafe {
+                            write_places(&self.result, &self.finish, line, sums, lines);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A block from its input to its outputs.
+struct Whole<'a, 'b> {
+    of: &'b Winograd<'a>,
+    v: usize,
+    panels: usize,
+    chunks: usize,
+}
+
+impl Task for Whole<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, block: usize, scratch: &mut [f32]) {
+        let (v, scratch) = scratch.split_at_mut(self.v);
+        for g in 0..self.of.windows.of.groups {
+            for (chunk, v) in v.chunks_exact_mut(self.v / self.chunks).enumerate() {
+                self.of.input(simd, block, g, chunk, v, scratch);
+            }
+            for panel in 0..self.panels {
+                self.of.output(simd, block, g, panel, v, scratch);
+            }
+        }
+    }
+}
+
+/// A chunk of a block's V.
+struct Inputs<'a, 'b> {
+    of: &'b Winograd<'a>,
+    v: &'b Disjoint<'b>,
+    of_chunk: usize,
+    chunks: usize,
+}
+
+impl Task for Inputs<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
+        let of_block = self.chunks * self.of.windows.of.groups;
+        let (block, rest) = (task / of_block, task % of_block);
+        // SAFETY: a task has a part of its own.
+        #[expect(unsafe_code, reason = "threads write to one V")]
+        let v = unsafe { self.v.part(task * self.of_chunk, self.of_chunk) };
+        self.of.input(simd, block, rest / self.chunks, rest % self.chunks, v, scratch);
+    }
+}
+
+/// A panel's outputs of a block.
+struct Outputs<'a, 'b> {
+    of: &'b Winograd<'a>,
+    v: &'b [f32],
+    of_block: usize,
+    blocks: usize,
+    panels: usize,
+}
+
+impl Task for Outputs<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
+        // Blocks of one panel follow one another: its part of U stays in the cache.
+        let (panel, block) = (task / self.blocks, task % self.blocks);
+        let (g, panel) = (panel / self.panels, panel % self.panels);
+        let v = &self.v[(block * self.of.windows.of.groups + g) * self.of_block..][..self.of_block];
+        self.of.output(simd, block, g, panel, v, scratch);
+    }
+}
