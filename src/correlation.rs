@@ -8,7 +8,6 @@
 //! - The gradient of the weights is a correlation of the input with the output's gradient, whose elements take the places
 //!   of the taps: images are summed over as channels are, stride and dilation change places.
 
-use crate::kernel::DirectParams;
 use crate::layout::View;
 use crate::padding::Border;
 use crate::problem::{MAX_INDEX, Operation, Placed, Problem};
@@ -67,51 +66,6 @@ pub struct Correlation {
     pub weights: Steps,
     /// Where the outputs do.
     pub dst: Steps,
-}
-
-impl DirectParams {
-    /// The correlation that the parameters are of, all of it; which operand is which, its step says.
-    pub(crate) fn correlation(&self, border: Border) -> Correlation {
-        let p = self;
-        let word = |word: u32| word as usize;
-        let step = |word: u32| word.cast_signed() as isize;
-        let out = [p.out_d, p.out_h, p.out_w].map(word);
-        Correlation {
-            n: word(p.end) / (out[0] * out[1] * out[2]).max(1),
-            groups: word(p.groups),
-            group_c: word(p.group_c),
-            group_k: word(p.group_k),
-            size: [p.d, p.h, p.w].map(word),
-            out,
-            taps: [p.taps_d, p.taps_h, p.taps_w].map(word),
-            stride: [p.stride_d, p.stride_h, p.stride_w].map(word),
-            dilation: [p.dilation_d, p.dilation_h, p.dilation_w].map(word),
-            before: [p.before_d, p.before_h, p.before_w].map(step),
-            border,
-            swapped: false,
-            src: Steps {
-                offset: step(p.src_offset),
-                g: step(p.src_g),
-                n: step(p.src_n),
-                c: step(p.src_c),
-                dhw: [p.src_d, p.src_h, p.src_w].map(step),
-            },
-            weights: Steps {
-                offset: step(p.weights_offset),
-                g: step(p.weights_g),
-                n: step(p.weights_k),
-                c: step(p.weights_c),
-                dhw: [p.weights_d, p.weights_h, p.weights_w].map(step),
-            },
-            dst: Steps {
-                offset: step(p.dst_offset),
-                g: step(p.dst_g),
-                n: step(p.dst_n),
-                c: step(p.dst_k),
-                dhw: [p.dst_d, p.dst_h, p.dst_w].map(step),
-            },
-        }
-    }
 }
 
 impl Correlation {

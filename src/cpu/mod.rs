@@ -27,7 +27,7 @@ use crate::kernel::{
     DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams,
     PackParams, Params, Storage,
 };
-use crate::plan::{Operand, Packing, Plan, Slot, Step, Windows};
+use crate::plan::{self, Operand, Packing, Plan, Slot, Step, Windows};
 
 /// The tensors of a run, by slot. What a plan does not use may stay empty. Those that are stored as f16 hold values that it
 /// has, see [`DType::rounded`].
@@ -103,8 +103,17 @@ fn step(word: u32) -> isize {
 /// Packs weights: the steps of a plan's packing. Empty if they are used as given.
 pub fn pack(plan: &Plan, weights: &[f32]) -> Vec<f32> {
     let mut packed = vec![0.0; plan.packing.len(&plan.problem)];
-    if let (Packing::Panels(nested), Ok(windows)) = (plan.packing, Windows::of_problem(&plan.problem)) {
-        host::pack(&windows, nested, weights, &mut packed);
+    match (plan.packing, Windows::of_problem(&plan.problem)) {
+        (Packing::Panels(Some(nested)), Ok(windows)) => host::pack_winograd(&windows, nested, weights, &mut packed),
+        (Packing::Panels(None), _) => {
+            let mut rest = &mut packed[..];
+            for of in plan.problem.correlations() {
+                let (own, others) = rest.split_at_mut(plan::panels_len(&of));
+                host::pack_gemm(&of, weights, own);
+                rest = others;
+            }
+        }
+        _ => {}
     }
     for step in plan.packing.steps(&plan.problem) {
         if let KernelSpec::WinogradFilter(spec) = step.kernel {

@@ -1,7 +1,8 @@
 //! The processor's own kernels: not for GPUs, and with no shader.
 
 use super::cost::Region;
-use super::{Binding, Epilogue, KernelSpec, Storage};
+use super::{Binding, DirectParams, Epilogue, HostPatch, HostStrip, KernelSpec, Storage};
+use crate::correlation::{Correlation, Steps};
 use crate::padding::Border;
 use crate::winograd::Nested;
 
@@ -34,6 +35,10 @@ pub enum HostKernel {
         /// The blocks.
         block: HostBlock,
     },
+    /// A product of matrices, of patches of the source.
+    Gemm(HostPatch),
+    /// The sum as it stands, rows of outputs side by side.
+    Direct(HostStrip),
 }
 
 /// How tiles are walked.
@@ -55,6 +60,8 @@ impl Host {
     pub(super) const fn kernel(&self) -> &'static str {
         match self.kernel {
             HostKernel::Winograd { .. } => "host_winograd",
+            HostKernel::Gemm(_) => "host_gemm",
+            HostKernel::Direct(_) => "host_direct",
         }
     }
 
@@ -63,13 +70,15 @@ impl Host {
             HostKernel::Winograd { algorithm, block: HostBlock { tiles, shared } } => {
                 format!("{}_{}_{tiles}", algorithm.label(), if shared { "shared" } else { "own" })
             }
+            HostKernel::Gemm(patch) | HostKernel::Direct(HostStrip { patch }) => patch.to_string(),
         };
         format!("{kernel}_{}{}", self.storage.name(), self.epilogue.suffix())
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
         let weights = match self.kernel {
-            HostKernel::Winograd { .. } => "u",
+            HostKernel::Winograd { .. } | HostKernel::Gemm(_) => "u",
+            HostKernel::Direct(_) => "weights",
         };
         let own = [Binding::read(1, "src"), Binding::read(2, weights), Binding::write(3, "dst")];
         own.into_iter().chain(self.epilogue.bindings()).collect()
@@ -78,5 +87,50 @@ impl Host {
     /// What it does is not counted: counts are of shaders' invocations.
     pub(super) const fn regions() -> Vec<Region> {
         Vec::new()
+    }
+}
+
+impl DirectParams {
+    /// The correlation that the parameters are of, all of it; which operand is which, its step says.
+    pub(crate) fn correlation(&self, border: Border) -> Correlation {
+        let p = self;
+        let word = |word: u32| word as usize;
+        let step = |word: u32| word.cast_signed() as isize;
+        let out = [p.out_d, p.out_h, p.out_w].map(word);
+        Correlation {
+            n: word(p.end) / (out[0] * out[1] * out[2]).max(1),
+            groups: word(p.groups),
+            group_c: word(p.group_c),
+            group_k: word(p.group_k),
+            size: [p.d, p.h, p.w].map(word),
+            out,
+            taps: [p.taps_d, p.taps_h, p.taps_w].map(word),
+            stride: [p.stride_d, p.stride_h, p.stride_w].map(word),
+            dilation: [p.dilation_d, p.dilation_h, p.dilation_w].map(word),
+            before: [p.before_d, p.before_h, p.before_w].map(step),
+            border,
+            swapped: false,
+            src: Steps {
+                offset: step(p.src_offset),
+                g: step(p.src_g),
+                n: step(p.src_n),
+                c: step(p.src_c),
+                dhw: [p.src_d, p.src_h, p.src_w].map(step),
+            },
+            weights: Steps {
+                offset: step(p.weights_offset),
+                g: step(p.weights_g),
+                n: step(p.weights_k),
+                c: step(p.weights_c),
+                dhw: [p.weights_d, p.weights_h, p.weights_w].map(step),
+            },
+            dst: Steps {
+                offset: step(p.dst_offset),
+                g: step(p.dst_g),
+                n: step(p.dst_n),
+                c: step(p.dst_k),
+                dhw: [p.dst_d, p.dst_h, p.dst_w].map(step),
+            },
+        }
     }
 }

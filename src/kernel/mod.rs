@@ -7,6 +7,7 @@ mod direct;
 mod epilogue;
 mod fused_cost;
 mod host;
+mod host_patch;
 mod implicit_gemm;
 mod pack_halves;
 mod params;
@@ -27,6 +28,7 @@ pub use direct::Direct;
 pub use epilogue::Epilogue;
 pub use host::{Host, HostBlock, HostKernel};
 pub(crate) use host::{LANES, PANEL};
+pub use host_patch::{HostPatch, HostStrip};
 pub use implicit_gemm::ImplicitGemm;
 pub use pack_halves::PackHalves;
 pub use params::{

@@ -227,8 +227,15 @@ fn judge_one(
     {
         return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
     }
-    if let Some(cut) = preferences.cut.filter(|cut| !(caps.kind == DeviceKind::HostCpu && *cut == Cut::Only)) {
-        suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?;
+    match preferences.cut {
+        Some(Cut::Only) if caps.kind == DeviceKind::HostCpu => {}
+        Some(_) if caps.kind == DeviceKind::HostCpu => {
+            return Err(Reason::Inapplicable("a processor's kernels cut their work themselves"));
+        }
+        Some(cut) => {
+            suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?
+        }
+        None => {}
     }
     let built = steps::build(problem, algorithm, caps, preferences)?;
     Errors::on(problem, caps).within(Choice { algorithm, cut: built.cut }, preferences.tolerance)?;

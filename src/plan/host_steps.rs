@@ -3,16 +3,32 @@
 use super::host_blocks::HostBlocks;
 use super::steps::{Built, direct_params, epilogue_operands, factors};
 use super::windows::Windows;
-use super::{Cut, Operand, Packing, Preferences, Reason, Slot, Step, host_estimate};
+use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, host_estimate};
 use crate::caps::Caps;
 use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource};
-use crate::kernel::{DirectParams, Epilogue, Host, HostKernel, Params as _, Storage, word};
-use crate::problem::Problem;
+use crate::kernel::{Direct, DirectParams, Epilogue, Host, HostKernel, HostStrip, PANEL, Params as _, Storage, word};
+use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
 
+/// The steps of an algorithm that the processor has kernels for.
+pub(super) fn build(
+    problem: &Problem,
+    algorithm: Algorithm,
+    storage: Storage,
+    caps: &Caps,
+    preferences: &Preferences,
+) -> Result<Built, Reason> {
+    match algorithm {
+        Algorithm::Direct | Algorithm::Depthwise => direct(problem, storage, caps, preferences),
+        Algorithm::ImplicitGemm => gemm(problem, storage, caps, preferences),
+        Algorithm::Staged(nested) => winograd(problem, nested, storage, caps, preferences),
+        _ => Err(Reason::Inapplicable("on a processor nothing is left to fuse: staged goes block by block")),
+    }
+}
+
 /// Winograd, transforms and multiply block by block.
-pub(super) fn winograd(
+fn winograd(
     problem: &Problem,
     algorithm: Nested,
     storage: Storage,
@@ -20,29 +36,108 @@ pub(super) fn winograd(
     preferences: &Preferences,
 ) -> Result<Built, Reason> {
     let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
-    let packing = Packing::Panels(algorithm);
+    let packing = Packing::Panels(Some(algorithm));
     if windows.of.is_empty() {
-        return Ok(Built { packing, cut: Cut::Only, steps: Vec::new(), workspace: Vec::new() });
+        return Ok(Built { packing, ..nothing() });
     }
     let lens = |block| HostBlocks::new(&windows, algorithm, block).workspace(caps.threads);
-    let fits = |lens: &[usize]| 4 * lens.iter().sum::<usize>() as u64 <= preferences.workspace_limit;
-    let block = host_estimate::block(&windows, algorithm, |block| fits(&lens(block)));
+    let fits = |lens: &[usize]| bytes(lens) <= preferences.workspace_limit;
+    let block = host_estimate::block(&windows, algorithm, caps.threads, |block| fits(&lens(block)));
     let workspace = lens(block);
-    let need = 4 * workspace.iter().sum::<usize>() as u64;
-    LimitError::check(&format!("staged {algorithm}"), Resource::WorkspaceBytes, need, preferences.workspace_limit)?;
-    let step = step(problem, &windows.of, HostKernel::Winograd { algorithm, block }, Slot::Packed, storage);
-    Ok(Built { packing, cut: Cut::Only, steps: vec![step], workspace })
+    let who = format!("staged {algorithm}");
+    LimitError::check(&who, Resource::WorkspaceBytes, bytes(&workspace), preferences.workspace_limit)?;
+    let kernel = HostKernel::Winograd { algorithm, block };
+    let step = step(problem, &windows.of, kernel, Slot::Packed.into(), storage);
+    Ok(Built { packing, steps: vec![step], workspace, ..nothing() })
 }
 
-fn step(problem: &Problem, of: &Correlation, kernel: HostKernel, weights: Slot, storage: Storage) -> Step {
-    let conv = &problem.conv;
+/// A product of matrices for each correlation.
+fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+    if problem.operation == Operation::WeightGradient {
+        return Err(Reason::Inapplicable("the factors of a gradient's products are in no order to be packed"));
+    }
+    let mut built = Built { packing: Packing::Panels(None), ..nothing() };
+    let mut first = 0;
+    for of in problem.correlations() {
+        let len = panels_len(&of);
+        let packed = Operand { slot: Slot::Packed, first, len: Some(len) };
+        first += len;
+        if of.is_empty() {
+            continue;
+        }
+        if of.terms() == 0 {
+            built.steps.push(twin(problem, &of, storage));
+            continue;
+        }
+        let patch = host_estimate::patch(&of, caps.threads);
+        built.needs(caps.threads.min(patch.tasks(&of)) * patch.scratch(&of));
+        built.steps.push(step(problem, &of, HostKernel::Gemm(patch), packed, storage));
+    }
+    let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
+    LimitError::check("implicit_gemm", Resource::WorkspaceBytes, need, limit)?;
+    Ok(built)
+}
+
+/// The sum as it stands. Where lines of the source have no room, the twin of the shader takes them one element at a time.
+fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+    let mut built = nothing();
+    for of in problem.correlations().into_iter().filter(|of| !of.is_empty()) {
+        let fitting = (of.terms() > 0).then(|| host_estimate::strip(&of, caps.threads)).and_then(|strip: HostStrip| {
+            let len = caps.threads.min(strip.tasks(&of)).checked_mul(strip.scratch(&of))?;
+            (bytes(&[len]) <= preferences.workspace_limit).then_some((strip, len))
+        });
+        let [_, weights] = factors(&of);
+        let step = match fitting {
+            Some((strip, len)) => {
+                built.needs(len);
+                step(problem, &of, HostKernel::Direct(strip), weights.into(), storage)
+            }
+            None => twin(problem, &of, storage),
+        };
+        built.steps.push(step);
+    }
+    Ok(built)
+}
+
+impl Built {
+    /// One buffer serves all steps, one after the other.
+    fn needs(&mut self, len: usize) {
+        let most = self.workspace.first().copied().unwrap_or(0).max(len);
+        self.workspace = vec![most];
+    }
+}
+
+const fn nothing() -> Built {
+    Built { packing: Packing::Given, cut: Cut::Only, steps: Vec::new(), workspace: Vec::new() }
+}
+
+fn bytes(lens: &[usize]) -> u64 {
+    lens.iter().map(|&len| 4 * len as u64).sum()
+}
+
+/// Elements of a correlation's weights in panels.
+pub(crate) fn panels_len(of: &Correlation) -> usize {
+    of.groups * of.group_k.div_ceil(PANEL) * of.terms() * PANEL
+}
+
+fn step(problem: &Problem, of: &Correlation, kernel: HostKernel, weights: Operand, storage: Storage) -> Step {
+    let epilogue = Epilogue::of(&problem.conv);
+    let spec = Host { kernel, border: of.border, storage, epilogue }.spec();
+    placed(problem, of, spec, weights)
+}
+
+/// The shader's twin instead.
+fn twin(problem: &Problem, of: &Correlation, storage: Storage) -> Step {
+    let [_, weights] = factors(of);
+    placed(problem, of, Direct::of(of, Epilogue::of(&problem.conv), storage).spec(), weights.into())
+}
+
+fn placed(problem: &Problem, of: &Correlation, kernel: crate::kernel::KernelSpec, weights: Operand) -> Step {
     let [source, _] = factors(of);
     let output = Operand::from(Slot::Output);
-    let params = DirectParams { end: word(of.n * of.out_len()), k_group: word(of.group_k), ..direct_params(of, conv) };
-    Step {
-        kernel: Host { kernel, border: of.border, storage, epilogue: Epilogue::of(conv) }.spec(),
-        grid: [1; 3],
-        params: params.words(),
-        operands: [source.into(), weights.into(), output].into_iter().chain(epilogue_operands(conv, output)).collect(),
-    }
+    let params =
+        DirectParams { end: word(of.n * of.out_len()), k_group: word(of.group_k), ..direct_params(of, &problem.conv) };
+    let ends = epilogue_operands(&problem.conv, output);
+    let operands = [source.into(), weights, output].into_iter().chain(ends).collect();
+    Step { kernel, grid: [1; 3], params: params.words(), operands }
 }

@@ -49,6 +49,7 @@ use crate::winograd::{self, Nested, WinogradError};
 
 use self::expected_errors::Errors;
 pub(crate) use self::host_blocks::{ChunkRows, HostBlocks};
+pub(crate) use self::host_steps::panels_len;
 pub(crate) use self::windows::Windows;
 
 /// An operand of a step.
@@ -135,8 +136,8 @@ pub enum Packing {
     Given,
     /// Transformed: U of [`crate::layout::Planes`].
     Winograd(Nested),
-    /// Transformed, in panels of filters that the processor's registers take together.
-    Panels(Nested),
+    /// In panels of filters that the processor's registers take together, and transformed if there is a transform.
+    Panels(Option<Nested>),
 }
 
 impl Packing {
@@ -144,7 +145,8 @@ impl Packing {
     pub fn len(self, problem: &Problem) -> usize {
         match (self, Windows::of_problem(problem)) {
             (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested).len(),
-            (Self::Panels(nested), Ok(windows)) => host_blocks::panels_len(&windows, nested),
+            (Self::Panels(Some(nested)), Ok(windows)) => host_blocks::panels_len(&windows, nested),
+            (Self::Panels(None), _) => problem.correlations().iter().map(panels_len).sum(),
             _ => 0,
         }
     }

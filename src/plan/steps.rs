@@ -52,7 +52,7 @@ pub(super) fn build(
     let winograd = |nested| Winograd::new(problem, nested, storage, limits);
     let on_host = caps.kind == DeviceKind::HostCpu;
     let mut built = match algorithm {
-        Algorithm::Staged(nested) if on_host => host_steps::winograd(problem, nested, storage, caps, preferences)?,
+        _ if on_host => host_steps::build(problem, algorithm, storage, caps, preferences)?,
         Algorithm::Direct => direct(problem, storage, limits)?,
         Algorithm::Depthwise => depthwise(problem, storage, limits)?,
         Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,

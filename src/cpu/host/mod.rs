@@ -1,7 +1,9 @@
 //! The processor's own path: kernels for its registers and caches, where the twins are for comparison. One source serves
 //! AVX-512, AVX2, NEON and plain scalars; which of them is found out when it runs.
 
+mod direct;
 mod disjoint;
+mod gemm;
 #[cfg(test)]
 mod generate;
 mod product;
@@ -19,7 +21,8 @@ use crate::correlation::Correlation;
 use crate::kernel::{Host, HostKernel};
 use crate::plan::Windows;
 
-pub(super) use winograd::pack;
+pub(super) use gemm::pack as pack_gemm;
+pub(super) use winograd::pack as pack_winograd;
 
 /// Runs a kernel on a correlation.
 pub(super) fn run(
@@ -37,5 +40,7 @@ pub(super) fn run(
             let winograd = winograd::Winograd::new(windows, algorithm, block, src, weights, finish, output);
             winograd.run(block.shared, workspace);
         }
+        HostKernel::Gemm(patch) => gemm::Gemm::new(of, patch, src, weights, finish, output).run(workspace),
+        HostKernel::Direct(strip) => direct::Direct::new(of, strip, src, weights, finish, output).run(workspace),
     }
 }

@@ -12,13 +12,12 @@ const fn most_places<S: Simd>() -> usize {
     if S::F32_LANES == 16 { 14 } else { 6 }
 }
 
-/// `m[place][filter] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for `places`
-/// places and a panel of filters; added to what `m` holds if `more`. `v` gives 16 rows of all places, of which the last
-/// ones may be fewer than 16: `count` of each.
+/// `m[place][filter] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for so many places and
+/// filters of a panel. `chunks` gives 16 rows of all places, and how many of them there are.
 #[inline(always)]
 pub(super) fn product<'v, S: Simd>(
     simd: S,
-    places: usize,
+    [places, filters]: [usize; 2],
     chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
@@ -32,7 +31,7 @@ pub(super) fn product<'v, S: Simd>(
         macro_rules! blocks_of {
             ($($places:literal)*) => {
                 match count {
-                    $($places => registers::<S, $places>(simd, first, chunks.clone(), u, m),)*
+                    $($places => registers::<S, $places>(simd, [first, filters], chunks.clone(), u, m),)*
                     _ => unreachable!("a block has at most 14 places"),
                 }
             };
@@ -46,14 +45,19 @@ pub(super) fn product<'v, S: Simd>(
 #[inline(always)]
 fn registers<'v, S: Simd, const PLACES: usize>(
     simd: S,
-    first: usize,
+    [first, filters]: [usize; 2],
     chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
 ) {
-    let columns = if S::F32_LANES == 4 { 4 } else { 2 };
-    for column in (0..PANEL).step_by(columns * S::F32_LANES) {
+    let columns = match S::F32_LANES {
+        4 => 4,
+        16 if filters <= LANES => 1,
+        _ => 2,
+    };
+    for column in (0..filters).step_by(columns * S::F32_LANES) {
         match columns {
+            1 => block::<S, PLACES, 1>(simd, [first, column], chunks.clone(), u, m),
             4 => block::<S, PLACES, 4>(simd, [first, column], chunks.clone(), u, m),
             _ => block::<S, PLACES, 2>(simd, [first, column], chunks.clone(), u, m),
         }

@@ -90,7 +90,14 @@ pub(super) unsafe fn write_line(
         // SAFETY: the caller's promise.
         let to = unsafe { result.part(first, values.len()) };
         finish.finish(values, filter, first, to);
-        to.copy_from_slice(values);
+        // In steps of a vector: most lines are short, and a call would take longer.
+        let ((to, to_rest), (values, rest)) = (to.as_chunks_mut::<SIDE>(), values.as_chunks::<SIDE>());
+        for (to, values) in to.iter_mut().zip(values) {
+            *to = *values;
+        }
+        for (to, value) in to_rest.iter_mut().zip(rest) {
+            *to = *value;
+        }
         return;
     }
     for (i, value) in values.iter_mut().enumerate() {

@@ -1,5 +1,7 @@
 //! What is read: places of the source with 16 channels side by side, whatever the layout and the border.
 
+use std::ops::Range;
+
 use super::transpose::{SIDE, lines_to_lanes};
 use crate::correlation::Correlation;
 use crate::kernel::LANES;
@@ -48,30 +50,65 @@ pub(super) fn read_row(
         }
         return;
     }
+    let stride = of.src.c.cast_unsigned();
+    let inside = inside(of, columns, places.len());
+    let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
+    // Whole squares are read, of whatever lies behind the row.
+    let needed = first + (LANES - 1) * stride + line(inside.len());
+    if channels.count == LANES && of.src.c > 0 && !inside.is_empty() && needed <= src.len() {
+        lines_to_lanes(&src[first..], stride, &mut places[inside.clone()]);
+        for i in (0..inside.start).chain(inside.end..places.len()) {
+            places[i] = match column(i) {
+                Some(column) => std::array::from_fn(|c| src[at(column) + c * stride]),
+                None => [0.0; LANES],
+            };
+        }
+        return;
+    }
     let stride = line(places.len());
     for (c, line) in lines.chunks_exact_mut(stride).take(LANES).enumerate() {
-        if c >= channels.count {
-            line.fill(0.0);
-            continue;
-        }
-        let channel = (c.cast_signed() * of.src.c).cast_unsigned();
-        let element = |place: usize| column(place).map_or(0.0, |column| src[at(column).wrapping_add(channel)]);
-        // Most columns lie side by side, inside.
-        let inside = if of.src.dhw[2] == 1 && columns.step == 1 {
-            let first = (-columns.first).max(0).cast_unsigned().min(places.len());
-            let end = (of.size[2].cast_signed() - columns.first).max(0).cast_unsigned().min(places.len());
-            first..end.max(first)
-        } else {
-            0..0
-        };
-        for place in (0..inside.start).chain(inside.end..places.len()) {
-            line[place] = element(place);
-        }
-        if !inside.is_empty() {
-            let first = at((columns.first + inside.start.cast_signed()).cast_unsigned()).wrapping_add(channel);
-            line[inside.clone()].copy_from_slice(&src[first..first + inside.len()]);
-        }
-        line[places.len()..].fill(0.0);
+        let (line, behind) = line.split_at_mut(places.len());
+        let channel = Channels { start: channels.start + c.cast_signed() * of.src.c, count: 1 };
+        read_line(of, src, channel, Some(row).filter(|_| c < channels.count), columns, line);
+        behind.fill(0.0);
     }
     lines_to_lanes(lines, stride, places);
+}
+
+/// The places whose columns lie side by side in the source: most of them, as a rule, and none where columns are apart.
+#[inline(always)]
+fn inside(of: &Correlation, columns: Columns, places: usize) -> Range<usize> {
+    if of.src.dhw[2] != 1 || columns.step != 1 {
+        return 0..0;
+    }
+    let first = (-columns.first).max(0).cast_unsigned().min(places);
+    let end = (of.size[2].cast_signed() - columns.first).max(0).cast_unsigned().min(places);
+    first..end.max(first)
+}
+
+/// Reads a row of one channel.
+#[inline(always)]
+pub(super) fn read_line(
+    of: &Correlation,
+    src: &[f32],
+    channel: Channels,
+    row: Option<usize>,
+    columns: Columns,
+    line: &mut [f32],
+) {
+    let Some(row) = row else { return line.fill(0.0) };
+    let start = channel.start + row.cast_signed() * of.src.dhw[1];
+    let at = |column: usize| (start + column.cast_signed() * of.src.dhw[2]).cast_unsigned();
+    let element = |place: usize| {
+        let column = of.border.element(columns.first + (place * columns.step).cast_signed(), of.size[2]);
+        column.map_or(0.0, |column| src[at(column)])
+    };
+    let inside = inside(of, columns, line.len());
+    for place in (0..inside.start).chain(inside.end..line.len()) {
+        line[place] = element(place);
+    }
+    if !inside.is_empty() {
+        let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
+        line[inside.clone()].copy_from_slice(&src[first..first + inside.len()]);
+    }
 }

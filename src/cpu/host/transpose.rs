@@ -8,14 +8,24 @@ pub(super) const SIDE: usize = 8;
 
 type Square = [[f32; SIDE]; SIDE];
 
-/// From 16 lines, `stride` apart, to `lanes`: one value of each line for each place.
+/// From 16 lines, `stride` apart, to `lanes`: one value of each line for each place. Lines are read in whole squares.
 #[inline(always)]
 pub(super) fn lines_to_lanes(lines: &[f32], stride: usize, lanes: &mut [[f32; LANES]]) {
     for (at, places) in lanes.chunks_mut(SIDE).enumerate() {
         for half in [0, SIDE] {
-            let square: Square = std::array::from_fn(|i| *chunk(&lines[(half + i) * stride + at * SIDE..]));
-            for (place, turned) in places.iter_mut().zip(turned(&square)) {
-                place[half..half + SIDE].copy_from_slice(&turned);
+            let mut square = [[0.0; SIDE]; SIDE];
+            for i in 0..SIDE {
+                square[i] = *chunk(&lines[(half + i) * stride + at * SIDE..]);
+            }
+            let turned = turned(&square);
+            if let Ok(places) = <&mut [_; SIDE]>::try_from(&mut *places) {
+                for i in 0..SIDE {
+                    places[i][half..half + SIDE].copy_from_slice(&turned[i]);
+                }
+            } else {
+                for (place, turned) in places.iter_mut().zip(turned) {
+                    place[half..half + SIDE].copy_from_slice(&turned);
+                }
             }
         }
     }

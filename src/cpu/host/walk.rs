@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pulp::{Arch, Simd, WithSimd};
-use rayon::prelude::*;
 
 /// Work in numbered pieces.
 pub(super) trait Task: Sync {
@@ -12,16 +11,22 @@ pub(super) trait Task: Sync {
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]);
 }
 
-/// Does all tasks, with `scratch` elements for each thread: as many threads as the workspace has room for, in the pool of
-/// whoever calls.
+/// Does all tasks, with `scratch` elements for each thread: as many threads as the workspace has room for. The caller's is
+/// one of them, the others are of the pool that it is in.
 pub(super) fn walk(tasks: usize, scratch: usize, workspace: &mut [f32], of: &impl Task) {
     let next = AtomicUsize::new(0);
     let threads = (workspace.len() / scratch.max(1)).min(tasks).max(1);
     let one = |scratch: &mut [f32]| Arch::new().dispatch(Walk { next: &next, tasks, of, scratch });
+    let (own, others) = workspace.split_at_mut(scratch);
     if threads == 1 {
-        return one(&mut workspace[..scratch]);
+        return one(own);
     }
-    workspace.par_chunks_exact_mut(scratch.max(1)).take(threads).for_each(one);
+    rayon::in_place_scope(|scope| {
+        for scratch in others.chunks_exact_mut(scratch.max(1)).take(threads - 1) {
+            scope.spawn(|_| one(scratch));
+        }
+        one(own);
+    });
 }
 
 struct Walk<'a, T> {

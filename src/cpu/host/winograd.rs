@@ -202,13 +202,14 @@ impl<'a> Winograd<'a> {
         let group_rows = self.windows.group_rows();
         let panels = of.group_k.div_ceil(PANEL);
         let u = &self.u[(g * panels + panel) * points * group_rows..][..points * group_rows];
+        let filters = PANEL.min(of.group_k - panel * PANEL);
         let (m, scratch) = scratch.split_at_mut(points * tiles * PANEL);
         let (v, _) = v.as_chunks::<LANES>();
         for (point, (u, m)) in u.chunks_exact(group_rows).zip(m.chunks_exact_mut(tiles * PANEL)).enumerate() {
             let chunks = v.chunks_exact(points * self.block).enumerate();
             let chunks =
                 chunks.map(|(chunk, v)| (&v[point * tiles..(point + 1) * tiles], self.blocks.rows(chunk).count));
-            product(simd, tiles, chunks, u, m.as_chunks_mut().0);
+            product(simd, [tiles, filters], chunks, u, m.as_chunks_mut().0);
         }
         let (m_h, m_w) = (usize::from(rows.m()), usize::from(cols.m()));
         let m = shared(m.as_chunks_mut().0);
@@ -256,7 +257,7 @@ impl<'a> Winograd<'a> {
                 let place = place.into_iter().chain([(z, of.dst.dhw[0]), (y, of.dst.dhw[1]), (x, of.dst.dhw[2])]);
                 let whole = Line {
                     filter: g * of.group_k + filter,
-                    count: PANEL.min(of.group_k - filter),
+                    count: filters,
                     first: place.fold(of.dst.offset, |at, (i, step)| at + i.cast_signed() * step),
                     filter_step: of.dst.c,
                     place_step: of.dst.dhw[2] * spread_w.cast_signed(),

@@ -1,0 +1,148 @@
+//! Convolution as a product of matrices on a processor. Of the source there is a patch: all rows that a block of outputs
+//! needs, with 16 channels side by side, so that the values of a tap at neighbouring outputs stand one after the other and
+//! the product reads them where they are.
+//!
+//! U is `[group][panel][tap][channel][filter]`.
+
+use pulp::Simd;
+
+use super::disjoint::Disjoint;
+use super::product::product;
+use super::result::{Line, write_places};
+use super::source::{Channels, Columns, line, read_row};
+use super::walk::{Task, walk};
+use crate::correlation::Correlation;
+use crate::cpu::Finish;
+use crate::kernel::{HostPatch, LANES, PANEL};
+
+/// Puts weights into panels.
+pub(crate) fn pack(of: &Correlation, weights: &[f32], u: &mut [f32]) {
+    let panels = of.group_k.div_ceil(PANEL);
+    let rows = of.taps_len() * of.group_c;
+    for (at, panel) in u.chunks_exact_mut((rows * PANEL).max(1)).enumerate() {
+        let (g, first) = (at / panels, at % panels * PANEL);
+        for (row, filters) in panel.chunks_exact_mut(PANEL).enumerate() {
+            let (tap, c) = (row / of.group_c, row % of.group_c);
+            let tap = [tap / (of.taps[1] * of.taps[2]), tap / of.taps[2] % of.taps[1], tap % of.taps[2]];
+            let place = [(g, of.weights.g), (c, of.weights.c)].into_iter().chain(tap.into_iter().zip(of.weights.dhw));
+            let place = place.fold(of.weights.offset, |at, (i, step)| at + i.cast_signed() * step);
+            for (k, value) in (first..of.group_k).zip(filters) {
+                *value = weights[(place + k.cast_signed() * of.weights.n).cast_unsigned()];
+            }
+        }
+    }
+}
+
+/// A correlation cut into blocks of outputs.
+pub(super) struct Gemm<'a> {
+    of: Correlation,
+    patch: HostPatch,
+    src: &'a [f32],
+    u: &'a [[f32; PANEL]],
+    finish: Finish<'a>,
+    result: Disjoint<'a>,
+}
+
+impl<'a> Gemm<'a> {
+    pub(super) fn new(
+        of: Correlation,
+        patch: HostPatch,
+        src: &'a [f32],
+        u: &'a [f32],
+        finish: Finish<'a>,
+        output: &'a mut [f32],
+    ) -> Self {
+        Self { of, patch, src, u: u.as_chunks().0, finish, result: Disjoint::new(output) }
+    }
+
+    pub(super) fn run(&self, workspace: &mut [Vec<f32>]) {
+        walk(self.patch.tasks(&self.of), self.patch.scratch(&self.of), &mut workspace[0], self);
+    }
+}
+
+impl Task for Gemm<'_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
+        let (of, patch) = (&self.of, &self.patch);
+        let block = patch.block(of, task);
+        let (places, rest) = scratch.as_chunks_mut::<LANES>().0.split_at_mut(patch.places(of));
+        let (sums, lines) = rest.split_at_mut(2 * patch.columns);
+        let lines = lines.as_flattened_mut();
+        let [phases_z, phases_y, phases_x] = [of.taps[0], patch.source_rows(of, block.rows), patch.phases(of)];
+        let width = patch.width(of, block.columns);
+        let line_lanes = &mut lines[..LANES * line(width)];
+        let chunks = of.group_c.div_ceil(LANES);
+        // The patch.
+        let mut at = 0;
+        for chunk in 0..chunks {
+            let channel = chunk * LANES;
+            let count = LANES.min(of.group_c - channel);
+            for t in 0..phases_z {
+                let z = (block.z * of.stride[0] + t * of.dilation[0]).cast_signed() - of.before[0];
+                let z = of.border.element(z, of.size[0]);
+                let place =
+                    [(block.n, of.src.n), (block.g, of.src.g), (channel, of.src.c), (z.unwrap_or(0), of.src.dhw[0])];
+                let start = place.into_iter().fold(of.src.offset, |at, (i, step)| at + i.cast_signed() * step);
+                for i in 0..phases_y {
+                    let y = patch.source_row(of, block.y, i) - of.before[1];
+                    let y = of.border.element(y, of.size[1]).filter(|_| z.is_some());
+                    for phase in 0..phases_x {
+                        let first = (block.x * of.stride[2] + phase).cast_signed() - of.before[2];
+                        let columns = Columns { first, step: of.stride[2] };
+                        let to = &mut places[at..at + width];
+                        read_row(of, self.src, Channels { start, count }, y, columns, line_lanes, to);
+                        at += width;
+                    }
+                }
+            }
+        }
+        let places = &places[..at];
+        let rows = of.taps_len() * of.group_c;
+        let panels = of.group_k.div_ceil(PANEL);
+        for panel in block.panels.clone() {
+            let u = &self.u[(block.g * panels + panel) * rows..][..rows];
+            let filter = panel * PANEL;
+            for row in 0..block.rows {
+                let sums = &mut sums[..2 * block.columns];
+                // Taps in the order of U's rows, and channels of each.
+                let taps = (0..of.taps[0])
+                    .flat_map(|t| (0..of.taps[1]).flat_map(move |r| (0..of.taps[2]).map(move |s| [t, r, s])));
+                let of_tap = taps.flat_map(|[t, r, s]| {
+                    let at = patch.tap(of, [t, r, s], row, block.rows, width);
+                    (0..chunks).map(move |chunk| {
+                        let at = chunk * phases_z * phases_y * phases_x * width + at;
+                        (&places[at..], LANES.min(of.group_c - chunk * LANES))
+                    })
+                });
+                let filters = PANEL.min(of.group_k - filter);
+                product(simd, [block.columns, filters], of_tap, u, sums.as_flattened_mut().as_chunks_mut().0);
+                let y = block.y + row;
+                let place = [(block.n, of.dst.n), (block.g, of.dst.g), (filter, of.dst.c), (block.z, of.dst.dhw[0])];
+                let place = place.into_iter().chain([(y, of.dst.dhw[1]), (block.x, of.dst.dhw[2])]);
+                let whole = Line {
+                    filter: block.g * of.group_k + filter,
+                    count: filters,
+                    first: place.fold(of.dst.offset, |at, (i, step)| at + i.cast_signed() * step),
+                    filter_step: of.dst.c,
+                    place_step: of.dst.dhw[2],
+                };
+                // Both halves of the panel, one after the other.
+                let (halves, lines) = lines.split_at_mut(LANES * block.columns);
+                let halves = halves.as_chunks_mut::<LANES>().0;
+                for half in 0..2 {
+                    let line = whole.lanes_from(half * LANES);
+                    if line.count > 0 {
+                        for (to, both) in halves.iter_mut().zip(sums.chunks_exact(2)) {
+                            *to = both[half];
+                        }
+                        // SAFETY: an output belongs to one block, and so to one task.
+                        #[expect(unsafe_code, reason = "threads write to one tensor")]
+                        unsafe {
+                            write_places(&self.result, &self.finish, line, halves, lines);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! How the processor's kernels without a transform cut a correlation: blocks of outputs, and the patch of the source that
+//! each reads, whose columns stand in phases, a stride apart. Sizes that the planner and the kernels agree on.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::{LANES, PANEL};
+use crate::correlation::Correlation;
+
+/// Blocks of outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HostPatch {
+    /// Rows of a block.
+    pub(crate) rows: usize,
+    /// Columns of a block.
+    pub(crate) columns: usize,
+    /// Panels of filters of a block, of those of a group.
+    pub(crate) panels: usize,
+}
+
+/// `4x56x2`: rows, columns, panels of filters.
+impl fmt::Display for HostPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.rows, self.columns, self.panels)
+    }
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    pub(crate) n: usize,
+    pub(crate) g: usize,
+    pub(crate) z: usize,
+    pub(crate) y: usize,
+    pub(crate) x: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) panels: Range<usize>,
+}
+
+impl HostPatch {
+    /// All blocks.
+    pub(crate) fn tasks(&self, of: &Correlation) -> usize {
+        of.n * of.groups * self.panel_blocks(of) * of.out[0] * self.blocks(of).iter().product::<usize>()
+    }
+
+    fn panel_blocks(&self, of: &Correlation) -> usize {
+        of.group_k.div_ceil(PANEL).div_ceil(self.panels)
+    }
+
+    /// Blocks of rows and columns.
+    const fn blocks(&self, of: &Correlation) -> [usize; 2] {
+        [of.out[1].div_ceil(self.rows), of.out[2].div_ceil(self.columns)]
+    }
+
+    /// The `task`-th block.
+    pub(crate) fn block(&self, of: &Correlation, task: usize) -> Block {
+        let ([down, across], panels) = (self.blocks(of), self.panel_blocks(of));
+        let (y, x) = (task / across % down * self.rows, task % across * self.columns);
+        let rest = task / (across * down);
+        let (z, rest) = (rest % of.out[0], rest / of.out[0]);
+        let (first, rest) = (rest % panels * self.panels, rest / panels);
+        let last = of.group_k.div_ceil(PANEL).min(first + self.panels);
+        Block {
+            n: rest / of.groups,
+            g: rest % of.groups,
+            z,
+            y,
+            x,
+            rows: self.rows.min(of.out[1] - y),
+            columns: self.columns.min(of.out[2] - x),
+            panels: first..last,
+        }
+    }
+
+    /// Phases of columns: of those a stride apart there are as many as taps meet.
+    pub(crate) fn phases(&self, of: &Correlation) -> usize {
+        of.stride[2].min((of.taps[2] - 1) * of.dilation[2] + 1)
+    }
+
+    /// Rows of the source that so many rows of outputs read: all between the first and the last; or, where they are further
+    /// apart than that, each tap's for each row.
+    pub(crate) fn source_rows(&self, of: &Correlation, rows: usize) -> usize {
+        let all = (rows - 1) * of.stride[1] + (of.taps[1] - 1) * of.dilation[1] + 1;
+        if Self::is_dense(of) { all } else { rows * of.taps[1] }
+    }
+
+    /// Whether neighbouring rows of outputs read each other's rows, so that reading all pays.
+    fn is_dense(of: &Correlation) -> bool {
+        of.stride[1] <= of.taps[1] && of.dilation[1] == 1
+    }
+
+    /// Where the `i`-th of them is, of the block that begins at row `y`, beside the border.
+    pub(crate) fn source_row(&self, of: &Correlation, y: usize, i: usize) -> isize {
+        let row = match Self::is_dense(of) {
+            true => y * of.stride[1] + i,
+            false => (y + i / of.taps[1]) * of.stride[1] + i % of.taps[1] * of.dilation[1],
+        };
+        row.cast_signed()
+    }
+
+    /// Places of a phase's row for so many columns of outputs.
+    pub(crate) fn width(&self, of: &Correlation, columns: usize) -> usize {
+        columns + (of.taps[2] - 1) * of.dilation[2] / of.stride[2]
+    }
+
+    /// Where a tap's values for a row of outputs begin in a chunk's patch, that of a block of so many rows.
+    pub(crate) fn tap(&self, of: &Correlation, [t, r, s]: [usize; 3], row: usize, rows: usize, width: usize) -> usize {
+        self.tap_row(of, [t, r], row, rows) * width + self.tap_column(of, s, width)
+    }
+
+    /// The first of the patch's rows, of one phase each, that hold those of a tap.
+    pub(crate) fn tap_row(&self, of: &Correlation, [t, r]: [usize; 2], row: usize, rows: usize) -> usize {
+        let of_patch = match Self::is_dense(of) {
+            true => row * of.stride[1] + r,
+            false => row * of.taps[1] + r,
+        };
+        (t * self.source_rows(of, rows) + of_patch) * self.phases(of)
+    }
+
+    /// Where a tap's values begin, from there.
+    pub(crate) fn tap_column(&self, of: &Correlation, s: usize, width: usize) -> usize {
+        let column = s * of.dilation[2];
+        match of.stride[2] {
+            1 => column,
+            stride => column % stride * width + column / stride,
+        }
+    }
+
+    /// Places of a whole patch.
+    pub(crate) fn places(&self, of: &Correlation) -> usize {
+        let rows = of.taps[0] * self.source_rows(of, self.rows) * self.phases(of);
+        of.group_c.div_ceil(LANES) * rows * self.width(of, self.columns)
+    }
+
+    /// Elements that a thread needs: the patch, sums of a row, and lines on their way in and out.
+    pub(crate) fn scratch(&self, of: &Correlation) -> usize {
+        let lines = self.width(of, self.columns).next_multiple_of(LANES) + 2 * self.columns.next_multiple_of(LANES);
+        LANES * (self.places(of) + 2 * self.columns + lines)
+    }
+}
+
+/// Strips of rows of outputs for `direct`: blocks of one group's filters, read line by line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct HostStrip {
+    /// The blocks.
+    pub(crate) patch: HostPatch,
+}
+
+impl HostStrip {
+    /// Filters whose sums are in registers at a time.
+    pub(crate) const FILTERS: usize = 8;
+
+    /// All strips.
+    pub(crate) fn tasks(&self, of: &Correlation) -> usize {
+        self.patch.tasks(of)
+    }
+
+    /// The `task`-th one.
+    pub(crate) fn block(&self, of: &Correlation, task: usize) -> Block {
+        self.patch.block(of, task)
+    }
+
+    /// Elements of a line of the source: for whole vectors of outputs.
+    pub(crate) fn width(&self, of: &Correlation) -> usize {
+        self.patch.width(of, self.out_line())
+    }
+
+    /// Elements of a line of outputs: whole vectors.
+    pub(crate) const fn out_line(&self) -> usize {
+        self.patch.columns.next_multiple_of(LANES)
+    }
+
+    /// Elements of all lines of the source.
+    pub(crate) fn lines(&self, of: &Correlation) -> usize {
+        let rows = of.taps[0] * self.patch.source_rows(of, self.patch.rows) * self.patch.phases(of);
+        of.group_c * rows * self.width(of)
+    }
+
+    /// Elements of the factors of some filters.
+    pub(crate) const fn factors(&self, of: &Correlation) -> usize {
+        of.terms() * Self::FILTERS
+    }
+
+    /// Elements that a thread needs: lines, factors and a line of outputs for each filter.
+    pub(crate) fn scratch(&self, of: &Correlation) -> usize {
+        self.lines(of) + self.factors(of) + Self::FILTERS * self.out_line()
+    }
+}
