@@ -18,6 +18,8 @@ mod winograd_multiply;
 mod winograd_output;
 
 pub use error_bound::{error_bound, error_bound_at};
+#[doc(hidden)]
+pub use host::{multiply_alone, peak_flops};
 pub use reference::{Reference, Sample};
 
 use crate::activation::Activation;

@@ -4,7 +4,7 @@ use super::cost::Region;
 use super::{Binding, DirectParams, Epilogue, HostPatch, HostStrip, KernelSpec, Storage};
 use crate::correlation::{Correlation, Steps};
 use crate::padding::Border;
-use crate::winograd::Nested;
+use crate::winograd::{F, Nested};
 
 /// Rows that stand side by side: one register of AVX-512, two of AVX2, four of NEON.
 pub(crate) const LANES: usize = 16;
@@ -39,6 +39,13 @@ pub enum HostKernel {
     Gemm(HostPatch),
     /// The sum as it stands, rows of outputs side by side.
     Direct(HostStrip),
+}
+
+impl HostKernel {
+    /// The transforms that are compiled, with a register for each value: what the planner takes most. Others are run operation
+    /// by operation.
+    pub(crate) const WRITTEN_OUT: [F; 7] =
+        [F::new(2, 3), F::new(3, 3), F::new(4, 3), F::quadratic(6, 3), F::new(2, 5), F::quadratic(4, 5), F::new(2, 7)];
 }
 
 /// How tiles are walked.

@@ -233,7 +233,7 @@ fn judge_one(
             return Err(Reason::Inapplicable("a processor's kernels cut their work themselves"));
         }
         Some(cut) => {
-            suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?
+            suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?;
         }
         None => {}
     }

@@ -6,7 +6,7 @@ use super::gemm_estimate::{self as gemm, Fetch};
 use super::lanes::{self, Lanes};
 use super::multiply_cost::{self as multiply, Model};
 use super::steps::blocks;
-use super::{Algorithm, Step, summed};
+use super::{Algorithm, Step, host_estimate, summed};
 use crate::caps::{Caps, DeviceKind};
 use crate::kernel::{Depthwise, DirectParams, KernelSpec, Params};
 use crate::problem::Problem;
@@ -111,6 +111,9 @@ pub(super) const fn rates(kind: DeviceKind) -> &'static Rates {
 
 /// The estimate of a run.
 pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorithm, caps: &Caps) -> u64 {
+    if caps.kind == DeviceKind::HostCpu {
+        return nanoseconds(steps.iter().map(|step| host_estimate::seconds(step, caps.threads)).sum());
+    }
     let rates = rates(caps.kind);
     let rows = problem.conv.groups * summed(problem);
     let seconds: f64 = match algorithm {
@@ -156,9 +159,12 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
             rates.dispatch * count(steps.len()) + fused + transform
         }
     };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of a run")]
-    let ns = (seconds * 1e9) as u64;
-    ns
+    nanoseconds(seconds)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of a run")]
+fn nanoseconds(seconds: f64) -> u64 {
+    (seconds * 1e9) as u64
 }
 
 /// An element of the source in operations of `direct` with 8 filters, which has 16 for each: where it stands, whether it

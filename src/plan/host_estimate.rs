@@ -1,9 +1,35 @@
-//! How the processor's own kernels cut their work, and what they cost.
+//! How the processor's own kernels cut their work, and what they cost: counted in operations on 16 lanes, of which a core
+//! does one a cycle. Rates are of an EPYC of 2023 (Zen 4, 3.5 GHz) on 2026-11-24, ratios of them of others too.
 
+use super::Step;
+use super::heuristics::count;
 use super::windows::Windows;
 use crate::correlation::Correlation;
-use crate::kernel::{HostBlock, HostPatch, HostStrip, LANES, PANEL};
-use crate::winograd::Nested;
+use crate::kernel::{DirectParams, HostBlock, HostKernel, HostPatch, HostStrip, KernelSpec, LANES, PANEL, Params as _};
+use crate::winograd::{F, Nested, Program};
+
+/// Cycles a second.
+const CLOCK: f64 = 3.5e9;
+/// Bytes a second from and to memory, of all cores together.
+const MEMORY: f64 = 20e9;
+/// Cycles that a thread is worth waking for: it takes some microseconds.
+const CYCLES_PER_THREAD: f64 = 40e3;
+/// Seconds until another thread is awake.
+const WAKE: f64 = 6e-6;
+/// Cycles of a place of 16 lanes between the layouts of callers and ours: lines to lanes, or back.
+const TURN: f64 = 5.0;
+/// Cycles of a load or store of 16 lanes that operations wait for.
+const MOVE: f64 = 1.5;
+/// Bytes of the last cache that a convolution may count on.
+const LAST_CACHE: usize = 16 << 20;
+/// Bytes a cycle that a core reads from it, and from memory.
+const FROM_CACHE: f64 = 16.0;
+const FROM_MEMORY: f64 = 4.0;
+/// Part of the peak that the product with a patch reaches, and that a direct sum does.
+const GEMM: f64 = 0.75;
+const DIRECT: f64 = 0.55;
+/// Multiply-adds a cycle of the shaders' twins, which take one element at a time.
+const TWIN: f64 = 0.3;
 
 /// Bytes of a block's V and M: half of a second-level cache, beside which a part of U passes through.
 const BLOCK_BYTES: usize = 576 << 10;
@@ -25,19 +51,35 @@ pub(super) fn block(
     threads: usize,
     fits: impl Fn(HostBlock) -> bool,
 ) -> HostBlock {
+    let bytes = 4 * algorithm.products();
+    let tiles = windows.tiles(algorithm).count();
+    let own = HostBlock { tiles: tiles_of(bytes * (windows.group_rows() + PANEL), tiles, threads), shared: false };
+    let shared = HostBlock { tiles: tiles_of(bytes * 2 * PANEL, tiles, 1), shared: true };
+    // A thread without a block waits for the others.
+    let idle = tiles.div_ceil(own.tiles as usize) < threads && windows.of.group_k > PANEL;
+    let better = || traffic_cycles(windows, algorithm, shared) < traffic_cycles(windows, algorithm, own);
+    if (idle || better()) && fits(shared) { shared } else { own }
+}
+
+/// Cycles of one thread for what passes between a core's cache and what lies beyond: U for each block; or U once, and V
+/// once and for each panel of filters.
+fn traffic_cycles(windows: &Windows, algorithm: Nested, block: HostBlock) -> f64 {
     let points = algorithm.products();
-    let (rows, filters, tiles) = (windows.group_rows(), windows.of.group_k, windows.tiles(algorithm).count());
-    let panels = filters.div_ceil(PANEL);
-    let own = HostBlock { tiles: tiles_of(4 * points * (rows + PANEL), tiles, threads), shared: false };
-    let shared = HostBlock { tiles: tiles_of(4 * points * 2 * PANEL, tiles, 1), shared: true };
-    // What is read from beyond the cache, in elements: U for each block, or V for each panel.
-    let u = points * rows * panels * PANEL;
-    let own_blocks = tiles.div_ceil(own.tiles as usize);
-    let of_own = u * own_blocks;
-    let of_shared = u + points * rows * tiles * (1 + panels);
-    // A U that stays in the cache costs nothing; a thread without a block does.
-    let idle = own_blocks < threads && panels > 1;
-    if (idle || 4 * u > BLOCK_BYTES && of_shared < of_own) && fits(shared) { shared } else { own }
+    let (rows, tiles) = (windows.group_rows(), windows.tiles(algorithm).count());
+    let panels = windows.of.group_k.div_ceil(PANEL);
+    let [u, v] = [panels * PANEL, tiles].map(|columns| 4 * points * rows * columns);
+    let groups = count(windows.of.groups);
+    match block.shared {
+        true => groups * (once(u) + once(v) * count(1 + panels)),
+        // A U that stays in the core's cache is read from there.
+        false if u <= BLOCK_BYTES => groups * once(u),
+        false => groups * (once(u) * count(tiles.div_ceil(block.tiles as usize))),
+    }
+}
+
+/// Cycles to read so many bytes that are kept in the last cache, or have no room there.
+fn once(bytes: usize) -> f64 {
+    count(bytes) / if bytes > LAST_CACHE { FROM_MEMORY } else { FROM_CACHE }
 }
 
 /// Tiles of a block that needs so many bytes for each: as many blocks for each thread, and all of one size.
@@ -87,4 +129,67 @@ fn cut(
         best = next;
     }
     best
+}
+
+/// Threads that are worth it for work of so many cycles.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most `threads`")]
+pub(super) fn threads(cycles: f64, threads: usize) -> usize {
+    ((cycles / CYCLES_PER_THREAD) as usize).clamp(1, threads)
+}
+
+/// Cycles of one thread for Winograd, beside what passes between caches.
+pub(super) fn winograd_cycles(windows: &Windows, algorithm: Nested) -> f64 {
+    let (Ok(down), Ok(across)) = (algorithm.rows.programs(), algorithm.cols.programs()) else { return f64::INFINITY };
+    let Nested { rows, cols } = algorithm;
+    let of = &windows.of;
+    let tiles = count(windows.tiles(algorithm).count());
+    let group_rows = windows.group_rows();
+    let chunks = count(of.groups * group_rows / of.group_c.max(1) * of.group_c.div_ceil(LANES));
+    let registers = count(of.groups * of.group_k.div_ceil(LANES));
+    let product = tiles * count(algorithm.products() * group_rows) * registers;
+    let pass = |program: &Program, f: F, places: usize| {
+        let ops = if HostKernel::WRITTEN_OUT.contains(&f) { 1.0 } else { 2.0 * MOVE } * count(program.ops().len());
+        count(places) * (ops + MOVE * count(program.inputs() + program.outputs().len()))
+    };
+    let [m_h, m_w] = [rows.m(), cols.m()].map(usize::from);
+    let input =
+        count(rows.span() * m_w) * TURN + pass(&down.input, rows, m_w) + pass(&across.input, cols, rows.products());
+    let output = pass(&down.output, rows, cols.products()) + pass(&across.output, cols, m_h) + count(m_h * m_w) * TURN;
+    product + tiles * (chunks * input + registers * output)
+}
+
+/// Cycles of one thread for a product of matrices.
+pub(super) fn gemm_cycles(of: &Correlation) -> f64 {
+    let outputs = count(of.n * of.groups * of.out_len());
+    let registers = count(of.group_k.div_ceil(LANES));
+    let read = count(of.n * of.groups * of.group_c.div_ceil(LANES) * of.size.iter().product::<usize>());
+    outputs * registers * (count(of.terms()) / GEMM + TURN) + read * TURN
+}
+
+/// Cycles of one thread for direct sums.
+pub(super) fn direct_cycles(of: &Correlation) -> f64 {
+    let rows = count(of.n * of.filters() * of.out[0] * of.out[1] * of.out[2].div_ceil(LANES));
+    rows * count(of.terms()) / DIRECT
+}
+
+/// Seconds of a step, its tensors once through memory.
+pub(super) fn seconds(step: &Step, threads: usize) -> f64 {
+    let params = DirectParams::from_words(&step.params);
+    let (border, kernel) = match &step.kernel {
+        KernelSpec::Host(host) => (host.border, Some(host.kernel)),
+        other => (other.border().unwrap_or_default(), None),
+    };
+    let of = params.correlation(border);
+    let cycles = match kernel {
+        Some(HostKernel::Winograd { algorithm, block }) => Windows::new(of).map_or(f64::INFINITY, |windows| {
+            winograd_cycles(&windows, algorithm) + traffic_cycles(&windows, algorithm, block)
+        }),
+        Some(HostKernel::Gemm(_)) => gemm_cycles(&of),
+        Some(HostKernel::Direct(_)) => direct_cycles(&of),
+        None => return count(of.len()) * count(of.terms()) / (TWIN * CLOCK),
+    };
+    let threads = self::threads(cycles, threads);
+    let wake = if threads > 1 { WAKE } else { 0.0 };
+    let tensors = count(of.len() + of.n * of.channels() * of.size.iter().product::<usize>());
+    cycles / (CLOCK * count(threads)) + wake + 4.0 * tensors / MEMORY
 }

@@ -40,9 +40,10 @@ fn winograd(
     if windows.of.is_empty() {
         return Ok(Built { packing, ..nothing() });
     }
-    let lens = |block| HostBlocks::new(&windows, algorithm, block).workspace(caps.threads);
+    let threads = host_estimate::threads(host_estimate::winograd_cycles(&windows, algorithm), caps.threads);
+    let lens = |block| HostBlocks::new(&windows, algorithm, block).workspace(threads);
     let fits = |lens: &[usize]| bytes(lens) <= preferences.workspace_limit;
-    let block = host_estimate::block(&windows, algorithm, caps.threads, |block| fits(&lens(block)));
+    let block = host_estimate::block(&windows, algorithm, threads, |block| fits(&lens(block)));
     let workspace = lens(block);
     let who = format!("staged {algorithm}");
     LimitError::check(&who, Resource::WorkspaceBytes, bytes(&workspace), preferences.workspace_limit)?;
@@ -69,8 +70,9 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
             built.steps.push(twin(problem, &of, storage));
             continue;
         }
-        let patch = host_estimate::patch(&of, caps.threads);
-        built.needs(caps.threads.min(patch.tasks(&of)) * patch.scratch(&of));
+        let threads = host_estimate::threads(host_estimate::gemm_cycles(&of), caps.threads);
+        let patch = host_estimate::patch(&of, threads);
+        built.needs(threads.min(patch.tasks(&of)) * patch.scratch(&of));
         built.steps.push(step(problem, &of, HostKernel::Gemm(patch), packed, storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
@@ -82,8 +84,9 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
 fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
     let mut built = nothing();
     for of in problem.correlations().into_iter().filter(|of| !of.is_empty()) {
-        let fitting = (of.terms() > 0).then(|| host_estimate::strip(&of, caps.threads)).and_then(|strip: HostStrip| {
-            let len = caps.threads.min(strip.tasks(&of)).checked_mul(strip.scratch(&of))?;
+        let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
+        let fitting = (of.terms() > 0).then(|| host_estimate::strip(&of, threads)).and_then(|strip: HostStrip| {
+            let len = threads.min(strip.tasks(&of)).checked_mul(strip.scratch(&of))?;
             (bytes(&[len]) <= preferences.workspace_limit).then_some((strip, len))
         });
         let [_, weights] = factors(&of);

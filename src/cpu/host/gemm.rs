@@ -115,7 +115,7 @@ impl Task for Gemm<'_> {
                     })
                 });
                 let filters = PANEL.min(of.group_k - filter);
-                product(simd, [block.columns, filters], of_tap, u, sums.as_flattened_mut().as_chunks_mut().0);
+                product(simd, [block.columns, filters], &of_tap, u, sums.as_flattened_mut().as_chunks_mut().0);
                 let y = block.y + row;
                 let place = [(block.n, of.dst.n), (block.g, of.dst.g), (filter, of.dst.c), (block.z, of.dst.dhw[0])];
                 let place = place.into_iter().chain([(y, of.dst.dhw[1]), (block.x, of.dst.dhw[2])]);

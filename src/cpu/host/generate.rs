@@ -2,11 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::kernel::HostKernel;
 use crate::winograd::{F, Op, Points, Program, Value};
-
-/// What the planner takes where it may: others are run operation by operation.
-const WRITTEN_OUT: [F; 7] =
-    [F::new(2, 3), F::new(3, 3), F::new(4, 3), F::quadratic(6, 3), F::new(2, 5), F::quadratic(4, 5), F::new(2, 7)];
 
 fn text() -> String {
     let mut text = String::from(
@@ -22,7 +19,7 @@ fn text() -> String {
          inputs: impl Fn(usize) -> Places<'a>,\n    outputs: impl Fn(usize) -> Places<'a>,\n) -> bool {\n    \
          match (f.m(), f.r(), f.points(), which) {\n",
     );
-    let all = || WRITTEN_OUT.into_iter().flat_map(|f| ["Input", "Output"].map(|which| (f, which)));
+    let all = || HostKernel::WRITTEN_OUT.into_iter().flat_map(|f| ["Input", "Output"].map(|which| (f, which)));
     for (f, which) in all() {
         let points = match f.points() {
             Points::Quadratic => "Quadratic",

@@ -6,10 +6,14 @@ mod disjoint;
 mod gemm;
 #[cfg(test)]
 mod generate;
+mod probe;
 mod product;
+mod registers;
 mod result;
 mod source;
 mod straight_line;
+#[cfg(test)]
+mod tests;
 #[rustfmt::skip]
 mod transforms;
 mod transpose;
@@ -22,6 +26,7 @@ use crate::kernel::{Host, HostKernel};
 use crate::plan::Windows;
 
 pub(super) use gemm::pack as pack_gemm;
+pub use probe::{multiply_alone, peak_flops};
 pub(super) use winograd::pack as pack_winograd;
 
 /// Runs a kernel on a correlation.

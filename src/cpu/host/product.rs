@@ -18,7 +18,7 @@ const fn most_places<S: Simd>() -> usize {
 pub(super) fn product<'v, S: Simd>(
     simd: S,
     [places, filters]: [usize; 2],
-    chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
+    chunks: &(impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone),
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
 ) {
@@ -31,8 +31,11 @@ pub(super) fn product<'v, S: Simd>(
         macro_rules! blocks_of {
             ($($places:literal)*) => {
                 match count {
-                    $($places => registers::<S, $places>(simd, [first, filters], chunks.clone(), u, m),)*
-                    _ => unreachable!("a block has at most 14 places"),
+                    // Those that this processor has no registers for are not compiled.
+                    $($places if const { $places <= most_places::<S>() } => {
+                        registers::<S, $places>(simd, [first, filters], chunks, u, m);
+                    })*
+                    _ => unreachable!("a block has at most so many places"),
                 }
             };
         }
@@ -46,7 +49,7 @@ pub(super) fn product<'v, S: Simd>(
 fn registers<'v, S: Simd, const PLACES: usize>(
     simd: S,
     [first, filters]: [usize; 2],
-    chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
+    chunks: &(impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone),
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
 ) {

@@ -3,7 +3,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
+
+use super::registers::arch;
 
 /// Work in numbered pieces.
 pub(super) trait Task: Sync {
@@ -16,7 +18,7 @@ pub(super) trait Task: Sync {
 pub(super) fn walk(tasks: usize, scratch: usize, workspace: &mut [f32], of: &impl Task) {
     let next = AtomicUsize::new(0);
     let threads = (workspace.len() / scratch.max(1)).min(tasks).max(1);
-    let one = |scratch: &mut [f32]| Arch::new().dispatch(Walk { next: &next, tasks, of, scratch });
+    let one = |scratch: &mut [f32]| arch().dispatch(Walk { next: &next, tasks, of, scratch });
     let (own, others) = workspace.split_at_mut(scratch);
     if threads == 1 {
         return one(own);

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use pulp::Simd;
+use pulp::{NullaryFnOnce, Simd};
 
 use super::disjoint::Disjoint;
 use super::product::product;
@@ -123,6 +123,25 @@ impl<'a> Winograd<'a> {
         walk(blocks * groups * panels, beside, own, &Outputs { of: self, v: all, of_block: v, blocks, panels });
     }
 
+    /// The multiplies alone, on whatever the workspace holds; the operations that they are.
+    #[expect(clippy::cast_precision_loss, reason = "a number of operations")]
+    pub(super) fn multiply_alone(&self, shared: bool, workspace: &mut [Vec<f32>]) -> f64 {
+        let of = &self.windows.of;
+        let blocks = self.tiles.count().div_ceil(self.block);
+        let panels = of.group_k.div_ceil(PANEL);
+        let (beside, v) = (self.blocks.beside, self.blocks.v);
+        match (shared, workspace) {
+            (false, [own, ..]) => walk(blocks, beside + v, own, &Multiplies { of: self, v: None, blocks, panels }),
+            (true, [own, all, ..]) => {
+                let multiplies = Multiplies { of: self, v: Some(all), blocks, panels };
+                walk(blocks * of.groups * panels, beside, own, &multiplies);
+            }
+            _ => {}
+        }
+        let rows = self.algorithm.products() * self.windows.group_rows() * self.tiles.count();
+        2.0 * (rows * of.groups * of.group_k) as f64
+    }
+
     /// The tiles of a block.
     fn block_tiles(&self, block: usize) -> usize {
         self.block.min(self.tiles.count() - block * self.block)
@@ -142,7 +161,7 @@ impl<'a> Winograd<'a> {
 
     /// V of a chunk of a group's rows.
     #[inline(always)]
-    fn input<S: Simd>(&self, simd: S, block: usize, g: usize, chunk: usize, v: &mut [f32], scratch: &mut [f32]) {
+    fn input<S: Simd>(&self, simd: S, At { block, g, part: chunk }: At, v: &mut [f32], scratch: &mut [f32]) {
         let (of, Nested { rows, cols }) = (&self.windows.of, self.algorithm);
         let ChunkRows { channel, count, phase } = self.blocks.rows(chunk);
         let ([step_h, step_w], [phases_h, phases_w]) = (self.windows.steps(), self.windows.phases());
@@ -193,24 +212,35 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// The outputs of a panel of filters of a group, from all chunks of V.
+    /// Filters of a panel.
+    fn filters(&self, panel: usize) -> usize {
+        PANEL.min(self.windows.of.group_k - panel * PANEL)
+    }
+
+    /// M of a panel of filters of a group, from all chunks of V.
     #[inline(always)]
-    fn output<S: Simd>(&self, simd: S, block: usize, g: usize, panel: usize, v: &[f32], scratch: &mut [f32]) {
-        let (of, Nested { rows, cols }) = (&self.windows.of, self.algorithm);
+    fn multiply<S: Simd>(&self, simd: S, At { block, g, part: panel }: At, v: &[f32], m: &mut [f32]) {
         let tiles = self.block_tiles(block);
-        let points = self.algorithm.products();
-        let group_rows = self.windows.group_rows();
-        let panels = of.group_k.div_ceil(PANEL);
+        let (points, group_rows) = (self.algorithm.products(), self.windows.group_rows());
+        let panels = self.windows.of.group_k.div_ceil(PANEL);
         let u = &self.u[(g * panels + panel) * points * group_rows..][..points * group_rows];
-        let filters = PANEL.min(of.group_k - panel * PANEL);
-        let (m, scratch) = scratch.split_at_mut(points * tiles * PANEL);
         let (v, _) = v.as_chunks::<LANES>();
         for (point, (u, m)) in u.chunks_exact(group_rows).zip(m.chunks_exact_mut(tiles * PANEL)).enumerate() {
             let chunks = v.chunks_exact(points * self.block).enumerate();
             let chunks =
                 chunks.map(|(chunk, v)| (&v[point * tiles..(point + 1) * tiles], self.blocks.rows(chunk).count));
-            product(simd, [tiles, filters], chunks, u, m.as_chunks_mut().0);
+            product(simd, [tiles, self.filters(panel)], &chunks, u, m.as_chunks_mut().0);
         }
+    }
+
+    /// The outputs of a panel of filters of a group, from all chunks of V.
+    #[inline(always)]
+    fn output<S: Simd>(&self, simd: S, At { block, g, part: panel }: At, v: &[f32], scratch: &mut [f32]) {
+        let (of, Nested { rows, cols }) = (&self.windows.of, self.algorithm);
+        let tiles = self.block_tiles(block);
+        let filters = self.filters(panel);
+        let (m, scratch) = scratch.split_at_mut(self.algorithm.products() * tiles * PANEL);
+        self.multiply(simd, At { block, g, part: panel }, v, m);
         let (m_h, m_w) = (usize::from(rows.m()), usize::from(cols.m()));
         let m = shared(m.as_chunks_mut().0);
         let (half, rest) = scratch.as_chunks_mut::<LANES>().0.split_at_mut(m_h * cols.products() * 2 * tiles);
@@ -218,17 +248,19 @@ impl<'a> Winograd<'a> {
         {
             let (half, sums, temps) = (shared(half), shared(sums), shared(rest));
             for j in 0..cols.products() {
+                // Of a panel that is not half full, every other vector of 16 filters.
+                let (count, step) = if filters > LANES { (2 * tiles, 1) } else { (tiles, 2) };
                 transform(
                     simd,
                     (rows, &self.down, Which::Output),
-                    2 * tiles,
-                    |i| Places { lanes: &m[(i * cols.products() + j) * 2 * tiles..], step: 1 },
+                    count,
+                    |i| Places { lanes: &m[(i * cols.products() + j) * 2 * tiles..], step },
                     temps,
-                    |i| Places { lanes: &half[(i * cols.products() + j) * 2 * tiles..], step: 1 },
+                    |i| Places { lanes: &half[(i * cols.products() + j) * 2 * tiles..], step },
                 );
             }
             for i in 0..m_h {
-                for filters in 0..2 {
+                for filters in 0..filters.div_ceil(LANES) {
                     transform(
                         simd,
                         (cols, &self.across, Which::Output),
@@ -248,7 +280,8 @@ impl<'a> Winograd<'a> {
             let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
             let x = run.x * m_w * spread_w + own % spread_w;
             let places = (run.count * m_w).min((of.out[2].saturating_sub(x)).div_ceil(spread_w));
-            for i in 0..m_h {
+            // Of outputs a dilation apart, a last tile may have none.
+            for i in (0..m_h).filter(|_| places > 0) {
                 let y = (run.y * m_h + i) * spread_h + own / spread_w;
                 if y >= of.out[1] {
                     break;
@@ -278,6 +311,50 @@ impl<'a> Winograd<'a> {
     }
 }
 
+/// Where a stage works: a block of tiles of a group, and the chunk of V or the panel of filters.
+#[derive(Clone, Copy)]
+struct At {
+    block: usize,
+    g: usize,
+    part: usize,
+}
+
+/// The input transform as a function of its own, which is compiled once for each kind of processor, whoever calls it.
+struct InputStage<'a, 'b, S> {
+    of: &'b Winograd<'a>,
+    simd: S,
+    at: At,
+    v: &'b mut [f32],
+    scratch: &'b mut [f32],
+}
+
+impl<S: Simd> NullaryFnOnce for InputStage<'_, '_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.of.input(self.simd, self.at, self.v, self.scratch);
+    }
+}
+
+/// The same for multiply and output transform.
+struct OutputStage<'a, 'b, S> {
+    of: &'b Winograd<'a>,
+    simd: S,
+    at: At,
+    v: &'b [f32],
+    scratch: &'b mut [f32],
+}
+
+impl<S: Simd> NullaryFnOnce for OutputStage<'_, '_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.of.output(self.simd, self.at, self.v, self.scratch);
+    }
+}
+
 /// A block from its input to its outputs.
 struct Whole<'a, 'b> {
     of: &'b Winograd<'a>,
@@ -291,11 +368,11 @@ impl Task for Whole<'_, '_> {
     fn run<S: Simd>(&self, simd: S, block: usize, scratch: &mut [f32]) {
         let (v, scratch) = scratch.split_at_mut(self.v);
         for g in 0..self.of.windows.of.groups {
-            for (chunk, v) in v.chunks_exact_mut(self.v / self.chunks).enumerate() {
-                self.of.input(simd, block, g, chunk, v, scratch);
+            for (part, v) in v.chunks_exact_mut(self.v / self.chunks).enumerate() {
+                simd.vectorize(InputStage { of: self.of, simd, at: At { block, g, part }, v, scratch });
             }
-            for panel in 0..self.panels {
-                self.of.output(simd, block, g, panel, v, scratch);
+            for part in 0..self.panels {
+                simd.vectorize(OutputStage { of: self.of, simd, at: At { block, g, part }, v, scratch });
             }
         }
     }
@@ -314,10 +391,11 @@ impl Task for Inputs<'_, '_> {
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
         let of_block = self.chunks * self.of.windows.of.groups;
         let (block, rest) = (task / of_block, task % of_block);
+        let at = At { block, g: rest / self.chunks, part: rest % self.chunks };
         // SAFETY: a task has a part of its own.
         #[expect(unsafe_code, reason = "threads write to one V")]
         let v = unsafe { self.v.part(task * self.of_chunk, self.of_chunk) };
-        self.of.input(simd, block, rest / self.chunks, rest % self.chunks, v, scratch);
+        simd.vectorize(InputStage { of: self.of, simd, at, v, scratch });
     }
 }
 
@@ -335,8 +413,53 @@ impl Task for Outputs<'_, '_> {
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
         // Blocks of one panel follow one another: its part of U stays in the cache.
         let (panel, block) = (task / self.blocks, task % self.blocks);
-        let (g, panel) = (panel / self.panels, panel % self.panels);
-        let v = &self.v[(block * self.of.windows.of.groups + g) * self.of_block..][..self.of_block];
-        self.of.output(simd, block, g, panel, v, scratch);
+        let at = At { block, g: panel / self.panels, part: panel % self.panels };
+        let v = &self.v[(block * self.of.windows.of.groups + at.g) * self.of_block..][..self.of_block];
+        simd.vectorize(OutputStage { of: self.of, simd, at, v, scratch });
+    }
+}
+
+/// The multiplies of a block, of V that is a thread's own; or of a panel, of V that is shared.
+struct Multiplies<'a, 'b> {
+    of: &'b Winograd<'a>,
+    v: Option<&'b [f32]>,
+    blocks: usize,
+    panels: usize,
+}
+
+impl Task for Multiplies<'_, '_> {
+    #[inline(always)]
+    fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
+        let (of, of_block) = (self.of, self.of.blocks.v);
+        if let Some(v) = self.v {
+            let (panel, block) = (task / self.blocks, task % self.blocks);
+            let at = At { block, g: panel / self.panels, part: panel % self.panels };
+            let v = &v[(block * of.windows.of.groups + at.g) * of_block..][..of_block];
+            return simd.vectorize(MultiplyStage { of, simd, at, v, m: scratch });
+        }
+        let (v, m) = scratch.split_at_mut(of_block);
+        for g in 0..of.windows.of.groups {
+            for part in 0..self.panels {
+                simd.vectorize(MultiplyStage { of, simd, at: At { block: task, g, part }, v, m });
+            }
+        }
+    }
+}
+
+/// The multiply as a function of its own.
+struct MultiplyStage<'a, 'b, S> {
+    of: &'b Winograd<'a>,
+    simd: S,
+    at: At,
+    v: &'b [f32],
+    m: &'b mut [f32],
+}
+
+impl<S: Simd> NullaryFnOnce for MultiplyStage<'_, '_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.of.multiply(self.simd, self.at, self.v, self.m);
     }
 }

@@ -1,0 +1,166 @@
+//! Every kernel of the processor against the reference, within the error bound, on problems with an edge each: where blocks
+//! and panels end, how tensors lie, how many threads there are. Small enough for Miri.
+
+use crate::activation::Activation;
+use crate::caps::Caps;
+use crate::conv::Conv;
+use crate::cpu::{self, Operands, Reference};
+use crate::kernel::{Host, HostBlock, HostKernel, KernelSpec};
+use crate::layout::Layout;
+use crate::padding::{Border, Padding};
+use crate::plan::{Algorithm, HostBlocks, Plan, Preferences, Tolerance, Windows};
+use crate::problem::Problem;
+use crate::winograd::Nested;
+
+/// Values between -1 and 1 that no sum of few makes zero.
+fn data(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+struct Tensors {
+    input: Vec<f32>,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Tensors {
+    fn of(problem: &Problem) -> Self {
+        let bias = if problem.conv.bias { problem.conv.filters } else { 0 };
+        Self { input: data(problem.input_len(), 1), weights: data(problem.weights_len(), 2), bias: data(bias, 3) }
+    }
+
+    /// Runs a plan on memory that holds nothing of use.
+    fn run(&self, plan: &Plan) -> Vec<f32> {
+        let packed = cpu::pack(plan, &self.weights);
+        let Self { input, weights, bias } = self;
+        let operands = Operands { input, weights, packed: &packed, bias, ..Default::default() };
+        let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+        let mut output = vec![f32::NAN; plan.problem.output_len()];
+        cpu::run(plan, &operands, &mut workspace, &mut output);
+        output
+    }
+}
+
+fn plan(problem: &Problem, algorithm: Algorithm, threads: usize) -> Option<Plan> {
+    let caps = Caps { threads, ..Caps::host() };
+    let preferences = Preferences::new().algorithm(algorithm).tolerance(Tolerance::Any);
+    Plan::new(problem, &caps, &preferences).ok()
+}
+
+/// A plan of Winograd with other blocks, for two threads.
+fn with_block(plan: &Plan, algorithm: Nested, block: HostBlock) -> Plan {
+    let mut plan = plan.clone();
+    let KernelSpec::Host(host) = plan.steps[0].kernel else { panic!("one of the processor's") };
+    plan.steps[0].kernel = Host { kernel: HostKernel::Winograd { algorithm, block }, ..host }.spec();
+    let windows = Windows::of_problem(&plan.problem).expect("it was planned");
+    plan.workspace = HostBlocks::new(&windows, algorithm, block).workspace(2);
+    plan
+}
+
+/// Runs all of the processor's algorithms on a problem, and some blocks that the planner would not choose.
+fn check(problem: &Problem) {
+    let tensors = Tensors::of(problem);
+    let Tensors { input, weights, bias } = &tensors;
+    let reference = Reference { problem, input, weights, bias, slopes: &[], residual: &[] };
+    let expected = reference.all();
+    let mut ran = 0;
+    for algorithm in Algorithm::all_for(problem) {
+        let Some(plan) = plan(problem, algorithm, 3) else { continue };
+        let bound = cpu::error_bound(&reference, algorithm).expect("a bound");
+        let mut plans = vec![plan.clone()];
+        if let KernelSpec::Host(host) = plan.steps[0].kernel
+            && let HostKernel::Winograd { algorithm, .. } = host.kernel
+        {
+            for block in [HostBlock { tiles: 5, shared: false }, HostBlock { tiles: 3, shared: true }] {
+                plans.push(with_block(&plan, algorithm, block));
+            }
+        }
+        for plan in plans {
+            let found = tensors.run(&plan);
+            for (i, (expected, bound)) in expected.iter().zip(&bound).enumerate() {
+                let found = found[reference.position(i)];
+                let off = (f64::from(found) - expected).abs();
+                assert!(off <= *bound, "{problem}, {}: {i} is {found}, not {expected}", plan.steps[0].kernel);
+            }
+            ran += 1;
+        }
+    }
+    assert!(ran > 1, "{problem}: {ran} algorithms");
+}
+
+#[test]
+fn blocks_and_panels_end_anywhere() {
+    for [c, k] in [[1, 1], [3, 17], [16, 33], [18, 40]] {
+        check(
+            &Conv::new(c, k, [3, 3])
+                .padding(1)
+                .bias(true)
+                .activation(Activation::Relu)
+                .on([2, c, 7, 9])
+                .expect("legal"),
+        );
+    }
+}
+
+#[test]
+fn layouts() {
+    for layout in Layout::ALL {
+        check(&Conv::new(16, 16, [3, 3]).padding(1).bias(true).layout(layout).on([1, 16, 5, 6]).expect("legal"));
+        check(&Conv::new(16, 32, [3, 3]).layout(layout).on([1, 16, 6, 5]).expect("legal"));
+    }
+}
+
+#[test]
+fn borders_strides_and_dilations() {
+    for border in Border::ALL {
+        check(&Conv::new(2, 3, [3, 3]).padding(1).border(border).on([1, 2, 6, 7]).expect("legal"));
+    }
+    check(&Conv::new(3, 5, [3, 3]).padding(1).stride(2).on([1, 3, 9, 8]).expect("legal"));
+    check(&Conv::new(3, 5, [3, 3]).padding(2).dilation(2).on([1, 3, 8, 7]).expect("legal"));
+    check(&Conv::new(2, 4, [2, 2]).stride(3).on([1, 2, 9, 10]).expect("legal"));
+    check(
+        &Conv::new(2, 4, [3, 2])
+            .stride(2)
+            .dilation(3)
+            .padding(Padding::sides([1, 0], [0, 2]))
+            .on([1, 2, 11, 9])
+            .expect("legal"),
+    );
+}
+
+#[test]
+fn groups_and_dimensions() {
+    check(&Conv::new(6, 9, [3, 3]).groups(3).padding(1).on([1, 6, 6, 5]).expect("legal"));
+    check(&Conv::new(5, 10, [3, 3]).groups(5).padding(1).on([1, 5, 4, 7]).expect("legal"));
+    check(&Conv::new(3, 4, [3]).padding(1).on([2, 3, 11]).expect("legal"));
+    check(&Conv::new(2, 3, [3, 3, 3]).padding(1).on([1, 2, 4, 5, 6]).expect("legal"));
+}
+
+#[test]
+fn transposed_and_gradients() {
+    let conv = Conv::new(4, 3, [3, 3]).padding(1);
+    check(&conv.transposed([0, 0]).on([1, 4, 5, 6]).expect("legal"));
+    check(&conv.stride(2).transposed([1, 1]).on([1, 4, 4, 5]).expect("legal"));
+    check(&conv.on([2, 4, 5, 6]).expect("legal").input_gradient().expect("legal"));
+}
+
+/// Whoever takes a block computes the same bits, and so does any cut of the tiles.
+#[test]
+fn threads_change_no_bit() {
+    let problem = Conv::new(20, 40, [3, 3]).padding(1).on([1, 20, 13, 11]).expect("legal");
+    let tensors = Tensors::of(&problem);
+    for algorithm in ["direct", "implicit_gemm", "staged:f2x3", "staged:f4x3", "staged:f6qx3"] {
+        let algorithm: Algorithm = algorithm.parse().expect("an algorithm");
+        let all = [1, 2, 3, 7].map(|threads| tensors.run(&plan(&problem, algorithm, threads).expect("legal")));
+        for other in &all[1..] {
+            assert!(all[0] == *other, "{algorithm}: other bits");
+        }
+    }
+}
