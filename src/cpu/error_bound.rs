@@ -5,6 +5,7 @@ use super::Reference;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::plan::{self, Algorithm, Windows};
+use crate::problem::Operation;
 use crate::winograd::{Nested, error_bound as bounds};
 
 /// The bound on each output's absolute error, bias, residual and activation included, in the order of the output's shape.
@@ -82,7 +83,8 @@ struct Sizes<'a> {
 
 impl<'a> Sizes<'a> {
     fn new(reference: &'a Reference<'a>, nested: Nested) -> Result<Self> {
-        let windows = Windows::of_problem(reference.problem).map_err(|why| unsupported(nested, why.to_owned()))?;
+        let windows =
+            Windows::of_algorithm(reference.problem, nested).map_err(|why| unsupported(nested, why.to_owned()))?;
         let of = |f| bounds::abs_transforms(f).map_err(|error| unsupported(nested, error.to_string()));
         let (rows, cols) = (of(nested.rows)?, of(nested.cols)?);
         Ok(Self { reference, windows, nested, rows, cols })
@@ -145,9 +147,24 @@ impl<'a> Sizes<'a> {
         let (y, rest) = (rest % p, rest / p);
         let (z, rest) = (rest % planes, rest / planes);
         let [down, across] = self.windows.spread();
-        let outputs = rest / of.filters() * planes + z;
-        let plane = (outputs * down + y % down) * across + x % across;
-        (plane, rest % of.filters(), [y / down, x / across])
+        let (n, filter) = match self.reference.problem.operation {
+            // Weights have their filters first.
+            Operation::WeightGradient => (rest % of.n, rest / of.n),
+            _ => (rest / of.filters(), rest % of.filters()),
+        };
+        let plane = ((n * planes + z) * down + y % down) * across + x % across;
+        (plane, filter, [y / down, x / across])
+    }
+
+    /// The place of an output in the order of the result's shape, from its image, filter, plane, row and column.
+    fn index(&self, [n, filter]: [usize; 2], [z, y, x]: [usize; 3]) -> usize {
+        let of = &self.windows.of;
+        let [planes, p, q] = of.out;
+        let rest = match self.reference.problem.operation {
+            Operation::WeightGradient => filter * of.n + n,
+            _ => n * of.filters() + filter,
+        };
+        ((rest * planes + z) * p + y) * q + x
     }
 
     /// The size of one output.
@@ -188,7 +205,7 @@ fn winograd_sizes(reference: &Reference<'_>, nested: Nested) -> Result<Vec<f64>>
                 let y = (tile_y * out_h + i / out_w) * down + phase / across;
                 let x = (tile_x * out_w + i % out_w) * across + phase % across;
                 if y < p && x < q {
-                    sizes[(((outputs / planes * all + filter) * planes + outputs % planes) * p + y) * q + x] = size;
+                    sizes[of.index([outputs / planes, filter], [outputs % planes, y, x])] = size;
                 }
             }
         }

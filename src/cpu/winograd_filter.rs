@@ -10,10 +10,14 @@ pub(super) fn run(spec: &WinogradFilter, params: &FilterParams, weights: &[f32],
     let words = [p.group_k, p.k_stride, p.group_rows, p.rows, p.taps_d, p.taps_h, p.taps_w, p.phases_h, p.phases_w];
     let [group_k, k_stride, group_rows, rows, taps_d, taps_h, taps_w, phases_h, phases_w] =
         words.map(|word| word as usize);
+    let words = [p.sum_first, p.phase_step_h, p.phase_step_w, p.tap_step_h, p.tap_step_w];
+    let [sum_first, phase_step_h, phase_step_w, tap_step_h, tap_step_w] = words.map(|word| word as usize);
     let cols = usize::from(spec.algorithm.cols.r());
     let plane = rows * k_stride;
     for row in 0..rows {
-        let (g, tap) = (row / group_rows, row % group_rows / (phases_w * phases_h));
+        let (g, in_sum) = (row / group_rows, row % group_rows + sum_first);
+        let tap = in_sum / (phases_w * phases_h);
+        let (y_first, x_first) = (in_sum / phases_w % phases_h * phase_step_h, in_sum % phases_w * phase_step_w);
         for k in 0..group_k {
             let filter = step(p.weights_offset)
                 + step(p.weights_g) * g.cast_signed()
@@ -21,7 +25,7 @@ pub(super) fn run(spec: &WinogradFilter, params: &FilterParams, weights: &[f32],
                 + step(p.weights_c) * (tap / taps_d).cast_signed()
                 + step(p.weights_d) * (tap % taps_d).cast_signed();
             for (i, d) in transform.input().iter_mut().enumerate() {
-                let (y, x) = (i / cols * phases_h + row / phases_w % phases_h, i % cols * phases_w + row % phases_w);
+                let (y, x) = (i / cols * tap_step_h + y_first, i % cols * tap_step_w + x_first);
                 let at = filter + step(p.weights_h) * y.cast_signed() + step(p.weights_w) * x.cast_signed();
                 d[0] = if y < taps_h && x < taps_w { weights[at.cast_unsigned()] } else { 0.0 };
             }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::algorithm::is_depthwise;
 use super::expected_errors::Errors;
 use super::windows::Windows;
-use super::{Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Wisdom, heuristics, steps, summed};
+use super::{Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Sizes, Wisdom, heuristics, steps, summed};
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
 use crate::error::LimitError;
@@ -212,8 +212,11 @@ fn judge_one(
     }
     if let Some(transform) = algorithm.transform() {
         let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
-        if [transform.rows.r(), transform.cols.r()].map(usize::from) != windows.taps() {
-            return Err(Reason::Inapplicable("its filter has another size"));
+        if !windows.sizes().fit(transform) {
+            return Err(Reason::Inapplicable(match windows.sizes() {
+                Sizes::Taps(_) => "its filter has another size",
+                Sizes::Outputs(_) => "it has another number of outputs than the weights",
+            }));
         }
         if transform.rows.programs().is_err() || transform.cols.programs().is_err() {
             return Err(Reason::Inapplicable("there are no transforms of these sizes"));
@@ -245,9 +248,9 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
             let kernel = WinogradFused { algorithm, fusion, blocking, storage, epilogue };
             if kernel.is_legal() { Ok(()) } else { Err(NUMBERS) }
         }
-        (Algorithm::Staged(_), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
+        (Algorithm::Staged(nested), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
             false => Err(NUMBERS),
-            true if cut.is_even(summed(problem)) => Ok(()),
+            true if cut.is_even(summed(problem, nested)) => Ok(()),
             true => Err("a part would have no channels"),
         },
         (Algorithm::ImplicitGemm, _, _, Cut::Gemm(blocking)) => {
