@@ -4,16 +4,19 @@
 
 mod support;
 
+use std::time::Duration;
+
 use pollster::block_on;
 use support::data::{Case, Data, assert_exact, assert_within};
 use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
-use support::gpus::on_gpus;
+use support::gpus::{on_gpus, on_one_gpu};
 use support::problems::{forced, legal};
 use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::cpu::{self, Operands};
 use winoconv::gpu::{self, Bound, Dispatches, Tensors};
 use winoconv::kernel::{KernelSpec, MultiplyParams, OutputParams, Params};
-use winoconv::plan::{Cut, Reason, Verdict};
+use winoconv::plan::{Cut, Reason, Verdict, Wisdom};
+use winoconv::tune::{Options, tune_blocking};
 use winoconv::{
     Algorithm, Border, Conv, DType, Device, Layout, Plan, Preferences, Problem, Shape, Tolerance, View, wgpu,
 };
@@ -267,6 +270,51 @@ fn compare(context: &gpu::Context, plan: &Plan, case: &Case, poison: f32, what: 
     assert_within(&case.gather(&twin_output), &exact, &case.bound(plan.algorithm), what);
 }
 
+/// Errors on normal data are about what a tolerance is compared with.
+#[test]
+fn errors_are_as_expected() {
+    let device = Device::host();
+    for kernel in [3, 5, 7] {
+        let problem = gradient(Conv::new(8, 8, [kernel, kernel]), &[4, 8, 23 + kernel, 23 + kernel]);
+        let case = Case::new(problem, Data::Normal, 17);
+        let exact = case.reference().all();
+        for algorithm in staged(&problem) {
+            let plan = problem.plan(&device, &forced(algorithm)).unwrap_or_else(|error| panic!("{error}"));
+            let got = case.gather(&run_plan_on_host(&plan, &case));
+            let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
+            let off = squares(&mut got.iter().zip(&exact).map(|(got, exact)| f64::from(*got) - exact));
+            let error = (off / squares(&mut exact.iter().copied())).sqrt();
+            let ratio = error / plan.expected_error();
+            println!("{algorithm}, {}: {error:.2e}, {ratio:.2} of the expected error", plan.cut);
+            assert!((0.4..2.0).contains(&ratio), "{problem}, {algorithm}: {error:e}, {ratio} of the expected error");
+        }
+    }
+}
+
+/// What the tuner tries of it is right, on the processor and on a GPU, and can be followed.
+#[test]
+fn what_is_tuned_is_right() {
+    let problem = gradient(Conv::new(6, 8, [3, 3]).padding(1), &[2, 6, 19, 22]);
+    let tune = |device: &Device| {
+        let options = Options::new().budget(Duration::from_secs(2)).within(2.0);
+        let any = Preferences::new().tolerance(Tolerance::Any);
+        let tuning = tune_blocking(device, &problem, &any, &options).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(tuning.defects().count(), 0, "{tuning}");
+        let entry = tuning.entry().unwrap_or_else(|| panic!("nobody won: {tuning}"));
+        let mut wisdom = Wisdom::new();
+        wisdom.insert(entry.clone());
+        let read = Wisdom::parse(&wisdom.to_string()).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(read, wisdom, "reads back");
+        let plan = Plan::with_wisdom(&problem, device.caps(), &any, &read).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plan.choice(), entry.choice, "{plan}");
+        let staged = tuning.trials.iter().filter(|trial| matches!(trial.choice.algorithm, Algorithm::Staged(_)));
+        assert!(staged.count() > 0, "{tuning}");
+        println!("{tuning}");
+    };
+    tune(&Device::host());
+    on_one_gpu("what_is_tuned_is_right", |gpu| tune(&gpu.device()));
+}
+
 /// A layer of VGG: staged, and why the others are not; tolerance decides on the transform.
 #[test]
 fn planners_choose_it_for_large_layers() {
@@ -287,11 +335,10 @@ fn planners_choose_it_for_large_layers() {
     let refused =
         plan(forced(chosen.algorithm).tolerance(Tolerance::RelativeL2(1e-9))).expect_err("no error is so small");
     assert!(refused.to_string().contains("the tolerance allows"), "{refused}");
-    // Of a fused kernel, weights are packed beforehand.
     let Some(transform) = chosen.algorithm.transform() else { panic!("{chosen}") };
     for fused in [Algorithm::Fused(transform), Algorithm::FusedOutput(transform)] {
         let refused = plan(forced(fused)).expect_err("a gradient");
-        assert!(refused.to_string().contains("packed before"), "{refused}");
+        assert!(refused.to_string().contains("the staged ones alone"), "{refused}");
     }
     // Outputs of another number than the filter has.
     let other = "staged:f5x2".parse().expect("a label");

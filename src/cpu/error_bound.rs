@@ -232,29 +232,64 @@ mod tests {
     use super::*;
     use crate::activation::Activation;
     use crate::conv::Conv;
+    use crate::layout::View;
     use crate::plan::Algorithm;
+    use crate::problem::Problem;
+    use crate::winograd::F;
+
+    fn values(len: usize) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * 0.7).sin()).collect()
+    }
 
     #[test]
     fn bounds_at_some_outputs_are_those_of_all() {
         let conv = Conv::new(4, 6, [3, 3]).groups(2).padding(1).bias(true).activation(Activation::PRelu);
-        let problem = conv.on([2, 4, 9, 11]).expect("legal");
-        let values = |len: usize| -> Vec<f32> { (0..len).map(|i| (i as f32 * 0.7).sin()).collect() };
-        let (input, weights) = (values(problem.input_len()), values(problem.weights_len()));
-        let (bias, slopes) = (values(6), values(6));
-        let reference = Reference {
-            problem: &problem,
-            input: &input,
-            weights: &weights,
-            bias: &bias,
-            slopes: &slopes,
-            residual: &[],
+        let forward = conv.on([2, 4, 9, 11]).expect("legal");
+        let strided = conv.stride([2, 1]).on([2, 4, 9, 11]).expect("legal");
+        for problem in [forward, forward.weight_gradient().expect("legal"), strided.weight_gradient().expect("legal")] {
+            let (input, weights) = (values(problem.input_len()), values(problem.weights_len()));
+            let (bias, slopes) = (values(6), values(6));
+            let reference = Reference {
+                problem: &problem,
+                input: &input,
+                weights: &weights,
+                bias: &bias,
+                slopes: &slopes,
+                residual: &[],
+            };
+            let positions: Vec<usize> = (0..problem.output_len()).rev().step_by(7).collect();
+            for algorithm in Algorithm::all_for(&problem) {
+                let all = error_bound(&reference, algorithm).expect("has transforms");
+                let some = error_bound_at(&reference, algorithm, &positions).expect("has transforms");
+                let expected: Vec<f64> = positions.iter().map(|&at| all[at]).collect();
+                assert_eq!(some, expected, "{problem}, {algorithm}");
+            }
+        }
+    }
+
+    /// Of 8 x 8 outputs, F(3,4) has four blocks: each by itself is the gradient of an image of 6 x 6, and their sizes add up.
+    #[test]
+    fn the_size_of_a_gradient_is_the_sum_of_its_blocks() {
+        let (conv, nested) = (Conv::new(2, 3, [3, 3]), Nested::square(F::new(3, 4)));
+        let gradient = |problem: Problem| problem.weight_gradient().expect("legal");
+        let whole = gradient(conv.on([1, 2, 10, 10]).expect("legal"));
+        let (input, weights) = (values(whole.input_len()), values(whole.weights_len()));
+        let sizes = |problem: &Problem| {
+            let (bias, slopes, residual) = (&[][..], &[][..], &[][..]);
+            let reference = Reference { problem, input: &input, weights: &weights, bias, slopes, residual };
+            winograd_sizes(&reference, nested).expect("has transforms")
         };
-        let positions: Vec<usize> = (0..problem.output_len()).rev().step_by(7).collect();
-        for algorithm in Algorithm::all_for(&problem) {
-            let all = error_bound(&reference, algorithm).expect("has transforms");
-            let some = error_bound_at(&reference, algorithm, &positions).expect("has transforms");
-            let expected: Vec<f64> = positions.iter().map(|&at| all[at]).collect();
-            assert_eq!(some, expected, "{algorithm}");
+        let one = conv.on([1, 2, 6, 6]).expect("legal");
+        let mut sum = vec![0.0; whole.output_len()];
+        for (y, x) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            let at = |view: View| View { offset: y * view.dhw[1] + x, ..view };
+            let block =
+                one.with_input_view(at(whole.input_view)).and_then(|one| one.with_output_view(at(whole.output_view)));
+            let of_block = sizes(&gradient(block.expect("within")));
+            sum.iter_mut().zip(of_block).for_each(|(sum, size)| *sum += size);
+        }
+        for (at, (whole, sum)) in sizes(&whole).into_iter().zip(sum).enumerate() {
+            assert!((whole - sum).abs() <= 1e-12 * sum, "weight {at}: {whole}, expected {sum}");
         }
     }
 }

@@ -212,6 +212,11 @@ fn judge_one(
     }
     if let Some(transform) = algorithm.transform() {
         let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
+        if windows.in_blocks() && !matches!(algorithm, Algorithm::Staged(_)) {
+            return Err(Reason::Inapplicable(
+                "of Winograd's kernels, the staged ones alone compute a gradient of weights",
+            ));
+        }
         if !windows.sizes().fit(transform) {
             return Err(Reason::Inapplicable(match windows.sizes() {
                 Sizes::Taps(_) => "its filter has another size",

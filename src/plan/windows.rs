@@ -133,9 +133,6 @@ impl Windows {
 
     /// The same for those that write the outputs of a tile without an output transform.
     pub(super) fn unfit_for_planes(&self) -> Result<(), &'static str> {
-        if self.in_blocks() {
-            return Err("fused kernels take weights that were packed before");
-        }
         if self.spread() != [1, 1] {
             return Err("fused kernels need dilation 1");
         }
