@@ -90,10 +90,16 @@ impl Winograd<'_> {
         [self.planes(rows, of.group_k), self.planes(rows, tiles), self.planes(of.filters(), tiles)]
     }
 
+    /// Bytes of so many rows of [`Planes`]; saturates, where elements of too many would not be counted.
+    fn bytes(&self, rows: usize, columns: usize) -> u64 {
+        let row = 4 * self.algorithm.products() as u64 * columns.next_multiple_of(VECTOR) as u64;
+        row.saturating_mul(rows as u64)
+    }
+
     /// As few runs as leave room for products in parts, if those take but a small part of the workspace.
     fn runs_with_room(&self, limits: &Limits, workspace_limit: u64) -> Result<Runs, LimitError> {
-        let [.., m] = self.factors_of(1);
-        let room = |parts: &u32| u64::from(*parts) * 4 * m.len() as u64 <= workspace_limit / ROOM_FOR_PARTS;
+        let part = self.bytes(self.windows.of.filters(), self.tiles.count());
+        let room = |parts: &u32| part.saturating_mul(u64::from(*parts)) <= workspace_limit / ROOM_FOR_PARTS;
         let parts = MultiplyCut::PARTS.into_iter().filter(room).max().unwrap_or(1);
         self.runs(parts, limits, workspace_limit).or_else(|_| self.runs(1, limits, workspace_limit))
     }
@@ -102,26 +108,21 @@ impl Winograd<'_> {
     fn runs(&self, parts: u32, limits: &Limits, workspace_limit: u64) -> Result<Runs, LimitError> {
         let sum = self.windows.group_rows();
         let of = &self.windows.of;
-        let points = self.algorithm.products() as u64;
-        let bytes = |rows: usize, columns: usize| {
-            let row = 4 * points * columns.next_multiple_of(VECTOR) as u64;
-            row.saturating_mul(rows as u64)
-        };
         let (groups, tiles) = (of.groups, self.tiles.count());
-        let part = bytes(of.filters(), tiles);
+        let part = self.bytes(of.filters(), tiles);
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(4 * u64::from(u32::MAX));
         let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
         let who = format!("staged {}", self.algorithm);
         let check = |count: usize| -> Result<Runs, LimitError> {
             let len = sum.div_ceil(count);
             let rows = groups * len;
-            let (u, v) = (bytes(rows, of.group_k), bytes(rows, tiles));
+            let (u, v) = (self.bytes(rows, of.group_k), self.bytes(rows, tiles));
             let m = part.saturating_mul(parts.into());
             let total = u.saturating_add(v).saturating_add(m);
             LimitError::check(&who, Resource::WorkspaceBytes, total, workspace_limit)?;
             LimitError::check(&who, Resource::BindingBytes, u.max(v).max(m), binding)?;
             LimitError::check(&who, Resource::Workgroups, rows as u64, workgroups)?;
-            let products = points * groups as u64;
+            let products = self.algorithm.products() as u64 * groups as u64;
             LimitError::check(&who, Resource::Workgroups, products * u64::from(parts), workgroups)?;
             // Wherever it begins, a run touches no more images than this.
             let per_image = sum / of.group_c;
