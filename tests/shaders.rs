@@ -259,7 +259,7 @@ fn naga_accepts(text: &str) -> Result<(), String> {
 }
 
 fn multiply() -> KernelSpec {
-    WinogradMultiply { blocking: Blocking::new(128, 64, 8, 8, 8) }.spec()
+    WinogradMultiply { blocking: Blocking::new(128, 64, 8, 8, 8), adds: false }.spec()
 }
 
 /// What the checks find, and what they do not.

@@ -5,6 +5,7 @@ use super::Reference;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::plan::{self, Algorithm, Windows};
+use crate::problem::Operation;
 use crate::winograd::{Nested, error_bound as bounds};
 
 /// The bound on each output's absolute error, bias, residual and activation included, in the order of the output's shape.
@@ -82,7 +83,8 @@ struct Sizes<'a> {
 
 impl<'a> Sizes<'a> {
     fn new(reference: &'a Reference<'a>, nested: Nested) -> Result<Self> {
-        let windows = Windows::of_problem(reference.problem).map_err(|why| unsupported(nested, why.to_owned()))?;
+        let windows =
+            Windows::of_algorithm(reference.problem, nested).map_err(|why| unsupported(nested, why.to_owned()))?;
         let of = |f| bounds::abs_transforms(f).map_err(|error| unsupported(nested, error.to_string()));
         let (rows, cols) = (of(nested.rows)?, of(nested.cols)?);
         Ok(Self { reference, windows, nested, rows, cols })
@@ -145,9 +147,24 @@ impl<'a> Sizes<'a> {
         let (y, rest) = (rest % p, rest / p);
         let (z, rest) = (rest % planes, rest / planes);
         let [down, across] = self.windows.spread();
-        let outputs = rest / of.filters() * planes + z;
-        let plane = (outputs * down + y % down) * across + x % across;
-        (plane, rest % of.filters(), [y / down, x / across])
+        let (n, filter) = match self.reference.problem.operation {
+            // Weights have their filters first.
+            Operation::WeightGradient => (rest % of.n, rest / of.n),
+            _ => (rest / of.filters(), rest % of.filters()),
+        };
+        let plane = ((n * planes + z) * down + y % down) * across + x % across;
+        (plane, filter, [y / down, x / across])
+    }
+
+    /// The place of an output in the order of the result's shape, from its image, filter, plane, row and column.
+    fn index(&self, [n, filter]: [usize; 2], [z, y, x]: [usize; 3]) -> usize {
+        let of = &self.windows.of;
+        let [planes, p, q] = of.out;
+        let rest = match self.reference.problem.operation {
+            Operation::WeightGradient => filter * of.n + n,
+            _ => n * of.filters() + filter,
+        };
+        ((rest * planes + z) * p + y) * q + x
     }
 
     /// The size of one output.
@@ -188,7 +205,7 @@ fn winograd_sizes(reference: &Reference<'_>, nested: Nested) -> Result<Vec<f64>>
                 let y = (tile_y * out_h + i / out_w) * down + phase / across;
                 let x = (tile_x * out_w + i % out_w) * across + phase % across;
                 if y < p && x < q {
-                    sizes[(((outputs / planes * all + filter) * planes + outputs % planes) * p + y) * q + x] = size;
+                    sizes[of.index([outputs / planes, filter], [outputs % planes, y, x])] = size;
                 }
             }
         }
@@ -215,29 +232,64 @@ mod tests {
     use super::*;
     use crate::activation::Activation;
     use crate::conv::Conv;
+    use crate::layout::View;
     use crate::plan::Algorithm;
+    use crate::problem::Problem;
+    use crate::winograd::F;
+
+    fn values(len: usize) -> Vec<f32> {
+        (0..len).map(|i| (i as f32 * 0.7).sin()).collect()
+    }
 
     #[test]
     fn bounds_at_some_outputs_are_those_of_all() {
         let conv = Conv::new(4, 6, [3, 3]).groups(2).padding(1).bias(true).activation(Activation::PRelu);
-        let problem = conv.on([2, 4, 9, 11]).expect("legal");
-        let values = |len: usize| -> Vec<f32> { (0..len).map(|i| (i as f32 * 0.7).sin()).collect() };
-        let (input, weights) = (values(problem.input_len()), values(problem.weights_len()));
-        let (bias, slopes) = (values(6), values(6));
-        let reference = Reference {
-            problem: &problem,
-            input: &input,
-            weights: &weights,
-            bias: &bias,
-            slopes: &slopes,
-            residual: &[],
+        let forward = conv.on([2, 4, 9, 11]).expect("legal");
+        let strided = conv.stride([2, 1]).on([2, 4, 9, 11]).expect("legal");
+        for problem in [forward, forward.weight_gradient().expect("legal"), strided.weight_gradient().expect("legal")] {
+            let (input, weights) = (values(problem.input_len()), values(problem.weights_len()));
+            let (bias, slopes) = (values(6), values(6));
+            let reference = Reference {
+                problem: &problem,
+                input: &input,
+                weights: &weights,
+                bias: &bias,
+                slopes: &slopes,
+                residual: &[],
+            };
+            let positions: Vec<usize> = (0..problem.output_len()).rev().step_by(7).collect();
+            for algorithm in Algorithm::all_for(&problem) {
+                let all = error_bound(&reference, algorithm).expect("has transforms");
+                let some = error_bound_at(&reference, algorithm, &positions).expect("has transforms");
+                let expected: Vec<f64> = positions.iter().map(|&at| all[at]).collect();
+                assert_eq!(some, expected, "{problem}, {algorithm}");
+            }
+        }
+    }
+
+    /// Of 8 x 8 outputs, F(3,4) has four blocks: each by itself is the gradient of an image of 6 x 6, and their sizes add up.
+    #[test]
+    fn the_size_of_a_gradient_is_the_sum_of_its_blocks() {
+        let (conv, nested) = (Conv::new(2, 3, [3, 3]), Nested::square(F::new(3, 4)));
+        let gradient = |problem: Problem| problem.weight_gradient().expect("legal");
+        let whole = gradient(conv.on([1, 2, 10, 10]).expect("legal"));
+        let (input, weights) = (values(whole.input_len()), values(whole.weights_len()));
+        let sizes = |problem: &Problem| {
+            let (bias, slopes, residual) = (&[][..], &[][..], &[][..]);
+            let reference = Reference { problem, input: &input, weights: &weights, bias, slopes, residual };
+            winograd_sizes(&reference, nested).expect("has transforms")
         };
-        let positions: Vec<usize> = (0..problem.output_len()).rev().step_by(7).collect();
-        for algorithm in Algorithm::all_for(&problem) {
-            let all = error_bound(&reference, algorithm).expect("has transforms");
-            let some = error_bound_at(&reference, algorithm, &positions).expect("has transforms");
-            let expected: Vec<f64> = positions.iter().map(|&at| all[at]).collect();
-            assert_eq!(some, expected, "{algorithm}");
+        let one = conv.on([1, 2, 6, 6]).expect("legal");
+        let mut sum = vec![0.0; whole.output_len()];
+        for (y, x) in [(0, 0), (0, 4), (4, 0), (4, 4)] {
+            let at = |view: View| View { offset: y * view.dhw[1] + x, ..view };
+            let block =
+                one.with_input_view(at(whole.input_view)).and_then(|one| one.with_output_view(at(whole.output_view)));
+            let of_block = sizes(&gradient(block.expect("within")));
+            sum.iter_mut().zip(of_block).for_each(|(sum, size)| *sum += size);
+        }
+        for (at, (whole, sum)) in sizes(&whole).into_iter().zip(sum).enumerate() {
+            assert!((whole - sum).abs() <= 1e-12 * sum, "weight {at}: {whole}, expected {sum}");
         }
     }
 }

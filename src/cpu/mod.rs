@@ -206,11 +206,17 @@ fn run_kernel(
             let [src, weights] = [0, 1].map(|i| operands.read(step.operands[i]));
             depthwise::run(&spec, &params, src, weights, output, finish);
         }
-        KernelSpec::WinogradFilter(_) => {}
         KernelSpec::Host(spec) => {
             let of = DirectParams::from_words(&step.params).correlation(spec.border);
             let [src, weights] = [0, 1].map(|i| operands.read(step.operands[i]));
             host::run(&spec, of, src, weights, finish, workspace, output);
+        }
+        KernelSpec::WinogradFilter(spec) => {
+            // What packs weights beforehand runs in `pack`.
+            if let [weights, Operand { slot: Slot::Workspace(index), .. }] = step.operands[..] {
+                let params = FilterParams::from_words(&step.params);
+                winograd_filter::run(&spec, &params, operands.read(weights), &mut workspace[usize::from(index)]);
+            }
         }
         KernelSpec::WinogradInput(spec) => {
             let params = InputParams::from_words(&step.params);
@@ -219,9 +225,21 @@ fn run_kernel(
         }
         KernelSpec::WinogradMultiply(spec) => {
             let params = MultiplyParams::from_words(&step.params);
-            let (v, m) = workspace.split_at_mut(1);
-            let u = operands.read(step.operands[0]);
-            winograd_multiply::run(Some(&spec.blocking), &params, step.grid[2] as usize, u, &v[0], &mut m[0]);
+            let (v, rest) = workspace.split_at_mut(1);
+            let (m, made) = rest.split_at_mut(1);
+            let u = match (step.operands[0], made.first()) {
+                (Operand { slot: Slot::Workspace(_), .. }, Some(u)) => u.as_slice(),
+                (packed, _) => operands.read(packed),
+            };
+            winograd_multiply::run(
+                Some(&spec.blocking),
+                spec.adds,
+                &params,
+                step.grid[2] as usize,
+                u,
+                &v[0],
+                &mut m[0],
+            );
         }
         KernelSpec::WinogradFused(spec) => {
             let params = FusedParams::from_words(&step.params);

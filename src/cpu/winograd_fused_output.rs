@@ -16,7 +16,7 @@ pub(super) fn run(spec: &WinogradFused, params: &FusedParams, v: &[f32], u: &[f3
         part_c: params.group_c,
         batches: word(points * groups),
     };
-    winograd_multiply::run(None, &multiply, points * groups, u, v, &mut m);
+    winograd_multiply::run(None, false, &multiply, points * groups, u, v, &mut m);
     let output = OutputParams {
         first: params.first,
         tiles: params.tiles,

@@ -12,13 +12,17 @@ pub(super) fn run(spec: &WinogradInput, params: &InputParams, rows: usize, src: 
     let [tiles, t_stride, tiles_y, tiles_x, out_d, v_rows, taps_d, step_h, step_w] = words.map(|word| word as usize);
     let words = [p.phases_h, p.phases_w, p.spread_h, p.spread_w];
     let [phases_h, phases_w, spread_h, spread_w] = words.map(|word| word as usize);
+    let words = [p.group_rows, p.sum_first, p.phase_step_h, p.phase_step_w];
+    let [group_rows, sum_first, phase_step_h, phase_step_w] = words.map(|word| word as usize);
     let size = [p.d, p.h, p.w].map(|size| size as usize);
     let element = |at: isize, axis: usize| spec.border.element(at, size[axis]).map(usize::cast_signed);
     let (down, across) = (spec.algorithm.rows, spec.algorithm.cols);
     let (out_h, out_w) = (usize::from(down.m()), usize::from(across.m()));
     let plane = v_rows * t_stride;
     for v_row in (params.row_first as usize..).take(rows) {
-        let tap = v_row / (phases_w * phases_h);
+        let (g, in_sum) = (v_row / group_rows, v_row % group_rows + sum_first);
+        let tap = in_sum / (phases_w * phases_h);
+        let (y_first, x_first) = (in_sum / phases_w % phases_h * phase_step_h, in_sum % phases_w * phase_step_w);
         for first in (0..tiles).step_by(LANES) {
             let count = LANES.min(tiles - first);
             for lane in 0..count {
@@ -27,13 +31,14 @@ pub(super) fn run(spec: &WinogradInput, params: &InputParams, rows: usize, src: 
                 let (outputs, phase) = (image / (spread_w * spread_h), image % (spread_w * spread_h));
                 let channel = step(p.src_offset)
                     + step(p.src_n) * (outputs / out_d).cast_signed()
+                    + step(p.src_g) * g.cast_signed()
                     + step(p.src_c) * (tap / taps_d).cast_signed();
                 let z = (outputs % out_d).cast_signed() * step(p.stride_d)
                     + (tap % taps_d).cast_signed() * step(p.dilation_d)
                     - step(p.before_d);
                 let z = element(z, 0);
-                let y_phase = (v_row / phases_w % phases_h + phase / spread_w).cast_signed() - step(p.before_h);
-                let x_phase = (v_row % phases_w + phase % spread_w).cast_signed() - step(p.before_w);
+                let y_phase = (y_first + phase / spread_w).cast_signed() - step(p.before_h);
+                let x_phase = (x_first + phase % spread_w).cast_signed() - step(p.before_w);
                 for i in 0..down.span() {
                     let y = element(((tile_y * out_h + i) * step_h).cast_signed() + y_phase, 1);
                     for j in 0..across.span() {

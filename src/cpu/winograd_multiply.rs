@@ -3,9 +3,11 @@
 
 use crate::kernel::{Blocking, MultiplyParams};
 
-/// `products` matrix products: one for each point and group, part by part. Without a blocking there is one slice.
+/// `products` matrix products: one for each point and group, part by part; or they are added to those that stand in `m`.
+/// Without a blocking there is one slice.
 pub(super) fn run(
     blocking: Option<&Blocking>,
+    adds: bool,
     params: &MultiplyParams,
     products: usize,
     u: &[f32],
@@ -16,12 +18,13 @@ pub(super) fn run(
     let [group_c, group_k, k_stride, t_stride, part_c, batches] = words.map(|word| word as usize);
     let [step, slices] = blocking.map_or([group_c, 1], |b| [b.channels, b.slices].map(|number| number as usize));
     let mut sums = vec![0.0; t_stride];
+    let mut whole = vec![0.0; t_stride];
     for product in 0..products {
         let (part, batch) = (product / batches, product % batches);
         for k in 0..group_k {
             let row = (product * group_k + k) * t_stride;
             let row = &mut m[row..row + t_stride];
-            row.fill(0.0);
+            whole.fill(0.0);
             for slice in 0..slices {
                 sums.fill(0.0);
                 let channels = part * part_c..group_c.min((part + 1) * part_c);
@@ -32,9 +35,12 @@ pub(super) fn run(
                         *sum += factor * v;
                     }
                 }
-                for (m, sum) in row.iter_mut().zip(&sums) {
-                    *m += sum;
+                for (whole, sum) in whole.iter_mut().zip(&sums) {
+                    *whole += sum;
                 }
+            }
+            for (m, sum) in row.iter_mut().zip(&whole) {
+                *m = if adds { *m + sum } else { *sum };
             }
         }
     }

@@ -161,16 +161,26 @@ params! {
         group_rows: u32,
         /// Rows of U in all groups.
         rows: u32,
+        /// Where U begins in each group's sum, in rows of it.
+        sum_first: u32,
         /// Taps in depth: each has rows of its own.
         taps_d: u32,
         /// Taps in height.
         taps_h: u32,
         /// Taps in width.
         taps_w: u32,
-        /// Phases in height: taps that a stride of outputs keeps apart.
+        /// Phases in height, taps that a stride of outputs keeps apart; or blocks of taps.
         phases_h: u32,
-        /// Phases in width.
+        /// Phases or blocks in width.
         phases_w: u32,
+        /// From a phase's or block's first tap to the next one's, in height.
+        phase_step_h: u32,
+        /// In width.
+        phase_step_w: u32,
+        /// From tap to tap of a phase or block, in height.
+        tap_step_h: u32,
+        /// In width.
+        tap_step_w: u32,
         /// From group to group of the weights.
         weights_g: u32,
         /// From filter to filter.
@@ -207,14 +217,22 @@ params! {
         out_d: u32,
         /// First row of V of this dispatch.
         row_first: u32,
-        /// Rows of V: channels, taps in depth and phases.
+        /// Rows of V: channels, taps in depth and phases, in all groups.
         rows: u32,
+        /// Rows of V in a group.
+        group_rows: u32,
+        /// Where V begins in each group's sum, in rows of it.
+        sum_first: u32,
         /// Taps in depth: each has rows of its own.
         taps_d: u32,
-        /// Phases of taps in height: each has rows of its own.
+        /// Phases of taps in height, or blocks of them: each has rows of its own.
         phases_h: u32,
-        /// Phases of taps in width.
+        /// Phases or blocks in width.
         phases_w: u32,
+        /// From a phase's or block's first tap to the next one's in the source, in height.
+        phase_step_h: u32,
+        /// In width.
+        phase_step_w: u32,
         /// Phases of outputs in height: each has planes of its own.
         spread_h: u32,
         /// Phases of outputs in width.
@@ -241,6 +259,8 @@ params! {
         before_w: u32,
         /// From image to image of the source.
         src_n: u32,
+        /// From group to group.
+        src_g: u32,
         /// From channel to channel.
         src_c: u32,
         /// From plane to plane.

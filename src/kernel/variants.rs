@@ -13,8 +13,8 @@ use crate::winograd::{F, Nested};
 
 impl KernelSpec {
     /// A grid over the variants that a planner can choose: all shipped transforms, square and of one row or column,
-    /// and some that mix two; all blockings; every bias and activation, for the fused kernels two of them. And the
-    /// exhibit, which it never chooses, for the two transforms that it is kept for.
+    /// and some that mix two; those for gradients of weights; all blockings; every bias and activation, for the fused kernels
+    /// two of them. And the exhibit, which it never chooses, for the two transforms that it is kept for.
     pub fn all() -> Vec<Self> {
         let (mut all, storage) = (Vec::new(), Storage::F32);
         for filters in [1, 4, 8] {
@@ -26,11 +26,18 @@ impl KernelSpec {
             all.extend(others().map(|border| Depthwise { moves, border, storage, epilogue: Epilogue::NONE }.spec()));
         }
         all.extend(implicit_gemms().map(ImplicitGemm::spec));
-        all.extend(Blocking::ALL.map(|blocking| WinogradMultiply { blocking }.spec()));
+        for adds in [false, true] {
+            all.extend(Blocking::ALL.map(|blocking| WinogradMultiply { blocking, adds }.spec()));
+        }
         for algorithm in algorithms() {
             all.push(WinogradFilter { algorithm, storage }.spec());
             all.extend(Border::ALL.map(|border| WinogradInput { algorithm, border, storage }.spec()));
             all.extend(epilogues().map(|epilogue| WinogradOutput { algorithm, storage, epilogue }.spec()));
+        }
+        for algorithm in of_gradients() {
+            all.push(WinogradFilter { algorithm, storage }.spec());
+            all.extend(Border::ALL.map(|border| WinogradInput { algorithm, border, storage }.spec()));
+            all.push(WinogradOutput { algorithm, storage, epilogue: Epilogue::NONE }.spec());
         }
         all.extend(fused().map(WinogradFused::spec));
         all.extend(inlined().map(WinogradInlined::spec));
@@ -71,6 +78,13 @@ fn halves() -> Vec<KernelSpec> {
         }
         for border in others() {
             all.push(Direct { filters: 8, border, storage, epilogue: Epilogue::NONE }.spec());
+        }
+        for algorithm in [F::new(3, 4), F::quadratic(3, 6)].map(Nested::square) {
+            if storage == Storage::of_any(DType::F16) {
+                all.push(WinogradFilter { algorithm, storage }.spec());
+            }
+            all.push(WinogradInput { algorithm, border: Border::Zero, storage }.spec());
+            all.push(WinogradOutput { algorithm, storage, epilogue: Epilogue::NONE }.spec());
         }
         for algorithm in [F::new(2, 3), F::new(4, 3), F::quadratic(6, 3)].map(Nested::square) {
             if storage == Storage::of_any(DType::F16) {
@@ -131,6 +145,17 @@ fn algorithms() -> Vec<Nested> {
     algorithms.push(Nested { rows: F::quadratic(6, 3), cols: F::quadratic(4, 3) });
     algorithms.push(Nested { rows: F::new(4, 3), cols: F::new(2, 5) });
     algorithms.push(Nested { rows: F::quadratic(4, 7), cols: F::new(2, 3) });
+    algorithms
+}
+
+/// The transforms for gradients of weights, which have no epilogue.
+fn of_gradients() -> Vec<Nested> {
+    let (identity, all) = (F::new(1, 1), F::for_gradients());
+    let mut algorithms: Vec<Nested> = all.iter().map(|&f| Nested::square(f)).collect();
+    algorithms.extend(all.iter().map(|&f| Nested { rows: f, cols: identity }));
+    algorithms.extend(all.iter().map(|&f| Nested { rows: identity, cols: f }));
+    algorithms.push(Nested { rows: F::new(3, 4), cols: F::new(5, 2) });
+    algorithms.push(Nested { rows: F::new(2, 4), cols: F::new(3, 4) });
     algorithms
 }
 

@@ -202,6 +202,8 @@ impl FromStr for MultiplyCut {
 pub struct WinogradMultiply {
     /// How the product is cut.
     pub blocking: Blocking,
+    /// Whether it adds to the products that stand in M: where a sum is walked in several dispatches, all but the first.
+    pub adds: bool,
 }
 
 impl WinogradMultiply {
@@ -211,7 +213,7 @@ impl WinogradMultiply {
     }
 
     pub(super) fn variant(&self) -> String {
-        format!("f32_{}", self.blocking)
+        format!("f32_{}{}", self.blocking, if self.adds { "_adds" } else { "" })
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
@@ -242,10 +244,12 @@ impl WinogradMultiply {
         let multiplied = (Counts::read((each_k + each_t) / 4, 4) + Counts::sums(each_k * each_t)) * channels;
         let all = |counts, turns| Share { counts, invocations: b.threads(), turns };
         let of_slice = |counts, turns| Share { counts, invocations: b.lanes(), turns };
-        let once = [
-            all(Counts::load(fetched, 4), Turns::Fixed(1)),
-            of_slice(Counts::store(each_k * each_t / 4, 4), Turns::Fixed(1)),
-        ];
+        let vectors = each_k * each_t / 4;
+        let put = match self.adds {
+            false => Counts::store(vectors, 4),
+            true => Counts::load(vectors, 4) + Counts::arithmetic(4 * vectors) + Counts::store(vectors, 4),
+        };
+        let once = [all(Counts::load(fetched, 4), Turns::Fixed(1)), of_slice(put, Turns::Fixed(1))];
         let turns = Turns::Channels(b.channels * b.slices);
         let mut regions =
             vec![Region::new(Part::Once, once), Region::new(Part::Turn, [all(staged + multiplied, turns)])];
@@ -273,7 +277,7 @@ mod tests {
     fn every_blocking_is_legal_on_every_device() {
         for blocking in Blocking::ALL {
             assert!(blocking.is_legal(), "{blocking:?}");
-            let spec = WinogradMultiply { blocking }.spec();
+            let spec = WinogradMultiply { blocking, adds: false }.spec();
             assert_eq!(spec.check(&Limits::WEBGPU_DEFAULT), Ok(()), "{spec}");
         }
     }

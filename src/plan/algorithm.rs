@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::windows::Windows;
+use super::windows::Sizes;
 use crate::error::Error;
 use crate::kernel::{Depthwise, Fusion, Reading, WinogradFused};
 use crate::problem::{Operation, Problem};
@@ -36,15 +36,22 @@ impl Algorithm {
     /// Everything that could solve a problem, whether or not it is wise, but the exhibit [`Self::Inlined`]:
     /// `Direct` first, then the others without a transform.
     pub fn all_for(problem: &Problem) -> Vec<Self> {
-        let mut all = Self::for_taps(Windows::of_problem(problem).ok().map(|windows| windows.taps()));
+        let mut all = Self::for_sizes(Sizes::of_problem(problem));
         all.retain(|algorithm| *algorithm != Self::Depthwise || is_depthwise(problem));
         all
     }
 
-    /// Everything for filters of this height and width; for what has none, what has no transform.
-    pub(super) fn for_taps(taps: Option<[usize; 2]>) -> Vec<Self> {
+    /// Everything that has these sizes; for what has none, what has no transform.
+    pub(super) fn for_sizes(sizes: Option<Sizes>) -> Vec<Self> {
         let plain = [Self::Direct, Self::ImplicitGemm, Self::Depthwise];
-        let Some([r, s]) = taps else { return plain.to_vec() };
+        let [r, s] = match sizes {
+            Some(Sizes::Taps(taps)) => taps,
+            Some(Sizes::Outputs(outputs)) => {
+                let staged = for_outputs(outputs).into_iter().map(Self::Staged);
+                return plain.into_iter().chain(staged).collect();
+            }
+            None => return plain.to_vec(),
+        };
         let of = |size: usize| F::shipped().iter().copied().filter(move |f| usize::from(f.r()) == size);
         let mut transforms = Vec::new();
         if r == s {
@@ -121,6 +128,24 @@ impl Algorithm {
     }
 }
 
+/// The transforms of so many outputs in height and width: the same along both, if they can be, and along one alone, if the
+/// other has a single output.
+fn for_outputs([p, q]: [usize; 2]) -> Vec<Nested> {
+    let identity = F::new(1, 1);
+    let of = |size: usize| F::for_gradients().iter().copied().filter(move |f| usize::from(f.m()) == size);
+    match [p, q] {
+        [1, 1] => Vec::new(),
+        [1, _] => of(q).map(|cols| Nested { rows: identity, cols }).collect(),
+        [_, 1] => of(p).map(|rows| Nested { rows, cols: identity }).collect(),
+        _ if p == q => of(p).map(Nested::square).collect(),
+        // Of two that differ, those with points of one kind, where there are such.
+        _ => of(p)
+            .flat_map(|rows| of(q).map(move |cols| Nested { rows, cols }))
+            .filter(|nested| nested.rows.points() == nested.cols.points())
+            .collect(),
+    }
+}
+
 /// Whether sums are over taps alone: each group has one channel. The gradient of the weights is summed over images, of
 /// which there may be one today and two tomorrow.
 pub(super) fn is_depthwise(problem: &Problem) -> bool {
@@ -151,7 +176,7 @@ impl FromStr for Algorithm {
         }
         };
         let one = |label: &str| {
-            let known = F::shipped().iter().copied().chain([F::new(1, 1)]);
+            let known = F::shipped().iter().chain(F::for_gradients()).copied().chain([F::new(1, 1)]);
             known.into_iter().find(|f| f.label() == label).ok_or_else(unknown)
         };
         let Some((family, transform)) = text.split_once(':') else {
@@ -185,8 +210,10 @@ mod tests {
     #[test]
     fn labels_read_back() {
         for kernel in [[3, 3], [5, 5], [1, 3], [3, 5], [7, 7]] {
-            for algorithm in Algorithm::for_taps(Some(kernel)) {
-                assert_eq!(algorithm.label().parse(), Ok(algorithm), "{algorithm}");
+            for sizes in [Sizes::Taps(kernel), Sizes::Outputs(kernel)] {
+                for algorithm in Algorithm::for_sizes(Some(sizes)) {
+                    assert_eq!(algorithm.label().parse(), Ok(algorithm), "{algorithm}");
+                }
             }
         }
         let f4 = Nested::square(F::new(4, 3));

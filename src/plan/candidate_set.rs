@@ -3,28 +3,28 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{Algorithm, Choice, Cut};
+use super::{Algorithm, Choice, Cut, Sizes};
 use crate::kernel::{
     Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, Region, Storage, WinogradFilter, WinogradFused,
     WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use crate::padding::Border;
 
-/// The 64-bit hash (FNV-1a) of all choices for filters of this height and width, and of what their kernels do: names, constants,
+/// The 64-bit hash (FNV-1a) of all choices for problems of these sizes, and of what their kernels do: names, constants,
 /// workgroup memory, and the counts of [`KernelSpec::cost`]. It does not depend on the device. A kernel that is
 /// rewritten and does the same counts the same: what was measured of it is then still believed, and costs time at
 /// worst, since every choice is checked anew. Computed once a process.
-pub fn candidate_set(taps: Option<[usize; 2]>) -> u64 {
-    static KNOWN: OnceLock<Mutex<HashMap<Option<[usize; 2]>, u64>>> = OnceLock::new();
+pub fn candidate_set(sizes: Option<Sizes>) -> u64 {
+    static KNOWN: OnceLock<Mutex<HashMap<Option<Sizes>, u64>>> = OnceLock::new();
     let known = || KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(&hash) = known().get(&taps) {
+    if let Some(&hash) = known().get(&sizes) {
         return hash;
     }
-    let all = Algorithm::for_taps(taps).into_iter();
+    let all = Algorithm::for_sizes(sizes).into_iter();
     let hash = hash_of(
         all.flat_map(|algorithm| Cut::all_for(algorithm).into_iter().map(move |cut| Choice { algorithm, cut })),
     );
-    known().insert(taps, hash);
+    known().insert(sizes, hash);
     hash
 }
 
@@ -62,7 +62,7 @@ fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
             vec![WinogradFused { algorithm: nested, fusion, blocking, storage, epilogue }.spec()]
         }
         (Cut::Multiply(cut), _) => {
-            let multiply = WinogradMultiply { blocking: cut.blocking };
+            let multiply = WinogradMultiply { blocking: cut.blocking, adds: false };
             vec![multiply.spec(), WinogradOutput { algorithm: nested, storage, epilogue }.spec()]
         }
         _ => Vec::new(),
@@ -110,8 +110,10 @@ mod tests {
 
     #[test]
     fn each_size_of_filter_has_a_set_of_its_own() {
-        let sizes = [None, Some([3, 3]), Some([5, 5]), Some([1, 3]), Some([3, 1])];
-        let hashes: HashSet<u64> = sizes.map(candidate_set).into();
+        let taps = [[3, 3], [5, 5], [1, 3], [3, 1]].map(Sizes::Taps);
+        let outputs = [[3, 3], [5, 5], [1, 3], [3, 1]].map(Sizes::Outputs);
+        let sizes: Vec<_> = taps.into_iter().chain(outputs).map(Some).chain([None]).collect();
+        let hashes: HashSet<u64> = sizes.iter().copied().map(candidate_set).collect();
         assert_eq!(hashes.len(), sizes.len());
     }
 

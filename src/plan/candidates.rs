@@ -5,7 +5,10 @@ use std::fmt;
 use super::algorithm::is_depthwise;
 use super::expected_errors::Errors;
 use super::windows::Windows;
-use super::{Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Wisdom, heuristics, steps, summed};
+use super::{
+    Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Sizes, Wisdom, heuristics, host_steps, steps,
+    summed,
+};
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
 use crate::error::LimitError;
@@ -212,8 +215,16 @@ fn judge_one(
     }
     if let Some(transform) = algorithm.transform() {
         let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
-        if [transform.rows.r(), transform.cols.r()].map(usize::from) != windows.taps() {
-            return Err(Reason::Inapplicable("its filter has another size"));
+        if windows.in_blocks() && !matches!(algorithm, Algorithm::Staged(_)) {
+            return Err(Reason::Inapplicable(
+                "of Winograd's kernels, the staged ones alone compute a gradient of weights",
+            ));
+        }
+        if !windows.sizes().fit(transform) {
+            return Err(Reason::Inapplicable(match windows.sizes() {
+                Sizes::Taps(_) => "its filter has another size",
+                Sizes::Outputs(_) => "it has another number of outputs than the weights",
+            }));
         }
         if transform.rows.programs().is_err() || transform.cols.programs().is_err() {
             return Err(Reason::Inapplicable("there are no transforms of these sizes"));
@@ -228,8 +239,8 @@ fn judge_one(
         return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
     }
     match preferences.cut {
-        Some(Cut::Only) if caps.kind == DeviceKind::HostCpu => {}
-        Some(_) if caps.kind == DeviceKind::HostCpu => {
+        Some(Cut::Only) if host_steps::take(problem, caps) => {}
+        Some(_) if host_steps::take(problem, caps) => {
             return Err(Reason::Inapplicable("a processor's kernels cut their work themselves"));
         }
         Some(cut) => {
@@ -252,9 +263,9 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
             let kernel = WinogradFused { algorithm, fusion, blocking, storage, epilogue };
             if kernel.is_legal() { Ok(()) } else { Err(NUMBERS) }
         }
-        (Algorithm::Staged(_), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
+        (Algorithm::Staged(nested), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
             false => Err(NUMBERS),
-            true if cut.is_even(summed(problem)) => Ok(()),
+            true if cut.is_even(summed(problem, nested)) => Ok(()),
             true => Err("a part would have no channels"),
         },
         (Algorithm::ImplicitGemm, _, _, Cut::Gemm(blocking)) => {

@@ -120,10 +120,14 @@ impl FromStr for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Sizes;
 
     #[test]
     fn labels_read_back() {
-        for algorithm in Algorithm::for_taps(Some([3, 3])) {
+        for algorithm in [Sizes::Taps([3, 3]), Sizes::Outputs([3, 3])]
+            .into_iter()
+            .flat_map(|sizes| Algorithm::for_sizes(Some(sizes)))
+        {
             for choice in Cut::all_for(algorithm).into_iter().map(|cut| Choice { algorithm, cut }) {
                 assert_eq!(choice.to_string().parse(), Ok(choice), "{choice}");
             }

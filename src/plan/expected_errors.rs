@@ -1,18 +1,20 @@
 //! How far the results of a choice are expected to be from the exact ones, and whether a tolerance admits that.
 
 use super::candidates::Reason;
-use super::{Algorithm, Choice, Tolerance, summed};
+use super::{Algorithm, Choice, Tolerance, Windows};
 use crate::caps::Caps;
 use crate::dtype::DType;
 use crate::problem::Problem;
-use crate::winograd::error_bound;
+use crate::winograd::{Nested, error_bound};
 
 /// What a problem's errors depend on, beside the choice: found once, since a planner asks for hundreds of choices.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Errors {
     /// Products in a sum, on average.
     terms: usize,
-    /// Channels, and whatever else Winograd sums over.
+    /// What Winograd sums over, if it computes the problem: blocks, if there are any, are of the algorithm.
+    windows: Option<Windows>,
+    /// Channels of a group.
     channels: usize,
     /// Whether multiply-adds round once.
     fused: bool,
@@ -26,7 +28,8 @@ impl Errors {
             DType::F32 => 0.0,
             dtype => error_bound::expected_rounding_error(dtype.unit_roundoff()),
         };
-        Self { terms: problem.mean_terms(), channels: summed(problem), fused, stored }
+        let (windows, channels) = (Windows::of_problem(problem).ok(), problem.channels_per_group());
+        Self { terms: problem.mean_terms(), windows, channels, fused, stored }
     }
 
     /// What storing the outputs adds to the errors of arithmetic.
@@ -38,11 +41,17 @@ impl Errors {
         Self::new(problem, !caps.is_software())
     }
 
+    /// The most rows of U and V that are summed up one after the other.
+    fn longest_sum(&self, choice: Choice, algorithm: Nested) -> usize {
+        let rows = self.windows.map_or(self.channels, |windows| windows.in_blocks_of(algorithm).group_rows());
+        choice.cut.longest_sum(rows)
+    }
+
     /// Relative L2 of the arithmetic on normally distributed data.
     pub(super) fn normal(&self, choice: Choice) -> f64 {
         match choice.algorithm.transform() {
             None => error_bound::expected_error_direct(self.terms),
-            Some(nested) => error_bound::expected_error(nested, choice.cut.longest_sum(self.channels)),
+            Some(nested) => error_bound::expected_error(nested, self.longest_sum(choice, nested)),
         }
     }
 
@@ -51,7 +60,7 @@ impl Errors {
         match choice.algorithm.transform() {
             None => error_bound::expected_error_direct_after_relu(self.terms),
             Some(nested) => {
-                error_bound::expected_error_after_relu(nested, choice.cut.longest_sum(self.channels), self.fused)
+                error_bound::expected_error_after_relu(nested, self.longest_sum(choice, nested), self.fused)
             }
         }
     }

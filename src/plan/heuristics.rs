@@ -6,10 +6,10 @@ use super::gemm_estimate::{self as gemm, Fetch};
 use super::lanes::{self, Lanes};
 use super::multiply_cost::{self as multiply, Model};
 use super::steps::blocks;
-use super::{Algorithm, Step, host_estimate, summed};
+use super::{Algorithm, Step, host_estimate, host_steps, summed};
 use crate::caps::{Caps, DeviceKind};
-use crate::kernel::{Depthwise, DirectParams, KernelSpec, Params};
-use crate::problem::Problem;
+use crate::kernel::{Depthwise, DirectParams, KernelSpec, MultiplyParams, Params};
+use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
 
 /// What a kind of device achieves in our kernels.
@@ -111,11 +111,11 @@ pub(super) const fn rates(kind: DeviceKind) -> &'static Rates {
 
 /// The estimate of a run.
 pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorithm, caps: &Caps) -> u64 {
-    if caps.kind == DeviceKind::HostCpu {
+    if host_steps::take(problem, caps) {
         return nanoseconds(steps.iter().map(|step| host_estimate::seconds(step, caps.threads)).sum());
     }
     let rates = rates(caps.kind);
-    let rows = problem.conv.groups * summed(problem);
+    let rows = |nested| problem.conv.groups * summed(problem, nested);
     let seconds: f64 = match algorithm {
         Algorithm::Direct | Algorithm::Depthwise => {
             let groups: u64 = steps.iter().map(blocks).sum();
@@ -128,9 +128,12 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
         }
         Algorithm::Staged(nested) => {
             let multiply: f64 = steps.iter().map(|step| multiply::seconds(step, rates)).sum();
-            // Input and output once, V and M written and read.
-            let channels = rows + problem.conv.filters;
-            rates.dispatch * count(steps.len()) + multiply + transform_seconds(problem, nested, channels, rates)
+            let transforms = match problem.operation {
+                Operation::WeightGradient => factors_seconds(problem, steps, rates),
+                // Input and output once, V and M written and read.
+                _ => transform_seconds(problem, nested, rows(nested) + problem.conv.filters, rates),
+            };
+            rates.dispatch * count(steps.len()) + multiply + transforms
         }
         // Never compared with another: each product that is written out reads both of its factors from a cache.
         Algorithm::Inlined(nested, _) => {
@@ -139,9 +142,9 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
                 _ => None,
             });
             let tiles = pixels(problem) / count(nested.outputs());
-            let sums = tiles * count(problem.conv.filters) * count(summed(problem));
+            let sums = tiles * count(problem.conv.filters) * count(summed(problem, nested));
             let products = 8.0 * count(terms.unwrap_or(0)) * sums / rates.bytes;
-            rates.dispatch * count(steps.len()) + products + transform_seconds(problem, nested, rows, rates)
+            rates.dispatch * count(steps.len()) + products + transform_seconds(problem, nested, rows(nested), rates)
         }
         Algorithm::FusedOutput(nested) | Algorithm::Fused(nested) | Algorithm::FusedFilter(nested) => {
             let fused: f64 = steps
@@ -153,7 +156,7 @@ pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorith
                 .map(|(kernel, step)| fused::seconds_of_step(kernel, step, rates))
                 .sum();
             let transform = match algorithm {
-                Algorithm::FusedOutput(_) => transform_seconds(problem, nested, rows, rates),
+                Algorithm::FusedOutput(_) => transform_seconds(problem, nested, rows(nested), rates),
                 _ => 0.0,
             };
             rates.dispatch * count(steps.len()) + fused + transform
@@ -201,6 +204,21 @@ fn work(step: &Step) -> f64 {
 fn transform_seconds(problem: &Problem, nested: Nested, channels: usize, rates: &Rates) -> f64 {
     let expansion = count(nested.products()) / count(nested.outputs());
     4.0 * pixels(problem) * count(channels) * (1.0 + expansion) / rates.bytes
+}
+
+/// The same where both factors are transformed in the run: all three tensors, U and V, and M of each run.
+fn factors_seconds(problem: &Problem, steps: &[Step], rates: &Rates) -> f64 {
+    let tensors = problem.input_len() + problem.weights_len() + problem.output_len();
+    let planes = |step: &Step| match &step.kernel {
+        KernelSpec::WinogradMultiply(_) => {
+            let params = MultiplyParams::from_words(&step.params);
+            let [batches, sum, filters, tiles] =
+                [params.batches, params.group_c, params.k_stride, params.t_stride].map(f64::from);
+            batches * (sum * (filters + tiles) + filters * tiles)
+        }
+        _ => 0.0,
+    };
+    4.0 * (count(tensors) + steps.iter().map(planes).sum::<f64>()) / rates.bytes
 }
 
 /// Places of outputs.

@@ -4,12 +4,18 @@ use super::host_blocks::HostBlocks;
 use super::steps::{Built, direct_params, epilogue_operands, factors};
 use super::windows::Windows;
 use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, host_estimate};
-use crate::caps::Caps;
+use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource};
 use crate::kernel::{Direct, DirectParams, Epilogue, Host, HostKernel, HostStrip, PANEL, Params as _, Storage, word};
 use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
+
+/// Whether a device computes a problem by the processor's own kernels. A gradient of weights it computes by the shaders'
+/// twins: few outputs, and sums over whole images.
+pub(super) fn take(problem: &Problem, caps: &Caps) -> bool {
+    caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient
+}
 
 /// The steps of an algorithm that the processor has kernels for.
 pub(super) fn build(
@@ -54,9 +60,6 @@ fn winograd(
 
 /// A product of matrices for each correlation.
 fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
-    if problem.operation == Operation::WeightGradient {
-        return Err(Reason::Inapplicable("the factors of a gradient's products are in no order to be packed"));
-    }
     let mut built = Built { packing: Packing::Panels(None), ..nothing() };
     let mut first = 0;
     for of in problem.correlations() {

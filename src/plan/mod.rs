@@ -2,6 +2,7 @@
 //! [`Plan`]: a pure value that says what will run, on what, and why nothing else.
 
 mod algorithm;
+mod block_steps;
 mod candidate_set;
 mod candidates;
 mod choice;
@@ -50,6 +51,7 @@ use crate::winograd::{self, Nested, WinogradError};
 use self::expected_errors::Errors;
 pub(crate) use self::host_blocks::{ChunkRows, HostBlocks};
 pub(crate) use self::host_steps::panels_len;
+pub use self::windows::Sizes;
 pub(crate) use self::windows::Windows;
 
 /// An operand of a step.
@@ -331,20 +333,21 @@ fn refused(problem: &Problem, algorithm: Algorithm, reason: &Reason) -> Error {
 }
 
 /// What Winograd sums over in each product: channels, and whatever else is a row of U and V.
-fn summed(problem: &Problem) -> usize {
-    Windows::of_problem(problem).map_or_else(|_| problem.channels_per_group(), |windows| windows.group_rows())
+fn summed(problem: &Problem, algorithm: Nested) -> usize {
+    let windows = Windows::of_algorithm(problem, algorithm);
+    windows.map_or_else(|_| problem.channels_per_group(), |windows| windows.group_rows())
 }
 
 /// The most roundings of f32 between an input or a weight and an output: the k of the rigorous bound, see
 /// [`winograd::error_bound::gamma`].
 pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
-    let channels = summed(problem);
+    let channels = |nested| summed(problem, nested);
     match (algorithm, algorithm.transform()) {
         // Each product and each addition of the longest path.
         (_, None) => u32::try_from(problem.terms()).unwrap_or(u32::MAX).saturating_add(1),
-        (Algorithm::Inlined(..), Some(nested)) => winograd::error_bound::roundings(nested, channels)
+        (Algorithm::Inlined(..), Some(nested)) => winograd::error_bound::roundings(nested, channels(nested))
             .saturating_add(winograd::error_bound::kronecker_roundings(nested)),
-        (_, Some(nested)) => winograd::error_bound::roundings(nested, channels),
+        (_, Some(nested)) => winograd::error_bound::roundings(nested, channels(nested)),
     }
 }
 

@@ -68,7 +68,8 @@ pub(super) fn cut(
     tolerated: impl Fn(&MultiplyCut) -> bool,
 ) -> MultiplyCut {
     let product = Product { filters, tiles, batches, channels };
-    let runs = |blocking: &Blocking| WinogradMultiply { blocking: *blocking }.spec().check(&caps.limits).is_ok();
+    let runs =
+        |blocking: &Blocking| WinogradMultiply { blocking: *blocking, adds: false }.spec().check(&caps.limits).is_ok();
     let cuts = Blocking::ALL
         .into_iter()
         .filter(runs)
@@ -84,7 +85,7 @@ pub(super) fn cut(
 
 /// The estimate of a step; nothing, if it is not of this kernel.
 pub(super) fn seconds(step: &Step, rates: &Rates) -> f64 {
-    let KernelSpec::WinogradMultiply(WinogradMultiply { blocking }) = step.kernel else { return 0.0 };
+    let KernelSpec::WinogradMultiply(WinogradMultiply { blocking, .. }) = step.kernel else { return 0.0 };
     let params = MultiplyParams::from_words(&step.params);
     let product = Product {
         filters: params.group_k as usize,

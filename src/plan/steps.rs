@@ -1,12 +1,14 @@
 //! From an algorithm to its dispatches: grids, parameters, operands, and the cutting of the work into chunks that
 //! respect the workspace limit and the device's bounds.
 
+use std::ops::Range;
+
 use super::gemm_estimate;
 use super::pieces::{Piece, Window, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
 use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, halves, host_steps};
-use crate::caps::{Caps, DeviceKind, Limits};
+use crate::caps::{Caps, Limits};
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
 use crate::dtype::DType;
@@ -15,7 +17,8 @@ use crate::kernel::{
     Depthwise, Direct, DirectParams, Epilogue, FilterParams, FusedParams, Fusion, ImplicitGemm, KernelSpec, Params,
     Storage, WinogradFilter, word, wrapped,
 };
-use crate::problem::Problem;
+use crate::layout::Planes;
+use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
 
 /// What an algorithm comes to on a problem.
@@ -50,13 +53,15 @@ pub(super) fn build(
     let given = problem;
     let (problem, preferences) = &halves::held(given, storage, limits, preferences)?;
     let winograd = |nested| Winograd::new(problem, nested, storage, limits);
-    let on_host = caps.kind == DeviceKind::HostCpu;
     let mut built = match algorithm {
-        _ if on_host => host_steps::build(problem, algorithm, storage, caps, preferences)?,
+        _ if host_steps::take(problem, caps) => host_steps::build(problem, algorithm, storage, caps, preferences)?,
         Algorithm::Direct => direct(problem, storage, limits)?,
         Algorithm::Depthwise => depthwise(problem, storage, limits)?,
         Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,
-        Algorithm::Staged(nested) => winograd(nested)?.staged(caps, preferences)?,
+        Algorithm::Staged(nested) => match winograd(nested)? {
+            blocks if blocks.windows.in_blocks() => blocks.staged_blocks(caps, preferences)?,
+            whole => whole.staged(caps, preferences)?,
+        },
         Algorithm::FusedOutput(nested) => winograd(nested)?.fused_output(caps, preferences)?,
         Algorithm::Fused(nested) => winograd(nested)?.fused(Fusion::Input, caps, preferences)?,
         Algorithm::FusedFilter(nested) => winograd(nested)?.fused(Fusion::Filter, caps, preferences)?,
@@ -65,8 +70,8 @@ pub(super) fn build(
     if storage == Storage::Packed {
         halves::pack(given, limits, &mut built)?;
     }
-    let as_given = built.packing.is_given() && algorithm.transform().is_none();
-    if !as_given {
+    let in_parts = algorithm.transform().is_none() || problem.operation == Operation::WeightGradient;
+    if !(built.packing.is_given() && in_parts) {
         // Transformed from a binding, or read from one.
         limits.check_tensor("the weights", problem.conv.dtype.bytes(problem.weights_len()))?;
     }
@@ -284,34 +289,54 @@ pub(super) fn direct_params(of: &Correlation, conv: &Conv) -> DirectParams {
 
 /// The one dispatch that packs weights for Winograd.
 pub(super) fn filter(windows: &Windows, algorithm: Nested, dtype: DType) -> Step {
+    let weights = factors(&windows.of)[1].into();
+    filter_rows(windows, algorithm, dtype, 0..windows.group_rows(), [weights, Slot::Packed.into()])
+}
+
+/// The dispatch that transforms weights to U, of so many rows of each group's sum: from the first operand to the second.
+pub(super) fn filter_rows(
+    windows: &Windows,
+    algorithm: Nested,
+    dtype: DType,
+    sum: Range<usize>,
+    operands: [Operand; 2],
+) -> Step {
     let of = &windows.of;
-    let planes = windows.filter_planes(algorithm);
+    let rows = of.groups * sum.len();
+    let planes = Planes { rows, ..windows.filter_planes(algorithm) };
     let [taps_d, taps_h, taps_w] = of.taps.map(word);
     let [phases_h, phases_w] = windows.phases().map(word);
+    let [phase_step_h, phase_step_w] = windows.phase_steps().map(word);
+    let [tap_step_h, tap_step_w] = windows.tap_steps().map(word);
     let [weights_d, weights_h, weights_w] = of.weights.dhw.map(wrapped);
     let params = FilterParams {
         group_k: word(planes.columns),
         k_stride: word(planes.stride()),
-        group_rows: word(windows.group_rows()),
-        rows: word(windows.rows()),
+        group_rows: word(sum.len()),
+        rows: word(rows),
+        sum_first: word(sum.start),
         taps_d,
         taps_h,
         taps_w,
         phases_h,
         phases_w,
+        phase_step_h,
+        phase_step_w,
+        tap_step_h,
+        tap_step_w,
         weights_g: wrapped(of.weights.g),
         weights_k: wrapped(of.weights.n),
         weights_c: wrapped(of.weights.c),
         weights_d,
         weights_h,
         weights_w,
-        weights_offset: wrapped(of.weights.offset),
+        weights_offset: wrapped(of.weights.offset - operands[0].first.cast_signed()),
     };
     Step {
         kernel: WinogradFilter { algorithm, storage: Storage::of_any(dtype) }.spec(),
         grid: [word(planes.columns).div_ceil(WinogradFilter::WORKGROUP), word(planes.rows), 1],
         params: params.words(),
-        operands: vec![factors(of)[1].into(), Slot::Packed.into()],
+        operands: operands.to_vec(),
     }
 }
 

@@ -2,6 +2,9 @@
 //! each plane of taps in depth has rows of its own, and where outputs are a stride apart, the taps that it keeps apart
 //! (every `stride`-th one, a phase) are summed as channels are. Where taps are a dilation apart, the outputs that it keeps
 //! apart are tiles of planes of their own.
+//!
+//! In the gradient of weights few outputs have many taps, as many as an image has outputs. They are cut into blocks as large
+//! as an algorithm's filter; each block is a row of U and V, and is summed as images are.
 
 use crate::correlation::Correlation;
 use crate::layout::{Planes, Tiles};
@@ -13,18 +16,65 @@ use crate::winograd::Nested;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Windows {
     pub(crate) of: Correlation,
+    /// Taps of a block in height and width, where taps are cut into blocks.
+    block: Option<[usize; 2]>,
+}
+
+/// What a problem asks of a transform, in height and width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Sizes {
+    /// So many taps.
+    Taps([usize; 2]),
+    /// So many outputs; taps are cut into blocks of however many it has.
+    Outputs([usize; 2]),
+}
+
+impl Sizes {
+    /// Those of a problem, if Winograd computes it.
+    pub fn of_problem(problem: &Problem) -> Option<Self> {
+        Windows::of_problem(problem).ok().map(|windows| windows.sizes())
+    }
+
+    /// Whether a transform has them.
+    pub(super) fn fit(self, transform: Nested) -> bool {
+        let Nested { rows, cols } = transform;
+        match self {
+            Self::Taps(taps) => [rows.r(), cols.r()].map(usize::from) == taps,
+            Self::Outputs(outputs) => [rows.m(), cols.m()].map(usize::from) == outputs,
+        }
+    }
 }
 
 impl Windows {
-    /// The windows of a problem, or why it has none.
+    /// The windows of a problem, or why it has none. Taps that come in blocks, which an algorithm decides, are blocks of one.
     pub(crate) fn of_problem(problem: &Problem) -> Result<Self, &'static str> {
-        if problem.operation == Operation::WeightGradient {
-            return Err("weights' gradients take another form");
+        let of = match problem.correlations()[..] {
+            [of] => of,
+            _ => return Err("its outputs come in phases, each with other taps"),
+        };
+        let windows = Self::new(of)?;
+        if problem.operation != Operation::WeightGradient {
+            if of.groups > 1 && of.src.g != of.group_c.cast_signed() * of.src.c {
+                return Err("the groups' channels do not follow one another");
+            }
+            return Ok(windows);
         }
-        match problem.correlations()[..] {
-            [of] => Self::new(of),
-            _ => Err("its outputs come in phases, each with other taps"),
+        if (1..of.stride.len()).any(|axis| of.stride[axis] > 1) {
+            return Err("Winograd needs dilation 1 for the weights' gradient");
         }
+        Ok(Self { block: Some([1, 1]), ..windows })
+    }
+
+    /// The same in the blocks of an algorithm, where there are blocks.
+    pub(crate) fn of_algorithm(problem: &Problem, algorithm: Nested) -> Result<Self, &'static str> {
+        Ok(Self::of_problem(problem)?.in_blocks_of(algorithm))
+    }
+
+    /// The same.
+    pub(super) fn in_blocks_of(self, algorithm: Nested) -> Self {
+        let block = [algorithm.rows.r(), algorithm.cols.r()].map(|r| usize::from(r).max(1));
+        Self { block: self.block.map(|_| block), ..self }
     }
 
     pub(crate) fn new(of: Correlation) -> Result<Self, &'static str> {
@@ -41,15 +91,25 @@ impl Windows {
         if (1..of.stride.len()).any(|axis| of.dilation[axis] > of.out[axis].max(1)) {
             return Err("Winograd needs a dilation within the output");
         }
-        let channels = of.group_c.cast_signed();
-        if of.groups > 1 && of.src.g != channels * of.src.c {
-            return Err("the groups' channels do not follow one another");
-        }
         let filters = of.group_k.cast_signed();
         if of.groups > 1 && of.dst.g != filters * of.dst.c {
             return Err("the groups' outputs do not follow one another");
         }
-        Ok(Self { of })
+        Ok(Self { of, block: None })
+    }
+
+    /// What an algorithm's transforms must have.
+    pub(crate) fn sizes(&self) -> Sizes {
+        if self.block.is_none() {
+            return Sizes::Taps(self.taps());
+        }
+        let ([_, p, q], [h, w]) = (self.of.out, self.spread());
+        Sizes::Outputs([p.div_ceil(h), q.div_ceil(w)])
+    }
+
+    /// Whether taps are cut into blocks, and U is made in each run.
+    pub(super) const fn in_blocks(&self) -> bool {
+        self.block.is_some()
     }
 
     /// Why the kernels that read the source without an input transform cannot compute it.
@@ -89,9 +149,34 @@ impl Windows {
         if dense { Ok(()) } else { Err("it needs weights in the order OIHW") }
     }
 
-    /// Phases of taps in height and width.
+    /// Phases of taps in height and width, or blocks of them: each has rows of its own.
     pub(crate) const fn phases(&self) -> [usize; 2] {
+        match self.block {
+            None => [self.of.stride[1], self.of.stride[2]],
+            Some([h, w]) => [self.of.taps[1].div_ceil(h), self.of.taps[2].div_ceil(w)],
+        }
+    }
+
+    /// From a row's first tap to that of the next phase or block.
+    pub(super) const fn phase_steps(&self) -> [usize; 2] {
+        match self.block {
+            None => [1, 1],
+            Some(block) => block,
+        }
+    }
+
+    /// From a tap of a row to the next one.
+    pub(super) const fn tap_steps(&self) -> [usize; 2] {
         [self.of.stride[1], self.of.stride[2]]
+    }
+
+    /// From where a row begins in the source to where the next phase or block does.
+    pub(super) const fn row_steps(&self) -> [usize; 2] {
+        let ([h, w], [down, across]) = (self.phase_steps(), self.spread());
+        match self.block {
+            None => [h, w],
+            Some(_) => [h * down, w * across],
+        }
     }
 
     /// Phases of outputs in height and width.
@@ -99,19 +184,21 @@ impl Windows {
         [self.of.dilation[1], self.of.dilation[2]]
     }
 
-    /// Whether there is one plane of outputs and of taps, and one phase of either.
+    /// Whether there is one plane of outputs and of taps, one phase or block of either, and what is summed follows one another
+    /// from group to group, as channels do.
     pub(super) fn is_plain(&self) -> bool {
         (self.phases(), self.spread(), self.of.out[0], self.of.taps[0]) == ([1, 1], [1, 1], 1, 1)
+            && (self.block.is_none() || self.of.groups == 1)
     }
 
     /// From a tile's row to the next in the source, and from a column to the next.
     pub(crate) const fn steps(&self) -> [usize; 2] {
-        let ([h, w], [down, across]) = (self.phases(), self.spread());
+        let ([h, w], [down, across]) = (self.tap_steps(), self.spread());
         [h * down, w * across]
     }
 
     /// Taps of a phase, in height and width.
-    pub(super) const fn taps(&self) -> [usize; 2] {
+    const fn taps(&self) -> [usize; 2] {
         let [h, w] = self.phases();
         [self.of.taps[1].div_ceil(h), self.of.taps[2].div_ceil(w)]
     }
@@ -144,8 +231,8 @@ impl Windows {
     /// Where the weight of a row, a filter of its group and a tap lies; none past the phase's last tap.
     pub(crate) fn weight(&self, row: usize, k: usize, [r, s]: [usize; 2]) -> Option<usize> {
         let (channel, t, phase) = self.row(row);
-        let [h, w] = self.phases();
-        let tap = [t, r * h + phase[0], s * w + phase[1]];
+        let ([h, w], [down, across]) = (self.tap_steps(), self.phase_steps());
+        let tap = [t, r * h + phase[0] * down, s * w + phase[1] * across];
         if tap[1] >= self.of.taps[1] || tap[2] >= self.of.taps[2] {
             return None;
         }
@@ -162,9 +249,15 @@ impl Windows {
         let ([h, w], [down, across]) = (self.steps(), self.spread());
         let (outputs, own) = (plane / (down * across), plane % (down * across));
         let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
-        let place =
-            [z * of.stride[0] + t * of.dilation[0], y * h + phase[0] + own / across, x * w + phase[1] + own % across];
-        let mut at = of.src.offset + n.cast_signed() * of.src.n + channel.cast_signed() * of.src.c;
+        let [row_step, column_step] = self.row_steps();
+        let place = [
+            z * of.stride[0] + t * of.dilation[0],
+            y * h + phase[0] * row_step + own / across,
+            x * w + phase[1] * column_step + own % across,
+        ];
+        let (g, c) = (channel / of.group_c, channel % of.group_c);
+        let steps = [(n, of.src.n), (g, of.src.g), (c, of.src.c)];
+        let mut at = steps.into_iter().fold(of.src.offset, |sum, (i, step)| sum + i.cast_signed() * step);
         for axis in 0..place.len() {
             let element = of.border.element(place[axis].cast_signed() - of.before[axis], of.size[axis])?;
             at += element.cast_signed() * of.src.dhw[axis];

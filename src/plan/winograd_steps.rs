@@ -18,9 +18,18 @@ use crate::layout::{Planes, Tiles, VECTOR};
 use crate::problem::Problem;
 use crate::winograd::Nested;
 
-/// V and M.
+/// V and M; and U, where it is not packed beforehand.
 const V: Slot = Slot::Workspace(0);
 const M: Slot = Slot::Workspace(1);
+pub(super) const U: Slot = Slot::Workspace(2);
+
+/// What is multiplied with V: U, with so many rows in a group; and whether the products are added to those in M.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Factor {
+    pub(super) u: Slot,
+    pub(super) rows: usize,
+    pub(super) adds: bool,
+}
 
 /// A problem cut into the tiles of an algorithm.
 pub(super) struct Winograd<'a> {
@@ -30,7 +39,7 @@ pub(super) struct Winograd<'a> {
     pub(super) tiles: Tiles,
     storage: Storage,
     /// The most elements of one binding.
-    most: usize,
+    pub(super) most: usize,
 }
 
 impl<'a> Winograd<'a> {
@@ -40,7 +49,7 @@ impl<'a> Winograd<'a> {
         storage: Storage,
         limits: &Limits,
     ) -> Result<Self, Reason> {
-        let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
+        let windows = Windows::of_algorithm(problem, algorithm).map_err(Reason::Inapplicable)?;
         Ok(Self { problem, windows, algorithm, tiles: windows.tiles(algorithm), storage, most: most(limits) })
     }
 
@@ -74,8 +83,9 @@ impl<'a> Winograd<'a> {
         let mut steps = Vec::new();
         for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: true })? {
             steps.extend(self.input(chunk, &v));
-            steps.push(self.multiply(chunk, &v, cut));
-            steps.extend(self.output(chunk, &m, cut));
+            let packed = Factor { u: Slot::Packed, rows: self.windows.group_rows(), adds: false };
+            steps.push(self.multiply(chunk, &v, cut, packed));
+            steps.extend(self.output(chunk, &m, cut.parts));
         }
         let workspace = vec![v.len(), cut.parts as usize * m.len()];
         Ok(self.built(Cut::Multiply(cut), steps, workspace))
@@ -154,7 +164,7 @@ impl<'a> Winograd<'a> {
         Built { packing: Packing::Winograd(self.algorithm), cut, steps, workspace }
     }
 
-    fn planes(&self, rows: usize, columns: usize) -> Planes {
+    pub(super) fn planes(&self, rows: usize, columns: usize) -> Planes {
         Planes { points: self.algorithm.products(), rows, columns }
     }
 
@@ -165,12 +175,25 @@ impl<'a> Winograd<'a> {
 
     fn input_part(&self, chunk: Chunk, v: &Planes, rows: Range<usize>) -> Step {
         let source = self.source_operand(self.source(chunk, rows.clone()));
+        self.input_rows(chunk, v, rows, 0..self.windows.group_rows(), source)
+    }
+
+    /// The input transform of these `rows` of V, which has all of each group's `sum`.
+    pub(super) fn input_rows(
+        &self,
+        chunk: Chunk,
+        v: &Planes,
+        rows: Range<usize>,
+        sum: Range<usize>,
+        source: Operand,
+    ) -> Step {
         let of = &self.windows.of;
         let kernel = WinogradInput { algorithm: self.algorithm, border: of.border, storage: self.storage };
         let [d, h, w] = of.size.map(word);
         let [before_d, before_h, before_w] = of.before.map(wrapped);
         let [step_h, step_w] = self.windows.steps().map(word);
         let [phases_h, phases_w] = self.windows.phases().map(word);
+        let [phase_step_h, phase_step_w] = self.windows.row_steps().map(word);
         let [spread_h, spread_w] = self.windows.spread().map(word);
         let [src_d, src_h, src_w] = of.src.dhw.map(wrapped);
         let params = InputParams {
@@ -182,10 +205,14 @@ impl<'a> Winograd<'a> {
             plain: u32::from(self.windows.is_plain()),
             out_d: word(of.out[0]),
             row_first: word(rows.start),
-            rows: word(self.windows.rows()),
+            rows: word(of.groups * sum.len()),
+            group_rows: word(sum.len()),
+            sum_first: word(sum.start),
             taps_d: word(of.taps[0]),
             phases_h,
             phases_w,
+            phase_step_h,
+            phase_step_w,
             spread_h,
             spread_w,
             step_h,
@@ -199,6 +226,7 @@ impl<'a> Winograd<'a> {
             before_h,
             before_w,
             src_n: wrapped(of.src.n),
+            src_g: wrapped(of.src.g),
             src_c: wrapped(of.src.c),
             src_d,
             src_h,
@@ -250,32 +278,33 @@ impl<'a> Winograd<'a> {
         Ok(cut)
     }
 
-    fn multiply(&self, chunk: Chunk, v: &Planes, cut: MultiplyCut) -> Step {
+    pub(super) fn multiply(&self, chunk: Chunk, v: &Planes, cut: MultiplyCut, factor: Factor) -> Step {
         let of = &self.windows.of;
+        let Factor { u, rows, adds } = factor;
         let batches = self.algorithm.products() * of.groups;
         let blocking = cut.blocking;
         let params = MultiplyParams {
-            group_c: word(self.windows.group_rows()),
+            group_c: word(rows),
             group_k: word(of.group_k),
             k_stride: word(self.windows.filter_planes(self.algorithm).stride()),
             t_stride: word(v.stride()),
-            part_c: cut.part(self.windows.group_rows()),
+            part_c: cut.part(rows),
             batches: word(batches),
         };
         Step {
-            kernel: WinogradMultiply { blocking }.spec(),
+            kernel: WinogradMultiply { blocking, adds }.spec(),
             grid: [
                 word(chunk.count).div_ceil(blocking.tiles),
                 word(of.group_k).div_ceil(blocking.filters),
                 word(batches) * cut.parts,
             ],
             params: params.words(),
-            operands: vec![Slot::Packed.into(), V.into(), M.into()],
+            operands: vec![u.into(), V.into(), M.into()],
         }
     }
 
     /// The operand for what is read of the source.
-    fn source_operand(&self, window: Window) -> Operand {
+    pub(super) fn source_operand(&self, window: Window) -> Operand {
         let [slot, _] = factors(&self.windows.of);
         window.operand(slot, tensor_len(self.problem, slot), self.most)
     }
@@ -286,12 +315,12 @@ impl<'a> Winograd<'a> {
     }
 
     /// The output transform, in as many dispatches as the output has parts.
-    fn output(&self, chunk: Chunk, m: &Planes, cut: MultiplyCut) -> Vec<Step> {
-        let parts = self.output_parts(chunk, self.most).into_iter();
-        parts.map(|filters| self.output_part(chunk, m, cut, filters)).collect()
+    pub(super) fn output(&self, chunk: Chunk, m: &Planes, parts: u32) -> Vec<Step> {
+        let ranges = self.output_parts(chunk, self.most).into_iter();
+        ranges.map(|filters| self.output_part(chunk, m, parts, filters)).collect()
     }
 
-    fn output_part(&self, chunk: Chunk, m: &Planes, cut: MultiplyCut, filters: Range<usize>) -> Step {
+    fn output_part(&self, chunk: Chunk, m: &Planes, parts: u32, filters: Range<usize>) -> Step {
         let output = self.output_operand(self.outputs(chunk, filters.clone()));
         let offset = wrapped(self.windows.of.dst.offset - output.first.cast_signed());
         let conv = &self.problem.conv;
@@ -313,7 +342,7 @@ impl<'a> Winograd<'a> {
             k: word(of.filters()),
             p: word(of.out[1]),
             q: word(of.out[2]),
-            parts: cut.parts,
+            parts,
             dst_n: wrapped(of.dst.n),
             dst_k: wrapped(of.dst.c),
             dst_d,

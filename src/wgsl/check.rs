@@ -78,7 +78,7 @@ mod tests {
     use crate::kernel::{Blocking, WinogradMultiply};
 
     fn spec() -> KernelSpec {
-        WinogradMultiply { blocking: Blocking::ALL[0] }.spec()
+        WinogradMultiply { blocking: Blocking::ALL[0], adds: false }.spec()
     }
 
     #[test]

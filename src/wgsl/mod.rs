@@ -101,6 +101,7 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     }
     if let KernelSpec::WinogradMultiply(multiply) = spec {
         parts.push(if multiply.blocking.slices > 1 { "slices_two" } else { "slices_one" }.to_owned());
+        parts.push(if multiply.adds { "m_add" } else { "m_set" }.to_owned());
     }
     if let KernelSpec::WinogradFused(fused) = spec {
         match fused.fusion {

@@ -137,6 +137,24 @@ impl F {
         SHIPPED
     }
 
+    /// The algorithms for gradients of weights, where outputs are the filter's own size and the output's gradient is cut into
+    /// blocks of r: of each size what errs least for the multiplications that it saves. One of 2 outputs is for the phases of
+    /// 3, which a stride of 2 keeps apart.
+    #[must_use]
+    pub const fn for_gradients() -> &'static [Self] {
+        const GRADIENTS: &[F] = &[
+            F::new(2, 4),
+            F::new(3, 2),
+            F::new(3, 4),
+            F::quadratic(3, 6),
+            F::quadratic(4, 4),
+            F::new(5, 2),
+            F::quadratic(5, 4),
+            F::quadratic(7, 2),
+        ];
+        GRADIENTS
+    }
+
     /// Outputs.
     #[must_use]
     pub const fn m(self) -> u8 {
@@ -264,10 +282,11 @@ mod tests {
 
     #[test]
     fn labels_of_shipped_algorithms_differ() {
-        let mut labels: Vec<_> = F::shipped().iter().map(|f| f.label()).collect();
+        let all = || F::shipped().iter().chain(F::for_gradients());
+        let mut labels: Vec<_> = all().map(|f| f.label()).collect();
         labels.sort();
         labels.dedup();
-        assert_eq!(labels.len(), F::shipped().len());
+        assert_eq!(labels.len(), all().count());
     }
 
     #[test]

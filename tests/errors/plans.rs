@@ -55,7 +55,13 @@ fn inapplicable(table: &mut Section) {
         ("depthwise with groups of several channels", problem(conv().groups(2)), forced("depthwise")),
         ("staged with a filter of another size", problem(Conv::new(4, 4, [5, 5])), forced("staged:f4x3")),
         ("staged on a transposed convolution with stride", problem(transposed), forced("staged:f2x3")),
-        ("staged on the gradient of weights", gradient, any().algorithm(Algorithm::Staged(square(3, 12)))),
+        ("staged on the gradient of weights of another size", gradient, forced("staged:f5x2")),
+        (
+            "staged on the gradient of weights under a dilation",
+            problem(conv().dilation(2)).weight_gradient().expect("legal"),
+            forced("staged:f3x4"),
+        ),
+        ("fused on the gradient of weights", gradient, any().algorithm(Algorithm::Fused(square(3, 4)))),
         (
             "staged with a transform that there is not",
             problem(conv()),

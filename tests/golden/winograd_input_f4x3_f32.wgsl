@@ -20,9 +20,13 @@ struct Params {
     out_d: u32,
     row_first: u32,
     rows: u32,
+    group_rows: u32,
+    sum_first: u32,
     taps_d: u32,
     phases_h: u32,
     phases_w: u32,
+    phase_step_h: u32,
+    phase_step_w: u32,
     spread_h: u32,
     spread_w: u32,
     step_h: u32,
@@ -36,6 +40,7 @@ struct Params {
     before_h: u32,
     before_w: u32,
     src_n: u32,
+    src_g: u32,
     src_c: u32,
     src_d: u32,
     src_h: u32,
@@ -173,7 +178,8 @@ fn write_v(at: u32, plane: u32, d: ptr<function, array<f32, 6>>) {
 // ---- shaders/kernel/winograd_input.wgsl ----
 // winograd_input: V = B^T d B, the transformed input, [point][row][tile].
 //
-// A row is a channel, one of the filters' planes of taps, and a phase of taps that a stride keeps apart. A plane of tiles is
+// A row is a channel, one of the filters' planes of taps, and a phase of taps that a stride keeps apart, or a block of taps:
+// either begins a phase_step after the one before. A plane of tiles is
 // an image, a plane of outputs, and a phase of outputs that a dilation keeps apart. Either way a tile's rows and columns lie
 // a step apart.
 // One workgroup owns TILES tiles of one row. In the first phase an invocation owns one column of one tile, in
@@ -195,13 +201,15 @@ var<workgroup> half_done: array<f32, POINTS_H * SPAN_W * TILES_PADDED>;
 fn place(v_row: u32, plane: u32) -> vec4<u32> {
     var place = vec4<u32>(params.src_offset + plane * params.src_n + v_row * params.src_c, 0u, 0u, 0u);
     if (params.plain == 0u) {
-        let tap = v_row / (params.phases_w * params.phases_h);
+        let in_sum = v_row % params.group_rows + params.sum_first;
+        let tap = in_sum / (params.phases_w * params.phases_h);
         let outputs = plane / (params.spread_w * params.spread_h);
         place = vec4<u32>(
-            params.src_offset + outputs / params.out_d * params.src_n + tap / params.taps_d * params.src_c,
+            params.src_offset + outputs / params.out_d * params.src_n + v_row / params.group_rows * params.src_g
+                + tap / params.taps_d * params.src_c,
             outputs % params.out_d * params.stride_d + tap % params.taps_d * params.dilation_d,
-            v_row / params.phases_w % params.phases_h + plane / params.spread_w % params.spread_h,
-            v_row % params.phases_w + plane % params.spread_w,
+            in_sum / params.phases_w % params.phases_h * params.phase_step_h + plane / params.spread_w % params.spread_h,
+            in_sum % params.phases_w * params.phase_step_w + plane % params.spread_w,
         );
     }
     return place;

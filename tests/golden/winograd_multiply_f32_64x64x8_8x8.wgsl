@@ -31,6 +31,12 @@ fn lane_of(invocation: u32) -> u32 {
 
 fn gather_slices(slice: u32, lane: u32, acc: ptr<function, array<vec4<f32>, EACH_K * EACH_T / 4u>>) {}
 
+// ---- shaders/part/m_set.wgsl ----
+// Slot put_m: a vector of M, whatever stood there.
+fn put_m(at: u32, value: vec4<f32>) {
+    m[at] = value;
+}
+
 // ---- leaves ----
 // A step's share of u into registers: 16 vectors a channel, dealt out in order.
 fn fetch_u(base: u32, c: u32, end: u32, column: u32, local: u32, next_u: ptr<function, array<vec4<f32>, 2>>) {
@@ -243,7 +249,8 @@ fn write_m(base: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 16>>) 
 // ---- shaders/kernel/winograd_multiply.wgsl ----
 // winograd_multiply: M = U^T V for each point and group: [point][filter][tile] from [point][channel][filter] and
 // [point][channel][tile]. Where one product has too few blocks to fill the device, its channels are split, and each part
-// has an M of its own; the output transform adds them up.
+// has an M of its own; the output transform adds them up. Where the whole
+// sum is longer than U and V may be, later dispatches add to what earlier ones left in M.
 //
 // One workgroup owns BLOCK_K filters x BLOCK_T tiles of one point and group, and walks its part of the channels in steps
 // of BLOCK_C through two buffers in workgroup memory: while one is multiplied, the next step's vectors are on their way
@@ -255,7 +262,7 @@ fn write_m(base: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 16>>) 
 // grid      x: blocks of BLOCK_T tiles; y: blocks of BLOCK_K filters; z: points and groups, for each part of the channels
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V, SLICES
 // leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_m
-// slots     slice_of, lane_of, gather_slices
+// slots     slice_of, lane_of, gather_slices, put_m
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> u: array<vec4<f32>>;
@@ -295,7 +302,7 @@ fn load_v(base: u32, c: u32, end: u32, t: u32) -> vec4<f32> {
 // A vector of M, unless it lies past the last filter or tile. `base` is the group's first row.
 fn store_m(base: u32, k: u32, t: u32, value: vec4<f32>) {
     if (k < params.group_k && t < params.t_stride / 4u) {
-        m[(base + k) * (params.t_stride / 4u) + t] = value;
+        put_m((base + k) * (params.t_stride / 4u) + t, value);
     }
 }
 

@@ -129,6 +129,8 @@ fn problems() -> anyhow::Result<Vec<(&'static str, Problem)>> {
     all.push(("gradient of the input", plain.input_gradient()?));
     all.push(("the same, stride 2", three.stride(2).on(image)?.input_gradient()?));
     all.push(("gradient of the weights", plain.weight_gradient()?));
+    all.push(("gradient of the weights, stride 2", three.stride(2).on(image)?.weight_gradient()?));
+    all.push(("gradient of the weights, dilation 2", three.dilation(2).on(image)?.weight_gradient()?));
     Ok(all)
 }
 

@@ -12,9 +12,9 @@ pub(crate) struct Options {
 
 /// Prints the matrices.
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
-    let shipped = F::shipped();
+    let shipped: Vec<F> = F::shipped().iter().chain(F::for_gradients()).copied().collect();
     let wanted: Vec<F> = if options.labels.is_empty() {
-        shipped.to_vec()
+        shipped
     } else {
         let find = |label: &String| {
             let known = || shipped.iter().map(|f| f.label()).collect::<Vec<_>>().join(", ");

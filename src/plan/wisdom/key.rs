@@ -5,8 +5,7 @@ use std::fmt;
 use crate::activation::Activation;
 use crate::caps::Caps;
 use crate::conv::{Conv, Residual};
-use crate::plan::windows::Windows;
-use crate::plan::{Preferences, Tolerance};
+use crate::plan::{Preferences, Sizes, Tolerance};
 use crate::problem::Problem;
 
 /// A device, as far as wisdom tells devices apart: what it is called, through what it is reached, and the two bounds that
@@ -63,8 +62,8 @@ pub(super) fn plain(text: &str) -> String {
 pub struct ProblemKey {
     /// The problem, as it prints.
     pub problem: String,
-    /// Height and width of the taps that Winograd sees, if it sees any: what the candidates depend on.
-    pub taps: Option<[usize; 2]>,
+    /// What it asks of a transform, if Winograd computes it: what the candidates depend on.
+    pub sizes: Option<Sizes>,
     /// How far the result may be from the exact one.
     pub tolerance: Tolerance,
     /// Most bytes of workspace.
@@ -77,7 +76,7 @@ impl ProblemKey {
         let conv = Conv { bias: false, residual: Residual::None, activation: Activation::None, ..problem.conv };
         Self {
             problem: Problem { conv, ..*problem }.to_string(),
-            taps: Windows::of_problem(problem).ok().map(|windows| windows.taps()),
+            sizes: Sizes::of_problem(problem),
             tolerance: preferences.tolerance,
             workspace_limit: preferences.workspace_limit,
         }
@@ -86,10 +85,11 @@ impl ProblemKey {
     pub(super) fn read(text: &str) -> Option<Self> {
         let (problem, rest) = text.rsplit_once("; ")?;
         let mut words = rest.split(' ');
+        let sizes = read_sizes(words.next()?)?;
         let mut value = |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=');
         let key = Self {
             problem: problem.to_owned(),
-            taps: read_taps(value("taps")?)?,
+            sizes,
             tolerance: read_tolerance(value("error")?)?,
             workspace_limit: value("workspace")?.parse().ok()?,
         };
@@ -100,8 +100,9 @@ impl ProblemKey {
 impl fmt::Display for ProblemKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; ", self.problem)?;
-        match self.taps {
-            Some([h, w]) => write!(f, "taps={h}x{w} ")?,
+        match self.sizes {
+            Some(Sizes::Taps([h, w])) => write!(f, "taps={h}x{w} ")?,
+            Some(Sizes::Outputs([h, w])) => write!(f, "outputs={h}x{w} ")?,
             None => f.write_str("taps=none ")?,
         }
         match self.tolerance {
@@ -113,12 +114,18 @@ impl fmt::Display for ProblemKey {
     }
 }
 
-fn read_taps(text: &str) -> Option<Option<[usize; 2]>> {
-    if text == "none" {
+fn read_sizes(text: &str) -> Option<Option<Sizes>> {
+    let (name, sizes) = text.split_once('=')?;
+    if (name, sizes) == ("taps", "none") {
         return Some(None);
     }
-    let (h, w) = text.split_once('x')?;
-    Some(Some([h.parse().ok()?, w.parse().ok()?]))
+    let (h, w) = sizes.split_once('x')?;
+    let sizes = [h.parse().ok()?, w.parse().ok()?];
+    match name {
+        "taps" => Some(Some(Sizes::Taps(sizes))),
+        "outputs" => Some(Some(Sizes::Outputs(sizes))),
+        _ => None,
+    }
 }
 
 fn read_tolerance(text: &str) -> Option<Tolerance> {

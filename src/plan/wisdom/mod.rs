@@ -48,14 +48,14 @@ impl Entry {
             choice,
             time_ns,
             version: VERSION.to_owned(),
-            candidates: candidate_set(ProblemKey::of(problem, preferences).taps),
+            candidates: candidate_set(ProblemKey::of(problem, preferences).sizes),
             driver: key::plain(&caps.driver),
         }
     }
 
     /// Why it is not believed, if so: it was measured with another version of this crate, or of other kernels.
     pub fn outdated(&self) -> Option<Outdated> {
-        let here = candidate_set(self.problem.taps);
+        let here = candidate_set(self.problem.sizes);
         if self.version != VERSION {
             Some(Outdated::Version(self.version.clone()))
         } else if self.candidates != here {

@@ -17,7 +17,7 @@ fn direct() -> KernelSpec {
 }
 
 fn multiply() -> KernelSpec {
-    WinogradMultiply { blocking: Blocking::ALL[2] }.spec()
+    WinogradMultiply { blocking: Blocking::ALL[2], adds: false }.spec()
 }
 
 fn inlined() -> KernelSpec {
