@@ -53,9 +53,9 @@ impl HostKernel {
 pub struct HostBlock {
     /// Tiles of a block.
     pub tiles: u32,
-    /// Whether the transformed input of all blocks is made first, and then shared by all threads; else each thread makes
-    /// that of its own block.
-    pub shared: bool,
+    /// Blocks whose transformed input is made first, and then shared by all threads; 0 where each thread makes that of its
+    /// own block.
+    pub together: u32,
 }
 
 impl Host {
@@ -74,8 +74,8 @@ impl Host {
 
     pub(super) fn variant(&self) -> String {
         let kernel = match self.kernel {
-            HostKernel::Winograd { algorithm, block: HostBlock { tiles, shared } } => {
-                format!("{}_{}_{tiles}", algorithm.label(), if shared { "shared" } else { "own" })
+            HostKernel::Winograd { algorithm, block: HostBlock { tiles, together } } => {
+                format!("{}_{tiles}x{together}", algorithm.label())
             }
             HostKernel::Gemm(patch) | HostKernel::Direct(HostStrip { patch }) => patch.to_string(),
         };

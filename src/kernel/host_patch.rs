@@ -130,13 +130,13 @@ impl HostPatch {
     /// Places of a whole patch.
     pub(crate) fn places(&self, of: &Correlation) -> usize {
         let rows = of.taps[0] * self.source_rows(of, self.rows) * self.phases(of);
-        of.group_c.div_ceil(LANES) * rows * self.width(of, self.columns)
+        of.group_c.div_ceil(LANES).saturating_mul(rows).saturating_mul(self.width(of, self.columns))
     }
 
     /// Elements that a thread needs: the patch, sums of a row, and lines on their way in and out.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
         let lines = self.width(of, self.columns).next_multiple_of(LANES) + 2 * self.columns.next_multiple_of(LANES);
-        LANES * (self.places(of) + 2 * self.columns + lines)
+        self.places(of).saturating_add(2 * self.columns + lines).saturating_mul(LANES)
     }
 }
 
@@ -174,7 +174,7 @@ impl HostStrip {
     /// Elements of all lines of the source.
     pub(crate) fn lines(&self, of: &Correlation) -> usize {
         let rows = of.taps[0] * self.patch.source_rows(of, self.patch.rows) * self.patch.phases(of);
-        of.group_c * rows * self.width(of)
+        of.group_c.saturating_mul(rows).saturating_mul(self.width(of))
     }
 
     /// Elements of the factors of some filters.
@@ -184,6 +184,6 @@ impl HostStrip {
 
     /// Elements that a thread needs: lines, factors and a line of outputs for each filter.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
-        self.lines(of) + self.factors(of) + Self::FILTERS * self.out_line()
+        self.lines(of).saturating_add(self.factors(of)).saturating_add(Self::FILTERS * self.out_line())
     }
 }

@@ -15,8 +15,10 @@ pub(crate) struct HostBlocks {
     pub(crate) beside: usize,
     /// Channels of a group.
     group_c: usize,
-    /// Blocks of all tiles, groups, and whether V is shared.
-    whole: (usize, bool),
+    /// Blocks of all tiles and groups.
+    all: usize,
+    /// Those whose V is shared at a time.
+    shared: usize,
 }
 
 /// The rows of a chunk.
@@ -35,13 +37,14 @@ impl HostBlocks {
         let group_c = windows.of.group_c;
         let chunks = windows.group_rows() / group_c.max(1) * group_c.div_ceil(LANES);
         let tiles = block.tiles as usize;
-        let whole = windows.tiles(algorithm).count().div_ceil(tiles) * windows.of.groups;
+        let blocks = windows.tiles(algorithm).count().div_ceil(tiles);
         Self {
             chunks,
             v: chunks * algorithm.products() * tiles * LANES,
             beside: beside(algorithm, tiles),
             group_c,
-            whole: (whole, block.shared),
+            all: blocks * windows.of.groups,
+            shared: blocks.min(block.together as usize) * windows.of.groups,
         }
     }
 
@@ -54,9 +57,9 @@ impl HostBlocks {
 
     /// Elements of the workspace: what each of the threads needs, and what all of them share.
     pub(crate) fn workspace(&self, threads: usize) -> Vec<usize> {
-        match self.whole {
-            (blocks, true) => vec![threads * self.beside, blocks * self.v],
-            (blocks, false) => vec![threads.min(blocks) * (self.beside + self.v)],
+        match self.shared {
+            0 => vec![threads.min(self.all).saturating_mul(self.beside.saturating_add(self.v))],
+            shared => vec![threads.saturating_mul(self.beside), shared.saturating_mul(self.v)],
         }
     }
 }

@@ -33,6 +33,8 @@ const TWIN: f64 = 0.3;
 
 /// Bytes of a block's V and M: half of a second-level cache, beside which a part of U passes through.
 const BLOCK_BYTES: usize = 576 << 10;
+/// Bytes of V that is shared: of the last cache, beside U.
+const SHARED_BYTES: usize = 8 << 20;
 /// Bytes of a patch: of the same cache, beside a panel of weights.
 const PATCH_BYTES: usize = 256 << 10;
 /// Columns of a patch: whole blocks of registers.
@@ -41,6 +43,10 @@ const PATCH_COLUMNS: usize = 56;
 const STRIP_COLUMNS: usize = 512;
 /// Bytes of a strip's lines.
 const STRIP_BYTES: usize = 64 << 10;
+/// Rows of a patch or a strip.
+const MOST_ROWS: usize = 64;
+/// More threads than any processor has.
+const MOST_THREADS: usize = 4096;
 /// Blocks for each thread, so that none waits long for the last one.
 const BLOCKS_PER_THREAD: usize = 4;
 
@@ -52,9 +58,13 @@ pub(super) fn block(
     fits: impl Fn(HostBlock) -> bool,
 ) -> HostBlock {
     let bytes = 4 * algorithm.products();
-    let tiles = windows.tiles(algorithm).count();
-    let own = HostBlock { tiles: tiles_of(bytes * (windows.group_rows() + PANEL), tiles, threads), shared: false };
-    let shared = HostBlock { tiles: tiles_of(bytes * 2 * PANEL, tiles, 1), shared: true };
+    let (rows, tiles) = (windows.group_rows(), windows.tiles(algorithm).count());
+    let own = HostBlock { tiles: tiles_of(bytes * (rows + PANEL), tiles, threads), together: 0 };
+    let tiles_of_shared = tiles_of(bytes * 2 * PANEL, tiles, 1);
+    let all = tiles.div_ceil(tiles_of_shared as usize);
+    let v = bytes * windows.rows() * tiles_of_shared as usize;
+    let together = all.div_ceil(all.div_ceil((SHARED_BYTES / v).max(1)));
+    let shared = HostBlock { tiles: tiles_of_shared, together: u32::try_from(together).unwrap_or(u32::MAX) };
     // A thread without a block waits for the others.
     let idle = tiles.div_ceil(own.tiles as usize) < threads && windows.of.group_k > PANEL;
     let better = || traffic_cycles(windows, algorithm, shared) < traffic_cycles(windows, algorithm, own);
@@ -69,12 +79,17 @@ fn traffic_cycles(windows: &Windows, algorithm: Nested, block: HostBlock) -> f64
     let panels = windows.of.group_k.div_ceil(PANEL);
     let [u, v] = [panels * PANEL, tiles].map(|columns| 4 * points * rows * columns);
     let groups = count(windows.of.groups);
-    match block.shared {
-        true => groups * (once(u) + once(v) * count(1 + panels)),
-        // A U that stays in the core's cache is read from there.
-        false if u <= BLOCK_BYTES => groups * once(u),
-        false => groups * (once(u) * count(tiles.div_ceil(block.tiles as usize))),
-    }
+    let blocks = tiles.div_ceil(block.tiles as usize);
+    groups
+        * match block.together as usize {
+            // A U that stays in the core's cache is read from there.
+            0 if u <= BLOCK_BYTES => once(u),
+            0 => once(u) * count(blocks),
+            together => {
+                let turns = blocks.div_ceil(together);
+                count(turns) * (once(u) + 2.0 * WAKE * CLOCK) + once(v / turns) * count(turns * (1 + panels))
+            }
+        }
 }
 
 /// Cycles to read so many bytes that are kept in the last cache, or have no room there.
@@ -118,11 +133,9 @@ fn cut(
 ) -> HostPatch {
     let columns = of.out[2].div_ceil(of.out[2].div_ceil(columns));
     let mut best = HostPatch { rows: 1, columns, panels };
-    for blocks in (1..of.out[1]).rev() {
-        let next = HostPatch { rows: of.out[1].div_ceil(blocks), ..best };
-        if next.rows == best.rows {
-            continue;
-        }
+    for rows in 2..=MOST_ROWS.min(of.out[1]) {
+        // Even ones.
+        let next = HostPatch { rows: of.out[1].div_ceil(of.out[1].div_ceil(rows)), ..best };
         if !fits(&next) || next.tasks(of) < BLOCKS_PER_THREAD * threads {
             break;
         }
@@ -134,7 +147,7 @@ fn cut(
 /// Threads that are worth it for work of so many cycles.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most `threads`")]
 pub(super) fn threads(cycles: f64, threads: usize) -> usize {
-    ((cycles / CYCLES_PER_THREAD) as usize).clamp(1, threads)
+    ((cycles / CYCLES_PER_THREAD) as usize).min(MOST_THREADS).min(threads).max(1)
 }
 
 /// Cycles of one thread for Winograd, beside what passes between caches.

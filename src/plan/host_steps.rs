@@ -75,7 +75,7 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
         }
         let threads = host_estimate::threads(host_estimate::gemm_cycles(&of), caps.threads);
         let patch = host_estimate::patch(&of, threads);
-        built.needs(threads.min(patch.tasks(&of)) * patch.scratch(&of));
+        built.needs(threads.min(patch.tasks(&of)).saturating_mul(patch.scratch(&of)));
         built.steps.push(step(problem, &of, HostKernel::Gemm(patch), packed, storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
@@ -89,7 +89,7 @@ fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Prefer
     for of in problem.correlations().into_iter().filter(|of| !of.is_empty()) {
         let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
         let fitting = (of.terms() > 0).then(|| host_estimate::strip(&of, threads)).and_then(|strip: HostStrip| {
-            let len = threads.min(strip.tasks(&of)).checked_mul(strip.scratch(&of))?;
+            let len = threads.min(strip.tasks(&of)).saturating_mul(strip.scratch(&of));
             (bytes(&[len]) <= preferences.workspace_limit).then_some((strip, len))
         });
         let [_, weights] = factors(&of);
@@ -118,7 +118,7 @@ const fn nothing() -> Built {
 }
 
 fn bytes(lens: &[usize]) -> u64 {
-    lens.iter().map(|&len| 4 * len as u64).sum()
+    lens.iter().map(|&len| (len as u64).saturating_mul(4)).fold(0, u64::saturating_add)
 }
 
 /// Elements of a correlation's weights in panels.

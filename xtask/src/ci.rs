@@ -36,6 +36,7 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
         let many = "20,000 random problems on the processor, 2,000 on the GPU";
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
+        steps.step("the processor's kernels under Miri", |_| miri(root, options.test.no_install));
     }
     if options.full || options.targets {
         for target in TARGETS {
@@ -52,6 +53,30 @@ fn random_problems(root: &Path, options: &test::Options) -> Command {
     command.env("WINOCONV_GPU", options.gpu.name());
     command
 }
+
+/// What threads do with one output, instruction by instruction, with plain scalars for registers.
+fn miri(root: &Path, no_install: bool) -> Outcome {
+    let install = "toolchain install nightly --component miri --component rust-src --profile minimal";
+    let has_miri = || {
+        let found = Command::new("cargo").args(["+nightly", "miri", "--version"]).current_dir(root).output();
+        found.is_ok_and(|output| output.status.success())
+    };
+    if !has_miri() {
+        if no_install {
+            return Outcome::Skipped(format!("there is no Miri; run `rustup {install}`"));
+        }
+        println!("$ rustup {install}");
+        let installed = Command::new("rustup").args(install.split(' ')).output();
+        if !installed.is_ok_and(|output| output.status.success()) || !has_miri() {
+            return Outcome::Skipped(format!("there is no Miri, and `rustup {install}` failed"));
+        }
+    }
+    let arguments = "+nightly miri test -p winoconv --lib --no-default-features -- cpu::host";
+    run(Command::new("cargo").args(arguments.split(' ')).current_dir(root).env("MIRIFLAGS", MIRI_FLAGS)).into()
+}
+
+/// Rayon's queue keeps pointers as numbers, and its threads stay when the tests end; nothing reads a file.
+const MIRI_FLAGS: &str = "-Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-disable-isolation";
 
 /// The verb `test --adapter swiftshader`, where there is that driver; its tests count here.
 fn tests_on_swiftshader(steps: &mut Steps) -> Outcome {

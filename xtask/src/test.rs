@@ -62,6 +62,9 @@ pub(crate) struct Options {
     pub(crate) no_install: bool,
 }
 
+/// Names narrower registers than the processor has.
+const SIMD: &str = "WINOCONV_SIMD";
+
 /// Runs all steps, prints how they ended, and fails when any of them did.
 pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
     let mut steps = Steps::default();
@@ -90,6 +93,12 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options, needs
     let log = skip_log(root);
     tests(steps, "tests", root, "--workspace --lib --bins --tests --examples", options, &log);
     tests(steps, "doc tests", root, "--workspace --doc", options, &log);
+    for registers in ["avx2", "scalar"] {
+        steps.step(&format!("the processor's kernels, {registers}"), |steps| {
+            let mut command = test_command(root, "test -p winoconv --lib -- cpu::host", options, &log);
+            steps.run_tests(command.env(SIMD, registers))
+        });
+    }
     steps.step("spirv-val", |_| tool("spirv-val", options));
     steps.step("shaders", |_| (needs.check_shaders)(root));
     steps.step("exported plans", |_| (needs.check_exports)(root, options.no_install));

@@ -43,7 +43,7 @@ pub(super) fn run(
         HostKernel::Winograd { algorithm, block } => {
             let windows = Windows::new(of).expect("the planner rejects what has no windows");
             let winograd = winograd::Winograd::new(windows, algorithm, block, src, weights, finish, output);
-            winograd.run(block.shared, workspace);
+            winograd.run(block.together as usize, workspace);
         }
         HostKernel::Gemm(patch) => gemm::Gemm::new(of, patch, src, weights, finish, output).run(workspace),
         HostKernel::Direct(strip) => direct::Direct::new(of, strip, src, weights, finish, output).run(workspace),

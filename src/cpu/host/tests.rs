@@ -78,7 +78,7 @@ fn check(problem: &Problem) {
         if let KernelSpec::Host(host) = plan.steps[0].kernel
             && let HostKernel::Winograd { algorithm, .. } = host.kernel
         {
-            for block in [HostBlock { tiles: 5, shared: false }, HostBlock { tiles: 3, shared: true }] {
+            for block in [HostBlock { tiles: 5, together: 0 }, HostBlock { tiles: 3, together: 2 }] {
                 plans.push(with_block(&plan, algorithm, block));
             }
         }

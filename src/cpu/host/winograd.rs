@@ -4,6 +4,7 @@
 //!
 //! V is `[chunk of 16 rows][point][tile][row]`, U `[group][panel][point][row][filter]`, M `[point][tile][filter]`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use pulp::{NullaryFnOnce, Simd};
@@ -105,36 +106,44 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// Runs it: block by block, or all inputs first.
-    pub(super) fn run(&self, shared: bool, workspace: &mut [Vec<f32>]) {
+    /// Runs it: block by block, or the inputs of `together` blocks first.
+    pub(super) fn run(&self, together: usize, workspace: &mut [Vec<f32>]) {
         let groups = self.windows.of.groups;
-        let chunks = self.blocks.chunks;
+        let HostBlocks { chunks, beside, v, .. } = self.blocks;
         let blocks = self.tiles.count().div_ceil(self.block);
         let panels = self.windows.of.group_k.div_ceil(PANEL);
-        let (beside, v) = (self.blocks.beside, self.blocks.v);
-        if !shared {
+        if together == 0 {
             return walk(blocks, beside + v, &mut workspace[0], &Whole { of: self, v, panels, chunks });
         }
         let [own, all, ..] = workspace else { return };
-        let all = &mut all[..blocks * groups * v];
-        let of_chunk = v / chunks;
-        let inputs = Inputs { of: self, v: &Disjoint::new(all), of_chunk, chunks };
-        walk(blocks * groups * chunks, beside, own, &inputs);
-        walk(blocks * groups * panels, beside, own, &Outputs { of: self, v: all, of_block: v, blocks, panels });
+        for first in (0..blocks).step_by(together) {
+            let blocks = first..blocks.min(first + together);
+            let all = &mut all[..blocks.len() * groups * v];
+            let of_chunk = v / chunks;
+            let inputs = Inputs { of: self, v: &Disjoint::new(all), of_chunk, chunks, first };
+            walk(blocks.len() * groups * chunks, beside, own, &inputs);
+            let outputs = Outputs { of: self, v: all, of_block: v, blocks: blocks.clone(), panels };
+            walk(blocks.len() * groups * panels, beside, own, &outputs);
+        }
     }
 
     /// The multiplies alone, on whatever the workspace holds; the operations that they are.
     #[expect(clippy::cast_precision_loss, reason = "a number of operations")]
-    pub(super) fn multiply_alone(&self, shared: bool, workspace: &mut [Vec<f32>]) -> f64 {
+    pub(super) fn multiply_alone(&self, together: usize, workspace: &mut [Vec<f32>]) -> f64 {
         let of = &self.windows.of;
         let blocks = self.tiles.count().div_ceil(self.block);
         let panels = of.group_k.div_ceil(PANEL);
         let (beside, v) = (self.blocks.beside, self.blocks.v);
-        match (shared, workspace) {
-            (false, [own, ..]) => walk(blocks, beside + v, own, &Multiplies { of: self, v: None, blocks, panels }),
-            (true, [own, all, ..]) => {
-                let multiplies = Multiplies { of: self, v: Some(all), blocks, panels };
-                walk(blocks * of.groups * panels, beside, own, &multiplies);
+        match (together, workspace) {
+            (0, [own, ..]) => {
+                walk(blocks, beside + v, own, &Multiplies { of: self, v: None, blocks: 0..blocks, panels })
+            }
+            (_, [own, all, ..]) => {
+                for first in (0..blocks).step_by(together) {
+                    let blocks = first..blocks.min(first + together);
+                    let tasks = blocks.len() * of.groups * panels;
+                    walk(tasks, beside, own, &Multiplies { of: self, v: Some(all), blocks, panels });
+                }
             }
             _ => {}
         }
@@ -384,6 +393,8 @@ struct Inputs<'a, 'b> {
     v: &'b Disjoint<'b>,
     of_chunk: usize,
     chunks: usize,
+    /// The first block.
+    first: usize,
 }
 
 impl Task for Inputs<'_, '_> {
@@ -391,7 +402,7 @@ impl Task for Inputs<'_, '_> {
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
         let of_block = self.chunks * self.of.windows.of.groups;
         let (block, rest) = (task / of_block, task % of_block);
-        let at = At { block, g: rest / self.chunks, part: rest % self.chunks };
+        let at = At { block: self.first + block, g: rest / self.chunks, part: rest % self.chunks };
         // SAFETY: a task has a part of its own.
         #[expect(unsafe_code, reason = "threads write to one V")]
         let v = unsafe { self.v.part(task * self.of_chunk, self.of_chunk) };
@@ -404,7 +415,7 @@ struct Outputs<'a, 'b> {
     of: &'b Winograd<'a>,
     v: &'b [f32],
     of_block: usize,
-    blocks: usize,
+    blocks: Range<usize>,
     panels: usize,
 }
 
@@ -412,8 +423,8 @@ impl Task for Outputs<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
         // Blocks of one panel follow one another: its part of U stays in the cache.
-        let (panel, block) = (task / self.blocks, task % self.blocks);
-        let at = At { block, g: panel / self.panels, part: panel % self.panels };
+        let (panel, block) = (task / self.blocks.len(), task % self.blocks.len());
+        let at = At { block: self.blocks.start + block, g: panel / self.panels, part: panel % self.panels };
         let v = &self.v[(block * self.of.windows.of.groups + at.g) * self.of_block..][..self.of_block];
         simd.vectorize(OutputStage { of: self.of, simd, at, v, scratch });
     }
@@ -423,7 +434,7 @@ impl Task for Outputs<'_, '_> {
 struct Multiplies<'a, 'b> {
     of: &'b Winograd<'a>,
     v: Option<&'b [f32]>,
-    blocks: usize,
+    blocks: Range<usize>,
     panels: usize,
 }
 
@@ -432,8 +443,8 @@ impl Task for Multiplies<'_, '_> {
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
         let (of, of_block) = (self.of, self.of.blocks.v);
         if let Some(v) = self.v {
-            let (panel, block) = (task / self.blocks, task % self.blocks);
-            let at = At { block, g: panel / self.panels, part: panel % self.panels };
+            let (panel, block) = (task / self.blocks.len(), task % self.blocks.len());
+            let at = At { block: self.blocks.start + block, g: panel / self.panels, part: panel % self.panels };
             let v = &v[(block * of.windows.of.groups + at.g) * of_block..][..of_block];
             return simd.vectorize(MultiplyStage { of, simd, at, v, m: scratch });
         }

@@ -270,6 +270,7 @@ pub(super) struct CapsForm {
     limits: Limits,
     timestamps: bool,
     f16: bool,
+    threads: usize,
 }
 
 #[derive(Serialize, Deserialize)]
