@@ -20,6 +20,7 @@ mod steps;
 mod study;
 mod test;
 mod tidy;
+mod web;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -61,6 +62,8 @@ enum Verb {
     Large(large::Options),
     /// Measure the investigation's tables anew, and write docs/STUDY.md
     Study(study::Options),
+    /// Build the page of examples/web; serve it, or test it in a browser
+    Web(web::Options),
     /// Hold the sources against the rules of the house
     Tidy,
 }
@@ -84,6 +87,7 @@ impl Verb {
             | Self::Shaders(_)
             | Self::Explosion(_)
             | Self::Matrices(_)
+            | Self::Web(_)
             | Self::Tidy => None,
         }
     }
@@ -121,6 +125,7 @@ fn main() -> ExitCode {
         Verb::Large(options) => large::verb(&options),
         Verb::CoverageTable(options) => coverage::verb(root, &options),
         Verb::Study(options) => study::verb(root, &options),
+        Verb::Web(options) => web::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };
     match result {
