@@ -1,5 +1,6 @@
 //! `ci`: what the machines run. Without `--full` it is `test`; with it come the checks that take their time: the benches, one
-//! pass each, the tests on a second Vulkan, the page in a browser, and the library's types on every target that it promises to build for.
+//! pass each, the tests on a second Vulkan, the page in a browser, and the library's types on every target that it promises
+//! to build for.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
