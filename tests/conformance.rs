@@ -18,7 +18,7 @@ use support::data::{Case, Data, assert_exact, assert_within};
 use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
 use support::gpus::{on_gpus, on_one_gpu};
 use support::problems::{self, Algorithms, Entry, forced};
-use winoconv::caps::{Caps, Limits};
+use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::kernel::Reading;
 use winoconv::plan::{Reason, Verdict};
 use winoconv::winograd::{F, Nested};
@@ -82,10 +82,14 @@ fn exhibits(m: u8, reading: Reading) -> impl Fn(usize, &Entry, &Problem) -> Vec<
 
 /// Preferences under which `algorithm` works in several chunks, if it has a workspace at all.
 fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
-    let device = Device::host();
-    let whole = problem.plan(&device, &forced(algorithm)).unwrap_or_else(|error| panic!("{problem}: {error}"));
+    // Shaders' dispatches: the processor's own kernels make their blocks smaller instead.
+    let caps = Caps { kind: DeviceKind::OtherGpu, ..Caps::host() };
+    let plan = |preferences: &Preferences| {
+        Plan::new(problem, &caps, preferences).unwrap_or_else(|error| panic!("{problem}, {algorithm}: {error}"))
+    };
+    let whole = plan(&forced(algorithm));
     let limited = forced(algorithm).workspace_limit(whole.workspace_bytes() / 3);
-    let plan = problem.plan(&device, &limited).unwrap_or_else(|error| panic!("{problem}, {algorithm}: {error}"));
+    let plan = plan(&limited);
     if whole.workspace_bytes() > 0 {
         let chunks = plan.steps.len() / plan.kernels().len();
         assert!(chunks >= 3, "{problem}, {algorithm}: {chunks} chunks, expected at least 3");

@@ -108,7 +108,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     var next: array<f32, SPAN_H * SPAN_W>;
     fetch(local, 0u, tile, &next);
     for (var t_first = first; t_first < end; t_first += BLOCK_T) {
-        var acc: array<vec4<f32>, EACH_K * EACH_T / 4u>;
+        // With its zeros written out: Tint, as Chromium 156 has it, makes those of a bare declaration once and not anew
+        // for each block (and so did naga before version 30).
+        var acc = array<vec4<f32>, EACH_K * EACH_T / 4u>();
         for (var c = 0u; c < params.group_c; c += BLOCK_C) {
             put(local, &next);
             put_filters(local, c, g, k_first);

@@ -8,7 +8,8 @@ pub(super) fn caps(info: &wgpu::AdapterInfo, limits: &wgpu::Limits, features: wg
     let driver: Vec<&str> = driver.into_iter().filter(|part| !part.is_empty()).collect();
     Caps {
         threads: 1,
-        name: info.name.clone(),
+        // Browsers keep an adapter's name to themselves.
+        name: if info.name.is_empty() { "unnamed adapter".to_owned() } else { info.name.clone() },
         backend: backend(info.backend).to_owned(),
         driver: driver.join(" "),
         kind: kind(info),

@@ -144,6 +144,13 @@ impl Context {
         Self::assemble(device, queue, checks, None, &pipeline_cache).await
     }
 
+    #[cfg_attr(
+        target_arch = "wasm32",
+        expect(
+            clippy::arc_with_non_send_sync,
+            reason = "a browser's objects belong to one thread; elsewhere they are shared"
+        )
+    )]
     async fn assemble(
         device: wgpu::Device,
         queue: wgpu::Queue,

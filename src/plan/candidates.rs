@@ -239,10 +239,8 @@ fn judge_one(
         return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
     }
     match preferences.cut {
-        Some(Cut::Only) if host_steps::take(problem, caps) => {}
-        Some(_) if host_steps::take(problem, caps) => {
-            return Err(Reason::Inapplicable("a processor's kernels cut their work themselves"));
-        }
+        // The processor's kernels cut their work themselves.
+        Some(Cut::Only) if host_steps::take(problem, algorithm, caps) => {}
         Some(cut) => {
             suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?;
         }

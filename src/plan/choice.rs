@@ -11,7 +11,8 @@ use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cut {
-    /// There is one way only: `direct`, `depthwise`, the exhibit, and whatever has nothing to do.
+    /// There is one way only: `direct`, `depthwise`, the exhibit, and whatever has nothing to do; or the kernel cuts its work
+    /// itself, as the processor's do.
     Only,
     /// The product of `implicit_gemm`.
     Gemm(Blocking),
@@ -64,7 +65,7 @@ impl fmt::Display for Cut {
 ///
 /// ```
 /// use winoconv::plan::Choice;
-/// for label in ["direct", "implicit_gemm@64x64x8_8x8", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
+/// for label in ["direct", "staged:f4x3", "implicit_gemm@64x64x8_8x8", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
 ///     assert_eq!(label.parse::<Choice>()?.to_string(), label);
 /// }
 /// # Ok::<(), winoconv::Error>(())
@@ -108,6 +109,8 @@ impl FromStr for Choice {
             (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), Some(_)) => {
                 return Err(unfit("expected no @: it is not cut"));
             }
+            // The processor's kernels cut their work themselves.
+            (Algorithm::ImplicitGemm | Algorithm::Staged(_), None) => Cut::Only,
             (_, None) => return Err(unfit("expected @ and how it is cut")),
             (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(cut.parse()?),
             (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),
@@ -141,9 +144,7 @@ mod tests {
         for text in [
             "",
             "direct@64x64x8_8x8/1",
-            "implicit_gemm",
             "implicit_gemm@64x64x8_8x8/1",
-            "staged:f4x3",
             "staged:f4x3@32x16x16_8x8_4",
             "fused:f4x3",
             numbers,

@@ -2,7 +2,7 @@
 
 use super::candidates::Reason;
 use super::{Algorithm, Choice, Tolerance, Windows};
-use crate::caps::Caps;
+use crate::caps::{Caps, DeviceKind};
 use crate::dtype::DType;
 use crate::problem::Problem;
 use crate::winograd::{Nested, error_bound};
@@ -38,7 +38,8 @@ impl Errors {
     }
 
     pub(super) fn on(problem: &Problem, caps: &Caps) -> Self {
-        Self::new(problem, !caps.is_software())
+        // Of the processors we know, those that shaders run on through a driver do not fuse; our own kernels do.
+        Self::new(problem, caps.kind != DeviceKind::SoftwareGpu)
     }
 
     /// The most rows of U and V that are summed up one after the other.

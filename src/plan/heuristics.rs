@@ -6,7 +6,7 @@ use super::gemm_estimate::{self as gemm, Fetch};
 use super::lanes::{self, Lanes};
 use super::multiply_cost::{self as multiply, Model};
 use super::steps::blocks;
-use super::{Algorithm, Step, host_estimate, host_steps, summed};
+use super::{Algorithm, Step, host_estimate, summed};
 use crate::caps::{Caps, DeviceKind};
 use crate::kernel::{Depthwise, DirectParams, KernelSpec, MultiplyParams, Params};
 use crate::problem::{Operation, Problem};
@@ -111,7 +111,7 @@ pub(super) const fn rates(kind: DeviceKind) -> &'static Rates {
 
 /// The estimate of a run.
 pub(super) fn estimate_ns(problem: &Problem, steps: &[Step], algorithm: Algorithm, caps: &Caps) -> u64 {
-    if host_steps::take(problem, caps) {
+    if steps.iter().any(|step| matches!(step.kernel, KernelSpec::Host(_))) {
         return nanoseconds(steps.iter().map(|step| host_estimate::seconds(step, caps.threads)).sum());
     }
     let rates = rates(caps.kind);

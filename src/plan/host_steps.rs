@@ -7,17 +7,19 @@ use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, h
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource};
-use crate::kernel::{Direct, DirectParams, Epilogue, Host, HostKernel, HostStrip, PANEL, Params as _, Storage, word};
+use crate::kernel::{Direct, DirectParams, Epilogue, Host, HostBlock, HostKernel, PANEL, Params as _, Storage, word};
 use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
 
-/// Whether a device computes a problem by the processor's own kernels. A gradient of weights it computes by the shaders'
-/// twins: few outputs, and sums over whole images.
-pub(super) fn take(problem: &Problem, caps: &Caps) -> bool {
-    caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient
+/// Whether a device computes a problem by the processor's own kernels. The shaders' twins compute a gradient of weights, with
+/// its few outputs and sums over whole images; and what is fused for GPUs, which is never chosen.
+pub(super) fn take(problem: &Problem, algorithm: Algorithm, caps: &Caps) -> bool {
+    let own =
+        matches!(algorithm, Algorithm::Direct | Algorithm::Depthwise | Algorithm::ImplicitGemm | Algorithm::Staged(_));
+    own && caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient
 }
 
-/// The steps of an algorithm that the processor has kernels for.
+/// The steps of an algorithm that the processor has kernels for, if the workspace has room for their blocks.
 pub(super) fn build(
     problem: &Problem,
     algorithm: Algorithm,
@@ -29,7 +31,7 @@ pub(super) fn build(
         Algorithm::Direct | Algorithm::Depthwise => direct(problem, storage, caps, preferences),
         Algorithm::ImplicitGemm => gemm(problem, storage, caps, preferences),
         Algorithm::Staged(nested) => winograd(problem, nested, storage, caps, preferences),
-        _ => Err(Reason::Inapplicable("on a processor nothing is left to fuse: staged goes block by block")),
+        _ => Err(Reason::Inapplicable("the processor has no kernel of its own for it")),
     }
 }
 
@@ -46,13 +48,20 @@ fn winograd(
     if windows.of.is_empty() {
         return Ok(Built { packing, ..nothing() });
     }
+    let limit = preferences.workspace_limit;
     let threads = host_estimate::threads(host_estimate::winograd_cycles(&windows, algorithm), caps.threads);
-    let lens = |block| HostBlocks::new(&windows, algorithm, block).workspace(threads);
-    let fits = |lens: &[usize]| bytes(lens) <= preferences.workspace_limit;
-    let block = host_estimate::block(&windows, algorithm, threads, |block| fits(&lens(block)));
-    let workspace = lens(block);
+    let lens = |block, threads| HostBlocks::new(&windows, algorithm, block).workspace(threads);
+    let block = host_estimate::block(&windows, algorithm, threads, |block| bytes(&lens(block, threads)) <= limit);
+    // Smaller blocks, and then fewer threads, where there is no room for those.
+    let halves = |most: usize| std::iter::successors(Some(most), |&n| (n > 1).then_some(n / 2));
+    let smaller = halves(block.tiles as usize).map(|tiles| (HostBlock { tiles: word(tiles), together: 0 }, threads));
+    let fewer = halves(threads).map(|threads| (HostBlock { tiles: 1, together: 0 }, threads));
+    let mut all = std::iter::once((block, threads)).chain(smaller).chain(fewer);
+    let fitting = all.find(|&(block, threads)| bytes(&lens(block, threads)) <= limit);
+    let (block, threads) = fitting.unwrap_or((HostBlock { tiles: 1, together: 0 }, 1));
+    let workspace = lens(block, threads);
     let who = format!("staged {algorithm}");
-    LimitError::check(&who, Resource::WorkspaceBytes, bytes(&workspace), preferences.workspace_limit)?;
+    LimitError::check(&who, Resource::WorkspaceBytes, bytes(&workspace), limit)?;
     let kernel = HostKernel::Winograd { algorithm, block };
     let step = step(problem, &windows.of, kernel, Slot::Packed.into(), storage);
     Ok(Built { packing, steps: vec![step], workspace, ..nothing() })
@@ -83,25 +92,22 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
     Ok(built)
 }
 
-/// The sum as it stands. Where lines of the source have no room, the twin of the shader takes them one element at a time.
+/// The sum as it stands.
 fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
     let mut built = nothing();
     for of in problem.correlations().into_iter().filter(|of| !of.is_empty()) {
+        if of.terms() == 0 {
+            built.steps.push(twin(problem, &of, storage));
+            continue;
+        }
         let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
-        let fitting = (of.terms() > 0).then(|| host_estimate::strip(&of, threads)).and_then(|strip: HostStrip| {
-            let len = threads.min(strip.tasks(&of)).saturating_mul(strip.scratch(&of));
-            (bytes(&[len]) <= preferences.workspace_limit).then_some((strip, len))
-        });
+        let strip = host_estimate::strip(&of, threads);
+        built.needs(threads.min(strip.tasks(&of)).saturating_mul(strip.scratch(&of)));
         let [_, weights] = factors(&of);
-        let step = match fitting {
-            Some((strip, len)) => {
-                built.needs(len);
-                step(problem, &of, HostKernel::Direct(strip), weights.into(), storage)
-            }
-            None => twin(problem, &of, storage),
-        };
-        built.steps.push(step);
+        built.steps.push(step(problem, &of, HostKernel::Direct(strip), weights.into(), storage));
     }
+    let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
+    LimitError::check("direct", Resource::WorkspaceBytes, need, limit)?;
     Ok(built)
 }
 
@@ -132,7 +138,7 @@ fn step(problem: &Problem, of: &Correlation, kernel: HostKernel, weights: Operan
     placed(problem, of, spec, weights)
 }
 
-/// The shader's twin instead.
+/// The shader's twin, where nothing is summed.
 fn twin(problem: &Problem, of: &Correlation, storage: Storage) -> Step {
     let [_, weights] = factors(of);
     placed(problem, of, Direct::of(of, Epilogue::of(&problem.conv), storage).spec(), weights.into())

@@ -52,20 +52,15 @@ pub(super) fn build(
     };
     let given = problem;
     let (problem, preferences) = &halves::held(given, storage, limits, preferences)?;
-    let winograd = |nested| Winograd::new(problem, nested, storage, limits);
-    let mut built = match algorithm {
-        _ if host_steps::take(problem, caps) => host_steps::build(problem, algorithm, storage, caps, preferences)?,
-        Algorithm::Direct => direct(problem, storage, limits)?,
-        Algorithm::Depthwise => depthwise(problem, storage, limits)?,
-        Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,
-        Algorithm::Staged(nested) => match winograd(nested)? {
-            blocks if blocks.windows.in_blocks() => blocks.staged_blocks(caps, preferences)?,
-            whole => whole.staged(caps, preferences)?,
-        },
-        Algorithm::FusedOutput(nested) => winograd(nested)?.fused_output(caps, preferences)?,
-        Algorithm::Fused(nested) => winograd(nested)?.fused(Fusion::Input, caps, preferences)?,
-        Algorithm::FusedFilter(nested) => winograd(nested)?.fused(Fusion::Filter, caps, preferences)?,
-        Algorithm::Inlined(nested, reading) => winograd(nested)?.inlined(reading, caps, preferences)?,
+    // The processor's kernels cut their work themselves. Where they have no room, the shaders' twins take one element after
+    // the other, as they do where a cut is demanded.
+    let uncut = matches!(preferences.cut, None | Some(Cut::Only));
+    let own = (uncut && host_steps::take(problem, algorithm, caps))
+        .then(|| host_steps::build(problem, algorithm, storage, caps, preferences))
+        .and_then(Result::ok);
+    let mut built = match own {
+        Some(own) => own,
+        None => by_shaders(problem, algorithm, storage, caps, preferences)?,
     };
     if storage == Storage::Packed {
         halves::pack(given, limits, &mut built)?;
@@ -85,6 +80,31 @@ pub(super) fn build(
         }
     }
     Ok(built)
+}
+
+/// The dispatches of shaders.
+fn by_shaders(
+    problem: &Problem,
+    algorithm: Algorithm,
+    storage: Storage,
+    caps: &Caps,
+    preferences: &Preferences,
+) -> Result<Built, Reason> {
+    let limits = &caps.limits;
+    let winograd = |nested| Winograd::new(problem, nested, storage, limits);
+    Ok(match algorithm {
+        Algorithm::Direct => direct(problem, storage, limits)?,
+        Algorithm::Depthwise => depthwise(problem, storage, limits)?,
+        Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,
+        Algorithm::Staged(nested) => match winograd(nested)? {
+            blocks if blocks.windows.in_blocks() => blocks.staged_blocks(caps, preferences)?,
+            whole => whole.staged(caps, preferences)?,
+        },
+        Algorithm::FusedOutput(nested) => winograd(nested)?.fused_output(caps, preferences)?,
+        Algorithm::Fused(nested) => winograd(nested)?.fused(Fusion::Input, caps, preferences)?,
+        Algorithm::FusedFilter(nested) => winograd(nested)?.fused(Fusion::Filter, caps, preferences)?,
+        Algorithm::Inlined(nested, reading) => winograd(nested)?.inlined(reading, caps, preferences)?,
+    })
 }
 
 /// One invocation for each position and a few filters.

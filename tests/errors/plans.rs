@@ -157,7 +157,7 @@ pub(crate) fn demands() -> Section {
     type Alter = fn(&mut Plan);
     let alterations: [(&str, &str, Alter); 4] = [
         ("a plan with another parameter", "Unsupported", |plan| plan.steps[0].params[7] += 1),
-        ("a plan with a larger grid", "Unsupported", |plan| plan.steps[1].grid[0] += 1),
+        ("a plan with a larger grid", "Unsupported", |plan| plan.steps[0].grid[0] += 1),
         ("a plan whose workspace was cut", "Unsupported", |plan| plan.workspace[0] -= 1),
         ("a plan for another width", "Shape(OutputSize)", |plan| plan.problem.input[2] += 1),
     ];
@@ -180,7 +180,7 @@ pub(crate) fn texts() -> Section {
         table.row(given, "Unsupported", Algorithm::from_str(text));
     }
     for (given, text) in [
-        ("a choice without its cut", "staged:f4x3"),
+        ("a choice without its cut", "fused:f4x3"),
         ("a cut of what is not cut", "direct@64x64x8_8x8/1"),
         ("a fused kernel cut as a multiply", "fused:f4x3@64x64x8_8x8/1"),
         ("a multiply cut as a fused kernel", "staged:f4x3@32x16x16_8x8_4"),

@@ -1,5 +1,6 @@
 //! `ci`: what the machines run. Without `--full` it is `test`; with it come the checks that take their time: the benches, one
-//! pass each, the tests on a second Vulkan, and the library's types on every target that it promises to build for.
+//! pass each, the tests on a second Vulkan, the page in a browser, and the library's types on every target that it promises
+//! to build for.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -7,9 +8,10 @@ use std::process::{Command, ExitCode};
 use crate::driver;
 use crate::steps::{Outcome, Steps, cargo, run};
 use crate::test::{self, Needs};
+use crate::web;
 
 /// Targets that are checked from any machine, without their linkers.
-const TARGETS: &[&str] =
+pub(crate) const TARGETS: &[&str] =
     &["wasm32-unknown-unknown", "aarch64-apple-darwin", "x86_64-pc-windows-msvc", "aarch64-linux-android"];
 
 #[derive(Debug, Clone, clap::Args)]
@@ -37,10 +39,13 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
         steps.step("the processor's kernels under Miri", |_| miri(root, options.test.no_install));
+        steps.step("page in a browser", |_| web::test(root, options.test.no_install));
     }
     if options.full || options.targets {
         for target in TARGETS {
-            steps.step(&format!("target {target}"), |_| check_target(root, target, options));
+            steps.step(&format!("target {target}"), |_| {
+                wanted(check_target(root, target, options.test.no_install), options)
+            });
         }
     }
     steps.finish()
@@ -90,17 +95,24 @@ fn tests_on_swiftshader(steps: &mut Steps) -> Outcome {
     run().into()
 }
 
-fn check_target(root: &Path, target: &str, options: &Options) -> Outcome {
-    match ensure_target(target, options.test.no_install) {
+/// Checks the library's types on a target.
+pub(crate) fn check_target(root: &Path, target: &str, no_install: bool) -> Outcome {
+    match ensure_target(target, no_install) {
         Ok(()) => run(&mut cargo(root, &format!("check -p winoconv --lib --target {target}"))).into(),
-        // Who asks for the targets alone must not be content with none.
-        Err(reason) if options.targets => Outcome::Failed(reason),
         Err(reason) => Outcome::Skipped(reason),
     }
 }
 
+/// Who asks for the targets alone must not be content with none.
+fn wanted(outcome: Outcome, options: &Options) -> Outcome {
+    match outcome {
+        Outcome::Skipped(reason) if options.targets => Outcome::Failed(reason),
+        outcome => outcome,
+    }
+}
+
 /// Has the standard library of `target`, by rustup if need be; the error says why it could not be had.
-fn ensure_target(target: &str, no_install: bool) -> Result<(), String> {
+pub(crate) fn ensure_target(target: &str, no_install: bool) -> Result<(), String> {
     let installed = Command::new("rustup")
         .args(["target", "list", "--installed"])
         .output()
@@ -136,7 +148,7 @@ mod tests {
         let test = || test::Options { gpu: test::GpuPolicy::Off, adapter: None, no_install: true };
         let check = |targets: bool| {
             let options = Options { test: test(), full: !targets, targets };
-            check_target(Path::new("."), "no-such-target", &options)
+            wanted(check_target(Path::new("."), "no-such-target", true), &options)
         };
         assert!(matches!(check(false), Outcome::Skipped(_)));
         assert!(matches!(check(true), Outcome::Failed(_)));

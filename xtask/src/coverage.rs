@@ -220,7 +220,7 @@ fn letter(i: usize) -> anyhow::Result<char> {
 }
 
 /// Runs each cell that runs, and returns how many there are.
-fn run_all(device: &Device) -> anyhow::Result<usize> {
+pub(crate) fn run_all(device: &Device) -> anyhow::Result<usize> {
     let mut count = 0;
     for (name, problem) in problems()? {
         for family in FAMILIES {

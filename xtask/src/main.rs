@@ -13,6 +13,7 @@ mod hwbench;
 mod large;
 mod matrices;
 mod node;
+mod portability;
 mod report;
 mod setup;
 mod shaders;
@@ -20,6 +21,7 @@ mod steps;
 mod study;
 mod test;
 mod tidy;
+mod web;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -61,6 +63,10 @@ enum Verb {
     Large(large::Options),
     /// Measure the investigation's tables anew, and write docs/STUDY.md
     Study(study::Options),
+    /// Run what this machine can on every implementation of WebGPU, Vulkan or Metal that it has, and print a table
+    Portability(portability::Options),
+    /// Build the page of examples/web; serve it, or test it in a browser
+    Web(web::Options),
     /// Hold the sources against the rules of the house
     Tidy,
 }
@@ -84,6 +90,8 @@ impl Verb {
             | Self::Shaders(_)
             | Self::Explosion(_)
             | Self::Matrices(_)
+            | Self::Web(_)
+            | Self::Portability(_)
             | Self::Tidy => None,
         }
     }
@@ -121,6 +129,8 @@ fn main() -> ExitCode {
         Verb::Large(options) => large::verb(&options),
         Verb::CoverageTable(options) => coverage::verb(root, &options),
         Verb::Study(options) => study::verb(root, &options),
+        Verb::Portability(options) => portability::verb(root, &options),
+        Verb::Web(options) => web::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };
     match result {

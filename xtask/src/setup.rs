@@ -1,5 +1,5 @@
 //! What a verb may install on the machine, and only with the package manager of Debian and Ubuntu: a software Vulkan driver
-//! where no adapter was found (the caller looks for one; this file knows nothing of GPUs), and the SPIR-V validator.
+//! where no adapter was found (the caller looks for one; this file knows nothing of GPUs), the SPIR-V validator, and a browser.
 //! Everything it does is printed first, and every way it can end is a value.
 
 use std::fmt;
@@ -9,10 +9,34 @@ use std::process::{Command, ExitCode, Stdio};
 
 /// Mesa's drivers (lavapipe is one of them) and the loader that finds them.
 const VULKAN_PACKAGES: &[&str] = &["mesa-vulkan-drivers", "libvulkan1"];
-/// Tools by the name of their program, with the package that carries each.
-const TOOL_PACKAGES: &[(&str, &str)] = &[("spirv-val", "spirv-tools")];
+/// Tools by the name of their program.
+const TOOLS: &[Tool] = &[
+    Tool {
+        program: "spirv-val",
+        package: "spirv-tools",
+        macos: "`spirv-val` is part of Homebrew's spirv-tools and of the Vulkan SDK",
+        macos_command: "brew install spirv-tools",
+        windows: "`spirv-val` is part of the Vulkan SDK",
+    },
+    Tool {
+        program: "chromium",
+        package: "chromium",
+        macos: "Chrome or Chromium has to be among the applications",
+        macos_command: "brew install --cask google-chrome",
+        windows: "Chrome is at https://www.google.com/chrome",
+    },
+];
 /// How much of a failed command's output is worth repeating.
 const TAIL_LINES: usize = 12;
+
+/// A program, the package of Debian that carries it, and what is to be said elsewhere.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    macos: &'static str,
+    macos_command: &'static str,
+    windows: &'static str,
+}
 
 /// How an attempt to have something on this machine ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +87,7 @@ pub(crate) fn ensure_tool(tool: &str, no_install: bool) -> Setup {
     if is_on_path(tool) {
         return Setup::Present;
     }
-    let Some((_, package)) = TOOL_PACKAGES.iter().find(|(name, _)| *name == tool) else {
+    let Some(known) = TOOLS.iter().find(|known| known.program == tool) else {
         return Setup::Declined {
             reason: format!("`{tool}` is not on the PATH, and no package is known for it"),
             command: None,
@@ -71,11 +95,11 @@ pub(crate) fn ensure_tool(tool: &str, no_install: bool) -> Setup {
     };
     println!("the program `{tool}` is not on the PATH");
     let elsewhere = Elsewhere {
-        macos: format!("`{tool}` is part of Homebrew's {package} and of the Vulkan SDK"),
-        windows: format!("`{tool}` is part of the Vulkan SDK"),
-        macos_command: Some(format!("brew install {package}")),
+        macos: known.macos.to_owned(),
+        windows: known.windows.to_owned(),
+        macos_command: Some(known.macos_command.to_owned()),
     };
-    settle(&Machine::here(), &elsewhere, &[package], no_install)
+    settle(&Machine::here(), &elsewhere, &[known.package], no_install)
 }
 
 /// What is true on systems whose package manager we leave alone.

@@ -1,6 +1,6 @@
 //! Measuring one layer: every algorithm planned, compiled, verified, then timed in rounds that take turns.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use winoconv::gpu::{self, Bound, CompileTime, Context};
@@ -264,7 +264,7 @@ pub(crate) fn on_cpu(
                 let operands = |input| cpu::Operands { input, weights, packed: &packed, ..cpu::Operands::default() };
                 let mut workspace: Vec<Vec<f32>> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
                 let mut output = vec![f32::NAN; problem.output_len()];
-                let mut run = |output: &mut [f32], workspace: &mut [Vec<f32>]| {
+                let run = |output: &mut [f32], workspace: &mut [Vec<f32>]| {
                     let clock = Instant::now();
                     cpu::run(&plan, &operands(&normal.data.input), workspace, output);
                     ms(clock.elapsed())

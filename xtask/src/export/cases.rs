@@ -1,6 +1,6 @@
 //! The plans that `export --check` has another WebGPU run: one of each algorithm, and each kind of problem once.
 
-use winoconv::caps::{Caps, Limits};
+use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::{Activation, Border, Conv, DType, Layout, Plan, Preferences, Problem, Residual, Shape, Tolerance, View};
 
 /// A name and the plan.
@@ -8,6 +8,8 @@ pub(super) fn all() -> anyhow::Result<Vec<(&'static str, Plan)>> {
     let webgpu = Caps::webgpu_default();
     let limits = Limits { max_storage_buffer_binding_size: 4096, ..Limits::WEBGPU_DEFAULT };
     let small = Caps { limits, ..webgpu.clone() };
+    // Few workgroups at once: on such a device each walks several blocks.
+    let narrow = Caps { kind: DeviceKind::SoftwareGpu, ..webgpu.clone() };
     let image = |conv: Conv| conv.on([2, conv.channels, 13, 18]);
     let square = Conv::new(6, 9, [3, 3]).padding(1);
     let strided = Conv::new(6, 8, [3, 3]).stride(2).padding(1).groups(2).bias(true).activation(Activation::PRelu);
@@ -18,6 +20,8 @@ pub(super) fn all() -> anyhow::Result<Vec<(&'static str, Plan)>> {
         ("fused_output", image(square.activation(clamp))?, Some("fused_output:f2x3"), &webgpu),
         ("fused", image(square.bias(true).activation(Activation::GeluTanh))?, Some("fused:f2x3"), &webgpu),
         ("fused_filter", image(square)?, Some("fused_filter:f2x3"), &webgpu),
+        ("fused_walking", square.bias(true).on([1, 6, 57, 41])?, Some("fused:f4x3"), &narrow),
+        ("fused_filter_walking", square.on([1, 6, 33, 41])?, Some("fused_filter:f2x3"), &narrow),
         ("implicit_gemm", image(strided)?, Some("implicit_gemm"), &webgpu),
         ("depthwise", image(Conv::new(6, 6, [3, 3]).padding(1).groups(6).bias(true))?, Some("depthwise"), &webgpu),
         ("transposed", image(Conv::new(6, 5, [4, 4]).transposed(0).stride(2).padding(1))?, None, &webgpu),
@@ -79,6 +83,11 @@ mod tests {
         }
         let plan = |name: &str| &all.iter().find(|(other, _)| *other == name).expect("there").1;
         assert!(plan("parts").steps.iter().flat_map(|step| &step.operands).any(|operand| operand.first % 64 != 0));
+        for name in ["fused_walking", "fused_filter_walking"] {
+            let step = &plan(name).steps[0];
+            let walk = step.kernel.params().iter().position(|(field, _)| *field == "walk").expect("it may walk");
+            assert!(step.params[walk] > 1, "{name}: {} blocks a workgroup", step.params[walk]);
+        }
         assert!(plan("empty").steps.is_empty());
         let names: HashSet<&str> = all.iter().map(|(name, _)| *name).collect();
         assert_eq!(names.len(), all.len());

@@ -1,4 +1,4 @@
-//! Rules for `shaders/`: plain WGSL, and a twin on the CPU for each kernel.
+//! Rules for `shaders/`: plain WGSL, values for variables in loops, and a twin on the CPU for each kernel.
 
 use super::{File, Violation};
 
@@ -22,6 +22,31 @@ pub(super) fn check(file: &File, found: &mut Vec<Violation>) {
                     "`{mark}` is template syntax; a shader is plain WGSL: use a constant of the head, a part or a leaf"
                 ),
             ));
+        }
+    }
+    bare_in_loops(file, found);
+}
+
+/// A variable that is declared in a loop without a value is zero in each turn, by the language. Tint writes SPIR-V that makes
+/// it zero once, and naga did so before version 30: results are wrong from the second turn on.
+fn bare_in_loops(file: &File, found: &mut Vec<Violation>) {
+    // Of each open block, whether it is a loop's.
+    let mut blocks: Vec<bool> = Vec::new();
+    for (number, line) in file.lines() {
+        let code = line.split("//").next().unwrap_or_default().trim();
+        if blocks.contains(&true) && code.starts_with("var ") && !code.contains('=') {
+            found.push(file.violation(
+                number,
+                "a variable in a loop without a value, which front ends make zero once; write `var x = T();`",
+            ));
+        }
+        let is_loop = ["for ", "while ", "loop "].iter().any(|word| code.starts_with(word));
+        for mark in code.chars() {
+            match mark {
+                '{' => blocks.push(is_loop),
+                '}' => drop(blocks.pop()),
+                _ => {}
+            }
         }
     }
 }

@@ -157,6 +157,13 @@ fn shaders_are_plain() {
         let text = format!("// Adds.\n{mark}\n");
         refuses(&[("shaders/part/a.wgsl", &text)], "shaders/part/a.wgsl:2", "template syntax");
     }
+    let looped = |inside: &str| {
+        format!(
+            "// A loop.\nfn f() {{\n    var a: i32;\n    for (;;) {{\n        if (b) {{\n            {inside}\n        }}\n    }}\n    var c: i32;\n}}\n"
+        )
+    };
+    refuses(&[("shaders/part/a.wgsl", &looped("var x: i32;"))], "shaders/part/a.wgsl:6", "without a value");
+    accepts(&[("shaders/part/a.wgsl", &looped("var x = i32(); // var y: i32;"))]);
     accepts(&[("shaders/part/a.wgsl", "// Takes the place of {{x}} and #define.\nfn f() { if (a) { b(); } }\n")]);
 }
 
