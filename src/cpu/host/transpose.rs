@@ -8,22 +8,19 @@ pub(super) const SIDE: usize = 8;
 
 type Square = [[f32; SIDE]; SIDE];
 
-/// From 16 lines, `stride` apart, to `lanes`: one value of each line for each place. Lines are read in whole squares.
+/// From 16 lines, `stride` apart, to `lanes`: one value of each line for each place. Lines are read in whole squares, two
+/// beside each other for eight lines: of images whose width is a power of two, more would push each other out of the cache.
 #[inline(always)]
 pub(super) fn lines_to_lanes(lines: &[f32], stride: usize, lanes: &mut [[f32; LANES]]) {
-    for (at, places) in lanes.chunks_mut(SIDE).enumerate() {
+    for (at, both) in lanes.chunks_mut(2 * SIDE).enumerate() {
         for half in [0, SIDE] {
-            let mut square = [[0.0; SIDE]; SIDE];
-            for i in 0..SIDE {
-                square[i] = *chunk(&lines[(half + i) * stride + at * SIDE..]);
-            }
-            let turned = turned(&square);
-            if let Ok(places) = <&mut [_; SIDE]>::try_from(&mut *places) {
+            for (side, places) in both.chunks_mut(SIDE).enumerate() {
+                let first = (2 * at + side) * SIDE;
+                let mut square = [[0.0; SIDE]; SIDE];
                 for i in 0..SIDE {
-                    places[i][half..half + SIDE].copy_from_slice(&turned[i]);
+                    square[i] = *chunk(&lines[(half + i) * stride + first..]);
                 }
-            } else {
-                for (place, turned) in places.iter_mut().zip(turned) {
+                for (place, turned) in places.iter_mut().zip(turned(&square)) {
                     place[half..half + SIDE].copy_from_slice(&turned);
                 }
             }

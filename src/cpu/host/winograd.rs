@@ -136,7 +136,7 @@ impl<'a> Winograd<'a> {
         let (beside, v) = (self.blocks.beside, self.blocks.v);
         match (together, workspace) {
             (0, [own, ..]) => {
-                walk(blocks, beside + v, own, &Multiplies { of: self, v: None, blocks: 0..blocks, panels })
+                walk(blocks, beside + v, own, &Multiplies { of: self, v: None, blocks: 0..blocks, panels });
             }
             (_, [own, all, ..]) => {
                 for first in (0..blocks).step_by(together) {
