@@ -50,20 +50,21 @@ pub(super) fn read_row(
         }
         return;
     }
-    let stride = of.src.c.cast_unsigned();
     let inside = inside(of, columns, places.len());
-    let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
-    // Whole squares are read, of whatever lies behind the row.
-    let needed = first + (LANES - 1) * stride + line(inside.len());
-    if channels.count == LANES && of.src.c > 0 && !inside.is_empty() && needed <= src.len() {
-        lines_to_lanes(&src[first..], stride, &mut places[inside.clone()]);
-        for i in (0..inside.start).chain(inside.end..places.len()) {
-            places[i] = match column(i) {
-                Some(column) => std::array::from_fn(|c| src[at(column) + c * stride]),
-                None => [0.0; LANES],
-            };
+    if channels.count == LANES && of.src.c > 0 && !inside.is_empty() {
+        let stride = of.src.c.cast_unsigned();
+        let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
+        // Whole squares are read, of whatever lies behind the row.
+        if first + (LANES - 1) * stride + line(inside.len()) <= src.len() {
+            lines_to_lanes(&src[first..], stride, &mut places[inside.clone()]);
+            for i in (0..inside.start).chain(inside.end..places.len()) {
+                places[i] = match column(i) {
+                    Some(column) => std::array::from_fn(|c| src[at(column) + c * stride]),
+                    None => [0.0; LANES],
+                };
+            }
+            return;
         }
-        return;
     }
     let stride = line(places.len());
     for (c, line) in lines.chunks_exact_mut(stride).take(LANES).enumerate() {
