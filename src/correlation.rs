@@ -68,14 +68,24 @@ pub struct Correlation {
     pub dst: Steps,
 }
 
+impl Problem {
+    /// Whether it comes to a correlation for each phase of its stride: transposed, or the gradient of an input.
+    pub(crate) const fn is_in_phases(&self) -> bool {
+        match self.operation {
+            Operation::Forward => self.conv.transposed.is_some(),
+            Operation::InputGradient => self.conv.transposed.is_none(),
+            Operation::WeightGradient => false,
+        }
+    }
+}
+
 impl Correlation {
     /// What a problem comes to.
     pub fn all_of(problem: &Problem) -> Vec<Self> {
-        let conv = &problem.conv;
-        let mut all = match (problem.operation, conv.transposed) {
-            (Operation::Forward, None) | (Operation::InputGradient, Some(_)) => vec![windows(problem)],
-            (Operation::Forward, Some(_)) | (Operation::InputGradient, None) => phases(problem),
-            (Operation::WeightGradient, _) => vec![weight_gradient(problem)],
+        let mut all = match problem.operation {
+            Operation::WeightGradient => vec![weight_gradient(problem)],
+            _ if problem.is_in_phases() => phases(problem),
+            _ => vec![windows(problem)],
         };
         // Between single taps there is no dilation: who cuts by it need not ask. (A single output's stride stays, since packed
         // weights must not depend on the output's size.)

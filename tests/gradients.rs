@@ -8,7 +8,7 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use support::data::{Case, Data};
 use support::strategies::{Space, problems};
 use winoconv::cpu::Reference;
-use winoconv::{Activation, Border, Conv, Device, Layer, Operation, Preferences, Problem, Residual, Weights};
+use winoconv::{Activation, Border, Conv, Device, Layer, Operation, Padding, Preferences, Problem, Residual, Weights};
 
 const SPACE: Space = Space { kernels: &[1, 2, 3, 4, 5], extra: 5, everything: true };
 
@@ -142,4 +142,24 @@ fn an_input_gradient_is_the_transposed_convolution() {
     let again = of_transposed.input_gradient_blocking(problem.output_shape(), &by_gradient.data).expect("a run");
     assert_eq!(forward.data, again.data, "the transposed convolution's gradient is the convolution");
     assert_eq!(back.input_gradient().expect("zero border").operation, Operation::InputGradient);
+}
+
+/// Which taps an input's gradient takes for an element depends on the padding, and with `SAME_UPPER` that on the size: a layer
+/// that has served one size is as good as a new one for another.
+#[test]
+fn a_layer_serves_gradients_of_any_size() {
+    let conv = Conv::new(6, 5, [3, 3]).stride(2).padding(Padding::SameUpper);
+    let values = |len: usize| -> Vec<f32> { (0..len).map(|i| (i * 37 % 101) as f32 - 50.0).collect() };
+    let weights = values(conv.weights_len());
+    let device = Device::host();
+    for algorithm in ["direct", "implicit_gemm"] {
+        let preferences = Preferences::new().algorithm(algorithm.parse().expect("an algorithm"));
+        let new = || Layer::new_blocking(&device, conv, Weights::new(&weights), preferences).expect("legal");
+        let layer = new();
+        for size in [9usize, 8, 1, 7] {
+            let gradient = values(5 * size.div_ceil(2) * size.div_ceil(2));
+            let of = |layer: &Layer| layer.input_gradient_blocking([1, 6, size, size], &gradient).expect("legal").data;
+            assert_eq!(of(&layer), of(&new()), "{algorithm}, {size} x {size}");
+        }
+    }
 }

@@ -63,8 +63,11 @@ pub struct Layer {
     operands: Operands,
     plans: Mutex<HashMap<Problem, Arc<Plan>>>,
     /// By what the packed weights depend on.
-    packings: Mutex<HashMap<(Operation, Packing), Packed>>,
+    packings: Mutex<HashMap<PackedKey, Packed>>,
 }
+
+/// What packed weights depend on, the problem only where its sizes matter.
+type PackedKey = (Operation, Packing, Option<Problem>);
 
 /// Weights where the device has them.
 #[derive(Debug)]
@@ -232,7 +235,7 @@ impl Layer {
     }
 
     fn pack_on_host(&self, plan: &Plan, weights: &[f32]) -> Arc<Vec<f32>> {
-        let key = (plan.problem.operation, plan.packing);
+        let key = packed_key(plan);
         let mut packings = self.packings.lock().unwrap_or_else(PoisonError::into_inner);
         let packed = packings.entry(key).or_insert_with(|| Packed::Host(Arc::new(cpu::pack(plan, weights))));
         match packed {
@@ -241,6 +244,12 @@ impl Layer {
             Packed::Gpu(_) => Arc::default(),
         }
     }
+}
+
+/// The key of a plan's packed weights.
+fn packed_key(plan: &Plan) -> PackedKey {
+    let problem = &plan.problem;
+    (problem.operation, plan.packing, plan.packing.depends_on_sizes(problem).then_some(*problem))
 }
 
 impl Operands {

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use super::{Inputs, Layer, Operands, Packed, Workspace};
+use super::{Inputs, Layer, Operands, Packed, Workspace, packed_key};
 use crate::conv::Residual;
 use crate::device::Device;
 use crate::error::{DeviceError, Error, Result};
@@ -98,14 +98,14 @@ impl Layer {
 
     fn is_packed(&self, plan: &Plan) -> bool {
         let packings = self.packings.lock().unwrap_or_else(PoisonError::into_inner);
-        plan.packing.is_given() || packings.contains_key(&(plan.problem.operation, plan.packing))
+        plan.packing.is_given() || packings.contains_key(&packed_key(plan))
     }
 
     async fn pack_on_gpu(&self, context: &Context, plan: &Plan, weights: &gpu::Buffer) -> Result<Option<gpu::Buffer>> {
         if plan.packing.is_given() {
             return Ok(None);
         }
-        let key = (plan.problem.operation, plan.packing);
+        let key = packed_key(plan);
         let packings = || self.packings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Packed::Gpu(buffer)) = packings().get(&key) {
             return Ok(Some(buffer.clone()));

@@ -130,7 +130,8 @@ pub struct Step {
     pub operands: Vec<Operand>,
 }
 
-/// The form in which an algorithm takes its weights. One packing serves every input size and blocking.
+/// The form in which an algorithm takes its weights. One packing serves every input size and blocking, but see
+/// [`Self::depends_on_sizes`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Packing {
@@ -156,6 +157,12 @@ impl Packing {
     /// Whether there is nothing to pack.
     pub fn is_given(self) -> bool {
         self == Self::Given
+    }
+
+    /// Whether one packing serves problems of these sizes alone. Phases are packed in their order, and which taps a phase has
+    /// depends on the padding, with `SAME_UPPER` on the size; and a small output has fewer of them.
+    pub fn depends_on_sizes(self, problem: &Problem) -> bool {
+        self == Self::Panels(None) && problem.is_in_phases()
     }
 
     /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and
