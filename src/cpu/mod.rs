@@ -81,19 +81,36 @@ pub(crate) struct Finish<'a> {
 
 impl Finish<'_> {
     /// Writes the output of filter `k` that lies at `at`.
-    #[expect(clippy::cast_possible_truncation, reason = "rounding to the output's type")]
     fn write(&self, x: f32, k: usize, at: usize, dst: &mut [f32]) {
-        let x = self.bias.get(k).map_or(x, |bias| x + bias);
-        let x = match self.from {
-            Residual::None => x,
-            Residual::Tensor => x + self.residual[at],
-            Residual::InPlace => x + self.stored.rounded(dst[at]),
-        };
-        dst[at] = self.stored.rounded(match self.activation {
-            Activation::None => x,
-            Activation::Relu => x.max(0.0),
-            other => other.apply(x.into(), self.slopes.get(k).copied().unwrap_or(0.0).into()) as f32,
-        });
+        let mut values = [x];
+        self.finish(&mut values, k, at, &dst[at..=at]);
+        dst[at] = values[0];
+    }
+
+    /// From sums to the outputs of one filter that lie side by side, the first of them at `at`; `stood` is what stands
+    /// there.
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to the output's type")]
+    #[inline(always)]
+    fn finish(&self, values: &mut [f32], filter: usize, at: usize, stood: &[f32]) {
+        if let Some(bias) = self.bias.get(filter) {
+            values.iter_mut().for_each(|x| *x += bias);
+        }
+        match self.from {
+            Residual::None => {}
+            Residual::Tensor => values.iter_mut().zip(&self.residual[at..]).for_each(|(x, r)| *x += r),
+            Residual::InPlace => values.iter_mut().zip(stood).for_each(|(x, r)| *x += self.stored.rounded(*r)),
+        }
+        match self.activation {
+            Activation::None => {}
+            Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
+            other => {
+                let slope = self.slopes.get(filter).copied().unwrap_or(0.0).into();
+                values.iter_mut().for_each(|x| *x = other.apply((*x).into(), slope) as f32);
+            }
+        }
+        if self.stored != DType::F32 {
+            values.iter_mut().for_each(|x| *x = self.stored.rounded(*x));
+        }
     }
 }
 

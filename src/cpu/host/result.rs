@@ -2,10 +2,7 @@
 
 use super::disjoint::Disjoint;
 use super::transpose::{SIDE, lanes_to_lines};
-use crate::activation::Activation;
-use crate::conv::Residual;
 use crate::cpu::Finish;
-use crate::dtype::DType;
 use crate::kernel::LANES;
 
 /// A line of outputs of neighbouring filters: the first filter, how many, where its first output lies, and the steps
@@ -51,12 +48,12 @@ pub(super) unsafe fn write_places(
             let at = (line.first + i.cast_signed() * line.place_step).cast_unsigned();
             // SAFETY: the caller's promise.
             let to = unsafe { result.part(at, LANES) };
-            let finished = finish.has_one_filter_for_all();
-            match finished {
-                true => finish.finish(place, line.filter, at, to),
-                false => (0..LANES).for_each(|k| {
+            if finish.is_same_for_all_filters() {
+                finish.finish(place, line.filter, at, to);
+            } else {
+                for k in 0..LANES {
                     finish.finish(&mut place[k..=k], line.filter + k, at + k, &to[k..=k]);
-                }),
+                }
             }
             to.copy_from_slice(place);
         }
@@ -110,34 +107,8 @@ pub(super) unsafe fn write_line(
 }
 
 impl Finish<'_> {
-    /// Whether what is added and the activation do not depend on the filter.
-    fn has_one_filter_for_all(&self) -> bool {
+    /// Whether the end of all filters is the same.
+    fn is_same_for_all_filters(&self) -> bool {
         self.bias.is_empty() && self.slopes.is_empty()
-    }
-
-    /// From sums to the outputs of one filter that lie side by side, the first of them at `at`; `stood` is what stands
-    /// there.
-    #[expect(clippy::cast_possible_truncation, reason = "rounding to the output's type")]
-    #[inline(always)]
-    fn finish(&self, values: &mut [f32], filter: usize, at: usize, stood: &[f32]) {
-        if let Some(bias) = self.bias.get(filter) {
-            values.iter_mut().for_each(|x| *x += bias);
-        }
-        match self.from {
-            Residual::None => {}
-            Residual::Tensor => values.iter_mut().zip(&self.residual[at..]).for_each(|(x, r)| *x += r),
-            Residual::InPlace => values.iter_mut().zip(stood).for_each(|(x, r)| *x += self.stored.rounded(*r)),
-        }
-        match self.activation {
-            Activation::None => {}
-            Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
-            other => {
-                let slope = self.slopes.get(filter).copied().unwrap_or(0.0).into();
-                values.iter_mut().for_each(|x| *x = other.apply((*x).into(), slope) as f32);
-            }
-        }
-        if self.stored != DType::F32 {
-            values.iter_mut().for_each(|x| *x = self.stored.rounded(*x));
-        }
     }
 }
