@@ -71,5 +71,5 @@ pub fn multiply_alone(plan: &Plan, packed: &[f32], workspace: &mut [Vec<f32>]) -
         stored: DType::F32,
     };
     let winograd = Winograd::new(windows, algorithm, block, &[], packed, finish, &mut []);
-    Some(winograd.multiply_alone(block.together as usize, workspace))
+    Some(winograd.run_multiply(block.together as usize, workspace))
 }

@@ -1,6 +1,6 @@
 //! Winograd on a processor. Tiles are walked in blocks: the transformed tiles of a block (V) and the products of a panel
 //! of filters (M) stay in a core's cache. Where the transformed weights (U) are too large to be read anew for each block,
-//! all blocks are transformed first, and then each panel of U is read once for all of them.
+//! some blocks are transformed first, and then each panel of U is read once for all of them.
 //!
 //! V is `[chunk of 16 rows][point][tile][row]`, U `[group][panel][point][row][filter]`, M `[point][tile][filter]`.
 
@@ -36,6 +36,8 @@ pub(super) struct Winograd<'a> {
     u: &'a [[f32; PANEL]],
     finish: Finish<'a>,
     result: Disjoint<'a>,
+    /// Whether transforms are left out, to time what is left.
+    multiply_alone: bool,
 }
 
 /// A part of a tile row: where its tiles stand in a block and in the output.
@@ -103,6 +105,7 @@ impl<'a> Winograd<'a> {
             u: u.as_chunks().0,
             finish,
             result: Disjoint::new(output),
+            multiply_alone: false,
         }
     }
 
@@ -127,26 +130,12 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// The multiplies alone, on whatever the workspace holds; the operations that they are.
+    /// Runs the multiplies alone, on whatever the workspace holds; the operations that they are.
     #[expect(clippy::cast_precision_loss, reason = "a number of operations")]
-    pub(super) fn multiply_alone(&self, together: usize, workspace: &mut [Vec<f32>]) -> f64 {
+    pub(super) fn run_multiply(mut self, together: usize, workspace: &mut [Vec<f32>]) -> f64 {
+        self.multiply_alone = true;
+        self.run(together, workspace);
         let of = &self.windows.of;
-        let blocks = self.tiles.count().div_ceil(self.block);
-        let panels = of.group_k.div_ceil(PANEL);
-        let (beside, v) = (self.blocks.beside, self.blocks.v);
-        match (together, workspace) {
-            (0, [own, ..]) => {
-                walk(blocks, beside + v, own, &Multiplies { of: self, v: None, blocks: 0..blocks, panels });
-            }
-            (_, [own, all, ..]) => {
-                for first in (0..blocks).step_by(together) {
-                    let blocks = first..blocks.min(first + together);
-                    let tasks = blocks.len() * of.groups * panels;
-                    walk(tasks, beside, own, &Multiplies { of: self, v: Some(all), blocks, panels });
-                }
-            }
-            _ => {}
-        }
         let rows = self.algorithm.products() * self.windows.group_rows() * self.tiles.count();
         2.0 * (rows * of.groups * of.group_k) as f64
     }
@@ -171,6 +160,9 @@ impl<'a> Winograd<'a> {
     /// V of a chunk of a group's rows.
     #[inline(always)]
     fn input<S: Simd>(&self, simd: S, At { block, g, part: chunk }: At, v: &mut [f32], scratch: &mut [f32]) {
+        if self.multiply_alone {
+            return;
+        }
         let (of, Nested { rows, cols }) = (&self.windows.of, self.algorithm);
         let ChunkRows { channel, count, phase } = self.blocks.rows(chunk);
         let ([step_h, step_w], [phases_h, phases_w]) = (self.windows.steps(), self.windows.phases());
@@ -250,6 +242,9 @@ impl<'a> Winograd<'a> {
         let filters = self.filters(panel);
         let (m, scratch) = scratch.split_at_mut(self.algorithm.products() * tiles * PANEL);
         self.multiply(simd, At { block, g, part: panel }, v, m);
+        if self.multiply_alone {
+            return;
+        }
         let (m_h, m_w) = (usize::from(rows.m()), usize::from(cols.m()));
         let m = shared(m.as_chunks_mut().0);
         let (half, rest) = scratch.as_chunks_mut::<LANES>().0.split_at_mut(m_h * cols.products() * 2 * tiles);
@@ -427,50 +422,5 @@ impl Task for Outputs<'_, '_> {
         let at = At { block: self.blocks.start + block, g: panel / self.panels, part: panel % self.panels };
         let v = &self.v[(block * self.of.windows.of.groups + at.g) * self.of_block..][..self.of_block];
         simd.vectorize(OutputStage { of: self.of, simd, at, v, scratch });
-    }
-}
-
-/// The multiplies of a block, of V that is a thread's own; or of a panel, of V that is shared.
-struct Multiplies<'a, 'b> {
-    of: &'b Winograd<'a>,
-    v: Option<&'b [f32]>,
-    blocks: Range<usize>,
-    panels: usize,
-}
-
-impl Task for Multiplies<'_, '_> {
-    #[inline(always)]
-    fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
-        let (of, of_block) = (self.of, self.of.blocks.v);
-        if let Some(v) = self.v {
-            let (panel, block) = (task / self.blocks.len(), task % self.blocks.len());
-            let at = At { block: self.blocks.start + block, g: panel / self.panels, part: panel % self.panels };
-            let v = &v[(block * of.windows.of.groups + at.g) * of_block..][..of_block];
-            return simd.vectorize(MultiplyStage { of, simd, at, v, m: scratch });
-        }
-        let (v, m) = scratch.split_at_mut(of_block);
-        for g in 0..of.windows.of.groups {
-            for part in 0..self.panels {
-                simd.vectorize(MultiplyStage { of, simd, at: At { block: task, g, part }, v, m });
-            }
-        }
-    }
-}
-
-/// The multiply as a function of its own.
-struct MultiplyStage<'a, 'b, S> {
-    of: &'b Winograd<'a>,
-    simd: S,
-    at: At,
-    v: &'b [f32],
-    m: &'b mut [f32],
-}
-
-impl<S: Simd> NullaryFnOnce for MultiplyStage<'_, '_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        self.of.multiply(self.simd, self.at, self.v, self.m);
     }
 }
