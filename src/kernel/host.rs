@@ -16,6 +16,8 @@ pub(crate) const PANEL: usize = 32;
 pub struct Host {
     /// Which.
     pub kernel: HostKernel,
+    /// Threads that share the work, each with a part of the workspace.
+    pub threads: u32,
     /// What lies around the source.
     pub border: Border,
     /// How the callers' tensors are stored.

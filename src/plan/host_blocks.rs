@@ -15,9 +15,9 @@ pub(crate) struct HostBlocks {
     pub(crate) beside: usize,
     /// Channels of a group.
     group_c: usize,
-    /// Blocks of all tiles and groups.
+    /// Blocks of all tiles.
     all: usize,
-    /// Those whose V is shared at a time.
+    /// Blocks, of each group, whose V is shared at a time.
     shared: usize,
 }
 
@@ -43,7 +43,7 @@ impl HostBlocks {
             v: chunks * algorithm.products() * tiles * LANES,
             beside: beside(algorithm, tiles),
             group_c,
-            all: blocks * windows.of.groups,
+            all: blocks,
             shared: blocks.min(block.together as usize) * windows.of.groups,
         }
     }

@@ -63,7 +63,7 @@ fn winograd(
     let who = format!("staged {algorithm}");
     LimitError::check(&who, Resource::WorkspaceBytes, bytes(&workspace), limit)?;
     let kernel = HostKernel::Winograd { algorithm, block };
-    let step = step(problem, &windows.of, kernel, Slot::Packed.into(), storage);
+    let step = step(problem, &windows.of, (kernel, threads), Slot::Packed.into(), storage);
     Ok(Built { packing, steps: vec![step], workspace, ..nothing() })
 }
 
@@ -84,8 +84,9 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
         }
         let threads = host_estimate::threads(host_estimate::gemm_cycles(&of), caps.threads);
         let patch = host_estimate::patch(&of, threads);
-        built.needs(threads.min(patch.tasks(&of)).saturating_mul(patch.scratch(&of)));
-        built.steps.push(step(problem, &of, HostKernel::Gemm(patch), packed, storage));
+        let threads = threads.min(patch.tasks(&of));
+        built.needs(threads.saturating_mul(patch.scratch(&of)));
+        built.steps.push(step(problem, &of, (HostKernel::Gemm(patch), threads), packed, storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
     LimitError::check("implicit_gemm", Resource::WorkspaceBytes, need, limit)?;
@@ -102,9 +103,10 @@ fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Prefer
         }
         let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
         let strip = host_estimate::strip(&of, threads);
-        built.needs(threads.min(strip.tasks(&of)).saturating_mul(strip.scratch(&of)));
+        let threads = threads.min(strip.tasks(&of));
+        built.needs(threads.saturating_mul(strip.scratch(&of)));
         let [_, weights] = factors(&of);
-        built.steps.push(step(problem, &of, HostKernel::Direct(strip), weights.into(), storage));
+        built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), weights.into(), storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
     LimitError::check("direct", Resource::WorkspaceBytes, need, limit)?;
@@ -132,9 +134,15 @@ pub(crate) fn panels_len(of: &Correlation) -> usize {
     of.groups * of.group_k.div_ceil(PANEL) * of.terms() * PANEL
 }
 
-fn step(problem: &Problem, of: &Correlation, kernel: HostKernel, weights: Operand, storage: Storage) -> Step {
+fn step(
+    problem: &Problem,
+    of: &Correlation,
+    (kernel, threads): (HostKernel, usize),
+    weights: Operand,
+    storage: Storage,
+) -> Step {
     let epilogue = Epilogue::of(&problem.conv);
-    let spec = Host { kernel, border: of.border, storage, epilogue }.spec();
+    let spec = Host { kernel, threads: word(threads), border: of.border, storage, epilogue }.spec();
     placed(problem, of, spec, weights)
 }
 

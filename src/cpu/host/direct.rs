@@ -33,8 +33,8 @@ impl<'a> Direct<'a> {
         Self { of, strip, src, weights, finish, result: Disjoint::new(output) }
     }
 
-    pub(super) fn run(&self, workspace: &mut [Vec<f32>]) {
-        walk(self.strip.tasks(&self.of), self.strip.scratch(&self.of), &mut workspace[0], self);
+    pub(super) fn run(&self, threads: usize, workspace: &mut [Vec<f32>]) {
+        walk(threads, self.strip.tasks(&self.of), self.strip.scratch(&self.of), &mut workspace[0], self);
     }
 }
 

@@ -55,8 +55,8 @@ impl<'a> Gemm<'a> {
         Self { of, patch, src, u: u.as_chunks().0, finish, result: Disjoint::new(output) }
     }
 
-    pub(super) fn run(&self, workspace: &mut [Vec<f32>]) {
-        walk(self.patch.tasks(&self.of), self.patch.scratch(&self.of), &mut workspace[0], self);
+    pub(super) fn run(&self, threads: usize, workspace: &mut [Vec<f32>]) {
+        walk(threads, self.patch.tasks(&self.of), self.patch.scratch(&self.of), &mut workspace[0], self);
     }
 }
 

@@ -39,13 +39,16 @@ pub(super) fn run(
     workspace: &mut [Vec<f32>],
     output: &mut [f32],
 ) {
+    let threads = kernel.threads as usize;
     match kernel.kernel {
         HostKernel::Winograd { algorithm, block } => {
             let windows = Windows::new(of).expect("the planner rejects what has no windows");
-            let winograd = winograd::Winograd::new(windows, algorithm, block, src, weights, finish, output);
+            let winograd = winograd::Winograd::new(windows, algorithm, (block, threads), src, weights, finish, output);
             winograd.run(block.together as usize, workspace);
         }
-        HostKernel::Gemm(patch) => gemm::Gemm::new(of, patch, src, weights, finish, output).run(workspace),
-        HostKernel::Direct(strip) => direct::Direct::new(of, strip, src, weights, finish, output).run(workspace),
+        HostKernel::Gemm(patch) => gemm::Gemm::new(of, patch, src, weights, finish, output).run(threads, workspace),
+        HostKernel::Direct(strip) => {
+            direct::Direct::new(of, strip, src, weights, finish, output).run(threads, workspace)
+        }
     }
 }

@@ -47,7 +47,7 @@ pub fn peak_flops(threads: usize) -> f64 {
     let mut scratch = vec![0.0; threads.max(1)];
     let best = (0..10).map(|_| {
         let start = Instant::now();
-        walk(threads.max(1), 1, &mut scratch, &of);
+        walk(threads, threads.max(1), 1, &mut scratch, &of);
         start.elapsed().as_secs_f64()
     });
     let best = best.fold(f64::INFINITY, f64::min);
@@ -70,6 +70,6 @@ pub fn multiply_alone(plan: &Plan, packed: &[f32], workspace: &mut [Vec<f32>]) -
         residual: &[],
         stored: DType::F32,
     };
-    let winograd = Winograd::new(windows, algorithm, block, &[], packed, finish, &mut []);
+    let winograd = Winograd::new(windows, algorithm, (block, host.threads as usize), &[], packed, finish, &mut []);
     Some(winograd.run_multiply(block.together as usize, workspace))
 }

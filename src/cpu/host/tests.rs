@@ -58,7 +58,7 @@ fn plan(problem: &Problem, algorithm: Algorithm, threads: usize) -> Option<Plan>
 fn with_block(plan: &Plan, algorithm: Nested, block: HostBlock) -> Plan {
     let mut plan = plan.clone();
     let KernelSpec::Host(host) = plan.steps[0].kernel else { panic!("one of the processor's") };
-    plan.steps[0].kernel = Host { kernel: HostKernel::Winograd { algorithm, block }, ..host }.spec();
+    plan.steps[0].kernel = Host { kernel: HostKernel::Winograd { algorithm, block }, threads: 2, ..host }.spec();
     let windows = Windows::of_problem(&plan.problem).expect("it was planned");
     plan.workspace = HostBlocks::new(&windows, algorithm, block).workspace(2);
     plan

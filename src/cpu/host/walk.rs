@@ -13,11 +13,11 @@ pub(super) trait Task: Sync {
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]);
 }
 
-/// Does all tasks, with `scratch` elements for each thread: as many threads as the workspace has room for. The caller's is
-/// one of them, the others are of the pool that it is in.
-pub(super) fn walk(tasks: usize, scratch: usize, workspace: &mut [f32], of: &impl Task) {
+/// Does all tasks on so many threads at most, with `scratch` elements for each. The caller's is one of them, the others are of
+/// the pool that it is in. The workspace may be longer: other plans have used it.
+pub(super) fn walk(threads: usize, tasks: usize, scratch: usize, workspace: &mut [f32], of: &impl Task) {
     let next = AtomicUsize::new(0);
-    let threads = (workspace.len() / scratch.max(1)).min(tasks).max(1);
+    let threads = threads.min(tasks).max(1);
     let one = |scratch: &mut [f32]| arch().dispatch(Walk { next: &next, tasks, of, scratch });
     let (own, others) = workspace.split_at_mut(scratch);
     if threads == 1 {

@@ -30,6 +30,7 @@ pub(super) struct Winograd<'a> {
     blocks: HostBlocks,
     /// Tiles of a block.
     block: usize,
+    threads: usize,
     down: Arc<Programs>,
     across: Arc<Programs>,
     src: &'a [f32],
@@ -86,7 +87,7 @@ impl<'a> Winograd<'a> {
     pub(super) fn new(
         windows: Windows,
         algorithm: Nested,
-        block: HostBlock,
+        (block, threads): (HostBlock, usize),
         src: &'a [f32],
         u: &'a [f32],
         finish: Finish<'a>,
@@ -99,6 +100,7 @@ impl<'a> Winograd<'a> {
             tiles: windows.tiles(algorithm),
             blocks: HostBlocks::new(&windows, algorithm, block),
             block: block.tiles as usize,
+            threads,
             down: programs(algorithm.rows),
             across: programs(algorithm.cols),
             src,
@@ -116,7 +118,7 @@ impl<'a> Winograd<'a> {
         let blocks = self.tiles.count().div_ceil(self.block);
         let panels = self.windows.of.group_k.div_ceil(PANEL);
         if together == 0 {
-            return walk(blocks, beside + v, &mut workspace[0], &Whole { of: self, v, panels, chunks });
+            return walk(self.threads, blocks, beside + v, &mut workspace[0], &Whole { of: self, v, panels, chunks });
         }
         let [own, all, ..] = workspace else { return };
         for first in (0..blocks).step_by(together) {
@@ -124,9 +126,9 @@ impl<'a> Winograd<'a> {
             let all = &mut all[..blocks.len() * groups * v];
             let of_chunk = v / chunks;
             let inputs = Inputs { of: self, v: &Disjoint::new(all), of_chunk, chunks, first };
-            walk(blocks.len() * groups * chunks, beside, own, &inputs);
+            walk(self.threads, blocks.len() * groups * chunks, beside, own, &inputs);
             let outputs = Outputs { of: self, v: all, of_block: v, blocks: blocks.clone(), panels };
-            walk(blocks.len() * groups * panels, beside, own, &outputs);
+            walk(self.threads, blocks.len() * groups * panels, beside, own, &outputs);
         }
     }
 
