@@ -53,9 +53,9 @@ pub(super) fn build(
     let given = problem;
     let (problem, preferences) = &halves::held(given, storage, limits, preferences)?;
     // The processor's kernels cut their work themselves. Where they have no room, the shaders' twins take one element after
-    // the other, as they do where a cut is demanded.
-    let uncut = matches!(preferences.cut, None | Some(Cut::Only));
-    let own = (uncut && host_steps::take(problem, algorithm, caps))
+    // the other, as they do where a cut is demanded, or outputs are halves that are packed in the end.
+    let whole = matches!(preferences.cut, None | Some(Cut::Only)) && storage != Storage::Packed;
+    let own = (whole && host_steps::take(problem, algorithm, caps))
         .then(|| host_steps::build(problem, algorithm, storage, caps, preferences))
         .and_then(Result::ok);
     let mut built = match own {
