@@ -29,6 +29,15 @@ pub struct Steps {
     pub dhw: [isize; MAX_RANK],
 }
 
+impl Steps {
+    /// Where an element lies: of an image (a filter of the weights), a group, a channel, and a place.
+    #[inline]
+    pub(crate) fn at(&self, [n, g, c]: [usize; 3], place: [usize; MAX_RANK]) -> isize {
+        let at = [(n, self.n), (g, self.g), (c, self.c)].into_iter().chain(place.into_iter().zip(self.dhw));
+        at.fold(self.offset, |at, (i, step)| at + i.cast_signed() * step)
+    }
+}
+
 /// For images n, groups g, filters k and places o:
 ///
 /// `dst[n,g,k,o] = sum over c and taps t of src[n, g, c, o * stride + t * dilation - before] * weights[g,k,c,t]`
@@ -117,6 +126,12 @@ impl Correlation {
     /// Taps of a filter's channel.
     pub const fn taps_len(&self) -> usize {
         self.taps[0] * self.taps[1] * self.taps[2]
+    }
+
+    /// The `index`-th tap in depth, height and width.
+    pub(crate) const fn tap(&self, index: usize) -> [usize; MAX_RANK] {
+        let [_, h, w] = self.taps;
+        [index / (h * w), index / w % h, index % w]
     }
 
     /// Places of outputs in an image.

@@ -236,10 +236,8 @@ impl Windows {
         if tap[1] >= self.of.taps[1] || tap[2] >= self.of.taps[2] {
             return None;
         }
-        let steps = &self.of.weights;
         let (g, c) = (channel / self.of.group_c, channel % self.of.group_c);
-        let at = [(g, steps.g), (k, steps.n), (c, steps.c)].into_iter().chain(tap.into_iter().zip(steps.dhw));
-        Some(at.fold(steps.offset, |sum, (i, step)| sum + i.cast_signed() * step).cast_unsigned())
+        Some(self.of.weights.at([k, g, c], tap).cast_unsigned())
     }
 
     /// Where the element of a row of V lies, of a plane of tiles and a place in it; none where it is zero.
@@ -250,19 +248,16 @@ impl Windows {
         let (outputs, own) = (plane / (down * across), plane % (down * across));
         let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
         let [row_step, column_step] = self.row_steps();
-        let place = [
+        let mut place = [
             z * of.stride[0] + t * of.dilation[0],
             y * h + phase[0] * row_step + own / across,
             x * w + phase[1] * column_step + own % across,
         ];
-        let (g, c) = (channel / of.group_c, channel % of.group_c);
-        let steps = [(n, of.src.n), (g, of.src.g), (c, of.src.c)];
-        let mut at = steps.into_iter().fold(of.src.offset, |sum, (i, step)| sum + i.cast_signed() * step);
         for axis in 0..place.len() {
-            let element = of.border.element(place[axis].cast_signed() - of.before[axis], of.size[axis])?;
-            at += element.cast_signed() * of.src.dhw[axis];
+            place[axis] = of.border.element(place[axis].cast_signed() - of.before[axis], of.size[axis])?;
         }
-        Some(at.cast_unsigned())
+        let (g, c) = (channel / of.group_c, channel % of.group_c);
+        Some(of.src.at([n, g, c], place).cast_unsigned())
     }
 
     /// U's layout.

@@ -52,8 +52,7 @@ impl Task for Direct<'_> {
             for t in 0..of.taps[0] {
                 let z = (block.z * of.stride[0] + t * of.dilation[0]).cast_signed() - of.before[0];
                 let z = of.border.element(z, of.size[0]);
-                let place = [(block.n, of.src.n), (block.g, of.src.g), (c, of.src.c), (z.unwrap_or(0), of.src.dhw[0])];
-                let start = place.into_iter().fold(of.src.offset, |at, (i, step)| at + i.cast_signed() * step);
+                let start = of.src.at([block.n, block.g, c], [z.unwrap_or(0), 0, 0]);
                 for i in 0..source_rows {
                     let y = strip.patch.source_row(of, block.y, i) - of.before[1];
                     let y = of.border.element(y, of.size[1]).filter(|_| z.is_some());
@@ -72,9 +71,7 @@ impl Task for Direct<'_> {
             let count = HostStrip::FILTERS.min(of.group_k - first);
             self.gather(block.g, first, count, factors);
             for row in 0..block.rows {
-                let place = [(block.n, of.dst.n), (block.g, of.dst.g), (first, of.dst.c), (block.z, of.dst.dhw[0])];
-                let place = place.into_iter().chain([(block.y + row, of.dst.dhw[1]), (block.x, of.dst.dhw[2])]);
-                let at = place.fold(of.dst.offset, |at, (i, step)| at + i.cast_signed() * step);
+                let at = of.dst.at([block.n, block.g, first], [block.z, block.y + row, block.x]);
                 let from = Lines { of, strip, lines, row, rows: block.rows, of_channel, width };
                 sums(simd, count, block.columns, from, factors, out);
                 for (k, line) in out.chunks_exact_mut(strip.out_line()).take(count).enumerate() {
@@ -96,12 +93,9 @@ impl Direct<'_> {
     fn gather(&self, g: usize, first: usize, count: usize, factors: &mut [f32]) {
         let of = &self.of;
         for (row, factors) in factors.chunks_exact_mut(HostStrip::FILTERS).take(of.terms()).enumerate() {
-            let (c, tap) = (row / of.taps_len(), row % of.taps_len());
-            let tap = [tap / (of.taps[1] * of.taps[2]), tap / of.taps[2] % of.taps[1], tap % of.taps[2]];
-            let place = [(g, of.weights.g), (c, of.weights.c)].into_iter().chain(tap.into_iter().zip(of.weights.dhw));
-            let place = place.fold(of.weights.offset, |at, (i, step)| at + i.cast_signed() * step);
+            let (c, tap) = (row / of.taps_len(), of.tap(row % of.taps_len()));
             for (k, factor) in factors[..count].iter_mut().enumerate() {
-                *factor = self.weights[(place + (first + k).cast_signed() * of.weights.n).cast_unsigned()];
+                *factor = self.weights[of.weights.at([first + k, g, c], tap).cast_unsigned()];
             }
         }
     }

@@ -22,12 +22,9 @@ pub(crate) fn pack(of: &Correlation, weights: &[f32], u: &mut [f32]) {
     for (at, panel) in u.chunks_exact_mut((rows * PANEL).max(1)).enumerate() {
         let (g, first) = (at / panels, at % panels * PANEL);
         for (row, filters) in panel.chunks_exact_mut(PANEL).enumerate() {
-            let (tap, c) = (row / of.group_c, row % of.group_c);
-            let tap = [tap / (of.taps[1] * of.taps[2]), tap / of.taps[2] % of.taps[1], tap % of.taps[2]];
-            let place = [(g, of.weights.g), (c, of.weights.c)].into_iter().chain(tap.into_iter().zip(of.weights.dhw));
-            let place = place.fold(of.weights.offset, |at, (i, step)| at + i.cast_signed() * step);
+            let (tap, c) = (of.tap(row / of.group_c), row % of.group_c);
             for (k, value) in (first..of.group_k).zip(filters) {
-                *value = weights[(place + k.cast_signed() * of.weights.n).cast_unsigned()];
+                *value = weights[of.weights.at([k, g, c], tap).cast_unsigned()];
             }
         }
     }
@@ -80,9 +77,7 @@ impl Task for Gemm<'_> {
             for t in 0..phases_z {
                 let z = (block.z * of.stride[0] + t * of.dilation[0]).cast_signed() - of.before[0];
                 let z = of.border.element(z, of.size[0]);
-                let place =
-                    [(block.n, of.src.n), (block.g, of.src.g), (channel, of.src.c), (z.unwrap_or(0), of.src.dhw[0])];
-                let start = place.into_iter().fold(of.src.offset, |at, (i, step)| at + i.cast_signed() * step);
+                let start = of.src.at([block.n, block.g, channel], [z.unwrap_or(0), 0, 0]);
                 for i in 0..phases_y {
                     let y = patch.source_row(of, block.y, i) - of.before[1];
                     let y = of.border.element(y, of.size[1]).filter(|_| z.is_some());
@@ -105,10 +100,8 @@ impl Task for Gemm<'_> {
             for row in 0..block.rows {
                 let sums = &mut sums[..2 * block.columns];
                 // Taps in the order of U's rows, and channels of each.
-                let taps = (0..of.taps[0])
-                    .flat_map(|t| (0..of.taps[1]).flat_map(move |r| (0..of.taps[2]).map(move |s| [t, r, s])));
-                let of_tap = taps.flat_map(|[t, r, s]| {
-                    let at = patch.tap(of, [t, r, s], row, block.rows, width);
+                let of_tap = (0..of.taps_len()).flat_map(|tap| {
+                    let at = patch.tap(of, of.tap(tap), row, block.rows, width);
                     (0..chunks).map(move |chunk| {
                         let at = chunk * phases_z * phases_y * phases_x * width + at;
                         (&places[at..], LANES.min(of.group_c - chunk * LANES))
@@ -116,13 +109,10 @@ impl Task for Gemm<'_> {
                 });
                 let filters = PANEL.min(of.group_k - filter);
                 product(simd, [block.columns, filters], &of_tap, u, sums.as_flattened_mut().as_chunks_mut().0);
-                let y = block.y + row;
-                let place = [(block.n, of.dst.n), (block.g, of.dst.g), (filter, of.dst.c), (block.z, of.dst.dhw[0])];
-                let place = place.into_iter().chain([(y, of.dst.dhw[1]), (block.x, of.dst.dhw[2])]);
                 let whole = Line {
                     filter: block.g * of.group_k + filter,
                     count: filters,
-                    first: place.fold(of.dst.offset, |at, (i, step)| at + i.cast_signed() * step),
+                    first: of.dst.at([block.n, block.g, filter], [block.z, block.y + row, block.x]),
                     filter_step: of.dst.c,
                     place_step: of.dst.dhw[2],
                 };

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use pulp::Arch;
 
-/// A name of registers in the environment, to take narrower ones than there are: `avx512`, `avx2`, `scalar`, `neon`. What the
-/// processor does not have is not taken.
+/// For tests: `scalar`, or `avx2`, takes narrower registers than there are. Anything else, and what the processor does not have,
+/// leaves the widest.
 const VARIABLE: &str = "WINOCONV_SIMD";
 
 /// The registers that kernels are run with.

@@ -181,9 +181,7 @@ impl<'a> Winograd<'a> {
             let (lines, rest) = scratch.split_at_mut(LANES * line(width));
             let (rest, _) = rest.as_chunks_mut::<LANES>();
             let (patch, rest) = rest.split_at_mut(rows.span() * width);
-            let channel = (g * of.group_c + channel).cast_signed() * of.src.c;
-            let plane = z.unwrap_or(0).cast_signed() * of.src.dhw[0];
-            let start = of.src.offset + n.cast_signed() * of.src.n + channel + plane;
+            let start = of.src.at([n, g, channel], [z.unwrap_or(0), 0, 0]);
             let first = (run.x * usize::from(cols.m()) * step_w + phase[1] + own % spread_w).cast_signed();
             for (i, places) in patch.chunks_exact_mut(width).enumerate() {
                 let y = (run.y * usize::from(rows.m()) + i) * step_h + phase[0] + own / spread_w;
@@ -292,12 +290,10 @@ impl<'a> Winograd<'a> {
                 if y >= of.out[1] {
                     break;
                 }
-                let place = [(n, of.dst.n), (g, of.dst.g), (filter, of.dst.c)];
-                let place = place.into_iter().chain([(z, of.dst.dhw[0]), (y, of.dst.dhw[1]), (x, of.dst.dhw[2])]);
                 let whole = Line {
                     filter: g * of.group_k + filter,
                     count: filters,
-                    first: place.fold(of.dst.offset, |at, (i, step)| at + i.cast_signed() * step),
+                    first: of.dst.at([n, g, filter], [z, y, x]),
                     filter_step: of.dst.c,
                     place_step: of.dst.dhw[2] * spread_w.cast_signed(),
                 };
