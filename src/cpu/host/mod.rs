@@ -48,7 +48,7 @@ pub(super) fn run(
         }
         HostKernel::Gemm(patch) => gemm::Gemm::new(of, patch, src, weights, finish, output).run(threads, workspace),
         HostKernel::Direct(strip) => {
-            direct::Direct::new(of, strip, src, weights, finish, output).run(threads, workspace)
+            direct::Direct::new(of, strip, src, weights, finish, output).run(threads, workspace);
         }
     }
 }

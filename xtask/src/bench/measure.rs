@@ -229,7 +229,7 @@ fn runs_of_round(first_ms: f64) -> u32 {
 }
 
 /// The multiply of a plan for a processor alone: milliseconds, and the operations that it is; the best of as many runs.
-pub(crate) fn multiply_alone(plan: &Plan, packed: &[f32], workspace: &mut [Vec<f32>], runs: u32) -> Option<(f64, f64)> {
+fn multiply_alone(plan: &Plan, packed: &[f32], workspace: &mut [Vec<f32>], runs: u32) -> Option<(f64, f64)> {
     let mut best = f64::INFINITY;
     let mut flops = None;
     for _ in 0..runs.max(3) {
@@ -287,8 +287,12 @@ pub(crate) fn on_cpu(
                 let relu_errors = relu.truth.compare(&problem, entry.algorithm, plan.expected_error(), &output);
                 record(&mut row, &errors, &relu_errors);
                 if row.verified {
-                    if let Some((alone, _)) = multiply_alone(&plan, &packed, &mut workspace, runs) {
+                    if let Some((alone, flops)) = multiply_alone(&plan, &packed, &mut workspace, runs) {
                         row.stage_ms.insert("multiply".to_owned(), alone);
+                        // Beside it, since a shared machine's speed drifts.
+                        let peak = cpu::peak_flops(device.caps().threads);
+                        let share = 100.0 * flops / (alone / 1e3) / peak;
+                        row.note = Some(format!("multiply alone: {share:.0}% of {:.0} GFLOP/s", peak / 1e9));
                     }
                     finish(&mut row, &mut times, runs, problem.direct_flops());
                     row.wall_ms = row.time_ms;
