@@ -151,16 +151,6 @@ impl HostStrip {
     /// Filters whose sums are in registers at a time.
     pub(crate) const FILTERS: usize = 8;
 
-    /// All strips.
-    pub(crate) fn tasks(&self, of: &Correlation) -> usize {
-        self.patch.tasks(of)
-    }
-
-    /// The `task`-th one.
-    pub(crate) fn block(&self, of: &Correlation, task: usize) -> Block {
-        self.patch.block(of, task)
-    }
-
     /// Elements of a line of the source: for whole vectors of outputs.
     pub(crate) fn width(&self, of: &Correlation) -> usize {
         self.patch.width(of, self.out_line())

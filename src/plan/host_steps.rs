@@ -103,7 +103,7 @@ fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Prefer
         }
         let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
         let strip = host_estimate::strip(&of, threads);
-        let threads = threads.min(strip.tasks(&of));
+        let threads = threads.min(strip.patch.tasks(&of));
         built.needs(threads.saturating_mul(strip.scratch(&of)));
         let [_, weights] = factors(&of);
         built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), weights.into(), storage));

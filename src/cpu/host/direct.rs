@@ -34,7 +34,7 @@ impl<'a> Direct<'a> {
     }
 
     pub(super) fn run(&self, threads: usize, workspace: &mut [Vec<f32>]) {
-        walk(threads, self.strip.tasks(&self.of), self.strip.scratch(&self.of), &mut workspace[0], self);
+        walk(threads, self.strip.patch.tasks(&self.of), self.strip.scratch(&self.of), &mut workspace[0], self);
     }
 }
 
@@ -42,7 +42,7 @@ impl Task for Direct<'_> {
     #[inline(always)]
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
         let (of, strip) = (&self.of, &self.strip);
-        let block = strip.block(of, task);
+        let block = strip.patch.block(of, task);
         let (lines, rest) = scratch.split_at_mut(strip.lines(of));
         let (factors, out) = rest.split_at_mut(strip.factors(of));
         let (phases, width) = (strip.patch.phases(of), strip.width(of));
