@@ -100,9 +100,11 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options, needs
         &log,
     );
     tests(steps, "doc tests", root, "--workspace --exclude winoconv-bindgen --doc", options, &log);
+    // Of all libraries, as they are built by now: of one alone they would be built with other features.
+    let arguments = "test --workspace --exclude winoconv-bindgen --lib -- cpu::host";
     for registers in ["avx2", "scalar"] {
         steps.step(&format!("the processor's kernels, {registers}"), |steps| {
-            let mut command = test_command(root, "test -p winoconv --lib -- cpu::host", options, &log);
+            let mut command = test_command(root, arguments, options, &log);
             steps.run_tests(command.env(SIMD, registers))
         });
     }
