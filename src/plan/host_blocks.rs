@@ -58,10 +58,15 @@ impl HostBlocks {
     /// Elements of the workspace: what each of the threads needs, and what all of them share.
     pub(crate) fn workspace(&self, threads: usize) -> Vec<usize> {
         match self.shared {
-            0 => vec![threads.min(self.all).saturating_mul(self.beside.saturating_add(self.v))],
-            shared => vec![threads.saturating_mul(self.beside), shared.saturating_mul(self.v)],
+            0 => vec![scratches(threads.min(self.all), self.beside.saturating_add(self.v))],
+            shared => vec![scratches(threads, self.beside), shared.saturating_mul(self.v).saturating_add(LANES)],
         }
     }
+}
+
+/// Elements of so many threads' scratches, which begin where a cache line does.
+pub(crate) const fn scratches(threads: usize, scratch: usize) -> usize {
+    threads.saturating_mul(scratch.next_multiple_of(LANES)).saturating_add(LANES)
 }
 
 /// Elements of U.

@@ -13,7 +13,7 @@ const CLOCK: f64 = 3.5e9;
 /// Bytes a second from and to memory, of all cores together.
 const MEMORY: f64 = 20e9;
 /// Cycles that a thread is worth waking for: it takes some microseconds.
-const CYCLES_PER_THREAD: f64 = 40e3;
+const CYCLES_PER_THREAD: f64 = 30e3;
 /// Seconds until another thread is awake.
 const WAKE: f64 = 6e-6;
 /// Cycles of a place of 16 lanes between the layouts of callers and ours: lines to lanes, or back.

@@ -1,6 +1,6 @@
 //! The processor's own steps: one for each correlation, computed from its sizes by kernels that cut their work themselves.
 
-use super::host_blocks::HostBlocks;
+use super::host_blocks::{HostBlocks, scratches};
 use super::steps::{Built, direct_params, epilogue_operands, factors};
 use super::windows::Windows;
 use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, host_estimate};
@@ -85,7 +85,7 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
         let threads = host_estimate::threads(host_estimate::gemm_cycles(&of), caps.threads);
         let patch = host_estimate::patch(&of, threads);
         let threads = threads.min(patch.tasks(&of));
-        built.needs(threads.saturating_mul(patch.scratch(&of)));
+        built.needs(scratches(threads, patch.scratch(&of)));
         built.steps.push(step(problem, &of, (HostKernel::Gemm(patch), threads), packed, storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
@@ -104,7 +104,7 @@ fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Prefer
         let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
         let strip = host_estimate::strip(&of, threads);
         let threads = threads.min(strip.patch.tasks(&of));
-        built.needs(threads.saturating_mul(strip.scratch(&of)));
+        built.needs(scratches(threads, strip.scratch(&of)));
         let [_, weights] = factors(&of);
         built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), weights.into(), storage));
     }

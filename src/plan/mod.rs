@@ -49,7 +49,7 @@ use crate::problem::Problem;
 use crate::winograd::{self, Nested, WinogradError};
 
 use self::expected_errors::Errors;
-pub(crate) use self::host_blocks::{ChunkRows, HostBlocks};
+pub(crate) use self::host_blocks::{ChunkRows, HostBlocks, scratches};
 pub(crate) use self::host_steps::panels_len;
 pub use self::windows::Sizes;
 pub(crate) use self::windows::Windows;

@@ -94,8 +94,9 @@ impl Direct<'_> {
         let of = &self.of;
         for (row, factors) in factors.chunks_exact_mut(HostStrip::FILTERS).take(of.terms()).enumerate() {
             let (c, tap) = (row / of.taps_len(), of.tap(row % of.taps_len()));
+            let at = of.weights.at([first, g, c], tap);
             for (k, factor) in factors[..count].iter_mut().enumerate() {
-                *factor = self.weights[of.weights.at([first + k, g, c], tap).cast_unsigned()];
+                *factor = self.weights[(at + k.cast_signed() * of.weights.n).cast_unsigned()];
             }
         }
     }

@@ -6,6 +6,7 @@ mod disjoint;
 mod gemm;
 #[cfg(test)]
 mod generate;
+mod helpers;
 mod probe;
 mod product;
 mod registers;

@@ -12,7 +12,7 @@ use crate::conv::Residual;
 use crate::cpu::Finish;
 use crate::dtype::DType;
 use crate::kernel::{DirectParams, HostKernel, KernelSpec, Params as _};
-use crate::plan::{Plan, Windows};
+use crate::plan::{Plan, Windows, scratches};
 
 /// Registers whose sums depend on nothing but themselves: enough to fill two units that take four cycles.
 const SUMS: usize = 12;
@@ -44,7 +44,7 @@ impl Task for Loop {
 #[expect(clippy::cast_precision_loss, reason = "a rate")]
 pub fn peak_flops(threads: usize) -> f64 {
     let of = Loop { turns: 1 << 20, lanes: AtomicU64::new(0) };
-    let mut scratch = vec![0.0; threads.max(1)];
+    let mut scratch = vec![0.0; scratches(threads.max(1), 1)];
     let best = (0..10).map(|_| {
         let start = Instant::now();
         walk(threads, threads.max(1), 1, &mut scratch, &of);

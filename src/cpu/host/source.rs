@@ -57,11 +57,13 @@ pub(super) fn read_row(
         // Whole squares are read, of whatever lies behind the row.
         if first + (LANES - 1) * stride + line(inside.len()) <= src.len() {
             lines_to_lanes(&src[first..], stride, &mut places[inside.clone()]);
-            for i in (0..inside.start).chain(inside.end..places.len()) {
-                places[i] = match column(i) {
-                    Some(column) => std::array::from_fn(|c| src[at(column) + c * stride]),
-                    None => [0.0; LANES],
-                };
+            for sides in [0..inside.start, inside.end..places.len()] {
+                for i in sides {
+                    places[i] = match column(i) {
+                        Some(column) => std::array::from_fn(|c| src[at(column) + c * stride]),
+                        None => [0.0; LANES],
+                    };
+                }
             }
             return;
         }
@@ -105,8 +107,10 @@ pub(super) fn read_line(
         column.map_or(0.0, |column| src[at(column)])
     };
     let inside = inside(of, columns, line.len());
-    for place in (0..inside.start).chain(inside.end..line.len()) {
-        line[place] = element(place);
+    for sides in [0..inside.start, inside.end..line.len()] {
+        for place in sides {
+            line[place] = element(place);
+        }
     }
     if !inside.is_empty() {
         let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());

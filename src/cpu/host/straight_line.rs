@@ -11,11 +11,26 @@ use crate::winograd::{F, Op, Program, Programs, Value};
 /// A value of each of 16 rows.
 pub(super) type Lanes = Cell<[f32; LANES]>;
 
-/// Vectors of places, `step` apart.
+/// Values of a transform at neighbouring places: the `i`-th of a place is `i * stride + place * step` from the first.
 #[derive(Clone, Copy)]
 pub(super) struct Places<'a> {
     pub(super) lanes: &'a [Lanes],
+    pub(super) stride: usize,
     pub(super) step: usize,
+}
+
+impl<'a> Places<'a> {
+    /// The `i`-th value of all places.
+    fn row(self, i: usize) -> Row<'a> {
+        Row { lanes: &self.lanes[i * self.stride..], step: self.step }
+    }
+}
+
+/// A value of places, `step` apart.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    lanes: &'a [Lanes],
+    step: usize,
 }
 
 /// A slice as lanes that several names may have at a time.
@@ -30,16 +45,15 @@ pub(super) enum Which {
     Output,
 }
 
-/// Transforms `count` places. `inputs` and `outputs` say where the i-th input and output are; `temps` has room for `count`
-/// places of each operation.
+/// Transforms `count` places. `temps` has room for as many of each operation.
 #[inline(always)]
 pub(super) fn transform<'a, S: Simd>(
     simd: S,
     (f, programs, which): (F, &Programs, Which),
     count: usize,
-    inputs: impl Fn(usize) -> Places<'a> + Copy,
+    inputs: Places<'a>,
     temps: &'a [Lanes],
-    outputs: impl Fn(usize) -> Places<'a> + Copy,
+    outputs: Places<'a>,
 ) {
     if !transforms::run(simd, f, which, count, inputs, outputs) {
         let program = match which {
@@ -54,14 +68,10 @@ pub(super) fn transform<'a, S: Simd>(
 /// compiler keeps it a call, and values go through memory.)
 macro_rules! each_place {
     ($simd:ident, $count:ident, $inputs:ident: $input_count:literal, $outputs:ident: $output_count:literal, $transform:ident) => {{
-        let inputs: [Places<'_>; $input_count] = std::array::from_fn(&$inputs);
-        let outputs: [Places<'_>; $output_count] = std::array::from_fn(&$outputs);
-        // Neighbours are a step apart in all inputs, and in all outputs.
-        let (from, to) = (inputs[0].step, outputs[0].step);
         for place in 0..$count {
             let mut values = [[0.0; LANES]; $input_count];
             for i in 0..$input_count {
-                values[i] = inputs[i].lanes[place * from].get();
+                values[i] = $inputs.lanes[place * $inputs.step + i * $inputs.stride].get();
             }
             let mut results = [[0.0; LANES]; $output_count];
             for register in 0..LANES / S::F32_LANES {
@@ -75,7 +85,7 @@ macro_rules! each_place {
                 }
             }
             for i in 0..$output_count {
-                outputs[i].lanes[place * to].set(results[i]);
+                $outputs.lanes[place * $outputs.step + i * $outputs.stride].set(results[i]);
             }
         }
     }};
@@ -88,16 +98,16 @@ fn run<'a, S: Simd>(
     simd: S,
     program: &Program,
     count: usize,
-    inputs: impl Fn(usize) -> Places<'a>,
+    inputs: Places<'a>,
     temps: &'a [Lanes],
-    outputs: impl Fn(usize) -> Places<'a>,
+    outputs: Places<'a>,
 ) {
     let home = |op: usize| match program.output_of(op) {
-        Some(output) => outputs(output),
-        None => Places { lanes: &temps[op * count..(op + 1) * count], step: 1 },
+        Some(output) => outputs.row(output),
+        None => Row { lanes: &temps[op * count..(op + 1) * count], step: 1 },
     };
     let place = |value: Value| match value {
-        Value::Input(i) => inputs(i),
+        Value::Input(i) => inputs.row(i),
         Value::Temp(op) => home(op),
     };
     for (i, (op, c)) in program.ops().iter().zip(program.coefficients()).enumerate() {
@@ -117,19 +127,13 @@ fn run<'a, S: Simd>(
     for (output, &value) in program.outputs().iter().enumerate() {
         // An input as it is, or a result that two outputs have.
         if !matches!(value, Value::Temp(op) if program.output_of(op) == Some(output)) {
-            pairs::<S>(count, outputs(output), place(value), place(value), |x, _| x);
+            pairs::<S>(count, outputs.row(output), place(value), place(value), |x, _| x);
         }
     }
 }
 
 #[inline(always)]
-fn pairs<S: Simd>(
-    count: usize,
-    to: Places<'_>,
-    x: Places<'_>,
-    y: Places<'_>,
-    op: impl Fn(S::f32s, S::f32s) -> S::f32s,
-) {
+fn pairs<S: Simd>(count: usize, to: Row<'_>, x: Row<'_>, y: Row<'_>, op: impl Fn(S::f32s, S::f32s) -> S::f32s) {
     if (to.step, x.step, y.step) == (1, 1, 1) {
         for ((to, x), y) in to.lanes[..count].iter().zip(&x.lanes[..count]).zip(&y.lanes[..count]) {
             one::<S>(to, x, y, &op);

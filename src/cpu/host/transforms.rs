@@ -9,13 +9,13 @@ use crate::winograd::{F, Points};
 
 /// Runs a transform on `count` places, if it is one of these.
 #[inline(always)]
-pub(super) fn run<'a, S: Simd>(
+pub(super) fn run<S: Simd>(
     simd: S,
     f: F,
     which: Which,
     count: usize,
-    inputs: impl Fn(usize) -> Places<'a>,
-    outputs: impl Fn(usize) -> Places<'a>,
+    inputs: Places<'_>,
+    outputs: Places<'_>,
 ) -> bool {
     match (f.m(), f.r(), f.points(), which) {
         (2, 3, Points::Default, Which::Input) => each_place!(simd, count, inputs: 4, outputs: 4, f2x3_input),

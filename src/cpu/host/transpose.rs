@@ -8,10 +8,32 @@ pub(super) const SIDE: usize = 8;
 
 type Square = [[f32; SIDE]; SIDE];
 
+/// Calls `$of` with what turns squares here: found out once, and not for each square.
+macro_rules! turning {
+    ($of:ident, $($argument:expr),*) => {{
+        #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+        if let Some(token) = pulp::x86::V3::try_new().filter(|_| !cfg!(miri)) {
+            return $of(token, $($argument),*);
+        }
+        $of(OneByOne, $($argument),*);
+    }};
+}
+
 /// From 16 lines, `stride` apart, to `lanes`: one value of each line for each place. Lines are read in whole squares, two
 /// beside each other for eight lines: of images whose width is a power of two, more would push each other out of the cache.
 #[inline(always)]
 pub(super) fn lines_to_lanes(lines: &[f32], stride: usize, lanes: &mut [[f32; LANES]]) {
+    turning!(lines_to_lanes_by, lines, stride, lanes);
+}
+
+/// From `lanes` to 16 lines, `stride` apart: the other way round.
+#[inline(always)]
+pub(super) fn lanes_to_lines(lanes: &[[f32; LANES]], stride: usize, lines: &mut [f32]) {
+    turning!(lanes_to_lines_by, lanes, stride, lines);
+}
+
+#[inline(always)]
+fn lines_to_lanes_by(turns: impl Turn, lines: &[f32], stride: usize, lanes: &mut [[f32; LANES]]) {
     for (at, both) in lanes.chunks_mut(2 * SIDE).enumerate() {
         for half in [0, SIDE] {
             for (side, places) in both.chunks_mut(SIDE).enumerate() {
@@ -20,7 +42,7 @@ pub(super) fn lines_to_lanes(lines: &[f32], stride: usize, lanes: &mut [[f32; LA
                 for i in 0..SIDE {
                     square[i] = *chunk(&lines[(half + i) * stride + first..]);
                 }
-                for (place, turned) in places.iter_mut().zip(turned(&square)) {
+                for (place, turned) in places.iter_mut().zip(turns.turned(&square)) {
                     place[half..half + SIDE].copy_from_slice(&turned);
                 }
             }
@@ -28,16 +50,15 @@ pub(super) fn lines_to_lanes(lines: &[f32], stride: usize, lanes: &mut [[f32; LA
     }
 }
 
-/// From `lanes` to 16 lines, `stride` apart: the other way round.
 #[inline(always)]
-pub(super) fn lanes_to_lines(lanes: &[[f32; LANES]], stride: usize, lines: &mut [f32]) {
+fn lanes_to_lines_by(turns: impl Turn, lanes: &[[f32; LANES]], stride: usize, lines: &mut [f32]) {
     for (at, places) in lanes.chunks(SIDE).enumerate() {
         for half in [0, SIDE] {
             let mut square: Square = [[0.0; SIDE]; SIDE];
             for (row, place) in square.iter_mut().zip(places) {
                 *row = *chunk(&place[half..]);
             }
-            for (i, turned) in turned(&square).iter().enumerate() {
+            for (i, turned) in turns.turned(&square).iter().enumerate() {
                 lines[(half + i) * stride + at * SIDE..][..SIDE].copy_from_slice(turned);
             }
         }
@@ -49,17 +70,31 @@ fn chunk(line: &[f32]) -> &[f32; SIDE] {
     line.first_chunk().expect("lines are padded to whole squares")
 }
 
-/// Rows become columns.
-#[inline(always)]
-fn turned(square: &Square) -> Square {
-    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-    if let Some(token) = pulp::x86::V3::try_new().filter(|_| !cfg!(miri)) {
-        return turned_by_shuffles(token, square);
-    }
-    std::array::from_fn(|i| std::array::from_fn(|j| square[j][i]))
+/// How rows become columns.
+trait Turn: Copy {
+    fn turned(self, square: &Square) -> Square;
 }
 
-/// The same in 24 shuffles of pairs, quarters and halves: the compiler finds one for each element.
+/// Element by element.
+#[derive(Clone, Copy)]
+struct OneByOne;
+
+impl Turn for OneByOne {
+    #[inline(always)]
+    fn turned(self, square: &Square) -> Square {
+        std::array::from_fn(|i| std::array::from_fn(|j| square[j][i]))
+    }
+}
+
+/// In 24 shuffles of pairs, quarters and halves: the compiler finds one for each element.
+#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+impl Turn for pulp::x86::V3 {
+    #[inline(always)]
+    fn turned(self, square: &Square) -> Square {
+        turned_by_shuffles(self, square)
+    }
+}
+
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 #[inline(always)]
 fn turned_by_shuffles(token: pulp::x86::V3, square: &Square) -> Square {

@@ -14,7 +14,7 @@ use super::product::product;
 use super::result::{Line, write_places};
 use super::source::{Channels, Columns, line, read_row};
 use super::straight_line::{Places, Which, shared, transform};
-use super::walk::{Task, walk};
+use super::walk::{Task, aligned, walk};
 use crate::cpu::Finish;
 use crate::cpu::transform::Transform2d;
 use crate::kernel::{HostBlock, LANES, PANEL};
@@ -123,7 +123,7 @@ impl<'a> Winograd<'a> {
         let [own, all, ..] = workspace else { return };
         for first in (0..blocks).step_by(together) {
             let blocks = first..blocks.min(first + together);
-            let all = &mut all[..blocks.len() * groups * v];
+            let all = &mut aligned(all)[..blocks.len() * groups * v];
             let of_chunk = v / chunks;
             let inputs = Inputs { of: self, v: &Disjoint::new(all), of_chunk, chunks, first };
             walk(self.threads, blocks.len() * groups * chunks, beside, own, &inputs);
@@ -196,18 +196,18 @@ impl<'a> Winograd<'a> {
                 simd,
                 (rows, &self.down, Which::Input),
                 width,
-                |i| Places { lanes: &patch[i * width..], step: 1 },
+                Places { lanes: patch, stride: width, step: 1 },
                 temps,
-                |i| Places { lanes: &half[i * width..], step: 1 },
+                Places { lanes: half, stride: width, step: 1 },
             );
             for i in 0..rows.products() {
                 transform(
                     simd,
                     (cols, &self.across, Which::Input),
                     run.count,
-                    |j| Places { lanes: &half[i * width + j..], step: cols.m().into() },
+                    Places { lanes: &half[i * width..], stride: 1, step: cols.m().into() },
                     temps,
-                    |j| Places { lanes: &v[(i * cols.products() + j) * tiles + run.at..], step: 1 },
+                    Places { lanes: &v[i * cols.products() * tiles + run.at..], stride: tiles, step: 1 },
                 );
             }
         }
@@ -258,9 +258,9 @@ impl<'a> Winograd<'a> {
                     simd,
                     (rows, &self.down, Which::Output),
                     count,
-                    |i| Places { lanes: &m[(i * cols.products() + j) * 2 * tiles..], step },
+                    Places { lanes: &m[j * 2 * tiles..], stride: cols.products() * 2 * tiles, step },
                     temps,
-                    |i| Places { lanes: &half[(i * cols.products() + j) * 2 * tiles..], step },
+                    Places { lanes: &half[j * 2 * tiles..], stride: cols.products() * 2 * tiles, step },
                 );
             }
             for i in 0..m_h {
@@ -269,9 +269,13 @@ impl<'a> Winograd<'a> {
                         simd,
                         (cols, &self.across, Which::Output),
                         tiles,
-                        |j| Places { lanes: &half[(i * cols.products() + j) * 2 * tiles + filters..], step: 2 },
+                        Places {
+                            lanes: &half[i * cols.products() * 2 * tiles + filters..],
+                            stride: 2 * tiles,
+                            step: 2,
+                        },
                         temps,
-                        |j| Places { lanes: &sums[(i * 2 + filters) * tiles * m_w + j..], step: m_w },
+                        Places { lanes: &sums[(i * 2 + filters) * tiles * m_w..], stride: 1, step: m_w },
                     );
                 }
             }

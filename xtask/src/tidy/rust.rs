@@ -10,6 +10,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/gpu/driver_cache.rs",
     "src/cpu/host/direct.rs",
     "src/cpu/host/disjoint.rs",
+    "src/cpu/host/helpers.rs",
     "src/cpu/host/gemm.rs",
     "src/cpu/host/result.rs",
     "src/cpu/host/winograd.rs",
