@@ -79,21 +79,34 @@ pub(crate) struct Finish<'a> {
     stored: DType,
 }
 
+/// Whose outputs lie side by side.
+#[derive(Clone, Copy)]
+enum SideBySide {
+    /// One filter's, of neighbouring places.
+    Places(usize),
+    /// Those of the filters from this one on, of one place.
+    Filters(usize),
+}
+
 impl Finish<'_> {
     /// Writes the output of filter `k` that lies at `at`.
     fn write(&self, x: f32, k: usize, at: usize, dst: &mut [f32]) {
         let mut values = [x];
-        self.finish(&mut values, k, at, &dst[at..=at]);
+        self.finish(&mut values, SideBySide::Places(k), at, &dst[at..=at]);
         dst[at] = values[0];
     }
 
-    /// From sums to the outputs of one filter that lie side by side, the first of them at `at`; `stood` is what stands
-    /// there.
+    /// From sums to outputs that lie side by side, the first of them at `at`; `stood` is what stands there.
     #[expect(clippy::cast_possible_truncation, reason = "rounding to the output's type")]
     #[inline(always)]
-    fn finish(&self, values: &mut [f32], filter: usize, at: usize, stood: &[f32]) {
-        if let Some(bias) = self.bias.get(filter) {
-            values.iter_mut().for_each(|x| *x += bias);
+    fn finish(&self, values: &mut [f32], of: SideBySide, at: usize, stood: &[f32]) {
+        match of {
+            _ if self.bias.is_empty() => {}
+            SideBySide::Places(k) => {
+                let bias = self.bias[k];
+                values.iter_mut().for_each(|x| *x += bias);
+            }
+            SideBySide::Filters(first) => values.iter_mut().zip(&self.bias[first..]).for_each(|(x, bias)| *x += bias),
         }
         match self.from {
             Residual::None => {}
@@ -104,8 +117,14 @@ impl Finish<'_> {
             Activation::None => {}
             Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
             other => {
-                let slope = self.slopes.get(filter).copied().unwrap_or(0.0).into();
-                values.iter_mut().for_each(|x| *x = other.apply((*x).into(), slope) as f32);
+                for (i, x) in values.iter_mut().enumerate() {
+                    let filter = match of {
+                        SideBySide::Places(k) => k,
+                        SideBySide::Filters(first) => first + i,
+                    };
+                    let slope = self.slopes.get(filter).copied().unwrap_or(0.0).into();
+                    *x = other.apply((*x).into(), slope) as f32;
+                }
             }
         }
         if self.stored != DType::F32 {

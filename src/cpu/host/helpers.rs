@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
 /// Looks at the state before a waiting thread lets others run.
-const SPINS: u32 = 4096;
+const SPINS: u32 = if cfg!(miri) { 1 } else { 4096 };
 
 /// Calls `work` on this thread, and on so many others of the pool that it is in, or of rayon's global one, if they come before
 /// this call of it is done.

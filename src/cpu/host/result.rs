@@ -2,7 +2,7 @@
 
 use super::disjoint::Disjoint;
 use super::transpose::{SIDE, lanes_to_lines};
-use crate::cpu::Finish;
+use crate::cpu::{Finish, SideBySide};
 use crate::kernel::LANES;
 
 /// A line of outputs of neighbouring filters: the first filter, how many, where its first output lies, and the steps
@@ -42,20 +42,20 @@ pub(super) unsafe fn write_places(
     places: &mut [[f32; LANES]],
     lines: &mut [f32],
 ) {
-    if line.filter_step == 1 && line.count == LANES {
-        // Filters side by side.
+    if line.filter_step == 1 {
         for (i, place) in places.iter_mut().enumerate() {
             let at = (line.first + i.cast_signed() * line.place_step).cast_unsigned();
             // SAFETY: the caller's promise.
-            let to = unsafe { result.part(at, LANES) };
-            if finish.is_same_for_all_filters() {
-                finish.finish(place, line.filter, at, to);
+            let to = unsafe { result.part(at, line.count) };
+            // Of a number that is known when this is compiled, if there are all of them.
+            if let Ok(to) = <&mut [f32; LANES]>::try_from(&mut *to) {
+                finish.finish(place, SideBySide::Filters(line.filter), at, to);
+                *to = *place;
             } else {
-                for k in 0..LANES {
-                    finish.finish(&mut place[k..=k], line.filter + k, at + k, &to[k..=k]);
-                }
+                let place = &mut place[..line.count];
+                finish.finish(place, SideBySide::Filters(line.filter), at, to);
+                to.copy_from_slice(place);
             }
-            to.copy_from_slice(place);
         }
         return;
     }
@@ -86,7 +86,7 @@ pub(super) unsafe fn write_line(
         let first = first.cast_unsigned();
         // SAFETY: the caller's promise.
         let to = unsafe { result.part(first, values.len()) };
-        finish.finish(values, filter, first, to);
+        finish.finish(values, SideBySide::Places(filter), first, to);
         // In steps of a vector: most lines are short, and a call would take longer.
         let ((to, to_rest), (values, rest)) = (to.as_chunks_mut::<SIDE>(), values.as_chunks::<SIDE>());
         for (to, values) in to.iter_mut().zip(values) {
@@ -101,14 +101,7 @@ pub(super) unsafe fn write_line(
         let at = (first + i.cast_signed() * step).cast_unsigned();
         // SAFETY: the caller's promise.
         let to = unsafe { result.part(at, 1) };
-        finish.finish(std::slice::from_mut(value), filter, at, to);
+        finish.finish(std::slice::from_mut(value), SideBySide::Places(filter), at, to);
         to[0] = *value;
-    }
-}
-
-impl Finish<'_> {
-    /// Whether the end of all filters is the same.
-    fn is_same_for_all_filters(&self) -> bool {
-        self.bias.is_empty() && self.slopes.is_empty()
     }
 }

@@ -41,12 +41,17 @@ pub(super) fn read_row(
     let start = channels.start + row.cast_signed() * of.src.dhw[1];
     let column = |place: usize| of.border.element(columns.first + (place * columns.step).cast_signed(), of.size[2]);
     let at = |column: usize| (start + column.cast_signed() * of.src.dhw[2]).cast_unsigned();
-    if of.src.c == 1 && channels.count == LANES {
+    if of.src.c == 1 {
         for (i, place) in places.iter_mut().enumerate() {
-            *place = match column(i) {
-                Some(column) => *src[at(column)..].first_chunk().expect("16 channels side by side"),
-                None => [0.0; LANES],
-            };
+            // Of a number that is known when this is compiled, if there are all of them.
+            match column(i).map(|column| &src[at(column)..][..channels.count]) {
+                None => *place = [0.0; LANES],
+                Some(all) if channels.count == LANES => *place = *all.first_chunk().expect("16 channels"),
+                Some(some) => {
+                    place[..channels.count].copy_from_slice(some);
+                    place[channels.count..].fill(0.0);
+                }
+            }
         }
         return;
     }
