@@ -1,23 +1,23 @@
 //! What would run, and why nothing else: the plan of a convolution with what its kernels do and need, every rejected
 //! candidate, and on request a kernel's full text. Planning touches no device, so plans for devices that are not here can be read too.
 //!
-//! `cargo run --example explain -- [N,C,H,W,K,R] [--webgpu] [--shader NAME]`
+//! `cargo run --example explain -- [N,C,H,W,K,R] [--caps NAME] [--shader NAME]`
 
 use std::process::ExitCode;
 
-use winoconv::caps::Caps;
+use winoconv::caps::Profile;
 use winoconv::kernel::KernelSpec;
 use winoconv::plan::Verdict;
 use winoconv::{Conv, Device, Error, Plan, Preferences, wgsl};
 
-const USAGE: &str = "usage: explain [N,C,H,W,K,R] [--webgpu] [--shader NAME]
+const USAGE: &str = "usage: explain [N,C,H,W,K,R] [--caps NAME] [--shader NAME]
   N,C,H,W,K,R    batch, channels, height, width, filters, filter size (default 1,64,56,56,64,3; padding R/2)
-  --webgpu       plan for WebGPU's default limits instead of the best device of this machine
+  --caps NAME    plan for a device that need not be here (apple-m1, warp, webgpu-default, ...) instead of this machine's best
   --shader NAME  print the text of the plan's kernels whose name contains NAME";
 
 struct Asked {
     sizes: [usize; 6],
-    webgpu: bool,
+    profile: Option<String>,
     shader: Option<String>,
 }
 
@@ -37,14 +37,15 @@ fn main() -> ExitCode {
 
 fn explain(asked: &Asked) -> Result<(), Error> {
     let [n, c, h, w, k, r] = asked.sizes;
-    let caps = if asked.webgpu {
-        Caps::webgpu_default()
-    } else {
-        let device = Device::best_blocking();
-        if let Some(fallback) = device.fallback() {
-            println!("{fallback}\n");
+    let caps = match &asked.profile {
+        Some(name) => name.parse::<Profile>()?.caps(),
+        None => {
+            let device = Device::best_blocking();
+            if let Some(fallback) = device.fallback() {
+                println!("{fallback}\n");
+            }
+            device.caps().clone()
         }
-        device.caps().clone()
     };
     let problem = Conv::new(c, k, [r, r]).padding(r / 2).on([n, c, h, w])?;
     let plan = Plan::new(&problem, &caps, &Preferences::new())?;
@@ -72,10 +73,10 @@ fn names(kernels: &[KernelSpec]) -> Result<String, Error> {
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Option<Asked> {
-    let mut asked = Asked { sizes: [1, 64, 56, 56, 64, 3], webgpu: false, shader: None };
+    let mut asked = Asked { sizes: [1, 64, 56, 56, 64, 3], profile: None, shader: None };
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--webgpu" => asked.webgpu = true,
+            "--caps" => asked.profile = Some(words.next()?),
             "--shader" => asked.shader = Some(words.next()?),
             sizes => {
                 let sizes: Option<Vec<usize>> = sizes.split(',').map(|size| size.parse().ok()).collect();

@@ -244,6 +244,10 @@ pub enum Resource {
     WorkspaceBytes,
     /// Products that the kernel `winograd_inlined` writes out: a bound of this crate's own.
     InlinedTerms,
+    /// Sums that an invocation keeps in registers, see [`crate::caps::Limits::max_accumulators_per_invocation`].
+    Accumulators,
+    /// Scalar operations of a loop's body, see [`crate::caps::Limits::max_operations_per_loop`].
+    LoopOperations,
 }
 
 impl fmt::Display for Resource {
@@ -260,6 +264,8 @@ impl fmt::Display for Resource {
             Self::Phases => "phases with dispatches of their own",
             Self::WorkspaceBytes => "bytes of workspace",
             Self::InlinedTerms => "products written out in one kernel",
+            Self::Accumulators => "accumulators in an invocation",
+            Self::LoopOperations => "operations in the body of a loop",
         })
     }
 }

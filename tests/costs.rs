@@ -1,6 +1,8 @@
 //! What kernels say of themselves without being written: counts of work against naga's module of each text, and the
 //! estimate of registers against those that an H100's compiler took.
 
+use std::collections::HashSet;
+
 use winoconv::caps::DeviceKind;
 use winoconv::caps::Limits;
 use winoconv::kernel::{Counts, Epilogue, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, WinogradFused};
@@ -28,6 +30,38 @@ fn counts_are_those_of_the_text() {
             );
         }
     }
+}
+
+/// What the planner holds against a device's bounds: operations of a loop are never less than stand in the text, and the
+/// same where it could matter; sums are what each text calls `acc`.
+#[test]
+fn footprints_are_those_of_the_text() {
+    let (mut short, mut in_fused, mut with_sums) = (0, 0, HashSet::new());
+    for spec in KernelSpec::all() {
+        let checked = check(&spec, &Limits::LARGEST).unwrap_or_else(|error| panic!("{error}"));
+        let entries = count::entry_points(&checked);
+        let loops = entries.iter().flat_map(|entry| entry.loops.iter().flat_map(count::Body::walk));
+        let longest = loops.map(|body| body.operations as u32).max().unwrap_or(0);
+        let said = spec.loop_operations();
+        assert!(longest <= said, "{spec}: {longest} operations in a loop, the spec says {said}");
+        match spec {
+            KernelSpec::WinogradMultiply(_) => assert_eq!(longest, said, "{spec}"),
+            KernelSpec::ImplicitGemm(_) => assert!(said - longest < 100, "{spec}: {longest}, the spec says {said}"),
+            KernelSpec::WinogradFused(_) if said > 800 => assert_eq!(longest, said, "{spec}"),
+            KernelSpec::WinogradFused(_) => in_fused = longest.max(in_fused),
+            _ => short = longest.max(short),
+        }
+        let module = &checked.module;
+        let mut variables = module.entry_points.iter().flat_map(|entry| entry.function.local_variables.iter());
+        if let Some((_, sums)) = variables.find(|(_, variable)| variable.name.as_deref() == Some("acc")) {
+            let found = module.types[sums.ty].inner.size(module.to_ctx()) / 4;
+            assert_eq!(found, spec.accumulators(), "{spec}: sums in the text (left) and by the spec (right)");
+            with_sums.insert(spec.kernel());
+        }
+    }
+    // Of the other kernels a bound is said, which some variant reaches, or next to it.
+    assert_eq!((short, in_fused), (479, fused("f2x3", "32x8x16_8x8_4").spec().loop_operations()));
+    assert_eq!(with_sums.len(), 6, "the kernels that sum over channels: {with_sums:?}");
 }
 
 /// Who does how much how often is in no text: but a workgroup's sums and outputs are known.

@@ -216,6 +216,8 @@ fn another_problem_or_device_is_checked_as_any_other() {
         ("/caps/limits/max_compute_workgroups_per_dimension", json!(0)),
         ("/caps/limits/max_compute_invocations_per_workgroup", json!(0)),
         ("/caps/limits/max_compute_workgroup_size", json!([0, 0, 0])),
+        ("/caps/limits/max_accumulators_per_invocation", json!(7)),
+        ("/caps/limits/max_operations_per_loop", json!(30)),
     ] {
         let error = altered(path, value).expect_err("beyond every bound");
         assert!(matches!(error, Error::Shape(_) | Error::Limit(_) | Error::NoPlan(_)), "{path}: {error:?}");

@@ -7,8 +7,8 @@ use std::collections::HashSet;
 use std::time::Instant;
 
 use support::data::Random;
-use support::problems;
-use winoconv::caps::{Caps, DeviceKind, Limits};
+use support::{problems, profiles};
+use winoconv::caps::{Caps, DeviceKind};
 use winoconv::error::Error;
 use winoconv::kernel::{Access, FusedParams, KernelSpec, Params, Reading};
 use winoconv::plan::{
@@ -17,34 +17,6 @@ use winoconv::plan::{
 };
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Conv, Plan, Preferences, Problem, Tolerance};
-
-fn profile(name: &str, kind: DeviceKind, limits: Limits) -> Caps {
-    Caps { name: name.to_owned(), kind, limits, ..Caps::webgpu_default() }
-}
-
-/// Devices that there are, and some that there could be.
-fn profiles() -> Vec<Caps> {
-    let base = Limits::WEBGPU_DEFAULT;
-    let wide = |bytes, invocations| Limits {
-        max_compute_workgroup_storage_size: bytes,
-        max_compute_invocations_per_workgroup: invocations,
-        max_compute_workgroup_size: [invocations, invocations, 64],
-        max_storage_buffer_binding_size: 2 << 30,
-        max_buffer_size: 4 << 30,
-        ..base
-    };
-    let small = Limits { max_storage_buffer_binding_size: 64 << 10, max_buffer_size: 96 << 10, ..base };
-    let narrow = Limits { max_compute_invocations_per_workgroup: 64, max_compute_workgroup_size: [64, 64, 64], ..base };
-    vec![
-        Caps::webgpu_default(),
-        profile("like Metal", DeviceKind::IntegratedGpu, wide(32 << 10, 1024)),
-        profile("like NVIDIA", DeviceKind::DiscreteGpu, wide(48 << 10, 1024)),
-        profile("tiny bindings", DeviceKind::OtherGpu, small),
-        profile("64 invocations", DeviceKind::OtherGpu, narrow),
-        profile("few workgroups", DeviceKind::OtherGpu, Limits { max_compute_workgroups_per_dimension: 100, ..base }),
-        Caps::host(),
-    ]
-}
 
 fn any() -> Preferences {
     Preferences::new().tolerance(Tolerance::Any)
@@ -98,7 +70,7 @@ fn assert_respects(plan: &Plan) {
 #[test]
 fn every_step_of_every_plan_respects_the_device() {
     let (mut plans, mut refused) = (0, 0);
-    for caps in profiles() {
+    for caps in profiles::all() {
         for problem in all_problems() {
             for algorithm in Algorithm::all_for(&problem) {
                 for preferences in [any(), any().workspace_limit(100_000)] {
@@ -121,7 +93,7 @@ fn every_step_of_every_plan_respects_the_device() {
 #[test]
 fn every_legal_choice_can_be_demanded_and_the_planners_is_one() {
     let mut demanded = 0;
-    for caps in profiles() {
+    for caps in profiles::all() {
         for (c, k, shape) in [(64, 48, [2, 64, 30, 31]), (40, 8, [1, 40, 7, 9]), (512, 256, [1, 512, 14, 14])] {
             let problem = problem(Conv::new(c, k, [3, 3]).padding(1), shape);
             for preferences in [Preferences::new(), Preferences::new().workspace_limit(300_000)] {
@@ -171,7 +143,7 @@ fn a_cut_that_does_not_suit_is_refused_with_its_reason() {
 
 #[test]
 fn plans_are_values() {
-    for caps in profiles() {
+    for caps in profiles::all() {
         let mut seen = HashSet::new();
         for problem in all_problems() {
             let Ok(plan) = Plan::new(&problem, &caps, &any()) else { continue };
@@ -240,7 +212,7 @@ fn a_forced_algorithm_that_cannot_run_is_an_error_with_its_reason() {
 
 #[test]
 fn the_tolerance_is_respected() {
-    for caps in profiles() {
+    for caps in profiles::all() {
         for problem in all_problems() {
             for tolerance in [Tolerance::default(), Tolerance::TimesDirect(1.0), Tolerance::RelativeL2(3e-7)] {
                 let errors =
@@ -286,7 +258,7 @@ fn the_tolerance_holds_after_a_relu_too() {
     let nested = Nested::square(F::new(4, 3));
     let [fused, staged] = [Algorithm::Fused(nested), Algorithm::Staged(nested)];
     let direct = Algorithm::Direct.into();
-    let gpu = profiles().into_iter().find(|caps| caps.kind == DeviceKind::DiscreteGpu).expect("a discrete GPU");
+    let gpu = profiles::named("rtx-2060");
     let host = Caps::host();
     for (channels, size, caps, expected) in [
         (64, 56, &host, true),
@@ -361,7 +333,7 @@ fn the_workspace_limit_is_a_ceiling() {
 
 #[test]
 fn what_does_not_fit_is_refused_with_the_numbers() {
-    let caps = profiles().swap_remove(3);
+    let caps = profiles::tiny_bindings();
     let problem = problem(Conv::new(8, 8, [3, 3]).padding(1), [1, 8, 64, 64]);
     let Err(Error::NoPlan(error)) = Plan::new(&problem, &caps, &any()) else { panic!("the input alone is too large") };
     assert_eq!(error.rejected.len(), Algorithm::all_for(&problem).len(), "each with its reason");
@@ -377,7 +349,7 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
 fn enormous_channel_counts_are_refused_or_planned_but_never_panic() {
     let conv = Conv::new(12_000_000, 1, [3, 3]).padding(1);
     let problem = problem(conv, [1, 12_000_000, 4, 4]);
-    for caps in profiles() {
+    for caps in profiles::all() {
         let plan = Plan::new(&problem, &caps, &any().workspace_limit(u64::MAX));
         if let Ok(plan) = plan {
             assert_respects(&plan);
@@ -387,7 +359,7 @@ fn enormous_channel_counts_are_refused_or_planned_but_never_panic() {
 
 #[test]
 fn a_blocking_that_spills_is_not_chosen_and_runs_where_it_is_forced() {
-    let caps = profiles().into_iter().find(|caps| caps.kind == DeviceKind::DiscreteGpu).expect("a discrete GPU");
+    let caps = profiles::named("rtx-2060");
     let problem = problem(Conv::new(64, 64, [3, 3]).padding(1), [32, 64, 56, 56]);
     let mixed = Nested { rows: F::new(4, 3), cols: F::new(2, 3) };
     let preferences = any().algorithm(Algorithm::Fused(mixed));
@@ -409,7 +381,7 @@ fn a_blocking_that_spills_is_not_chosen_and_runs_where_it_is_forced() {
 /// without either in its loop took 0.5 to 0.8 of the staged multiply's time.
 #[test]
 fn a_software_adapter_multiplies_without_barriers() {
-    let caps = profile("like lavapipe", DeviceKind::SoftwareGpu, Caps::webgpu_default().limits);
+    let caps = profiles::with("like lavapipe", DeviceKind::SoftwareGpu, Caps::webgpu_default().limits);
     for (channels, size) in [(64, 56), (128, 28), (256, 14), (512, 7)] {
         let conv = Conv::new(channels, channels, [3, 3]).padding(1);
         let plan = Plan::new(&problem(conv, [1, channels, size, size]), &caps, &Preferences::new()).expect("a plan");
@@ -419,7 +391,7 @@ fn a_software_adapter_multiplies_without_barriers() {
 
 #[test]
 fn an_empty_batch_has_no_steps() {
-    for caps in profiles() {
+    for caps in profiles::all() {
         let conv = Conv::new(3, 4, [3, 3]).padding(1).bias(true).activation(Activation::Gelu);
         let problem = problem(conv, [0, 3, 8, 8]);
         for algorithm in Algorithm::all_for(&problem) {
@@ -443,7 +415,7 @@ fn the_exhibit_is_never_chosen() {
     let mut plans = 0;
     for problem in all_problems() {
         assert!(!Algorithm::all_for(&problem).iter().any(is_exhibit), "{problem}: in the list of algorithms");
-        for caps in profiles() {
+        for caps in profiles::all() {
             for tolerance in tolerances {
                 for limit in [0, 1 << 20, u64::MAX] {
                     let preferences = Preferences::new().tolerance(tolerance).workspace_limit(limit);
@@ -466,7 +438,7 @@ fn the_exhibit_runs_where_it_is_forced_and_respects_the_device() {
     let (mut plans, mut refused) = (0, 0);
     for problem in all_problems().into_iter().filter(|problem| problem.conv.kernel == [3, 3]) {
         let strided = problem.conv.stride != [1, 1] || problem.conv.dilation != [1, 1];
-        for caps in profiles() {
+        for caps in profiles::all() {
             for (algorithm, limit) in
                 [F::new(2, 3), F::new(4, 3)].into_iter().flat_map(inlined).flat_map(|a| [(a, 100_000), (a, 1 << 30)])
             {
@@ -531,10 +503,10 @@ fn walks(plan: &Plan) -> Vec<[u32; 3]> {
 #[test]
 fn workgroups_of_fused_kernels_walk_all_blocks() {
     let entry = problems::all().into_iter().find(|entry| entry.name == problems::BLOCKS_WALKED).expect("in the suite");
-    let software = profile("llvmpipe", DeviceKind::SoftwareGpu, Limits::WEBGPU_DEFAULT);
+    let software = profiles::with("llvmpipe", DeviceKind::SoftwareGpu, Caps::webgpu_default().limits);
     let large = problem(Conv::new(64, 64, [3, 3]).padding(1), [8, 64, 224, 224]);
-    let unknown = profiles().into_iter().find(|caps| caps.kind == DeviceKind::DiscreteGpu).expect("a discrete GPU");
-    let known = Caps { name: "NVIDIA H100 80GB HBM3".to_owned(), ..unknown.clone() };
+    let unknown = profiles::named("rtx-2060");
+    let known = profiles::named("h100");
     // Whether some must walk several blocks, and in some of those the last workgroup fewer.
     for (problem, caps, most) in [
         (problem(entry.conv, entry.shape), software, true),

@@ -75,6 +75,23 @@ impl WinogradFused {
         Ok(regions)
     }
 
+    /// Scalar operations of a phase beside the loops in it, as [`crate::wgsl::count`] counts them: a tile's transform, where
+    /// the next one lies, and its loads, each guarded.
+    pub(super) fn phase_operations(&self) -> Result<u32, WinogradError> {
+        const PLACE: usize = 72;
+        const ROW: usize = 6;
+        const ELEMENT: usize = 5;
+        const POINT: usize = 2;
+        if self.fusion == Fusion::Output {
+            return Ok(0);
+        }
+        let Nested { rows, cols } = self.algorithm;
+        let transform = Counts::both_ways(&rows.programs()?.input, cols.span(), &cols.programs()?.input);
+        let arithmetic = (transform.multiply_adds + transform.arithmetic) as usize;
+        let loads = ROW * rows.span() + (ELEMENT + self.storage.unpacking()) * self.algorithm.inputs();
+        Ok(word(PLACE + loads + arithmetic + POINT * self.algorithm.products()))
+    }
+
     /// The exchange of products, and the outputs.
     fn exchange(&self) -> Result<Vec<Region>, WinogradError> {
         let Nested { rows, cols } = self.algorithm;

@@ -4,10 +4,8 @@
 use super::cost::{Counts, Part, Region, Share, Turns};
 use super::direct::border_suffix;
 use super::{Binding, Blocking, Constant, Epilogue, KernelSpec, Storage};
+use crate::caps::Limits;
 use crate::padding::Border;
-
-/// Operations of a step: the bound of the lint `body_size`.
-const MOST_OPERATIONS: u32 = 1000;
 
 /// The product, cut into blocks of filters and output positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,12 +42,12 @@ impl ImplicitGemm {
             && b.slices == 1
             && b.lanes().is_multiple_of(b.channels)
             && b.lanes().is_multiple_of(b.tiles / 4)
-            && self.step_operations() <= MOST_OPERATIONS
+            && self.step_operations() <= Limits::APPLE_LOOP_OPERATIONS
     }
 
     /// Scalar operations of a step's text, as the lint `body_size` counts them: where a source has no zeros around it, each
     /// element's coordinates are mapped into it.
-    const fn step_operations(&self) -> u32 {
+    pub(super) const fn step_operations(&self) -> u32 {
         let b = &self.blocking;
         let mapped = match self.border {
             Border::Zero => 0,
@@ -128,7 +126,6 @@ impl ImplicitGemm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caps::Limits;
 
     fn at(blocking: Blocking, border: Border) -> ImplicitGemm {
         ImplicitGemm { blocking, border, storage: Storage::F32, epilogue: Epilogue::NONE }

@@ -5,6 +5,7 @@ mod cost;
 mod depthwise;
 mod direct;
 mod epilogue;
+mod footprint;
 mod fused_cost;
 mod host;
 mod host_patch;
@@ -46,8 +47,8 @@ use crate::caps::Limits;
 use crate::error::{LimitError, Resource};
 use crate::padding::Border;
 
-/// Most accumulators that one invocation keeps: 128 spilled to memory on an H100 and halved the speed or worse,
-/// and Apple's GPUs have 128 registers in all.
+/// Most accumulators that one invocation keeps on any device: 128 spilled to memory on an H100 and halved the speed or
+/// worse. Apple's GPUs may keep as many, see [`Limits::APPLE_ACCUMULATORS`].
 pub const MAX_ACCUMULATORS: u32 = 64;
 
 /// Largest number in the text of a blocking: no device has more invocations in a workgroup, and products of a few such
@@ -282,11 +283,15 @@ impl KernelSpec {
     pub fn check(&self, limits: &Limits) -> Result<(), LimitError> {
         let size = self.workgroup_size();
         let buffers = u32::try_from(self.bindings().len()).unwrap_or(u32::MAX);
+        // Counted along the transforms: only where someone asks.
+        let operations = if limits.max_operations_per_loop == u32::MAX { 0 } else { self.loop_operations() };
         let needs = [
             (Resource::WorkgroupBytes, self.workgroup_bytes(), limits.max_compute_workgroup_storage_size),
             (Resource::Invocations, size, limits.max_compute_invocations_per_workgroup),
             (Resource::WorkgroupSize, size, limits.max_compute_workgroup_size[0]),
             (Resource::StorageBuffers, buffers, limits.max_storage_buffers_per_shader_stage),
+            (Resource::Accumulators, self.accumulators(), limits.max_accumulators_per_invocation),
+            (Resource::LoopOperations, operations, limits.max_operations_per_loop),
         ];
         // Planning checks hundreds of variants: only one that is refused needs its name.
         match needs.into_iter().find(|(_, need, bound)| need > bound) {

@@ -57,6 +57,15 @@ impl Storage {
         }
     }
 
+    /// Scalar operations that make an element of what a load brought: widening; or choosing and shifting a half, too.
+    pub(super) const fn unpacking(self) -> usize {
+        match self {
+            Self::F32 => 0,
+            Self::F16 => 1,
+            Self::Packed => 6,
+        }
+    }
+
     /// Bytes that a load of an element takes.
     pub(super) const fn load_bytes(self) -> usize {
         match self {

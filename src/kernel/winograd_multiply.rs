@@ -94,6 +94,14 @@ impl Blocking {
         (self.filters_each * self.tiles_each + fetched + self.filters_each + self.tiles_each) as usize
     }
 
+    /// Scalar operations of a step's text, as [`crate::wgsl::count`] counts them: multiply-adds, vectors from workgroup
+    /// memory with their places, vectors fetched and staged with theirs, and the loop itself.
+    pub(super) const fn step_operations(&self) -> u32 {
+        let vectors = self.channels * (self.filters_each + self.tiles_each) / 4;
+        let sums = self.channels * self.filters_each * self.tiles_each;
+        sums + 2 * vectors + 20 * (self.fetch_u() + self.fetch_v()) + 21
+    }
+
     /// Whether the numbers divide as the kernel needs it.
     pub const fn is_legal(&self) -> bool {
         self.filters_each.is_multiple_of(4)

@@ -117,6 +117,7 @@ fn limits(table: &mut Section) {
     let invocations = Limits { max_compute_invocations_per_workgroup: 16, ..base };
     let one_dimension = Limits { max_compute_workgroup_size: [16, 256, 64], ..base };
     let buffers = Limits { max_storage_buffers_per_shader_stage: 4, ..base };
+    let sums = Limits { max_accumulators_per_invocation: 15, ..base };
     let full = conv().bias(true).activation(Activation::PRelu);
     for (given, limits, conv, label) in [
         ("a tensor larger than a buffer", small_buffer, conv(), "direct"),
@@ -143,6 +144,8 @@ fn limits(table: &mut Section) {
         ("workgroups of 16 invocations", invocations, conv(), "direct"),
         ("workgroups of 16 invocations in x", one_dimension, conv(), "direct"),
         ("4 storage buffers, for 5 tensors", buffers, full, "direct"),
+        ("15 sums of an invocation", sums, conv(), "implicit_gemm"),
+        ("a loop that an instruction cache of Apple's does not hold", base.of_apple_gpu(), conv(), "fused:f6qx3"),
     ] {
         let caps = Caps { limits, ..Caps::webgpu_default() };
         table.row(given, "NoPlan", Plan::new(&problem(conv), &caps, &forced(label)));

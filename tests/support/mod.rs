@@ -1,7 +1,7 @@
 //! What the test files share: which GPUs a test runs on and what happens where there is none ([`gpus`]), random
 //! data ([`data`]), the problems of the conformance suite ([`problems`]), running one through each entry point
-//! ([`entry`]), the bounds of single stages ([`stage`]), the whole space of problems ([`strategies`]) and the ONNX standard's
-//! cases ([`onnx`]).
+//! ([`entry`]), the bounds of single stages ([`stage`]), the whole space of problems ([`strategies`]), devices that are not
+//! here ([`profiles`]) and the ONNX standard's cases ([`onnx`]).
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
 
 pub(crate) mod data;
@@ -9,8 +9,11 @@ pub(crate) mod data;
 pub(crate) mod entry;
 #[cfg(feature = "gpu")]
 pub(crate) mod gpus;
+#[cfg(feature = "gpu")]
+pub(crate) mod noop;
 pub(crate) mod onnx;
 pub(crate) mod problems;
+pub(crate) mod profiles;
 pub(crate) mod stage;
 pub(crate) mod strategies;
 

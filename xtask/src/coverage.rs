@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use winoconv::caps::Caps;
+use winoconv::caps::{Caps, Profile};
 use winoconv::cpu::{Reference, error_bound};
 use winoconv::plan::Verdict;
 use winoconv::{
@@ -45,11 +45,18 @@ pub(crate) struct Options {
     /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
     #[arg(long)]
     pub(crate) adapter: Option<String>,
+    /// Print the table of a device that need not be here, by name: apple-m1, warp, ...
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["write", "check", "run", "adapter"])]
+    caps: Option<Profile>,
 }
 
 /// Runs the verb.
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
-    let table = table()?;
+    if let Some(profile) = options.caps {
+        println!("{}", table(&[(profile.adapter, profile.caps())])?);
+        return Ok(());
+    }
+    let table = table(&devices())?;
     if options.check {
         return check(root);
     }
@@ -75,7 +82,10 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
 pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(root.join("README.md"))?;
     let [_, found, _] = split(&text)?;
-    ensure!(found == table()?, "README.md has another coverage table; run `cargo xtask coverage-table --write`");
+    ensure!(
+        found == table(&devices())?,
+        "README.md has another coverage table; run `cargo xtask coverage-table --write`"
+    );
     Ok(())
 }
 
@@ -165,7 +175,7 @@ fn ask(problem: &Problem, caps: &Caps, (family, example): (&str, &str)) -> anyho
 }
 
 /// The table in Markdown, with the reasons below it.
-fn table() -> anyhow::Result<String> {
+fn table(devices: &[(&str, Caps)]) -> anyhow::Result<String> {
     let mut reasons: Vec<String> = Vec::new();
     let mut text = String::from("| |");
     FAMILIES.iter().for_each(|(family, _)| text.push_str(&format!(" `{family}` |")));
@@ -176,8 +186,8 @@ fn table() -> anyhow::Result<String> {
         let _ = write!(text, "| {name} |");
         for family in FAMILIES {
             let mut cells: Vec<(String, Vec<&str>)> = Vec::new();
-            for (device, caps) in devices() {
-                let cell = match ask(&problem, &caps, family)? {
+            for (device, caps) in devices {
+                let cell = match ask(&problem, caps, family)? {
                     Ok(_) => "runs".to_owned(),
                     Err(why) => mark(&mut reasons, why)?,
                 };
@@ -197,7 +207,7 @@ fn table() -> anyhow::Result<String> {
         text.push('\n');
     }
     text.push('\n');
-    let devices: Vec<_> = devices().into_iter().map(|(name, _)| name).collect();
+    let devices: Vec<_> = devices.iter().map(|(name, _)| *name).collect();
     let _ = writeln!(text, "On {}, alike where nothing else is said. Why not:\n", devices.join(", on "));
     for (i, reason) in reasons.iter().enumerate() {
         let _ = writeln!(text, "- *{}*: {reason}", letter(i)?);
@@ -292,7 +302,7 @@ mod tests {
 
     #[test]
     fn no_cell_is_empty_and_direct_runs_everywhere() {
-        let table = table().expect("a table");
+        let table = table(&devices()).expect("a table");
         let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
         assert_eq!(rows.len(), problems().expect("legal").len());
         for row in rows {

@@ -34,6 +34,9 @@ const ELSEWHERE: [[&str; 3]; 4] = [
 /// Every attribute by every algorithm, against sums in f64.
 const ATTRIBUTES: &str = "every attribute by every algorithm";
 
+/// What validates plans for devices that are not here.
+const PROFILES: &str = "wgpu's validation, on noop devices";
+
 /// Options of `portability`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -108,6 +111,7 @@ fn rows(root: &Path, no_install: bool) -> Vec<Row> {
     } else {
         Row::skipped("naga's writers".to_owned(), "SPIR-V, through spirv-val", spirv_val.to_string())
     });
+    rows.push(device_profiles(root));
     for target in TARGETS {
         println!("\n== {target}");
         let outcome = check_target(root, target, no_install);
@@ -135,6 +139,13 @@ fn texts(root: &Path, suite: &str, test: &str) -> Row {
         (outcome, detail)
     });
     Row::new("naga's writers", suite, result)
+}
+
+/// Plans for devices that are not here, past wgpu's own validation.
+fn device_profiles(root: &Path) -> Row {
+    let test = "every_plan_compiles_and_is_submitted_on_a_noop_device";
+    let mut command = cargo(root, &format!("test -p winoconv --test profiles -- --exact {test} --nocapture"));
+    Row::new(PROFILES, "device profiles", run(root, &mut command, " compile on noop devices"))
 }
 
 /// Runs a command, and finds in its words how it ended and the last line with `mark`.
@@ -212,6 +223,11 @@ mod tests {
         let (outcome, detail) =
             ending(true, "a\nllvmpipe (x): 175 cells ran, each within its bound\nb\n", " cells ran");
         assert_eq!((outcome, detail.as_str()), (Outcome::Passed, "175 cells ran"));
+        let profiles = "h100: 2 plans\n4 plans of 2 profiles compile on noop devices\n";
+        assert_eq!(
+            ending(true, profiles, " compile on noop devices").1,
+            "4 plans of 2 profiles compile on noop devices"
+        );
         assert_eq!(ending(true, "Tint: 4 of 4 variants pass\n", "Tint: ").1, "4 of 4 variants pass");
         assert_eq!(ending(true, "21 plans in /some/where\n", " plans in ").1, "21 plans");
         assert_eq!(ending(true, "no WebGPU: 9 pairs right on x (y: z)", " right on ").1, "9 pairs");
@@ -241,7 +257,8 @@ mod tests {
         let by_hand = table(&[]);
         let by_hand = by_hand.lines().skip(2);
         let targets = TARGETS.iter().map(|target| format!("| `{target}` | "));
-        let implementations = ["the processor", "SwiftShader (Vulkan)", "Dawn's Tint", "Dawn, in Node", "Chromium"];
+        let implementations =
+            ["the processor", "SwiftShader (Vulkan)", "Dawn's Tint", "Dawn, in Node", "Chromium", PROFILES];
         for expected in
             by_hand.map(ToOwned::to_owned).chain(targets).chain(implementations.map(|name| format!("| {name}")))
         {

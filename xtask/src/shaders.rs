@@ -1,11 +1,12 @@
 //! `cargo xtask shaders`: the full texts that devices see, written out, checked, and judged by a second front end.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use winoconv::caps::Limits;
-use winoconv::kernel::KernelSpec;
-use winoconv::wgsl;
+use winoconv::caps::{Limits, Profile};
+use winoconv::kernel::{KernelSpec, Storage};
+use winoconv::{Error, wgsl};
 
 use crate::node::Node;
 
@@ -24,6 +25,9 @@ pub(crate) struct Options {
     /// Have Dawn's Tint judge them too, through Node and the npm package `webgpu`, without a GPU
     #[arg(long)]
     tint: bool,
+    /// Check those that fit a device, by name (apple-m1, warp, ...), and say what the others need too much of
+    #[arg(long, value_name = "NAME", requires = "check", conflicts_with = "tint")]
+    caps: Option<Profile>,
     /// Where the texts go
     #[arg(long, value_name = "DIR", default_value = "target/shaders")]
     out: PathBuf,
@@ -39,6 +43,9 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
             println!("{}", wgsl::source(spec)?.text);
         }
         return Ok(());
+    }
+    if let Some(profile) = options.caps {
+        return check_for(&specs, profile);
     }
     check_all(&specs)?;
     println!("{} variants pass naga, our lints, and fit the largest device", specs.len());
@@ -62,6 +69,33 @@ fn check_all(specs: &[KernelSpec]) -> anyhow::Result<()> {
         .map(|error| error.to_string())
         .collect();
     ensure!(refused.is_empty(), "{} of {} variants are refused:\n{}", refused.len(), specs.len(), refused.join("\n"));
+    Ok(())
+}
+
+/// Those variants that fit a device pass the check as they would there; the others are counted by the bound they exceed.
+fn check_for(specs: &[KernelSpec], profile: Profile) -> anyhow::Result<()> {
+    let (mut fits, mut out, mut refused) = (0, BTreeMap::<String, usize>::new(), Vec::new());
+    for spec in specs {
+        let why = match wgsl::check(spec, &profile.limits) {
+            _ if spec.storage() == Storage::F16 && !profile.f16 => "16-bit floats in shaders".to_owned(),
+            Ok(_) => {
+                fits += 1;
+                continue;
+            }
+            Err(Error::Limit(error)) => format!("more than {} {}", error.bound, error.resource),
+            Err(error) => {
+                refused.push(error.to_string());
+                continue;
+            }
+        };
+        *out.entry(why).or_default() += 1;
+    }
+    let all = specs.len();
+    ensure!(refused.is_empty(), "{} of {all} variants are refused:\n{}", refused.len(), refused.join("\n"));
+    println!("{fits} of {all} variants fit {} and pass naga and our lints", profile.caps());
+    for (why, count) in out {
+        println!("{count} need {why}");
+    }
     Ok(())
 }
 

@@ -296,6 +296,8 @@ struct LimitsForm {
     max_buffer_size: u64,
     min_storage_buffer_offset_alignment: u32,
     min_uniform_buffer_offset_alignment: u32,
+    max_accumulators_per_invocation: u32,
+    max_operations_per_loop: u32,
 }
 
 #[derive(Serialize, Deserialize)]

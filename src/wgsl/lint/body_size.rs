@@ -1,12 +1,13 @@
 //! Loop bodies stay small.
 
 use super::Lint;
+use crate::caps::Limits;
 use crate::kernel::KernelSpec;
 use crate::wgsl::check::Checked;
 use crate::wgsl::count;
 
-/// About as many instructions as an instruction cache of 12 KB holds (Apple's).
-const MAX_OPERATIONS: usize = 1000;
+/// What the smallest instruction cache holds that is known.
+const MAX_OPERATIONS: usize = Limits::APPLE_LOOP_OPERATIONS as usize;
 
 pub(super) const LINT: Lint = Lint {
     name: "body_size",

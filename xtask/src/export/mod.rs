@@ -11,7 +11,7 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use winoconv::caps::Caps;
+use winoconv::caps::{Caps, Profile};
 use winoconv::plan::{Choice, Document, Slot, Step};
 use winoconv::{Algorithm, DType, Plan, Preferences, Tolerance, wgsl};
 
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     problem: Attributes,
     /// A plan's document instead of a problem: what `plan` holds in a plan.json, or such a file itself
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "input", "algorithm", "choice", "adapter"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "input", "algorithm", "choice", "adapter", "caps"])]
     plan: Option<PathBuf>,
     /// Force an algorithm, whatever its error: direct, staged:f4x3, ...
     #[arg(long)]
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Plan for an adapter of this machine, by part of its name [default: a device with WebGPU's default limits]
     #[arg(long)]
     pub(crate) adapter: Option<String>,
+    /// Plan for a device that need not be here, by name: apple-m1, warp, ...
+    #[arg(long, value_name = "NAME", conflicts_with = "adapter")]
+    caps: Option<Profile>,
     /// Where the files go
     #[arg(long, value_name = "DIR", default_value = "target/export/plan")]
     out: PathBuf,
@@ -53,7 +56,7 @@ pub(crate) struct Options {
     #[arg(long)]
     data: bool,
     /// Export a few plans of all kinds and run them on Dawn, through Node and the npm package `webgpu`
-    #[arg(long, conflicts_with_all = ["layer", "input", "plan"])]
+    #[arg(long, conflicts_with_all = ["layer", "input", "plan", "caps"])]
     check: bool,
 }
 
@@ -83,9 +86,10 @@ impl Options {
         }
         preferences.algorithm = self.algorithm.or(self.choice.map(|choice| choice.algorithm));
         preferences.cut = self.choice.map(|choice| choice.cut);
-        let caps = match &self.adapter {
-            None => Caps::webgpu_default(),
-            Some(part) => {
+        let caps = match (&self.adapter, self.caps) {
+            (None, None) => Caps::webgpu_default(),
+            (None, Some(profile)) => profile.caps(),
+            (Some(part), _) => {
                 let all = pollster::block_on(winoconv::gpu::adapters());
                 let wanted = |caps: &Caps| caps.name.to_lowercase().contains(&part.to_lowercase());
                 all.into_iter().find(wanted).with_context(|| format!("no adapter is named {part}"))?

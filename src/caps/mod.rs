@@ -1,7 +1,11 @@
 //! What a device can do, as data: the planner's only knowledge of a device, so that plans for devices that
-//! are not here can be made and tested.
+//! are not here can be made and tested. [`Profile`] has some by name.
+
+mod profiles;
 
 use std::fmt;
+
+pub use profiles::Profile;
 
 use crate::error::{LimitError, Resource};
 
@@ -36,7 +40,8 @@ impl fmt::Display for DeviceKind {
     }
 }
 
-/// Bounds of a device, named as in WebGPU.
+/// Bounds of a device, named as in WebGPU, and two that WebGPU does not have: what a compiler or a cache makes of a kernel
+/// that exceeds them is slow, and no interface tells them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Bytes of workgroup memory that one workgroup may declare.
@@ -47,7 +52,7 @@ pub struct Limits {
     pub max_compute_workgroup_size: [u32; 3],
     /// Workgroups of a dispatch in each dimension.
     pub max_compute_workgroups_per_dimension: u32,
-    /// Storage buffers that one kernel may bind.
+    /// Storage buffers that one kernel may bind beside its uniform.
     pub max_storage_buffers_per_shader_stage: u32,
     /// Bytes of one storage binding.
     pub max_storage_buffer_binding_size: u64,
@@ -57,6 +62,10 @@ pub struct Limits {
     pub min_storage_buffer_offset_alignment: u32,
     /// Alignment in bytes of the offset of a uniform binding.
     pub min_uniform_buffer_offset_alignment: u32,
+    /// Sums that one invocation may keep in registers; `u32::MAX` where no bound is known.
+    pub max_accumulators_per_invocation: u32,
+    /// Scalar operations that may stand in a loop's body beside the loops in it; `u32::MAX` where no bound is known.
+    pub max_operations_per_loop: u32,
 }
 
 impl Limits {
@@ -71,7 +80,16 @@ impl Limits {
         max_buffer_size: 256 << 20,
         min_storage_buffer_offset_alignment: 256,
         min_uniform_buffer_offset_alignment: 256,
+        max_accumulators_per_invocation: u32::MAX,
+        max_operations_per_loop: u32::MAX,
     };
+
+    /// Sums of an invocation on Apple's GPUs: half of the 128 registers of 32 bits with which they still keep all their
+    /// invocations. The other half is for the factors, what is on its way from memory, and addresses.
+    pub const APPLE_ACCUMULATORS: u32 = 64;
+
+    /// About as many instructions as the instruction cache of Apple's GPUs holds, which is 12 KB.
+    pub const APPLE_LOOP_OPERATIONS: u32 = 1000;
 
     /// The most workgroup memory and invocations that any device is known to have (NVIDIA's through Vulkan): what no
     /// kernel variant may exceed.
@@ -93,7 +111,17 @@ impl Limits {
         max_buffer_size: u64::MAX,
         min_storage_buffer_offset_alignment: 4,
         min_uniform_buffer_offset_alignment: 4,
+        max_accumulators_per_invocation: u32::MAX,
+        max_operations_per_loop: u32::MAX,
     };
+
+    /// These bounds, where the GPU is one of Apple's: the two that its interface does not tell are added.
+    #[must_use]
+    pub const fn of_apple_gpu(mut self) -> Self {
+        self.max_accumulators_per_invocation = Self::APPLE_ACCUMULATORS;
+        self.max_operations_per_loop = Self::APPLE_LOOP_OPERATIONS;
+        self
+    }
 
     /// Whether a tensor of `bytes` can be bound, and if not, why.
     ///
