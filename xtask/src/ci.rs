@@ -1,11 +1,14 @@
 //! `ci`: what the machines run. Without `--full` it is `test`; with it come the checks that take their time: the benches, one
-//! pass each, the tests on a second Vulkan, the page in a browser, and the library's types on every target that it promises
-//! to build for.
+//! pass each, the tests on a second Vulkan, every kernel through Microsoft's DXC, the page in a browser, and the library's
+//! types on every target that it promises to build for.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use winoconv::kernel::KernelSpec;
+
 use crate::driver;
+use crate::hlsl;
 use crate::steps::{Outcome, Steps, cargo, run};
 use crate::test::{self, Needs};
 use crate::web;
@@ -39,6 +42,7 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
         steps.step("the processor's kernels under Miri", |_| miri(root, options.test.no_install));
+        steps.step("HLSL through DXC", |_| hlsl::judge(root, &KernelSpec::all(), options.test.no_install));
         steps.step("page in a browser", |_| web::test(root, options.test.no_install));
     }
     if options.full || options.targets {

@@ -7,7 +7,9 @@ use winoconv::caps::Limits;
 use winoconv::kernel::KernelSpec;
 use winoconv::wgsl;
 
+use crate::hlsl;
 use crate::node::Node;
+use crate::steps::Outcome;
 
 /// Options of `shaders`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,13 @@ pub(crate) struct Options {
     /// Have Dawn's Tint judge them too, through Node and the npm package `webgpu`, without a GPU
     #[arg(long)]
     tint: bool,
+    /// Have Microsoft's DXC compile them too, as naga's HLSL, through Python and the library that `WINOCONV_DXC` names, the
+    /// system's, or a fetched one
+    #[arg(long)]
+    dxc: bool,
+    /// Install nothing for --dxc; only say what is missing
+    #[arg(long)]
+    no_install: bool,
     /// Where the texts go
     #[arg(long, value_name = "DIR", default_value = "target/shaders")]
     out: PathBuf,
@@ -42,6 +51,12 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     }
     check_all(&specs)?;
     println!("{} variants pass naga, our lints, and fit the largest device", specs.len());
+    if options.dxc {
+        match hlsl::judge(root, &specs, options.no_install) {
+            Outcome::Passed => {}
+            other => anyhow::bail!("{other}"),
+        }
+    }
     if options.check && !options.tint {
         return Ok(());
     }
