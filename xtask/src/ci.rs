@@ -1,11 +1,14 @@
 //! `ci`: what the machines run. Without `--full` it is `test`; with it come the checks that take their time: the benches, one
-//! pass each, the tests on a second Vulkan, the page in a browser, and the library's types on every target that it promises
-//! to build for.
+//! pass each, the tests on a second Vulkan, every kernel through Microsoft's DXC, the page in a browser, and the library's
+//! types on every target that it promises to build for.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use winoconv::kernel::KernelSpec;
+
 use crate::driver;
+use crate::hlsl;
 use crate::steps::{Outcome, Steps, cargo, run};
 use crate::test::{self, Needs};
 use crate::web;
@@ -39,6 +42,7 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
         steps.step("the processor's kernels under Miri", |_| miri(root, options.test.no_install));
+        steps.step("HLSL through DXC", |_| hlsl::judge(root, &KernelSpec::all(), options.test.no_install));
         steps.step("page in a browser", |_| web::test(root, options.test.no_install));
     }
     if options.full || options.targets {
@@ -80,8 +84,10 @@ fn miri(root: &Path, no_install: bool) -> Outcome {
     run(Command::new("cargo").args(arguments.split(' ')).current_dir(root).env("MIRIFLAGS", MIRI_FLAGS)).into()
 }
 
-/// Rayon's queue keeps pointers as numbers, and its threads stay when the tests end; nothing reads a file.
-const MIRI_FLAGS: &str = "-Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-disable-isolation";
+/// Rayon's queue keeps pointers as numbers and breaks the rules of stacked borrows (in crossbeam-epoch, which tree borrows
+/// allow), and its threads stay when the tests end; nothing reads a file.
+const MIRI_FLAGS: &str =
+    "-Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-disable-isolation -Zmiri-tree-borrows";
 
 /// The verb `test --adapter swiftshader`, where there is that driver; its tests count here.
 fn tests_on_swiftshader(steps: &mut Steps) -> Outcome {

@@ -7,8 +7,11 @@ mod cold;
 mod compile;
 mod coverage;
 mod driver;
+mod dxc;
 mod explosion;
 mod export;
+mod history;
+mod hlsl;
 mod hwbench;
 mod large;
 mod matrices;
@@ -33,6 +36,8 @@ use clap::Parser as _;
 enum Verb {
     /// Time the convolutions, verified, on the GPU and on the processor, and write a report
     Bench(bench::Options),
+    /// Add benchmark reports to a file of times over the days, and draw its page
+    History(history::Options),
     /// Everything that a change must pass
     Test(test::Options),
     /// What the machines run; with --full what they run at night
@@ -87,6 +92,7 @@ impl Verb {
             Self::Export(options) => options.adapter.as_deref(),
             Self::ColdOne(_)
             | Self::CompileOne(_)
+            | Self::History(_)
             | Self::Shaders(_)
             | Self::Explosion(_)
             | Self::Matrices(_)
@@ -115,6 +121,7 @@ fn main() -> ExitCode {
     }
     let result = match verb {
         Verb::Bench(options) => bench::verb(&options),
+        Verb::History(options) => history::verb(&options),
         Verb::Test(options) => return test::verb(root, &options, needs),
         Verb::Ci(options) => return ci::verb(root, &options, needs),
         Verb::Shaders(options) => shaders::verb(root, &options),

@@ -94,6 +94,9 @@ fn rows(root: &Path, no_install: bool) -> Vec<Row> {
     });
     let tint = ["shaders", "--tint", "--check"];
     rows.push(verb_row("Dawn's Tint, without a device", "every kernel variant is accepted", root, &tint, "Tint: "));
+    let dxc: &[&str] =
+        if no_install { &["shaders", "--dxc", "--check", "--no-install"] } else { &["shaders", "--dxc", "--check"] };
+    rows.push(verb_row("Microsoft's DXC, without a device", "every kernel variant as HLSL", root, dxc, "DXC: "));
     let exports = ["export", "--check"];
     rows.push(verb_row("Dawn, in Node", "exported plans of every kind", root, &exports, " plans in "));
     let page: &[&str] = if no_install { &["web", "--test", "--no-install"] } else { &["web", "--test"] };
@@ -257,8 +260,15 @@ mod tests {
         let by_hand = table(&[]);
         let by_hand = by_hand.lines().skip(2);
         let targets = TARGETS.iter().map(|target| format!("| `{target}` | "));
-        let implementations =
-            ["the processor", "SwiftShader (Vulkan)", "Dawn's Tint", "Dawn, in Node", "Chromium", PROFILES];
+        let implementations = [
+            "the processor",
+            "SwiftShader (Vulkan)",
+            "Dawn's Tint",
+            "Microsoft's DXC",
+            "Dawn, in Node",
+            "Chromium",
+            PROFILES,
+        ];
         for expected in
             by_hand.map(ToOwned::to_owned).chain(targets).chain(implementations.map(|name| format!("| {name}")))
         {

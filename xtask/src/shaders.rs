@@ -8,7 +8,9 @@ use winoconv::caps::{Limits, Profile};
 use winoconv::kernel::{KernelSpec, Storage};
 use winoconv::{Error, wgsl};
 
+use crate::hlsl;
 use crate::node::Node;
+use crate::steps::Outcome;
 
 /// Options of `shaders`.
 #[derive(Debug, clap::Args)]
@@ -26,8 +28,15 @@ pub(crate) struct Options {
     #[arg(long)]
     tint: bool,
     /// Check those that fit a device, by name (apple-m1, warp, ...), and say what the others need too much of
-    #[arg(long, value_name = "NAME", requires = "check", conflicts_with = "tint")]
+    #[arg(long, value_name = "NAME", requires = "check", conflicts_with_all = ["tint", "dxc"])]
     caps: Option<Profile>,
+    /// Have Microsoft's DXC compile them too, as naga's HLSL, through Python and the library that `WINOCONV_DXC` names, the
+    /// system's, or a fetched one
+    #[arg(long)]
+    dxc: bool,
+    /// Install nothing for --dxc; only say what is missing
+    #[arg(long)]
+    no_install: bool,
     /// Where the texts go
     #[arg(long, value_name = "DIR", default_value = "target/shaders")]
     out: PathBuf,
@@ -49,6 +58,12 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     }
     check_all(&specs)?;
     println!("{} variants pass naga, our lints, and fit the largest device", specs.len());
+    if options.dxc {
+        match hlsl::judge(root, &specs, options.no_install) {
+            Outcome::Passed => {}
+            other => anyhow::bail!("{other}"),
+        }
+    }
     if options.check && !options.tint {
         return Ok(());
     }

@@ -30,10 +30,7 @@ figure{margin:1rem 0;overflow-x:auto}figure svg{display:block;max-width:100%;hei
 /// The whole report, with the figures inside.
 pub(crate) fn render(report: &Report, figures: &[Figure]) -> String {
     let groups = layers::layers(report);
-    let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
-    let _ = write!(out, "<title>winoconv benchmark</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n");
-    out.push_str("<h1>winoconv benchmark</h1>\n<dl>\n");
+    let mut out = String::from("<h1>winoconv benchmark</h1>\n<dl>\n");
     for (name, line) in layers::provenance(report) {
         let class = if name == "SOFTWARE" { " class=\"alert\"" } else { "" };
         let _ = writeln!(out, "<dt{class}>{name}</dt><dd{class}>{}</dd>", escape(&line));
@@ -59,11 +56,21 @@ pub(crate) fn render(report: &Report, figures: &[Figure]) -> String {
     for detail in sections::details(&groups) {
         section(&mut out, 2, &detail);
     }
-    out.push_str("</body>\n</html>\n");
-    out
+    page("winoconv benchmark", &out)
 }
 
-fn section(out: &mut String, level: usize, section: &Section) {
+/// A page around its body.
+pub(super) fn page(title: &str, body: &str) -> String {
+    format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n{body}</body>\n</html>\n",
+        escape(title)
+    )
+}
+
+/// A heading with what stands below it.
+pub(super) fn section(out: &mut String, level: usize, section: &Section) {
     let _ = writeln!(out, "<h{level}>{}</h{level}>", escape(&section.title));
     for line in &section.intro {
         let _ = writeln!(out, "<p class=\"faint\">{}</p>", escape(line));

@@ -3,12 +3,13 @@
 //! `cargo xtask bench` fills a [`Report`] with one [`Row`] per layer, device and algorithm; everything
 //! else here only draws it. [`layers`] groups the rows and answers who was best, [`sections`] turns the
 //! groups into grids of words, and [`table`], [`markdown`] and [`html`] print these grids. [`plot`] draws
-//! the SVG figures, [`compare`] sets two reports side by side. The field names are the file format of
-//! `docs/ARCHITECTURE.md`: rename one and old reports no longer load.
+//! the SVG figures, [`compare`] sets two reports side by side, [`history`] many in a row. The field names
+//! are the file format of `docs/ARCHITECTURE.md`: rename one and old reports no longer load.
 
 mod canvas;
 pub(crate) mod compare;
 mod grid;
+pub(crate) mod history;
 pub(crate) mod host;
 pub(crate) mod html;
 mod layers;

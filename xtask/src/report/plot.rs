@@ -140,14 +140,16 @@ impl Line<'_> {
     }
 }
 
-fn shorten(text: &str, most: usize) -> String {
+/// At most so many letters.
+pub(super) fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
     text.chars().take(most - 1).chain(['…']).collect()
 }
 
-fn color(device: Device) -> RGBColor {
+/// A device's colour, in every figure.
+pub(super) fn color(device: Device) -> RGBColor {
     match device {
         Device::Gpu => GPU,
         Device::Cpu => CPU,

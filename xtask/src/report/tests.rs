@@ -2,6 +2,7 @@
 //! break JSON, Markdown, HTML or SVG.
 
 use super::compare::compare;
+use super::history::History;
 use super::*;
 
 fn row(device: Device, algorithm: &str, time_ms: Option<f64>) -> Row {
@@ -268,6 +269,59 @@ fn comparison_matches_rows_and_takes_the_geometric_mean() {
     let text = comparison.render(120);
     assert!(text.contains("WARNING") && text.contains("slower") && text.contains("2.00x the old"), "{text}");
     assert!(comparison.markdown().contains("| 4.00 ms | 32.0 ms | 8.00x | **slower** |"));
+}
+
+fn night(day: u32, chosen_ms: f64) -> Report {
+    let mut report = report();
+    report.host.date = format!("2026-01-{day:02}T03:17:00Z");
+    report.host.git_revision = Some(format!("commit{day}"));
+    report.rows[1].time_ms = Some(chosen_ms);
+    report
+}
+
+#[test]
+fn of_each_night_the_choice_is_kept_once() {
+    let mut history = History::default();
+    // The choice on the GPU; on the CPU, where none was made, the fastest.
+    assert_eq!(history.add(&night(1, 4.0)), 2);
+    assert_eq!(history.add(&night(1, 4.0)), 0, "the same report");
+    // A choice whose result is not verified has no time.
+    let mut wrong = night(2, 1.0);
+    wrong.rows[1].verified = false;
+    assert_eq!(history.add(&wrong), 1);
+    let lines = history.lines().unwrap();
+    assert_eq!(lines.lines().count(), 3);
+    let first = lines.lines().next().unwrap();
+    for part in ["2026-01-01T", "commit1", "Card (Vulkan), ", "suite layer", "\"gpu\"", "\"direct\"", "\"ms\":4.0"] {
+        assert!(first.contains(part), "{part} in {first}");
+    }
+    let mut again = History::parse(&lines).unwrap();
+    assert_eq!(again.lines().unwrap(), lines);
+    assert_eq!(again.add(&night(1, 4.0)), 0, "nor from a file");
+    let error = History::parse("{}").unwrap_err();
+    assert!(format!("{error:#}").starts_with("line 1: "), "{error:#}");
+}
+
+#[test]
+fn the_page_of_many_nights_shows_the_last_beside_those_before() {
+    let mut history = History::default();
+    // In the order in which they came, which need not be that of the days.
+    for (day, ms) in [(3, 8.0), (1, 4.0), (2, 4.0)] {
+        history.add(&night(day, ms));
+    }
+    let page = history.page().unwrap();
+    let row = "<td>suite layer GPU f32</td><td>direct</td><td class=\"number\">8.00 ms</td><td class=\"number\">2.00x</td>\
+        <td class=\"number\">4.00 ms</td><td class=\"number\">3</td><td>2026-01-03</td><td>commit3</td>";
+    assert!(page.contains(row), "{page}");
+    assert_eq!(page.matches("<h2>").count(), 2, "a GPU and a processor");
+    let svg = &page[page.find("<svg").unwrap()..page.find("</svg>").unwrap() + 6];
+    let drawn = roxmltree::Document::parse(svg).unwrap();
+    assert_eq!(drawn.descendants().filter(|node| node.has_tag_name("polyline")).count(), 2, "from day to day");
+    let mut history = History::default();
+    history.add(&hostile());
+    let page = history.page().unwrap();
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script") && !page.contains("<b>"));
+    assert!(History::default().page().unwrap().contains("winoconv over time"), "one of nothing is a page");
 }
 
 #[test]
