@@ -27,11 +27,11 @@ pub(super) fn with_helpers(helpers: usize, work: &Work<'_>) {
     let lent = unsafe { std::mem::transmute::<&Work<'_>, &'static Work<'static>>(work) };
     let door =
         Arc::new(Door { work: lent, inside: AtomicUsize::new(0), come: AtomicUsize::new(0), panic: Mutex::default() });
+    let closing = Closing(&door);
     for helper in 1..=helpers {
         let door = door.clone();
         rayon::spawn(move || door.enter(helper));
     }
-    let closing = Closing(&door);
     work(0);
     drop(closing);
     // In a thread of a pool, those that no other thread took are still here: they would heap up.
@@ -118,9 +118,15 @@ mod tests {
         let (pool, calls) = (pool(2), AtomicUsize::new(0));
         let (release, held) = std::sync::mpsc::channel::<()>();
         pool.install(|| {
-            rayon::spawn(move || _ = held.recv());
-            // Until the other thread has taken it.
-            std::thread::sleep(Duration::from_millis(50));
+            let busy = Arc::new(AtomicUsize::new(0));
+            let begins = busy.clone();
+            rayon::spawn(move || {
+                begins.store(1, Ordering::SeqCst);
+                _ = held.recv();
+            });
+            while busy.load(Ordering::SeqCst) == 0 {
+                std::thread::yield_now();
+            }
             for _ in 0..100 {
                 with_helpers(3, &|thread| {
                     assert_eq!(thread, 0, "the others are busy");
