@@ -157,16 +157,7 @@ pub struct Caps {
 impl Caps {
     /// A device with nothing but WebGPU's guarantees.
     pub fn webgpu_default() -> Self {
-        Self {
-            name: "WebGPU default".to_owned(),
-            backend: "WebGPU".to_owned(),
-            driver: String::new(),
-            kind: DeviceKind::OtherGpu,
-            limits: Limits::WEBGPU_DEFAULT,
-            timestamps: false,
-            f16: false,
-            threads: 1,
-        }
+        Profile::WEBGPU_DEFAULT.caps()
     }
 
     /// The processor that this program runs on, with the threads of the pool that the caller is in: `rayon`'s global one, or

@@ -56,10 +56,10 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
         println!("{}", table(&[(profile.adapter, profile.caps())])?);
         return Ok(());
     }
-    let table = table(&devices())?;
     if options.check {
         return check(root);
     }
+    let table = table(&devices())?;
     if options.write {
         let path = root.join("README.md");
         let text = std::fs::read_to_string(&path)?;

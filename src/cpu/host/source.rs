@@ -62,6 +62,7 @@ pub(super) fn read_row(
         // Whole squares are read, of whatever lies behind the row.
         if first + (LANES - 1) * stride + line(inside.len()) <= src.len() {
             lines_to_lanes(&src[first..], stride, &mut places[inside.clone()]);
+            // As one chain of both sides the compiler leaves it a call.
             for sides in [0..inside.start, inside.end..places.len()] {
                 for i in sides {
                     places[i] = match column(i) {

@@ -91,35 +91,29 @@ impl Turn for OneByOne {
 impl Turn for pulp::x86::V3 {
     #[inline(always)]
     fn turned(self, square: &Square) -> Square {
-        turned_by_shuffles(self, square)
+        #[cfg(target_arch = "x86")]
+        use std::arch::x86::__m256;
+        #[cfg(target_arch = "x86_64")]
+        use std::arch::x86_64::__m256;
+        let avx = self.avx;
+        let rows: [__m256; SIDE] = bytemuck::cast(*square);
+        let pairs: [__m256; SIDE] = std::array::from_fn(|i| match i % 2 {
+            0 => avx._mm256_unpacklo_ps(rows[i], rows[i + 1]),
+            _ => avx._mm256_unpackhi_ps(rows[i - 1], rows[i]),
+        });
+        let quarters: [__m256; SIDE] = std::array::from_fn(|i| {
+            let (first, second) = (pairs[i / 4 * 4 + i % 4 / 2], pairs[i / 4 * 4 + i % 4 / 2 + 2]);
+            match i % 2 {
+                0 => avx._mm256_shuffle_ps::<0x44>(first, second),
+                _ => avx._mm256_shuffle_ps::<0xee>(first, second),
+            }
+        });
+        let halves: [__m256; SIDE] = std::array::from_fn(|i| match i / 4 {
+            0 => avx._mm256_permute2f128_ps::<0x20>(quarters[i], quarters[i + 4]),
+            _ => avx._mm256_permute2f128_ps::<0x31>(quarters[i - 4], quarters[i]),
+        });
+        bytemuck::cast(halves)
     }
-}
-
-#[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-#[inline(always)]
-fn turned_by_shuffles(token: pulp::x86::V3, square: &Square) -> Square {
-    #[cfg(target_arch = "x86")]
-    use std::arch::x86::__m256;
-    #[cfg(target_arch = "x86_64")]
-    use std::arch::x86_64::__m256;
-    let avx = token.avx;
-    let rows: [__m256; SIDE] = bytemuck::cast(*square);
-    let pairs: [__m256; SIDE] = std::array::from_fn(|i| match i % 2 {
-        0 => avx._mm256_unpacklo_ps(rows[i], rows[i + 1]),
-        _ => avx._mm256_unpackhi_ps(rows[i - 1], rows[i]),
-    });
-    let quarters: [__m256; SIDE] = std::array::from_fn(|i| {
-        let (first, second) = (pairs[i / 4 * 4 + i % 4 / 2], pairs[i / 4 * 4 + i % 4 / 2 + 2]);
-        match i % 2 {
-            0 => avx._mm256_shuffle_ps::<0x44>(first, second),
-            _ => avx._mm256_shuffle_ps::<0xee>(first, second),
-        }
-    });
-    let halves: [__m256; SIDE] = std::array::from_fn(|i| match i / 4 {
-        0 => avx._mm256_permute2f128_ps::<0x20>(quarters[i], quarters[i + 4]),
-        _ => avx._mm256_permute2f128_ps::<0x31>(quarters[i - 4], quarters[i]),
-    });
-    bytemuck::cast(halves)
 }
 
 #[cfg(test)]
