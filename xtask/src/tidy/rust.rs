@@ -10,9 +10,10 @@ const UNSAFE_FILES: &[&str] = &[
     "src/gpu/driver_cache.rs",
     "src/cpu/host/direct.rs",
     "src/cpu/host/disjoint.rs",
-    "src/cpu/host/helpers.rs",
     "src/cpu/host/gemm.rs",
+    "src/cpu/host/helpers.rs",
     "src/cpu/host/result.rs",
+    "src/cpu/host/walk.rs",
     "src/cpu/host/winograd.rs",
     "tests/pipelines.rs",
 ];
