@@ -24,6 +24,7 @@ pub use reference::{Reference, Sample};
 
 use crate::activation::Activation;
 use crate::conv::Residual;
+use crate::correlation::Correlation;
 use crate::dtype::DType;
 use crate::kernel::{
     DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams,
@@ -144,12 +145,10 @@ pub fn pack(plan: &Plan, weights: &[f32]) -> Vec<f32> {
     match (plan.packing, Windows::of_problem(&plan.problem)) {
         (Packing::Panels(Some(nested)), Ok(windows)) => host::pack_winograd(&windows, nested, weights, &mut packed),
         (Packing::Panels(None), _) => {
-            let mut rest = &mut packed[..];
-            for of in plan.problem.correlations() {
-                let (own, others) = rest.split_at_mut(plan::panels_len(&of));
-                host::pack_gemm(&of, weights, own);
-                rest = others;
-            }
+            pack_each(plan, &mut packed, plan::panels_len, |of, own| host::pack_gemm(of, weights, own));
+        }
+        (Packing::Strips, _) => {
+            pack_each(plan, &mut packed, plan::strips_len, |of, own| host::pack_direct(of, weights, own));
         }
         _ => {}
     }
@@ -159,6 +158,20 @@ pub fn pack(plan: &Plan, weights: &[f32]) -> Vec<f32> {
         }
     }
     packed
+}
+
+/// Packs the weights of each of a plan's correlations, one after the other.
+fn pack_each(
+    plan: &Plan,
+    mut rest: &mut [f32],
+    len: impl Fn(&Correlation) -> usize,
+    pack: impl Fn(&Correlation, &mut [f32]),
+) {
+    for of in plan.problem.correlations() {
+        let (own, others) = rest.split_at_mut(len(&of));
+        pack(&of, own);
+        rest = others;
+    }
 }
 
 /// Runs a plan's steps. `workspace` are the plan's buffers, whatever they hold; longer ones are welcome.

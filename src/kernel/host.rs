@@ -85,11 +85,7 @@ impl Host {
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
-        let weights = match self.kernel {
-            HostKernel::Winograd { .. } | HostKernel::Gemm(_) => "u",
-            HostKernel::Direct(_) => "weights",
-        };
-        let own = [Binding::read(1, "src"), Binding::read(2, weights), Binding::write(3, "dst")];
+        let own = [Binding::read(1, "src"), Binding::read(2, "u"), Binding::write(3, "dst")];
         own.into_iter().chain(self.epilogue.bindings()).collect()
     }
 

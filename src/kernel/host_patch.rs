@@ -161,19 +161,23 @@ impl HostStrip {
         self.patch.columns.next_multiple_of(LANES)
     }
 
+    /// Lines of a channel.
+    pub(crate) fn channel_rows(&self, of: &Correlation) -> usize {
+        of.taps[0] * self.patch.source_rows(of, self.patch.rows) * self.patch.phases(of)
+    }
+
     /// Elements of all lines of the source.
     pub(crate) fn lines(&self, of: &Correlation) -> usize {
-        let rows = of.taps[0] * self.patch.source_rows(of, self.patch.rows) * self.patch.phases(of);
-        of.group_c.saturating_mul(rows).saturating_mul(self.width(of))
+        of.group_c.saturating_mul(self.channel_rows(of)).saturating_mul(self.width(of))
     }
 
-    /// Elements of the factors of some filters.
-    pub(crate) const fn factors(&self, of: &Correlation) -> usize {
-        of.terms() * Self::FILTERS
+    /// Elements that the terms' places take, once for all threads.
+    pub(crate) const fn terms(&self, of: &Correlation) -> usize {
+        of.terms().next_multiple_of(LANES)
     }
 
-    /// Elements that a thread needs: lines, factors and a line of outputs for each filter.
+    /// Elements that a thread needs: the lines, and one of outputs for each filter.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
-        self.lines(of).saturating_add(self.factors(of)).saturating_add(Self::FILTERS * self.out_line())
+        self.lines(of).saturating_add(Self::FILTERS * self.out_line())
     }
 }

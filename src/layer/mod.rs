@@ -10,7 +10,7 @@ mod workspace;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 #[cfg(feature = "gpu")]
 pub use on_gpu::Ends;
@@ -39,7 +39,7 @@ pub struct Output {
     /// `[N, K, P, Q]`, or of other dimensions; of a gradient, the input's or the weights'.
     pub shape: Shape,
     /// What ran.
-    pub account: Account,
+    pub account: Arc<Account>,
 }
 
 /// A convolution with its weights on a device. Slices are f32 whatever its tensors are stored in: values are rounded on
@@ -61,9 +61,25 @@ pub struct Layer {
     conv: Conv,
     preferences: Preferences,
     operands: Operands,
-    plans: Mutex<HashMap<Problem, Arc<Plan>>>,
+    ready: Mutex<Ready>,
     /// By what the packed weights depend on.
     packings: Mutex<HashMap<PackedKey, Packed>>,
+}
+
+/// What is made once for all runs: a run finds it by its shape, without checking the same problem again.
+#[derive(Debug, Default)]
+struct Ready {
+    shapes: HashMap<Shape, Arc<Prepared>>,
+    problems: HashMap<Problem, Arc<Prepared>>,
+}
+
+/// A plan, with what each run of it needs.
+#[derive(Debug)]
+struct Prepared {
+    plan: Arc<Plan>,
+    account: Arc<Account>,
+    /// Of a processor; a GPU's are bound.
+    packed: OnceLock<Arc<Vec<f32>>>,
 }
 
 /// What packed weights depend on, the problem only where its sizes matter.
@@ -102,8 +118,8 @@ impl Layer {
         conv.validate()?;
         weights.check(&conv)?;
         let operands = Operands::new(device, conv.dtype, weights).await?;
-        let (plans, packings) = (Mutex::default(), Mutex::default());
-        Ok(Self { device: device.clone(), conv, preferences, operands, plans, packings })
+        let (ready, packings) = (Mutex::default(), Mutex::default());
+        Ok(Self { device: device.clone(), conv, preferences, operands, ready, packings })
     }
 
     /// The description.
@@ -121,7 +137,7 @@ impl Layer {
     /// # Errors
     /// A shape that does not fit, or no candidate left.
     pub fn plan(&self, input: impl Into<Shape>) -> Result<Arc<Plan>> {
-        self.plan_for(&self.conv.on(input)?)
+        Ok(self.prepared_for_shape(input.into())?.plan.clone())
     }
 
     /// The plan for a problem of this convolution: one of its gradients, or tensors that are parts of larger ones.
@@ -129,14 +145,32 @@ impl Layer {
     /// # Errors
     /// [`crate::error::ShapeError::OtherConv`] if it is of another convolution; no candidate left.
     pub fn plan_for(&self, problem: &Problem) -> Result<Arc<Plan>> {
-        let plans = || self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = plans().get(problem) {
-            return Ok(plan.clone());
+        Ok(self.prepared(problem)?.plan.clone())
+    }
+
+    fn ready(&self) -> MutexGuard<'_, Ready> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn prepared(&self, problem: &Problem) -> Result<Arc<Prepared>> {
+        if let Some(prepared) = self.ready().problems.get(problem) {
+            return Ok(prepared.clone());
         }
         problem.check_conv(&self.conv)?;
         let plan = Arc::new(problem.plan(&self.device, &self.preferences)?);
-        plans().insert(*problem, plan.clone());
-        Ok(plan)
+        let account = Arc::new(Account::new(&plan, &self.device));
+        let prepared = Arc::new(Prepared { plan, account, packed: OnceLock::new() });
+        self.ready().problems.insert(*problem, prepared.clone());
+        Ok(prepared)
+    }
+
+    fn prepared_for_shape(&self, shape: Shape) -> Result<Arc<Prepared>> {
+        if let Some(prepared) = self.ready().shapes.get(&shape) {
+            return Ok(prepared.clone());
+        }
+        let prepared = self.prepared(&self.conv.on(shape)?)?;
+        self.ready().shapes.insert(shape, prepared.clone());
+        Ok(prepared)
     }
 
     /// Convolves an input of `[N, C, H, W]` (or of other dimensions).
@@ -158,8 +192,8 @@ impl Layer {
         inputs: impl Into<Inputs<'a>>,
         output: &mut [f32],
         workspace: &mut Workspace,
-    ) -> Result<Account> {
-        self.run_problem(&self.conv.on(shape)?, inputs, output, workspace).await
+    ) -> Result<Arc<Account>> {
+        self.run_prepared(&*self.prepared_for_shape(shape.into())?, inputs.into(), output, workspace).await
     }
 
     /// The gradient of an input of this shape, from the output's, before bias, residual and activation: their own
@@ -209,10 +243,20 @@ impl Layer {
         inputs: impl Into<Inputs<'a>>,
         output: &mut [f32],
         workspace: &mut Workspace,
-    ) -> Result<Account> {
-        let (plan, inputs) = (self.plan_for(problem)?, inputs.into());
-        inputs.check(problem)?;
-        check_len("the output", problem.output_len(), output.len())?;
+    ) -> Result<Arc<Account>> {
+        self.run_prepared(&*self.prepared(problem)?, inputs.into(), output, workspace).await
+    }
+
+    async fn run_prepared(
+        &self,
+        prepared: &Prepared,
+        inputs: Inputs<'_>,
+        output: &mut [f32],
+        workspace: &mut Workspace,
+    ) -> Result<Arc<Account>> {
+        let plan = &prepared.plan;
+        inputs.check(&plan.problem)?;
+        check_len("the output", plan.problem.output_len(), output.len())?;
         if !plan.steps.is_empty() {
             match &self.operands {
                 Operands::Host { weights, bias, slopes } => {
@@ -221,17 +265,17 @@ impl Layer {
                         [inputs.input, inputs.residual.unwrap_or_default()].map(|x| rounded(dtype, x));
                     let gradient = inputs.gradient.map(|gradient| rounded(dtype, gradient));
                     let weights = gradient.as_deref().unwrap_or(weights);
-                    let packed = self.pack_on_host(&plan, weights);
+                    let packed = prepared.packed.get_or_init(|| self.pack_on_host(plan, weights));
                     workspace.reserve_on_host(&plan.workspace);
                     let (input, residual) = (&*input, &*residual);
-                    let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
-                    cpu::run(&plan, &operands, &mut workspace.host, output);
+                    let operands = cpu::Operands { input, weights, packed, bias, slopes, residual };
+                    cpu::run(plan, &operands, &mut workspace.host, output);
                 }
                 #[cfg(feature = "gpu")]
-                Operands::Gpu { .. } => self.run_on_gpu(&plan, inputs, output, workspace).await?,
+                Operands::Gpu { .. } => self.run_on_gpu(plan, inputs, output, workspace).await?,
             }
         }
-        Ok(Account::new(&plan, &self.device))
+        Ok(prepared.account.clone())
     }
 
     fn pack_on_host(&self, plan: &Plan, weights: &[f32]) -> Arc<Vec<f32>> {

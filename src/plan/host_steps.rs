@@ -95,8 +95,15 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
 
 /// The sum as it stands.
 fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
-    let mut built = nothing();
-    for of in problem.correlations().into_iter().filter(|of| !of.is_empty()) {
+    let mut built = Built { packing: Packing::Strips, ..nothing() };
+    let mut first = 0;
+    for of in problem.correlations() {
+        let len = strips_len(&of);
+        let packed = Operand { slot: Slot::Packed, first, len: Some(len) };
+        first += len;
+        if of.is_empty() {
+            continue;
+        }
         if of.terms() == 0 {
             built.steps.push(twin(problem, &of, storage));
             continue;
@@ -104,9 +111,8 @@ fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Prefer
         let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
         let strip = host_estimate::strip(&of, threads);
         let threads = threads.min(strip.patch.tasks(&of));
-        built.needs(scratches(threads, strip.scratch(&of)));
-        let [_, weights] = factors(&of);
-        built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), weights.into(), storage));
+        built.needs(strip.terms(&of) + scratches(threads, strip.scratch(&of)));
+        built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), packed, storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
     LimitError::check("direct", Resource::WorkspaceBytes, need, limit)?;
@@ -132,6 +138,11 @@ fn bytes(lens: &[usize]) -> u64 {
 /// Elements of a correlation's weights in panels.
 pub(crate) fn panels_len(of: &Correlation) -> usize {
     of.groups * of.group_k.div_ceil(PANEL) * of.terms() * PANEL
+}
+
+/// Elements of a correlation's weights in strips.
+pub(crate) const fn strips_len(of: &Correlation) -> usize {
+    of.filters() * of.terms()
 }
 
 fn step(

@@ -27,6 +27,7 @@ use crate::correlation::Correlation;
 use crate::kernel::{Host, HostKernel};
 use crate::plan::Windows;
 
+pub(super) use direct::pack as pack_direct;
 pub(super) use gemm::pack as pack_gemm;
 pub use probe::{multiply_alone, peak_flops};
 pub(super) use winograd::pack as pack_winograd;

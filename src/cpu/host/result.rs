@@ -1,6 +1,7 @@
 //! What is written: outputs of 16 filters side by side, to wherever they lie, with bias, residual and activation.
 
 use super::disjoint::Disjoint;
+use super::source::copy;
 use super::transpose::{SIDE, lanes_to_lines};
 use crate::cpu::{Finish, SideBySide};
 use crate::kernel::LANES;
@@ -87,14 +88,7 @@ pub(super) unsafe fn write_line(
         // SAFETY: the caller's promise.
         let to = unsafe { result.part(first, values.len()) };
         finish.finish(values, SideBySide::Places(filter), first, to);
-        // In steps of a vector: most lines are short, and a call would take longer.
-        let ((to, to_rest), (values, rest)) = (to.as_chunks_mut::<SIDE>(), values.as_chunks::<SIDE>());
-        for (to, values) in to.iter_mut().zip(values) {
-            *to = *values;
-        }
-        for (to, value) in to_rest.iter_mut().zip(rest) {
-            *to = *value;
-        }
+        copy(values, to);
         return;
     }
     for (i, value) in values.iter_mut().enumerate() {

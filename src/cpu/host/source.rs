@@ -120,6 +120,18 @@ pub(super) fn read_line(
     }
     if !inside.is_empty() {
         let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
-        line[inside.clone()].copy_from_slice(&src[first..first + inside.len()]);
+        copy(&src[first..first + inside.len()], &mut line[inside]);
+    }
+}
+
+/// Copies in steps of a vector: most lines are short, and a call would take longer.
+#[inline(always)]
+pub(super) fn copy(from: &[f32], to: &mut [f32]) {
+    let ((to, to_rest), (from, rest)) = (to.as_chunks_mut::<SIDE>(), from.as_chunks::<SIDE>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(rest) {
+        *to = *from;
     }
 }
