@@ -33,8 +33,9 @@ impl Steps {
     /// Where an element lies: of an image (a filter of the weights), a group, a channel, and a place.
     #[inline]
     pub(crate) fn at(&self, [n, g, c]: [usize; 3], place: [usize; MAX_RANK]) -> isize {
-        let at = [(n, self.n), (g, self.g), (c, self.c)].into_iter().chain(place.into_iter().zip(self.dhw));
-        at.fold(self.offset, |at, (i, step)| at + i.cast_signed() * step)
+        let [d, h, w] = self.dhw;
+        let place = place[0].cast_signed() * d + place[1].cast_signed() * h + place[2].cast_signed() * w;
+        self.offset + n.cast_signed() * self.n + g.cast_signed() * self.g + c.cast_signed() * self.c + place
     }
 }
 

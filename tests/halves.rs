@@ -84,8 +84,8 @@ fn the_tolerance_knows_what_storing_costs() {
     };
     assert!(!rejected(&single).is_empty(), "the default tolerance refuses some");
     assert_eq!(rejected(&half), rejected(&single), "relative to direct summation");
-    let direct = Algorithm::Direct.into();
-    let (error, arithmetic) = (expected_error(&half, direct), expected_error(&single, direct));
+    let (direct, caps) = (Algorithm::Direct.into(), Caps::host());
+    let (error, arithmetic) = (expected_error(&half, direct, &caps), expected_error(&single, direct, &caps));
     let storing = (error * error - arithmetic * arithmetic).sqrt();
     assert!((storing / (0.42 / 2048.0) - 1.0).abs() < 1e-6, "{storing}");
     let bounded = |bound| Plan::new(&half, &Caps::host(), &Preferences::new().tolerance(Tolerance::RelativeL2(bound)));

@@ -11,6 +11,10 @@ pub(crate) const LANES: usize = 16;
 /// Filters whose factors stand side by side.
 pub(crate) const PANEL: usize = 32;
 
+/// Rows of U and V whose products are summed up on their own, before they are added to those of others: sums of sums round
+/// less, so that larger tiles are as accurate as long sums of smaller ones.
+pub(crate) const SUM: usize = 32;
+
 /// A kernel for processors. Its parameters are [`super::DirectParams`], as a correlation gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Host {
@@ -46,8 +50,16 @@ pub enum HostKernel {
 impl HostKernel {
     /// The transforms that are compiled, with a register for each value: what the planner takes most. Others are run operation
     /// by operation.
-    pub(crate) const WRITTEN_OUT: [F; 7] =
-        [F::new(2, 3), F::new(3, 3), F::new(4, 3), F::quadratic(6, 3), F::new(2, 5), F::quadratic(4, 5), F::new(2, 7)];
+    pub(crate) const WRITTEN_OUT: [F; 8] = [
+        F::new(2, 3),
+        F::new(3, 3),
+        F::new(4, 3),
+        F::new(5, 3),
+        F::quadratic(6, 3),
+        F::new(2, 5),
+        F::quadratic(4, 5),
+        F::new(2, 7),
+    ];
 }
 
 /// How tiles are walked.

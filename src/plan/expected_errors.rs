@@ -4,7 +4,8 @@ use super::candidates::Reason;
 use super::{Algorithm, Choice, Tolerance, Windows};
 use crate::caps::{Caps, DeviceKind};
 use crate::dtype::DType;
-use crate::problem::Problem;
+use crate::kernel::SUM;
+use crate::problem::{Operation, Problem};
 use crate::winograd::{Nested, error_bound};
 
 /// What a problem's errors depend on, beside the choice: found once, since a planner asks for hundreds of choices.
@@ -18,18 +19,23 @@ pub(super) struct Errors {
     channels: usize,
     /// Whether multiply-adds round once.
     fused: bool,
+    /// Whether the processor's own kernels compute it, which add up sums of [`SUM`] rows.
+    by_parts: bool,
     /// Of rounding the outputs when they are stored, if that is not what arithmetic does anyway.
     stored: f64,
 }
 
 impl Errors {
-    pub(super) fn new(problem: &Problem, fused: bool) -> Self {
+    pub(super) fn on(problem: &Problem, caps: &Caps) -> Self {
         let stored = match problem.conv.dtype {
             DType::F32 => 0.0,
             dtype => error_bound::expected_rounding_error(dtype.unit_roundoff()),
         };
         let (windows, channels) = (Windows::of_problem(problem).ok(), problem.channels_per_group());
-        Self { terms: problem.mean_terms(), windows, channels, fused, stored }
+        // Of the processors we know, those that shaders run on through a driver do not fuse; our own kernels do.
+        let fused = caps.kind != DeviceKind::SoftwareGpu;
+        let by_parts = caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient;
+        Self { terms: problem.mean_terms(), windows, channels, fused, by_parts, stored }
     }
 
     /// What storing the outputs adds to the errors of arithmetic.
@@ -37,14 +43,13 @@ impl Errors {
         self.stored
     }
 
-    pub(super) fn on(problem: &Problem, caps: &Caps) -> Self {
-        // Of the processors we know, those that shaders run on through a driver do not fuse; our own kernels do.
-        Self::new(problem, caps.kind != DeviceKind::SoftwareGpu)
-    }
-
-    /// The most rows of U and V that are summed up one after the other.
+    /// The most rows of U and V that are summed up one after the other, or as many as round like what is done instead.
     fn longest_sum(&self, choice: Choice, algorithm: Nested) -> usize {
         let rows = self.windows.map_or(self.channels, |windows| windows.in_blocks_of(algorithm).group_rows());
+        if self.by_parts && matches!(choice.algorithm, Algorithm::Staged(_)) && rows > SUM {
+            // Sums of so many rows, and then one of those.
+            return SUM + rows.div_ceil(SUM);
+        }
         choice.cut.longest_sum(rows)
     }
 

@@ -332,7 +332,7 @@ impl Plan {
 
     /// Expected relative L2 error on normally distributed data.
     pub fn expected_error(&self) -> f64 {
-        expected_error(&self.problem, self.choice())
+        expected_error(&self.problem, self.choice(), &self.caps)
     }
 }
 
@@ -363,9 +363,9 @@ pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
 
 /// Expected relative L2 error of a choice on a problem, on normally distributed data, operands taken as they are stored: of
 /// its arithmetic in f32, and of rounding the outputs where they are stored in less. It depends on how the work is cut:
-/// shorter sums round less.
-pub fn expected_error(problem: &Problem, choice: Choice) -> f64 {
-    let errors = Errors::new(problem, true);
+/// shorter sums round less. The processor's own kernels keep them short.
+pub fn expected_error(problem: &Problem, choice: Choice, caps: &Caps) -> f64 {
+    let errors = Errors::on(problem, caps);
     errors.normal(choice).hypot(errors.stored())
 }
 

@@ -8,6 +8,7 @@ mod gemm;
 #[cfg(all(test, not(miri)))]
 mod generate;
 mod helpers;
+mod prefetch;
 mod probe;
 mod product;
 mod registers;

@@ -4,6 +4,7 @@
 
 use pulp::Simd;
 
+use super::prefetch::prefetch;
 use crate::kernel::{LANES, PANEL};
 
 /// Places whose sums are in registers at a time, beside two registers of factors and one value: of 32 registers on AVX-512
@@ -12,12 +13,16 @@ const fn most_places<S: Simd>() -> usize {
     if S::F32_LANES == 16 { 14 } else { 6 }
 }
 
+/// Elements of factors that are asked for ahead of their use: 16 rows.
+const AHEAD: usize = 16 * PANEL;
+
 /// `m[place][filter] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for so many places and
-/// filters of a panel. `chunks` gives 16 rows of all places, and how many of them there are.
+/// filters of a panel; but each `apart` chunks are summed up on their own, and then added. `chunks` gives 16 rows of all
+/// places, and how many of them there are.
 #[inline(always)]
 pub(super) fn product<'v, S: Simd>(
     simd: S,
-    [places, filters]: [usize; 2],
+    [places, filters, apart]: [usize; 3],
     chunks: &(impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone),
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
@@ -33,7 +38,7 @@ pub(super) fn product<'v, S: Simd>(
                 match count {
                     // Those that this processor has no registers for are not compiled.
                     $($places if const { $places <= most_places::<S>() } => {
-                        registers::<S, $places>(simd, [first, filters], chunks, u, m);
+                        registers::<S, $places>(simd, [first, filters, apart], chunks, u, m);
                     })*
                     _ => unreachable!("a block has at most so many places"),
                 }
@@ -48,7 +53,7 @@ pub(super) fn product<'v, S: Simd>(
 #[inline(always)]
 fn registers<'v, S: Simd, const PLACES: usize>(
     simd: S,
-    [first, filters]: [usize; 2],
+    [first, filters, apart]: [usize; 3],
     chunks: &(impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone),
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
@@ -60,9 +65,9 @@ fn registers<'v, S: Simd, const PLACES: usize>(
     };
     for column in (0..filters).step_by(columns * S::F32_LANES) {
         match columns {
-            1 => block::<S, PLACES, 1>(simd, [first, column], chunks.clone(), u, m),
-            4 => block::<S, PLACES, 4>(simd, [first, column], chunks.clone(), u, m),
-            _ => block::<S, PLACES, 2>(simd, [first, column], chunks.clone(), u, m),
+            1 => block::<S, PLACES, 1>(simd, [first, column, apart], chunks.clone(), u, m),
+            4 => block::<S, PLACES, 4>(simd, [first, column, apart], chunks.clone(), u, m),
+            _ => block::<S, PLACES, 2>(simd, [first, column, apart], chunks.clone(), u, m),
         }
     }
 }
@@ -70,30 +75,46 @@ fn registers<'v, S: Simd, const PLACES: usize>(
 #[inline(always)]
 fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     simd: S,
-    [first, column]: [usize; 2],
+    [first, column, apart]: [usize; 3],
     chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)>,
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
 ) {
-    let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; PLACES];
-    let mut rows = u;
-    for (v, count) in chunks {
-        let v: &[[f32; LANES]; PLACES] = v[first..].first_chunk().expect("a chunk has all places");
-        let (own, rest) = rows.split_at(count);
-        rows = rest;
-        for (row, u) in own.iter().enumerate() {
-            let (u, _) = S::as_simd_f32s(&u[column..]);
-            let u: &[S::f32s; COLUMNS] = u.first_chunk().expect("a panel has so many registers");
-            for place in 0..PLACES {
-                let value = simd.splat_f32s(v[place][row % LANES]);
-                for i in 0..COLUMNS {
-                    sums[place][i] = simd.mul_add_e_f32s(value, u[i], sums[place][i]);
+    let m: &mut [[f32; PANEL]; PLACES] = m.first_chunk_mut().expect("all places");
+    let (mut rows, mut chunks) = (u, chunks.peekable());
+    let mut begun = false;
+    loop {
+        let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; PLACES];
+        for (v, count) in chunks.by_ref().take(apart) {
+            let v: &[[f32; LANES]; PLACES] = v[first..].first_chunk().expect("a chunk has all places");
+            let (own, rest) = rows.split_at(count);
+            rows = rest;
+            for (row, u) in own.iter().enumerate() {
+                prefetch(u, AHEAD);
+                let (u, _) = S::as_simd_f32s(&u[column..]);
+                let u: &[S::f32s; COLUMNS] = u.first_chunk().expect("a panel has so many registers");
+                for place in 0..PLACES {
+                    let value = simd.splat_f32s(v[place][row % LANES]);
+                    for i in 0..COLUMNS {
+                        sums[place][i] = simd.mul_add_e_f32s(value, u[i], sums[place][i]);
+                    }
                 }
             }
         }
-    }
-    for (m, sums) in m.iter_mut().zip(sums) {
-        let (m, _) = S::as_mut_simd_f32s(&mut m[column..]);
-        m[..COLUMNS].copy_from_slice(&sums);
+        // Written out by the compiler, so that the sums stay in registers.
+        for place in 0..PLACES {
+            let (m, _) = S::as_mut_simd_f32s(&mut m[place][column..]);
+            let m: &mut [S::f32s; COLUMNS] = m.first_chunk_mut().expect("a panel has so many registers");
+            for i in 0..COLUMNS {
+                if begun {
+                    sums[place][i] = simd.add_f32s(m[i], sums[place][i]);
+                }
+                m[i] = sums[place][i];
+            }
+        }
+        if chunks.peek().is_none() {
+            return;
+        }
+        begun = true;
     }
 }

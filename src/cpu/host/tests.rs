@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::padding::{Border, Padding};
 use crate::plan::{Algorithm, HostBlocks, Plan, Preferences, Tolerance, Windows};
 use crate::problem::Problem;
-use crate::winograd::Nested;
+use crate::winograd::{F, Nested, error_bound};
 
 /// Values between -1 and 1 that no sum of few makes zero.
 fn data(len: usize, seed: u64) -> Vec<f32> {
@@ -97,7 +97,8 @@ fn check(problem: &Problem) {
 
 #[test]
 fn blocks_and_panels_end_anywhere() {
-    for [c, k] in [[1, 1], [3, 17], [16, 33], [18, 40]] {
+    // 70 channels are three sums.
+    for [c, k] in [[1, 1], [3, 17], [16, 33], [18, 40], [70, 2]] {
         check(
             &Conv::new(c, k, [3, 3])
                 .padding(1)
@@ -149,6 +150,24 @@ fn transposed_and_gradients() {
     check(&conv.transposed([0, 0]).on([1, 4, 5, 6]).expect("legal"));
     check(&conv.stride(2).transposed([1, 1]).on([1, 4, 4, 5]).expect("legal"));
     check(&conv.on([2, 4, 5, 6]).expect("legal").input_gradient().expect("legal"));
+}
+
+/// Sums of sums of a few channels round as is expected of them, and a sum over all channels would round more.
+#[test]
+#[cfg_attr(miri, ignore = "the more channels, the clearer")]
+fn short_sums_round_less() {
+    let problem = Conv::new(256, 16, [3, 3]).padding(1).on([1, 256, 12, 12]).expect("legal");
+    let tensors = Tensors::of(&problem);
+    let nested = Nested::square(F::new(4, 3));
+    let plan = plan(&problem, Algorithm::Staged(nested), 2).expect("legal");
+    let Tensors { input, weights, bias } = &tensors;
+    let expected = Reference { problem: &problem, input, weights, bias, slopes: &[], residual: &[] }.all();
+    let found = tensors.run(&plan);
+    let off: f64 = expected.iter().zip(&found).map(|(expected, found)| (expected - f64::from(*found)).powi(2)).sum();
+    let all: f64 = expected.iter().map(|expected| expected * expected).sum();
+    let (ratio, whole) = ((off / all).sqrt() / plan.expected_error(), error_bound::expected_error(nested, 256));
+    assert!((0.7..1.3).contains(&ratio), "{ratio} times the expected error");
+    assert!(whole > 1.8 * plan.expected_error(), "{whole}");
 }
 
 /// Whoever takes a block computes the same bits, and so does any cut of the tiles.

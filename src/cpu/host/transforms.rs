@@ -24,6 +24,8 @@ pub(super) fn run<S: Simd>(
         (3, 3, Points::Default, Which::Output) => each_place!(simd, count, inputs: 5, outputs: 3, f3x3_output),
         (4, 3, Points::Default, Which::Input) => each_place!(simd, count, inputs: 6, outputs: 6, f4x3_input),
         (4, 3, Points::Default, Which::Output) => each_place!(simd, count, inputs: 6, outputs: 4, f4x3_output),
+        (5, 3, Points::Default, Which::Input) => each_place!(simd, count, inputs: 7, outputs: 7, f5x3_input),
+        (5, 3, Points::Default, Which::Output) => each_place!(simd, count, inputs: 7, outputs: 5, f5x3_output),
         (6, 3, Points::Quadratic, Which::Input) => each_place!(simd, count, inputs: 8, outputs: 9, f6qx3_input),
         (6, 3, Points::Quadratic, Which::Output) => each_place!(simd, count, inputs: 9, outputs: 6, f6qx3_output),
         (2, 5, Points::Default, Which::Input) => each_place!(simd, count, inputs: 6, outputs: 6, f2x5_input),
@@ -122,6 +124,59 @@ fn f4x3_output<S: Simd>(simd: S, x: [S::f32s; 6]) -> [S::f32s; 4] {
     let t10 = simd.mul_add_e_f32s(simd.splat_f32s(0.24414063), t1, x[5]);
     let t11 = simd.mul_add_e_f32s(simd.splat_f32s(3.375), t3, t10);
     [t5, t7, t9, t11]
+}
+
+/// F(5,3), input.
+#[inline(always)]
+fn f5x3_input<S: Simd>(simd: S, x: [S::f32s; 7]) -> [S::f32s; 7] {
+    let t0 = simd.mul_add_e_f32s(simd.splat_f32s(-3.1416016), x[3], x[5]);
+    let t1 = simd.mul_add_e_f32s(simd.splat_f32s(-3.1416016), x[2], x[4]);
+    let t2 = simd.mul_add_e_f32s(simd.splat_f32s(0.056313515), x[0], x[4]);
+    let t3 = simd.mul_add_e_f32s(simd.splat_f32s(-0.7910156), x[2], t2);
+    let t4 = simd.mul_add_e_f32s(simd.splat_f32s(-1.7311945), x[3], x[1]);
+    let t5 = simd.mul_add_e_f32s(simd.splat_f32s(-14.046639), x[3], x[1]);
+    let t6 = simd.mul_add_e_f32s(simd.splat_f32s(0.056313515), t5, x[5]);
+    let t7 = simd.mul_add_e_f32s(simd.splat_f32s(0.24224854), x[1], t0);
+    let t8 = simd.mul_add_e_f32s(simd.splat_f32s(0.24224854), x[0], t1);
+    let t9 = simd.mul_add_e_f32s(simd.splat_f32s(2.1802368), t4, x[5]);
+    let t10 = simd.mul_add_e_f32s(simd.splat_f32s(-3.774414), x[2], x[4]);
+    let t11 = simd.mul_add_e_f32s(simd.splat_f32s(2.1802368), x[0], t10);
+    let t12 = simd.mul_add_e_f32s(simd.splat_f32s(0.28125), t11, t9);
+    let t13 = simd.mul_add_e_f32s(simd.splat_f32s(-0.28125), t11, t9);
+    let t14 = simd.mul_add_e_f32s(simd.splat_f32s(0.84375), t8, t7);
+    let t15 = simd.mul_add_e_f32s(simd.splat_f32s(-0.84375), t8, t7);
+    let t16 = simd.mul_add_e_f32s(simd.splat_f32s(1.75), t3, t6);
+    let t17 = simd.mul_add_e_f32s(simd.splat_f32s(-1.75), t3, t6);
+    let t18 = simd.mul_add_e_f32s(simd.splat_f32s(-0.17246014), x[0], x[6]);
+    let t19 = simd.mul_add_e_f32s(simd.splat_f32s(2.4787989), x[2], t18);
+    let t20 = simd.mul_add_e_f32s(simd.splat_f32s(-3.8535156), x[4], t19);
+    [t12, t13, t14, t15, t16, t17, t20]
+}
+
+/// F(5,3), output.
+#[inline(always)]
+fn f5x3_output<S: Simd>(simd: S, x: [S::f32s; 7]) -> [S::f32s; 5] {
+    let t0 = simd.add_f32s(x[0], x[1]);
+    let t1 = simd.add_f32s(x[2], x[3]);
+    let t2 = simd.add_f32s(x[4], x[5]);
+    let t3 = simd.sub_f32s(x[0], x[1]);
+    let t4 = simd.sub_f32s(x[2], x[3]);
+    let t5 = simd.sub_f32s(x[4], x[5]);
+    let t6 = simd.add_f32s(t0, t1);
+    let t7 = simd.add_f32s(t6, t2);
+    let t8 = simd.mul_f32s(simd.splat_f32s(0.28125), t3);
+    let t9 = simd.mul_add_e_f32s(simd.splat_f32s(0.84375), t4, t8);
+    let t10 = simd.mul_add_e_f32s(simd.splat_f32s(1.75), t5, t9);
+    let t11 = simd.mul_f32s(simd.splat_f32s(0.07910156), t0);
+    let t12 = simd.mul_add_e_f32s(simd.splat_f32s(0.71191406), t1, t11);
+    let t13 = simd.mul_add_e_f32s(simd.splat_f32s(3.0625), t2, t12);
+    let t14 = simd.mul_f32s(simd.splat_f32s(0.022247314), t3);
+    let t15 = simd.mul_add_e_f32s(simd.splat_f32s(0.6006775), t4, t14);
+    let t16 = simd.mul_add_e_f32s(simd.splat_f32s(5.359375), t5, t15);
+    let t17 = simd.mul_add_e_f32s(simd.splat_f32s(0.006257057), t0, x[6]);
+    let t18 = simd.mul_add_e_f32s(simd.splat_f32s(0.50682163), t1, t17);
+    let t19 = simd.mul_add_e_f32s(simd.splat_f32s(9.378906), t2, t18);
+    [t7, t10, t13, t16, t19]
 }
 
 /// F(6q,3), input.

@@ -17,7 +17,7 @@ use super::straight_line::{Places, Which, shared, transform};
 use super::walk::{Task, aligned, walk};
 use crate::cpu::Finish;
 use crate::cpu::transform::Transform2d;
-use crate::kernel::{HostBlock, LANES, PANEL};
+use crate::kernel::{HostBlock, LANES, PANEL, SUM};
 use crate::layout::Tiles;
 use crate::plan::{ChunkRows, HostBlocks, Windows};
 use crate::winograd::{Nested, Programs};
@@ -230,7 +230,7 @@ impl<'a> Winograd<'a> {
             let chunks = v.chunks_exact(points * self.block).enumerate();
             let chunks =
                 chunks.map(|(chunk, v)| (&v[point * tiles..(point + 1) * tiles], self.blocks.rows(chunk).count));
-            product(simd, [tiles, self.filters(panel)], &chunks, u, m.as_chunks_mut().0);
+            product(simd, [tiles, self.filters(panel), SUM / LANES], &chunks, u, m.as_chunks_mut().0);
         }
     }
 

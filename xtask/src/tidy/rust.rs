@@ -12,6 +12,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/cpu/host/disjoint.rs",
     "src/cpu/host/gemm.rs",
     "src/cpu/host/helpers.rs",
+    "src/cpu/host/prefetch.rs",
     "src/cpu/host/result.rs",
     "src/cpu/host/walk.rs",
     "src/cpu/host/winograd.rs",
