@@ -24,7 +24,7 @@ const ELSEWHERE: [[&str; 3]; 4] = [
     [
         "NVIDIA H100 (Vulkan)",
         "conformance, random problems, every layer of the benchmark",
-        "passed by hand, 2026-11-24",
+        "passed by hand, 2026-11-28",
     ],
     ["an Apple GPU (Metal)", "all tests, by CI's macOS job", "not yet run"],
     ["WARP, or a GPU (DX12)", "all tests, by CI's Windows job", "not yet run"],
