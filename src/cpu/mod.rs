@@ -147,8 +147,8 @@ pub fn pack(plan: &Plan, weights: &[f32]) -> Vec<f32> {
         (Packing::Panels(None), _) => {
             pack_each(plan, &mut packed, plan::panels_len, |of, own| host::pack_gemm(of, weights, own));
         }
-        (Packing::Strips, _) => {
-            pack_each(plan, &mut packed, plan::strips_len, |of, own| host::pack_direct(of, weights, own));
+        (Packing::Eights, _) => {
+            pack_each(plan, &mut packed, plan::eights_len, |of, own| host::pack_direct(of, weights, own));
         }
         _ => {}
     }

@@ -171,8 +171,8 @@ impl HostStrip {
         of.group_c.saturating_mul(self.channel_rows(of)).saturating_mul(self.width(of))
     }
 
-    /// Elements that the terms' places take, once for all threads.
-    pub(crate) const fn terms(&self, of: &Correlation) -> usize {
+    /// Elements of the table of where terms lie, one for all threads.
+    pub(crate) const fn table(&self, of: &Correlation) -> usize {
         of.terms().next_multiple_of(LANES)
     }
 

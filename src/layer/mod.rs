@@ -178,7 +178,7 @@ impl Layer {
     /// # Errors
     /// A shape or length that does not fit, no candidate left, or whatever the device says.
     pub async fn run<'a>(&self, shape: impl Into<Shape>, inputs: impl Into<Inputs<'a>>) -> Result<Output> {
-        self.solve(&self.conv.on(shape)?, inputs).await
+        self.solve_prepared(&*self.prepared_for_shape(shape.into())?, inputs.into()).await
     }
 
     /// As [`Self::run`], into the caller's slice and with a workspace to keep. A residual that is
@@ -220,7 +220,11 @@ impl Layer {
     /// # Errors
     /// As [`Self::run`] and [`Self::plan_for`].
     pub async fn solve<'a>(&self, problem: &Problem, inputs: impl Into<Inputs<'a>>) -> Result<Output> {
-        let mut inputs = inputs.into();
+        self.solve_prepared(&*self.prepared(problem)?, inputs.into()).await
+    }
+
+    async fn solve_prepared(&self, prepared: &Prepared, mut inputs: Inputs<'_>) -> Result<Output> {
+        let problem = &prepared.plan.problem;
         let mut data = vec![0.0; problem.output_len()];
         if problem.conv.residual == Residual::InPlace
             && let Some(residual) = inputs.residual.take()
@@ -228,7 +232,7 @@ impl Layer {
             check_len("the residual", data.len(), residual.len())?;
             data.copy_from_slice(residual);
         }
-        let account = self.run_problem(problem, inputs, &mut data, &mut Workspace::default()).await?;
+        let account = self.run_prepared(prepared, inputs, &mut data, &mut Workspace::default()).await?;
         Ok(Output { data, shape: problem.output_shape(), account })
     }
 
@@ -264,8 +268,8 @@ impl Layer {
                     let [input, residual] =
                         [inputs.input, inputs.residual.unwrap_or_default()].map(|x| rounded(dtype, x));
                     let gradient = inputs.gradient.map(|gradient| rounded(dtype, gradient));
-                    let weights = gradient.as_deref().unwrap_or(weights);
                     let packed = prepared.packed.get_or_init(|| self.pack_on_host(plan, weights));
+                    let weights = gradient.as_deref().unwrap_or(weights);
                     workspace.reserve_on_host(&plan.workspace);
                     let (input, residual) = (&*input, &*residual);
                     let operands = cpu::Operands { input, weights, packed, bias, slopes, residual };

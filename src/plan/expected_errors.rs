@@ -1,7 +1,7 @@
 //! How far the results of a choice are expected to be from the exact ones, and whether a tolerance admits that.
 
 use super::candidates::Reason;
-use super::{Algorithm, Choice, Tolerance, Windows};
+use super::{Algorithm, Choice, Cut, Tolerance, Windows};
 use crate::caps::{Caps, DeviceKind};
 use crate::dtype::DType;
 use crate::kernel::SUM;
@@ -46,7 +46,9 @@ impl Errors {
     /// The most rows of U and V that are summed up one after the other, or as many as round like what is done instead.
     fn longest_sum(&self, choice: Choice, algorithm: Nested) -> usize {
         let rows = self.windows.map_or(self.channels, |windows| windows.in_blocks_of(algorithm).group_rows());
-        if self.by_parts && matches!(choice.algorithm, Algorithm::Staged(_)) && rows > SUM {
+        // The twins sum up as shaders do, and are what a cut is of.
+        let is_own = self.by_parts && matches!(choice.algorithm, Algorithm::Staged(_)) && choice.cut == Cut::Only;
+        if is_own && rows > SUM {
             // Sums of so many rows, and then one of those.
             return SUM + rows.div_ceil(SUM);
         }

@@ -95,10 +95,10 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
 
 /// The sum as it stands.
 fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
-    let mut built = Built { packing: Packing::Strips, ..nothing() };
+    let mut built = Built { packing: Packing::Eights, ..nothing() };
     let mut first = 0;
     for of in problem.correlations() {
-        let len = strips_len(&of);
+        let len = eights_len(&of);
         let packed = Operand { slot: Slot::Packed, first, len: Some(len) };
         first += len;
         if of.is_empty() {
@@ -111,7 +111,7 @@ fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Prefer
         let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
         let strip = host_estimate::strip(&of, threads);
         let threads = threads.min(strip.patch.tasks(&of));
-        built.needs(strip.terms(&of) + scratches(threads, strip.scratch(&of)));
+        built.needs(strip.table(&of).saturating_add(scratches(threads, strip.scratch(&of))));
         built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), packed, storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
@@ -140,8 +140,8 @@ pub(crate) fn panels_len(of: &Correlation) -> usize {
     of.groups * of.group_k.div_ceil(PANEL) * of.terms() * PANEL
 }
 
-/// Elements of a correlation's weights in strips.
-pub(crate) const fn strips_len(of: &Correlation) -> usize {
+/// Elements of a correlation's weights in eights.
+pub(crate) const fn eights_len(of: &Correlation) -> usize {
     of.filters() * of.terms()
 }
 

@@ -50,7 +50,7 @@ use crate::winograd::{self, Nested, WinogradError};
 
 use self::expected_errors::Errors;
 pub(crate) use self::host_blocks::{ChunkRows, HostBlocks, scratches};
-pub(crate) use self::host_steps::{panels_len, strips_len};
+pub(crate) use self::host_steps::{eights_len, panels_len};
 pub use self::windows::Sizes;
 pub(crate) use self::windows::Windows;
 
@@ -141,8 +141,8 @@ pub enum Packing {
     Winograd(Nested),
     /// In panels of filters that the processor's registers take together, and transformed if there is a transform.
     Panels(Option<Nested>),
-    /// In strips of [`HostStrip::FILTERS`] filters, as the processor's direct sums take them.
-    Strips,
+    /// In eights of filters, as the processor's direct sums take them.
+    Eights,
 }
 
 impl Packing {
@@ -152,7 +152,7 @@ impl Packing {
             (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested).len(),
             (Self::Panels(Some(nested)), Ok(windows)) => host_blocks::panels_len(&windows, nested),
             (Self::Panels(None), _) => problem.correlations().iter().map(panels_len).sum(),
-            (Self::Strips, _) => problem.correlations().iter().map(strips_len).sum(),
+            (Self::Eights, _) => problem.correlations().iter().map(eights_len).sum(),
             _ => 0,
         }
     }
@@ -165,7 +165,7 @@ impl Packing {
     /// Whether one packing serves problems of these sizes alone. Phases are packed in their order, and which taps a phase has
     /// depends on the padding, with `SAME_UPPER` on the size; and a small output has fewer of them.
     pub fn depends_on_sizes(self, problem: &Problem) -> bool {
-        matches!(self, Self::Panels(None) | Self::Strips) && problem.is_in_phases()
+        matches!(self, Self::Panels(None) | Self::Eights) && problem.is_in_phases()
     }
 
     /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and

@@ -11,14 +11,14 @@ use crate::correlation::Correlation;
 use crate::cpu::Finish;
 use crate::kernel::{HostStrip, LANES, word};
 
-/// Puts weights into strips of filters.
-pub(crate) fn pack(of: &Correlation, weights: &[f32], strips: &mut [f32]) {
-    let mut strips = strips.iter_mut();
+/// Puts weights into eights of filters.
+pub(crate) fn pack(of: &Correlation, weights: &[f32], u: &mut [f32]) {
+    let mut u = u.iter_mut();
     for g in 0..of.groups {
         for first in (0..of.group_k).step_by(HostStrip::FILTERS) {
             for term in 0..of.terms() {
                 let (c, tap) = (term / of.taps_len(), of.tap(term % of.taps_len()));
-                for (k, to) in (first..of.group_k.min(first + HostStrip::FILTERS)).zip(&mut strips) {
+                for (k, to) in (first..of.group_k.min(first + HostStrip::FILTERS)).zip(&mut u) {
                     *to = weights[of.weights.at([k, g, c], tap).cast_unsigned()];
                 }
             }
@@ -50,7 +50,7 @@ impl<'a> Direct<'a> {
 
     pub(super) fn run(&self, threads: usize, workspace: &mut [Vec<f32>]) {
         let (of, strip) = (&self.of, &self.strip);
-        let (terms, scratch) = aligned(&mut workspace[0]).split_at_mut(strip.terms(of));
+        let (terms, scratch) = aligned(&mut workspace[0]).split_at_mut(strip.table(of));
         let terms = &mut bytemuck::cast_slice_mut(terms)[..of.terms()];
         self.place(terms);
         walk(threads, strip.patch.tasks(of), strip.scratch(of), scratch, &Strips { of: self, terms });

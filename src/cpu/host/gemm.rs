@@ -7,7 +7,7 @@
 use pulp::Simd;
 
 use super::disjoint::Disjoint;
-use super::product::product;
+use super::product::{ALL, product};
 use super::result::{Line, write_places};
 use super::source::{Channels, Columns, line, read_row};
 use super::walk::{Task, walk};
@@ -108,13 +108,7 @@ impl Task for Gemm<'_> {
                     })
                 });
                 let filters = PANEL.min(of.group_k - filter);
-                product(
-                    simd,
-                    [block.columns, filters, usize::MAX],
-                    &of_tap,
-                    u,
-                    sums.as_flattened_mut().as_chunks_mut().0,
-                );
+                product(simd, [block.columns, filters, ALL], &of_tap, u, sums.as_flattened_mut().as_chunks_mut().0);
                 let whole = Line {
                     filter: block.g * of.group_k + filter,
                     count: filters,

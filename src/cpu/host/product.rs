@@ -13,16 +13,18 @@ const fn most_places<S: Simd>() -> usize {
     if S::F32_LANES == 16 { 14 } else { 6 }
 }
 
-/// Elements of factors that are asked for ahead of their use: 16 rows.
-const AHEAD: usize = 16 * PANEL;
+/// How far ahead of their use factors are asked for, in bytes: 16 rows.
+const AHEAD: usize = 16 * size_of::<[f32; PANEL]>();
+/// Of chunks that are one sum, however many there are.
+pub(super) const ALL: usize = usize::MAX;
 
 /// `m[place][filter] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for so many places and
-/// filters of a panel; but each `apart` chunks are summed up on their own, and then added. `chunks` gives 16 rows of all
+/// filters of a panel; but each `chunks_per_sum` chunks are summed up on their own, and then added. `chunks` gives 16 rows of all
 /// places, and how many of them there are.
 #[inline(always)]
 pub(super) fn product<'v, S: Simd>(
     simd: S,
-    [places, filters, apart]: [usize; 3],
+    [places, filters, chunks_per_sum]: [usize; 3],
     chunks: &(impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone),
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
@@ -38,7 +40,7 @@ pub(super) fn product<'v, S: Simd>(
                 match count {
                     // Those that this processor has no registers for are not compiled.
                     $($places if const { $places <= most_places::<S>() } => {
-                        registers::<S, $places>(simd, [first, filters, apart], chunks, u, m);
+                        registers::<S, $places>(simd, [first, filters, chunks_per_sum], chunks, u, m);
                     })*
                     _ => unreachable!("a block has at most so many places"),
                 }
@@ -53,7 +55,7 @@ pub(super) fn product<'v, S: Simd>(
 #[inline(always)]
 fn registers<'v, S: Simd, const PLACES: usize>(
     simd: S,
-    [first, filters, apart]: [usize; 3],
+    [first, filters, chunks_per_sum]: [usize; 3],
     chunks: &(impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone),
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
@@ -65,9 +67,9 @@ fn registers<'v, S: Simd, const PLACES: usize>(
     };
     for column in (0..filters).step_by(columns * S::F32_LANES) {
         match columns {
-            1 => block::<S, PLACES, 1>(simd, [first, column, apart], chunks.clone(), u, m),
-            4 => block::<S, PLACES, 4>(simd, [first, column, apart], chunks.clone(), u, m),
-            _ => block::<S, PLACES, 2>(simd, [first, column, apart], chunks.clone(), u, m),
+            1 => block::<S, PLACES, 1>(simd, [first, column, chunks_per_sum], chunks.clone(), u, m),
+            4 => block::<S, PLACES, 4>(simd, [first, column, chunks_per_sum], chunks.clone(), u, m),
+            _ => block::<S, PLACES, 2>(simd, [first, column, chunks_per_sum], chunks.clone(), u, m),
         }
     }
 }
@@ -75,7 +77,7 @@ fn registers<'v, S: Simd, const PLACES: usize>(
 #[inline(always)]
 fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     simd: S,
-    [first, column, apart]: [usize; 3],
+    [first, column, chunks_per_sum]: [usize; 3],
     chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)>,
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
@@ -85,14 +87,14 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     let mut begun = false;
     loop {
         let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; PLACES];
-        for (v, count) in chunks.by_ref().take(apart) {
+        for (v, count) in chunks.by_ref().take(chunks_per_sum) {
             let v: &[[f32; LANES]; PLACES] = v[first..].first_chunk().expect("a chunk has all places");
             let (own, rest) = rows.split_at(count);
             rows = rest;
             for (row, u) in own.iter().enumerate() {
-                prefetch(u, AHEAD);
                 let (u, _) = S::as_simd_f32s(&u[column..]);
                 let u: &[S::f32s; COLUMNS] = u.first_chunk().expect("a panel has so many registers");
+                prefetch(u, AHEAD);
                 for place in 0..PLACES {
                     let value = simd.splat_f32s(v[place][row % LANES]);
                     for i in 0..COLUMNS {

@@ -127,6 +127,7 @@ pub(super) fn read_line(
 /// Copies in steps of a vector: most lines are short, and a call would take longer.
 #[inline(always)]
 pub(super) fn copy(from: &[f32], to: &mut [f32]) {
+    debug_assert_eq!(from.len(), to.len());
     let ((to, to_rest), (from, rest)) = (to.as_chunks_mut::<SIDE>(), from.as_chunks::<SIDE>());
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;

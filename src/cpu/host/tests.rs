@@ -124,6 +124,8 @@ fn borders_strides_and_dilations() {
         check(&Conv::new(2, 3, [3, 3]).padding(1).border(border).on([1, 2, 6, 7]).expect("legal"));
     }
     check(&Conv::new(3, 5, [3, 3]).padding(1).stride(2).on([1, 3, 9, 8]).expect("legal"));
+    // 36 rows are two sums.
+    check(&Conv::new(9, 5, [3, 3]).padding(1).stride(2).on([1, 9, 9, 8]).expect("legal"));
     check(&Conv::new(3, 5, [3, 3]).padding(2).dilation(2).on([1, 3, 8, 7]).expect("legal"));
     check(&Conv::new(2, 4, [2, 2]).stride(3).on([1, 2, 9, 10]).expect("legal"));
     check(

@@ -226,11 +226,12 @@ impl<'a> Winograd<'a> {
         let panels = self.windows.of.group_k.div_ceil(PANEL);
         let u = &self.u[(g * panels + panel) * points * group_rows..][..points * group_rows];
         let (v, _) = v.as_chunks::<LANES>();
+        let chunks_per_sum = (SUM / self.windows.of.group_c.clamp(1, LANES)).max(1);
         for (point, (u, m)) in u.chunks_exact(group_rows).zip(m.chunks_exact_mut(tiles * PANEL)).enumerate() {
             let chunks = v.chunks_exact(points * self.block).enumerate();
             let chunks =
                 chunks.map(|(chunk, v)| (&v[point * tiles..(point + 1) * tiles], self.blocks.rows(chunk).count));
-            product(simd, [tiles, self.filters(panel), SUM / LANES], &chunks, u, m.as_chunks_mut().0);
+            product(simd, [tiles, self.filters(panel), chunks_per_sum], &chunks, u, m.as_chunks_mut().0);
         }
     }
 

@@ -86,7 +86,7 @@ impl From<&Plan> for Document {
         let form = match plan.packing {
             Packing::Given => "given".to_owned(),
             Packing::Winograd(nested) => format!("winograd:{}", nested.label()),
-            Packing::Strips => "strips".to_owned(),
+            Packing::Eights => "eights".to_owned(),
             Packing::Panels(None) => "panels".to_owned(),
             Packing::Panels(Some(nested)) => format!("panels:{}", nested.label()),
         };
