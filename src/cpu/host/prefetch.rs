@@ -1,4 +1,4 @@
-//! Data asked for before it is needed: the processor does that by itself along a stream, but not from page to page.
+//! Data asked for before it is needed: the processor does that by itself along a stream, but not far enough.
 
 /// Asks for what lies so many bytes beyond a value, as much as the value takes, whatever it is. A hint: nothing happens where there
 /// is no such instruction.
