@@ -74,6 +74,20 @@ fn registers<'v, S: Simd, const PLACES: usize>(
     }
 }
 
+/// `$body` for each number below `$count`, which is at most 14, written out. As a loop the compiler unrolls it, but then it may
+/// be too late for it to see that sums need not lie in memory.
+macro_rules! written_out {
+    ($i:ident in 0..$count:ident $body:block) => {
+        written_out!($i $count $body 0 1 2 3 4 5 6 7 8 9 10 11 12 13)
+    };
+    ($i:ident $count:ident $body:block $($number:literal)*) => {
+        $({
+            let $i: usize = $number;
+            if $i < $count $body
+        })*
+    };
+}
+
 #[inline(always)]
 fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     simd: S,
@@ -95,25 +109,24 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
                 let (u, _) = S::as_simd_f32s(&u[column..]);
                 let u: &[S::f32s; COLUMNS] = u.first_chunk().expect("a panel has so many registers");
                 prefetch(u, AHEAD);
-                for place in 0..PLACES {
+                written_out!(place in 0..PLACES {
                     let value = simd.splat_f32s(v[place][row % LANES]);
-                    for i in 0..COLUMNS {
+                    written_out!(i in 0..COLUMNS {
                         sums[place][i] = simd.mul_add_e_f32s(value, u[i], sums[place][i]);
-                    }
-                }
+                    });
+                });
             }
         }
-        // Written out by the compiler, so that the sums stay in registers.
-        for place in 0..PLACES {
+        written_out!(place in 0..PLACES {
             let (m, _) = S::as_mut_simd_f32s(&mut m[place][column..]);
             let m: &mut [S::f32s; COLUMNS] = m.first_chunk_mut().expect("a panel has so many registers");
-            for i in 0..COLUMNS {
+            written_out!(i in 0..COLUMNS {
                 if begun {
                     sums[place][i] = simd.add_f32s(m[i], sums[place][i]);
                 }
                 m[i] = sums[place][i];
-            }
-        }
+            });
+        });
         if chunks.peek().is_none() {
             return;
         }
