@@ -3,6 +3,8 @@
 
 use std::marker::PhantomData;
 
+use super::prefetch::{LINE, prefetch};
+
 /// A `&mut [f32]` taken apart.
 pub(super) struct Disjoint<'a> {
     start: *mut f32,
@@ -17,6 +19,18 @@ unsafe impl Sync for Disjoint<'_> {}
 impl<'a> Disjoint<'a> {
     pub(super) fn new(whole: &'a mut [f32]) -> Self {
         Self { start: whole.as_mut_ptr(), len: whole.len(), whole: PhantomData }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Asks for elements that lie side by side, so that they are near when they are written.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, first: usize, len: usize) {
+        for bytes in (0..len * size_of::<f32>()).step_by(LINE) {
+            prefetch(self.start.wrapping_add(first), bytes);
+        }
     }
 
     /// Elements that lie side by side.

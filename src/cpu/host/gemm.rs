@@ -108,7 +108,7 @@ impl Task for Gemm<'_> {
                     })
                 });
                 let filters = PANEL.min(of.group_k - filter);
-                product(simd, [block.columns, filters, ALL], &of_tap, u, sums.as_flattened_mut().as_chunks_mut().0);
+                product(simd, [block.columns, filters, ALL], of_tap, u, sums.as_flattened_mut().as_chunks_mut().0);
                 let whole = Line {
                     filter: block.g * of.group_k + filter,
                     count: filters,

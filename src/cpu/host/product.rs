@@ -4,7 +4,7 @@
 
 use pulp::Simd;
 
-use super::prefetch::prefetch;
+use super::prefetch::{LINE, prefetch};
 use crate::kernel::{LANES, PANEL};
 
 /// Places whose sums are in registers at a time, beside two registers of factors and one value: of 32 registers on AVX-512
@@ -13,41 +13,87 @@ const fn most_places<S: Simd>() -> usize {
     if S::F32_LANES == 16 { 14 } else { 6 }
 }
 
+/// Bytes of a row of factors.
+const ROW: usize = size_of::<[f32; PANEL]>();
 /// How far ahead of their use factors are asked for, in bytes: 16 rows.
-const AHEAD: usize = 16 * size_of::<[f32; PANEL]>();
+const AHEAD: usize = 16 * ROW;
+/// Rows of factors that the first cache holds beside what else it has.
+const ROWS_IN_CACHE: usize = 128;
 /// Of chunks that are one sum, however many there are.
 pub(super) const ALL: usize = usize::MAX;
 
+/// Some rows of the product that all passes over the places take, one after the other.
+struct Rows<'u, C> {
+    /// Values, by chunks, and how many of these there are.
+    chunks: C,
+    count: usize,
+    per_sum: usize,
+    u: &'u [[f32; PANEL]],
+    /// Whether their sums are added to those of rows before.
+    adds: bool,
+    passes: usize,
+    /// Whether each pass asks for its part of the factors that come after these rows, or for what it takes next by itself.
+    ahead: Ahead,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Ahead {
+    Own,
+    Shared,
+}
+
 /// `m[place][filter] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for so many places and
-/// filters of a panel; but each `chunks_per_sum` chunks are summed up on their own, and then added. `chunks` gives 16 rows of all
+/// filters of a panel; but each `per_sum` chunks are summed up on their own, and then added. `chunks` gives 16 rows of all
 /// places, and how many of them there are.
 #[inline(always)]
 pub(super) fn product<'v, S: Simd>(
     simd: S,
-    [places, filters, chunks_per_sum]: [usize; 3],
-    chunks: &(impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone),
+    [places, filters, per_sum]: [usize; 3],
+    mut chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
     u: &[[f32; PANEL]],
     m: &mut [[f32; PANEL]],
 ) {
-    let blocks = places.div_ceil(most_places::<S>());
-    let mut first = 0;
-    for block in 0..blocks {
-        // Even blocks: a last one of a place or two would wait for its own sums.
-        let count = (places - first).div_ceil(blocks - block);
-        let m = &mut m[first..first + count];
-        macro_rules! blocks_of {
-            ($($places:literal)*) => {
-                match count {
-                    // Those that this processor has no registers for are not compiled.
-                    $($places if const { $places <= most_places::<S>() } => {
-                        registers::<S, $places>(simd, [first, filters, chunks_per_sum], chunks, u, m);
-                    })*
-                    _ => unreachable!("a block has at most so many places"),
-                }
-            };
+    let passes = places.div_ceil(most_places::<S>());
+    // Factors that the first cache does not hold are read once from beyond, a sum's at a time; those that it holds, without a
+    // break.
+    let by_sums = per_sum != ALL && u.len() > ROWS_IN_CACHE;
+    let ahead = if by_sums && passes > 1 { Ahead::Shared } else { Ahead::Own };
+    let (mut left, mut adds) = (u, false);
+    loop {
+        let (mut rest, mut count, mut len) = (chunks.clone(), ALL, left.len());
+        if by_sums {
+            (count, len) = (0, 0);
+            while count < per_sum
+                && let Some((_, more)) = rest.next()
+            {
+                (count, len) = (count + 1, len + more);
+            }
         }
-        blocks_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        first += count;
+        let (u, behind) = left.split_at(len);
+        let rows = Rows { chunks, count, per_sum, u, adds, passes, ahead };
+        let mut first = 0;
+        for pass in 0..passes {
+            // Even blocks: a last one of a place or two would wait for its own sums.
+            let places = (places - first).div_ceil(passes - pass);
+            let m = &mut m[first..first + places];
+            macro_rules! blocks_of {
+                ($($places:literal)*) => {
+                    match places {
+                        // Those that this processor has no registers for are not compiled.
+                        $($places if const { $places <= most_places::<S>() } => {
+                            registers::<S, $places>(simd, &rows, [pass, first, filters], m);
+                        })*
+                        _ => unreachable!("a block has at most so many places"),
+                    }
+                };
+            }
+            blocks_of!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+            first += places;
+        }
+        if behind.is_empty() || count == 0 {
+            return;
+        }
+        (chunks, left, adds) = (rest, behind, true);
     }
 }
 
@@ -55,9 +101,8 @@ pub(super) fn product<'v, S: Simd>(
 #[inline(always)]
 fn registers<'v, S: Simd, const PLACES: usize>(
     simd: S,
-    [first, filters, chunks_per_sum]: [usize; 3],
-    chunks: &(impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone),
-    u: &[[f32; PANEL]],
+    rows: &Rows<'_, impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone>,
+    [pass, first, filters]: [usize; 3],
     m: &mut [[f32; PANEL]],
 ) {
     let columns = match S::F32_LANES {
@@ -67,9 +112,9 @@ fn registers<'v, S: Simd, const PLACES: usize>(
     };
     for column in (0..filters).step_by(columns * S::F32_LANES) {
         match columns {
-            1 => block::<S, PLACES, 1>(simd, [first, column, chunks_per_sum], chunks.clone(), u, m),
-            4 => block::<S, PLACES, 4>(simd, [first, column, chunks_per_sum], chunks.clone(), u, m),
-            _ => block::<S, PLACES, 2>(simd, [first, column, chunks_per_sum], chunks.clone(), u, m),
+            1 => block::<S, PLACES, 1>(simd, rows, [pass, first, column], m),
+            4 => block::<S, PLACES, 4>(simd, rows, [pass, first, column], m),
+            _ => block::<S, PLACES, 2>(simd, rows, [pass, first, column], m),
         }
     }
 }
@@ -91,24 +136,31 @@ macro_rules! written_out {
 #[inline(always)]
 fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     simd: S,
-    [first, column, chunks_per_sum]: [usize; 3],
-    chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)>,
-    u: &[[f32; PANEL]],
+    rows: &Rows<'_, impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone>,
+    [pass, first, column]: [usize; 3],
     m: &mut [[f32; PANEL]],
 ) {
     let m: &mut [[f32; PANEL]; PLACES] = m.first_chunk_mut().expect("all places");
-    let (mut rows, mut chunks) = (u, chunks.peekable());
-    let mut begun = false;
+    let own = rows.ahead == Ahead::Own;
+    // Twice as far if each pass asks for a part: until the last one all rows are there.
+    let step = if own { ROW } else { ROW / rows.passes };
+    let mut ahead = if own { AHEAD + column * size_of::<f32>() } else { 2 * AHEAD + pass * rows.u.len() * step };
+    let (mut left, mut adds) = (rows.u, rows.adds);
+    let mut chunks = rows.chunks.clone().take(rows.count).peekable();
     loop {
         let mut sums = [[simd.splat_f32s(0.0); COLUMNS]; PLACES];
-        for (v, count) in chunks.by_ref().take(chunks_per_sum) {
+        for (v, count) in chunks.by_ref().take(rows.per_sum) {
             let v: &[[f32; LANES]; PLACES] = v[first..].first_chunk().expect("a chunk has all places");
-            let (own, rest) = rows.split_at(count);
-            rows = rest;
-            for (row, u) in own.iter().enumerate() {
+            let (of_chunk, rest) = left.split_at(count);
+            left = rest;
+            for (row, u) in of_chunk.iter().enumerate() {
                 let (u, _) = S::as_simd_f32s(&u[column..]);
                 let u: &[S::f32s; COLUMNS] = u.first_chunk().expect("a panel has so many registers");
-                prefetch(u, AHEAD);
+                prefetch(rows.u.as_ptr(), ahead);
+                if own && size_of_val(u) > LINE {
+                    prefetch(rows.u.as_ptr(), ahead + LINE);
+                }
+                ahead += step;
                 written_out!(place in 0..PLACES {
                     let value = simd.splat_f32s(v[place][row % LANES]);
                     written_out!(i in 0..COLUMNS {
@@ -121,7 +173,7 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
             let (m, _) = S::as_mut_simd_f32s(&mut m[place][column..]);
             let m: &mut [S::f32s; COLUMNS] = m.first_chunk_mut().expect("a panel has so many registers");
             written_out!(i in 0..COLUMNS {
-                if begun {
+                if adds {
                     sums[place][i] = simd.add_f32s(m[i], sums[place][i]);
                 }
                 m[i] = sums[place][i];
@@ -130,6 +182,6 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
         if chunks.peek().is_none() {
             return;
         }
-        begun = true;
+        adds = true;
     }
 }

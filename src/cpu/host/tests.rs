@@ -110,6 +110,14 @@ fn blocks_and_panels_end_anywhere() {
     }
 }
 
+/// Factors that the first cache does not hold, whose sums are taken one after the other by all places, in several passes.
+#[test]
+fn many_channels_in_several_passes() {
+    // As small as there are two passes: of 6 places on scalars, which Miri knows, of 14 at most elsewhere.
+    let side = if cfg!(miri) { 5 } else { 14 };
+    check(&Conv::new(139, 2, [3, 3]).padding(1).on([1, 139, side, side]).expect("legal"));
+}
+
 #[test]
 fn layouts() {
     for layout in Layout::ALL {

@@ -22,6 +22,9 @@ use crate::layout::Tiles;
 use crate::plan::{ChunkRows, HostBlocks, Windows};
 use crate::winograd::{Nested, Programs};
 
+/// Bytes of outputs that no cache holds when they are written. Tests have few.
+const FAR: usize = if cfg!(test) { 1 << 10 } else { 16 << 20 };
+
 /// A problem cut into tiles and blocks of them.
 pub(super) struct Winograd<'a> {
     windows: Windows,
@@ -231,7 +234,35 @@ impl<'a> Winograd<'a> {
             let chunks = v.chunks_exact(points * self.block).enumerate();
             let chunks =
                 chunks.map(|(chunk, v)| (&v[point * tiles..(point + 1) * tiles], self.blocks.rows(chunk).count));
-            product(simd, [tiles, self.filters(panel), chunks_per_sum], &chunks, u, m.as_chunks_mut().0);
+            self.ask_for_outputs(At { block, g, part: panel }, point);
+            product(simd, [tiles, self.filters(panel), chunks_per_sum], chunks, u, m.as_chunks_mut().0);
+        }
+    }
+
+    /// Asks for the memory of a panel's outputs while it is multiplied, a part at each point: the multiply waits for nothing else, and
+    /// the writes would wait for each line.
+    #[inline(always)]
+    fn ask_for_outputs(&self, At { block, g, part: panel }: At, point: usize) {
+        let of = &self.windows.of;
+        if self.result.len() * size_of::<f32>() < FAR || self.windows.spread() != [1, 1] {
+            return;
+        }
+        let Nested { rows, cols } = self.algorithm;
+        let (m_h, m_w) = (usize::from(rows.m()), usize::from(cols.m()));
+        let (i, turn, turns) = (point % m_h, point / m_h, self.algorithm.products() / m_h);
+        for run in self.runs(block).filter(|run| turn < turns && run.y * m_h + i < of.out[1]) {
+            let (filters, x) = (self.filters(panel), run.x * m_w);
+            let places = (run.count * m_w).min(of.out[2] - x);
+            let (lines, step, len) = match (of.dst.c, of.dst.dhw[2]) {
+                (step, 1) => (filters, step, places),
+                (1, step) => (places, step, filters),
+                _ => return,
+            };
+            let (n, z) = (run.plane / of.out[0], run.plane % of.out[0]);
+            let first = of.dst.at([n, g, panel * PANEL], [z, run.y * m_h + i, x]);
+            for line in lines * turn / turns..lines * (turn + 1) / turns {
+                self.result.prefetch((first + line.cast_signed() * step).cast_unsigned(), len);
+            }
         }
     }
 
