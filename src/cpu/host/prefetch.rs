@@ -3,8 +3,7 @@
 /// Bytes of a cache line.
 pub(super) const LINE: usize = 64;
 
-/// Asks for the cache line so many bytes behind an address. A hint: nothing happens where there is no
-/// such instruction.
+/// Asks for the cache line so many bytes behind an address. A hint: nothing happens where there is no such instruction.
 #[inline(always)]
 pub(super) fn prefetch<T>(from: *const T, bytes: usize) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]

@@ -32,14 +32,8 @@ struct Rows<'u, C> {
     /// Whether their sums are added to those of rows before.
     adds: bool,
     passes: usize,
-    /// Whether each pass asks for its part of the factors that come after these rows, or for what it takes next by itself.
-    ahead: Ahead,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Ahead {
-    Own,
-    Shared,
+    /// Whether each pass asks for its part of the factors behind these rows, and not for what it takes next itself.
+    shares: bool,
 }
 
 /// `m[place][filter] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for so many places and
@@ -57,20 +51,17 @@ pub(super) fn product<'v, S: Simd>(
     // Factors that the first cache does not hold are read once from beyond, a sum's at a time; those that it holds, without a
     // break.
     let by_sums = per_sum != ALL && u.len() > ROWS_IN_CACHE;
-    let ahead = if by_sums && passes > 1 { Ahead::Shared } else { Ahead::Own };
     let (mut left, mut adds) = (u, false);
     loop {
         let (mut rest, mut count, mut len) = (chunks.clone(), ALL, left.len());
         if by_sums {
             (count, len) = (0, 0);
-            while count < per_sum
-                && let Some((_, more)) = rest.next()
-            {
+            for (_, more) in rest.by_ref().take(per_sum) {
                 (count, len) = (count + 1, len + more);
             }
         }
         let (u, behind) = left.split_at(len);
-        let rows = Rows { chunks, count, per_sum, u, adds, passes, ahead };
+        let rows = Rows { chunks, count, per_sum, u, adds, passes, shares: by_sums && passes > 1 };
         let mut first = 0;
         for pass in 0..passes {
             // Even blocks: a last one of a place or two would wait for its own sums.
@@ -141,10 +132,12 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     m: &mut [[f32; PANEL]],
 ) {
     let m: &mut [[f32; PANEL]; PLACES] = m.first_chunk_mut().expect("all places");
-    let own = rows.ahead == Ahead::Own;
-    // Twice as far if each pass asks for a part: until the last one all rows are there.
-    let step = if own { ROW } else { ROW / rows.passes };
-    let mut ahead = if own { AHEAD + column * size_of::<f32>() } else { 2 * AHEAD + pass * rows.u.len() * step };
+    let (mut ahead, step) = if rows.shares {
+        let step = ROW / rows.passes;
+        (size_of_val(rows.u) + pass * rows.u.len() * step, step)
+    } else {
+        (AHEAD + column * size_of::<f32>(), ROW)
+    };
     let (mut left, mut adds) = (rows.u, rows.adds);
     let mut chunks = rows.chunks.clone().take(rows.count).peekable();
     loop {
@@ -157,7 +150,7 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
                 let (u, _) = S::as_simd_f32s(&u[column..]);
                 let u: &[S::f32s; COLUMNS] = u.first_chunk().expect("a panel has so many registers");
                 prefetch(rows.u.as_ptr(), ahead);
-                if own && size_of_val(u) > LINE {
+                if !rows.shares && size_of_val(u) > LINE {
                     prefetch(rows.u.as_ptr(), ahead + LINE);
                 }
                 ahead += step;
