@@ -11,6 +11,9 @@ pub(crate) const LANES: usize = 16;
 /// Filters whose factors stand side by side.
 pub(crate) const PANEL: usize = 32;
 
+/// Bytes of the last cache that a convolution may count on.
+pub(crate) const LAST_CACHE: usize = 16 << 20;
+
 /// Rows of U and V whose products are summed up on their own, before they are added to those of others: sums of sums round
 /// less, so that larger tiles are as accurate as long sums of smaller ones.
 pub(crate) const SUM: usize = 32;

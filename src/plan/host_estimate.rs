@@ -5,7 +5,9 @@ use super::Step;
 use super::heuristics::count;
 use super::windows::Windows;
 use crate::correlation::Correlation;
-use crate::kernel::{DirectParams, HostBlock, HostKernel, HostPatch, HostStrip, KernelSpec, LANES, PANEL, Params as _};
+use crate::kernel::{
+    DirectParams, HostBlock, HostKernel, HostPatch, HostStrip, KernelSpec, LANES, LAST_CACHE, PANEL, Params as _,
+};
 use crate::winograd::{F, Nested, Program};
 
 /// Cycles a second.
@@ -20,8 +22,6 @@ const WAKE: f64 = 6e-6;
 const TURN: f64 = 5.0;
 /// Cycles of a load or store of 16 lanes that operations wait for.
 const MOVE: f64 = 1.5;
-/// Bytes of the last cache that a convolution may count on.
-const LAST_CACHE: usize = 16 << 20;
 /// Bytes a cycle that a core reads from it, and from memory.
 const FROM_CACHE: f64 = 16.0;
 const FROM_MEMORY: f64 = 4.0;

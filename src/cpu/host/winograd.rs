@@ -17,13 +17,13 @@ use super::straight_line::{Places, Which, shared, transform};
 use super::walk::{Task, aligned, walk};
 use crate::cpu::Finish;
 use crate::cpu::transform::Transform2d;
-use crate::kernel::{HostBlock, LANES, PANEL, SUM};
+use crate::kernel::{HostBlock, LANES, LAST_CACHE, PANEL, SUM};
 use crate::layout::Tiles;
 use crate::plan::{ChunkRows, HostBlocks, Windows};
 use crate::winograd::{Nested, Programs};
 
 /// Bytes of outputs that no cache holds when they are written. Tests have few.
-const FAR: usize = if cfg!(test) { 1 << 10 } else { 16 << 20 };
+const FAR: usize = if cfg!(test) { 1 << 10 } else { LAST_CACHE };
 
 /// A problem cut into tiles and blocks of them.
 pub(super) struct Winograd<'a> {
@@ -223,7 +223,8 @@ impl<'a> Winograd<'a> {
 
     /// M of a panel of filters of a group, from all chunks of V.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, simd: S, At { block, g, part: panel }: At, v: &[f32], m: &mut [f32]) {
+    fn multiply<S: Simd>(&self, simd: S, at: At, v: &[f32], m: &mut [f32]) {
+        let At { block, g, part: panel } = at;
         let tiles = self.block_tiles(block);
         let (points, group_rows) = (self.algorithm.products(), self.windows.group_rows());
         let panels = self.windows.of.group_k.div_ceil(PANEL);
@@ -234,7 +235,7 @@ impl<'a> Winograd<'a> {
             let chunks = v.chunks_exact(points * self.block).enumerate();
             let chunks =
                 chunks.map(|(chunk, v)| (&v[point * tiles..(point + 1) * tiles], self.blocks.rows(chunk).count));
-            self.ask_for_outputs(At { block, g, part: panel }, point);
+            self.ask_for_outputs(at, point);
             product(simd, [tiles, self.filters(panel), chunks_per_sum], chunks, u, m.as_chunks_mut().0);
         }
     }
@@ -242,38 +243,61 @@ impl<'a> Winograd<'a> {
     /// Asks for the memory of a panel's outputs while it is multiplied, a part at each point: the multiply waits for nothing else, and
     /// the writes would wait for each line.
     #[inline(always)]
-    fn ask_for_outputs(&self, At { block, g, part: panel }: At, point: usize) {
-        let of = &self.windows.of;
-        if self.result.len() * size_of::<f32>() < FAR || self.windows.spread() != [1, 1] {
+    fn ask_for_outputs(&self, at: At, point: usize) {
+        if self.result.len() * size_of::<f32>() < FAR {
             return;
         }
-        let Nested { rows, cols } = self.algorithm;
-        let (m_h, m_w) = (usize::from(rows.m()), usize::from(cols.m()));
+        let m_h = usize::from(self.algorithm.rows.m());
         let (i, turn, turns) = (point % m_h, point / m_h, self.algorithm.products() / m_h);
-        for run in self.runs(block).filter(|run| turn < turns && run.y * m_h + i < of.out[1]) {
-            let (filters, x) = (self.filters(panel), run.x * m_w);
-            let places = (run.count * m_w).min(of.out[2] - x);
-            let (lines, step, len) = match (of.dst.c, of.dst.dhw[2]) {
-                (step, 1) => (filters, step, places),
-                (1, step) => (places, step, filters),
+        if turn == turns {
+            return;
+        }
+        for run in self.runs(at.block) {
+            let Some((line, places)) = self.output_line(at, &run, i) else { continue };
+            let (lines, step, len) = match (line.filter_step, line.place_step) {
+                (step, 1) => (line.count, step, places),
+                (1, step) => (places, step, line.count),
                 _ => return,
             };
-            let (n, z) = (run.plane / of.out[0], run.plane % of.out[0]);
-            let first = of.dst.at([n, g, panel * PANEL], [z, run.y * m_h + i, x]);
-            for line in lines * turn / turns..lines * (turn + 1) / turns {
-                self.result.prefetch((first + line.cast_signed() * step).cast_unsigned(), len);
+            for k in lines * turn / turns..lines * (turn + 1) / turns {
+                self.result.prefetch((line.first + k.cast_signed() * step).cast_unsigned(), len);
             }
         }
     }
 
+    /// Where the `i`-th outputs of a run's tiles lie, of a panel's filters, and how many places there are, if any.
+    #[inline(always)]
+    fn output_line(&self, At { g, part: panel, .. }: At, run: &Run, i: usize) -> Option<(Line, usize)> {
+        let of = &self.windows.of;
+        let [m_h, m_w] = [self.algorithm.rows, self.algorithm.cols].map(|f| usize::from(f.m()));
+        let [spread_h, spread_w] = self.windows.spread();
+        let (outputs, own) = (run.plane / (spread_h * spread_w), run.plane % (spread_h * spread_w));
+        let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
+        let y = (run.y * m_h + i) * spread_h + own / spread_w;
+        let x = run.x * m_w * spread_w + own % spread_w;
+        let places = (run.count * m_w).min((of.out[2].saturating_sub(x)).div_ceil(spread_w));
+        // Of outputs a dilation apart, a last tile may have none.
+        (y < of.out[1] && places > 0).then(|| {
+            let filter = panel * PANEL;
+            let line = Line {
+                filter: g * of.group_k + filter,
+                count: self.filters(panel),
+                first: of.dst.at([n, g, filter], [z, y, x]),
+                filter_step: of.dst.c,
+                place_step: of.dst.dhw[2] * spread_w.cast_signed(),
+            };
+            (line, places)
+        })
+    }
+
     /// The outputs of a panel of filters of a group, from all chunks of V.
     #[inline(always)]
-    fn output<S: Simd>(&self, simd: S, At { block, g, part: panel }: At, v: &[f32], scratch: &mut [f32]) {
-        let (of, Nested { rows, cols }) = (&self.windows.of, self.algorithm);
+    fn output<S: Simd>(&self, simd: S, at: At, v: &[f32], scratch: &mut [f32]) {
+        let (At { block, part: panel, .. }, Nested { rows, cols }) = (at, self.algorithm);
         let tiles = self.block_tiles(block);
         let filters = self.filters(panel);
         let (m, scratch) = scratch.split_at_mut(self.algorithm.products() * tiles * PANEL);
-        self.multiply(simd, At { block, g, part: panel }, v, m);
+        self.multiply(simd, at, v, m);
         if self.multiply_alone {
             return;
         }
@@ -313,26 +337,9 @@ impl<'a> Winograd<'a> {
             }
         }
         let lines = rest.as_flattened_mut();
-        let [spread_h, spread_w] = self.windows.spread();
-        let filter = panel * PANEL;
         for run in self.runs(block) {
-            let (outputs, own) = (run.plane / (spread_h * spread_w), run.plane % (spread_h * spread_w));
-            let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
-            let x = run.x * m_w * spread_w + own % spread_w;
-            let places = (run.count * m_w).min((of.out[2].saturating_sub(x)).div_ceil(spread_w));
-            // Of outputs a dilation apart, a last tile may have none.
-            for i in (0..m_h).filter(|_| places > 0) {
-                let y = (run.y * m_h + i) * spread_h + own / spread_w;
-                if y >= of.out[1] {
-                    break;
-                }
-                let whole = Line {
-                    filter: g * of.group_k + filter,
-                    count: filters,
-                    first: of.dst.at([n, g, filter], [z, y, x]),
-                    filter_step: of.dst.c,
-                    place_step: of.dst.dhw[2] * spread_w.cast_signed(),
-                };
+            for i in 0..m_h {
+                let Some((whole, places)) = self.output_line(at, &run, i) else { break };
                 for (filters, sums) in sums[i * 2 * tiles * m_w..].chunks_exact_mut(tiles * m_w).take(2).enumerate() {
                     let line = whole.lanes_from(filters * LANES);
                     if line.count > 0 {
