@@ -38,6 +38,7 @@ impl<'a> Disjoint<'a> {
     /// # Safety
     /// As long as the part lives, nobody else has any of its elements.
     #[expect(unsafe_code, clippy::mut_from_ref, reason = "threads write to one slice")]
+    #[inline(always)]
     pub(super) unsafe fn part(&self, first: usize, len: usize) -> &mut [f32] {
         assert!(first <= self.len && len <= self.len - first, "{len} elements from {first} on, of {}", self.len);
         // SAFETY: within the slice that `new` was given, as was just checked.

@@ -52,15 +52,27 @@ fn lines_to_lanes_by(turns: impl Turn, lines: &[f32], stride: usize, lanes: &mut
 
 #[inline(always)]
 fn lanes_to_lines_by(turns: impl Turn, lanes: &[[f32; LANES]], stride: usize, lines: &mut [f32]) {
-    for (at, places) in lanes.chunks(SIDE).enumerate() {
-        for half in [0, SIDE] {
-            let mut square: Square = [[0.0; SIDE]; SIDE];
-            for (row, place) in square.iter_mut().zip(places) {
-                *row = *chunk(&place[half..]);
-            }
-            for (i, turned) in turns.turned(&square).iter().enumerate() {
-                lines[(half + i) * stride + at * SIDE..][..SIDE].copy_from_slice(turned);
-            }
+    let (whole, rest) = lanes.as_chunks();
+    for (at, places) in whole.iter().enumerate() {
+        square_to_lines(turns, places, stride, &mut lines[at * SIDE..]);
+    }
+    if !rest.is_empty() {
+        let mut places = [[0.0; LANES]; SIDE];
+        places[..rest.len()].copy_from_slice(rest);
+        square_to_lines(turns, &places, stride, &mut lines[whole.len() * SIDE..]);
+    }
+}
+
+/// Places of both halves of the lanes. (Of a number that is known when this is compiled: rows stay in registers.)
+#[inline(always)]
+fn square_to_lines(turns: impl Turn, places: &[[f32; LANES]; SIDE], stride: usize, lines: &mut [f32]) {
+    for half in [0, SIDE] {
+        let mut square = [[0.0; SIDE]; SIDE];
+        for i in 0..SIDE {
+            square[i] = *chunk(&places[i][half..]);
+        }
+        for (i, turned) in turns.turned(&square).iter().enumerate() {
+            lines[(half + i) * stride..][..SIDE].copy_from_slice(turned);
         }
     }
 }
