@@ -133,10 +133,16 @@ impl HostPatch {
         of.group_c.div_ceil(LANES).saturating_mul(rows).saturating_mul(self.width(of, self.columns))
     }
 
-    /// Elements that a thread needs: the patch, sums of a row, and lines on their way in and out.
+    /// Elements of the table of where taps' values lie.
+    pub(crate) const fn table(&self, of: &Correlation) -> usize {
+        of.taps_len().next_multiple_of(LANES)
+    }
+
+    /// Elements that a thread needs: the table, the patch, sums of a row, and lines on their way in and out.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
-        let lines = self.width(of, self.columns).next_multiple_of(LANES) + 2 * self.columns.next_multiple_of(LANES);
-        self.places(of).saturating_add(2 * self.columns + lines).saturating_mul(LANES)
+        let lines = self.width(of, self.columns).next_multiple_of(LANES);
+        let lanes = self.places(of).saturating_add(2 * self.columns + lines).saturating_mul(LANES);
+        lanes.saturating_add(self.table(of))
     }
 }
 

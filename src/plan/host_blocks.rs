@@ -86,5 +86,5 @@ fn beside(Nested { rows, cols }: Nested, tiles: usize) -> usize {
     let input = width.next_multiple_of(LANES) + width * (rows.span() + rows.products() + ops(&|p| p.input.ops().len()));
     let sums = 2 * tiles * m_h * (cols.products() + m_w);
     let output = sums + (2 * tiles * ops(&|p| p.output.ops().len())).max((tiles * m_w).next_multiple_of(LANES));
-    LANES * input.max(output + 2 * tiles * rows.products() * cols.products())
+    LANES * input.max(output + 2 * tiles * rows.products())
 }

@@ -6,6 +6,7 @@
 
 use pulp::Simd;
 
+use super::chunks::Chunks;
 use super::disjoint::Disjoint;
 use super::product::{ALL, product};
 use super::result::{Line, write_places};
@@ -13,7 +14,7 @@ use super::source::{Channels, Columns, line, read_row};
 use super::walk::{Task, walk};
 use crate::correlation::Correlation;
 use crate::cpu::Finish;
-use crate::kernel::{HostPatch, LANES, PANEL};
+use crate::kernel::{HostPatch, LANES, PANEL, word};
 
 /// Puts weights into panels.
 pub(crate) fn pack(of: &Correlation, weights: &[f32], u: &mut [f32]) {
@@ -62,6 +63,8 @@ impl Task for Gemm<'_> {
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
         let (of, patch) = (&self.of, &self.patch);
         let block = patch.block(of, task);
+        let (taps, scratch) = scratch.split_at_mut(patch.table(of));
+        let taps: &mut [u32] = &mut bytemuck::cast_slice_mut(taps)[..of.taps_len()];
         let (places, rest) = scratch.as_chunks_mut::<LANES>().0.split_at_mut(patch.places(of));
         let (sums, lines) = rest.split_at_mut(2 * patch.columns);
         let lines = lines.as_flattened_mut();
@@ -92,6 +95,11 @@ impl Task for Gemm<'_> {
             }
         }
         let places = &places[..at];
+        let of_chunk = phases_z * phases_y * phases_x * width;
+        // Where each tap's values begin.
+        for (tap, place) in taps.iter_mut().enumerate() {
+            *place = word(patch.tap(of, of.tap(tap), 0, block.rows, width));
+        }
         let rows = of.taps_len() * of.group_c;
         let panels = of.group_k.div_ceil(PANEL);
         for panel in block.panels.clone() {
@@ -100,15 +108,10 @@ impl Task for Gemm<'_> {
             for row in 0..block.rows {
                 let sums = &mut sums[..2 * block.columns];
                 // Taps in the order of U's rows, and channels of each.
-                let of_tap = (0..of.taps_len()).flat_map(|tap| {
-                    let at = patch.tap(of, of.tap(tap), row, block.rows, width);
-                    (0..chunks).map(move |chunk| {
-                        let at = chunk * phases_z * phases_y * phases_x * width + at;
-                        (&places[at..], LANES.min(of.group_c - chunk * LANES))
-                    })
-                });
+                let above = patch.tap_row(of, [0, 0], row, block.rows) * width;
+                let chunks = Chunks::new(places, of_chunk, [of.group_c, taps.len()], |tap| taps[tap] as usize + above);
                 let filters = PANEL.min(of.group_k - filter);
-                product(simd, [block.columns, filters, ALL], of_tap, u, sums.as_flattened_mut().as_chunks_mut().0);
+                product(simd, [block.columns, filters, ALL], chunks, u, sums);
                 let whole = Line {
                     filter: block.g * of.group_k + filter,
                     count: filters,
@@ -116,19 +119,13 @@ impl Task for Gemm<'_> {
                     filter_step: of.dst.c,
                     place_step: of.dst.dhw[2],
                 };
-                // Both halves of the panel, one after the other.
-                let (halves, lines) = lines.split_at_mut(LANES * block.columns);
-                let halves = halves.as_chunks_mut::<LANES>().0;
-                for half in 0..2 {
+                for (half, sums) in sums.chunks_exact_mut(block.columns).enumerate() {
                     let line = whole.lanes_from(half * LANES);
                     if line.count > 0 {
-                        for (to, both) in halves.iter_mut().zip(sums.chunks_exact(2)) {
-                            *to = both[half];
-                        }
                         // SAFETY: an output belongs to one block, and so to one task.
                         #[expect(unsafe_code, reason = "threads write to one tensor")]
                         unsafe {
-                            write_places(&self.result, &self.finish, line, halves, lines);
+                            write_places(&self.result, &self.finish, line, sums, lines);
                         }
                     }
                 }

@@ -15,8 +15,8 @@ fn text() -> String {
          use crate::winograd::{F, Points};\n\n\
          /// Runs a transform on `count` places, if it is one of these.\n\
          #[inline(always)]\n\
-         pub(super) fn run<S: Simd>(\n    simd: S,\n    f: F,\n    which: Which,\n    count: usize,\n    \
-         inputs: Places<'_>,\n    outputs: Places<'_>,\n) -> bool {\n    \
+         pub(super) fn run<'a, S: Simd, In: Places<'a>, Out: Places<'a>>(\n    simd: S,\n    f: F,\n    which: Which,\n    \
+         count: usize,\n    inputs: In,\n    outputs: Out,\n) -> bool {\n    \
          match (f.m(), f.r(), f.points(), which) {\n",
     );
     let all = || HostKernel::WRITTEN_OUT.into_iter().flat_map(|f| ["Input", "Output"].map(|which| (f, which)));

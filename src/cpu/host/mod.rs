@@ -1,6 +1,7 @@
 //! The processor's own path: kernels for its registers and caches, where the twins are for comparison. One source serves
 //! AVX-512, AVX2, NEON and plain scalars; which of them is found out when it runs.
 
+mod chunks;
 mod direct;
 mod disjoint;
 mod gemm;

@@ -31,21 +31,23 @@ struct Rows<'u, C> {
     u: &'u [[f32; PANEL]],
     /// Whether their sums are added to those of rows before.
     adds: bool,
+    /// All places, of all passes.
+    places: usize,
     passes: usize,
     /// Whether each pass asks for its part of the factors behind these rows, and not for what it takes next itself.
     shares: bool,
 }
 
-/// `m[place][filter] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for so many places and
-/// filters of a panel; but each `per_sum` chunks are summed up on their own, and then added. `chunks` gives 16 rows of all
-/// places, and how many of them there are.
+/// `m[filter / 16][place][filter % 16] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for
+/// so many places and filters of a panel; but each `per_sum` chunks are summed up on their own, and then added. `chunks` gives
+/// 16 rows of all places, and how many of them there are.
 #[inline(always)]
 pub(super) fn product<'v, S: Simd>(
     simd: S,
     [places, filters, per_sum]: [usize; 3],
     mut chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
     u: &[[f32; PANEL]],
-    m: &mut [[f32; PANEL]],
+    m: &mut [[f32; LANES]],
 ) {
     let passes = places.div_ceil(most_places::<S>());
     // Factors that the first cache does not hold are read once from beyond, a sum's at a time; those that it holds, without a
@@ -61,12 +63,11 @@ pub(super) fn product<'v, S: Simd>(
             }
         }
         let (u, behind) = left.split_at(len);
-        let rows = Rows { chunks, count, per_sum, u, adds, passes, shares: by_sums && passes > 1 };
+        let rows = Rows { chunks, count, per_sum, u, adds, places, passes, shares: by_sums && passes > 1 };
         let mut first = 0;
         for pass in 0..passes {
             // Even blocks: a last one of a place or two would wait for its own sums.
             let places = (places - first).div_ceil(passes - pass);
-            let m = &mut m[first..first + places];
             macro_rules! blocks_of {
                 ($($places:literal)*) => {
                     match places {
@@ -94,18 +95,18 @@ fn registers<'v, S: Simd, const PLACES: usize>(
     simd: S,
     rows: &Rows<'_, impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone>,
     [pass, first, filters]: [usize; 3],
-    m: &mut [[f32; PANEL]],
+    m: &mut [[f32; LANES]],
 ) {
     let columns = match S::F32_LANES {
         4 => 4,
         16 if filters <= LANES => 1,
         _ => 2,
     };
-    for column in (0..filters).step_by(columns * S::F32_LANES) {
+    for half in (0..filters.div_ceil(LANES)).step_by(columns * S::F32_LANES / LANES) {
         match columns {
-            1 => block::<S, PLACES, 1>(simd, rows, [pass, first, column], m),
-            4 => block::<S, PLACES, 4>(simd, rows, [pass, first, column], m),
-            _ => block::<S, PLACES, 2>(simd, rows, [pass, first, column], m),
+            1 => block::<S, PLACES, 1>(simd, rows, [pass, first, half], m),
+            4 => block::<S, PLACES, 4>(simd, rows, [pass, first, half], m),
+            _ => block::<S, PLACES, 2>(simd, rows, [pass, first, half], m),
         }
     }
 }
@@ -128,15 +129,16 @@ macro_rules! written_out {
 fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     simd: S,
     rows: &Rows<'_, impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone>,
-    [pass, first, column]: [usize; 3],
-    m: &mut [[f32; PANEL]],
+    [pass, first, half]: [usize; 3],
+    m: &mut [[f32; LANES]],
 ) {
-    let m: &mut [[f32; PANEL]; PLACES] = m.first_chunk_mut().expect("all places");
-    let (mut ahead, step) = if rows.shares {
+    let column = half * LANES;
+    // A row's factors are up to two lines. (Who asks for one line asks for it twice: a branch in the loop would cost more.)
+    let (mut ahead, step, line) = if rows.shares {
         let step = ROW / rows.passes;
-        (size_of_val(rows.u) + pass * rows.u.len() * step, step)
+        (size_of_val(rows.u) + pass * rows.u.len() * step, step, 0)
     } else {
-        (AHEAD + column * size_of::<f32>(), ROW)
+        (AHEAD + column * size_of::<f32>(), ROW, LINE)
     };
     let (mut left, mut adds) = (rows.u, rows.adds);
     let mut chunks = rows.chunks.clone().take(rows.count).peekable();
@@ -146,30 +148,32 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
             let v: &[[f32; LANES]; PLACES] = v[first..].first_chunk().expect("a chunk has all places");
             let (of_chunk, rest) = left.split_at(count);
             left = rest;
-            for (row, u) in of_chunk.iter().enumerate() {
+            for (row, u) in (0..LANES).zip(of_chunk) {
                 let (u, _) = S::as_simd_f32s(&u[column..]);
                 let u: &[S::f32s; COLUMNS] = u.first_chunk().expect("a panel has so many registers");
                 prefetch(rows.u.as_ptr(), ahead);
-                if !rows.shares && size_of_val(u) > LINE {
-                    prefetch(rows.u.as_ptr(), ahead + LINE);
+                if size_of_val(u) > LINE {
+                    prefetch(rows.u.as_ptr(), ahead + line);
                 }
                 ahead += step;
                 written_out!(place in 0..PLACES {
-                    let value = simd.splat_f32s(v[place][row % LANES]);
+                    let value = simd.splat_f32s(v[place][row]);
                     written_out!(i in 0..COLUMNS {
                         sums[place][i] = simd.mul_add_e_f32s(value, u[i], sums[place][i]);
                     });
                 });
             }
         }
-        written_out!(place in 0..PLACES {
-            let (m, _) = S::as_mut_simd_f32s(&mut m[place][column..]);
-            let m: &mut [S::f32s; COLUMNS] = m.first_chunk_mut().expect("a panel has so many registers");
-            written_out!(i in 0..COLUMNS {
+        written_out!(i in 0..COLUMNS {
+            let filter = i * S::F32_LANES;
+            let m = &mut m[(half + filter / LANES) * rows.places + first..];
+            let m: &mut [[f32; LANES]; PLACES] = m.first_chunk_mut().expect("all places");
+            written_out!(place in 0..PLACES {
+                let m = &mut S::as_mut_simd_f32s(&mut m[place]).0[filter % LANES / S::F32_LANES];
                 if adds {
-                    sums[place][i] = simd.add_f32s(m[i], sums[place][i]);
+                    sums[place][i] = simd.add_f32s(*m, sums[place][i]);
                 }
-                m[i] = sums[place][i];
+                *m = sums[place][i];
             });
         });
         if chunks.peek().is_none() {

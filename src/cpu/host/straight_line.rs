@@ -11,24 +11,82 @@ use crate::winograd::{F, Op, Program, Programs, Value};
 /// A value of each of 16 rows.
 pub(super) type Lanes = Cell<[f32; LANES]>;
 
-/// Values of a transform at neighbouring places: the `i`-th of a place is `i * stride + place * step` from the first.
+/// Values of a transform at neighbouring places.
+pub(super) trait Places<'a>: Copy {
+    /// `N` values of each of so many places, whose lengths are known to suffice: not looked at again for each value.
+    type Values<const N: usize>: Copy;
+
+    fn values<const N: usize>(self, count: usize) -> Self::Values<N>;
+
+    /// The values of a place.
+    fn of_place<const N: usize>(values: &Self::Values<N>, place: usize) -> [&'a Lanes; N];
+
+    /// The `i`-th value of all places.
+    fn row(self, i: usize) -> Row<'a>;
+}
+
+/// Values in rows, `stride` apart: a row has the same value of all places.
 #[derive(Clone, Copy)]
-pub(super) struct Places<'a> {
+pub(super) struct Rows<'a> {
     pub(super) lanes: &'a [Lanes],
     pub(super) stride: usize,
+}
+
+impl<'a> Places<'a> for Rows<'a> {
+    type Values<const N: usize> = [&'a [Lanes]; N];
+
+    #[inline(always)]
+    fn values<const N: usize>(self, count: usize) -> [&'a [Lanes]; N] {
+        let mut rows = [self.lanes; N];
+        for i in 0..N {
+            rows[i] = &self.lanes[i * self.stride..][..count];
+        }
+        rows
+    }
+
+    #[inline(always)]
+    fn of_place<const N: usize>(rows: &[&'a [Lanes]; N], place: usize) -> [&'a Lanes; N] {
+        let mut values = [&rows[0][place]; N];
+        for i in 0..N {
+            values[i] = &rows[i][place];
+        }
+        values
+    }
+
+    fn row(self, i: usize) -> Row<'a> {
+        Row { lanes: &self.lanes[i * self.stride..], step: 1 }
+    }
+}
+
+/// Values one after the other, those of a place `step` behind those of the one before.
+#[derive(Clone, Copy)]
+pub(super) struct Runs<'a> {
+    pub(super) lanes: &'a [Lanes],
     pub(super) step: usize,
 }
 
-impl<'a> Places<'a> {
-    /// The `i`-th value of all places.
+impl<'a> Places<'a> for Runs<'a> {
+    type Values<const N: usize> = Self;
+
+    #[inline(always)]
+    fn values<const N: usize>(self, _: usize) -> Self {
+        self
+    }
+
+    #[inline(always)]
+    fn of_place<const N: usize>(runs: &Self, place: usize) -> [&'a Lanes; N] {
+        let run: &[Lanes; N] = runs.lanes[place * runs.step..].first_chunk().expect("a place has all values");
+        run.each_ref()
+    }
+
     fn row(self, i: usize) -> Row<'a> {
-        Row { lanes: &self.lanes[i * self.stride..], step: self.step }
+        Row { lanes: &self.lanes[i..], step: self.step }
     }
 }
 
 /// A value of places, `step` apart.
 #[derive(Clone, Copy)]
-struct Row<'a> {
+pub(super) struct Row<'a> {
     lanes: &'a [Lanes],
     step: usize,
 }
@@ -51,9 +109,9 @@ pub(super) fn transform<'a, S: Simd>(
     simd: S,
     (f, programs, which): (F, &Programs, Which),
     count: usize,
-    inputs: Places<'a>,
+    inputs: impl Places<'a>,
     temps: &'a [Lanes],
-    outputs: Places<'a>,
+    outputs: impl Places<'a>,
 ) {
     if !transforms::run(simd, f, which, count, inputs, outputs) {
         let program = match which {
@@ -68,10 +126,13 @@ pub(super) fn transform<'a, S: Simd>(
 /// compiler keeps it a call, and values go through memory.)
 macro_rules! each_place {
     ($simd:ident, $count:ident, $inputs:ident: $input_count:literal, $outputs:ident: $output_count:literal, $transform:ident) => {{
+        let inputs = $inputs.values::<$input_count>($count);
+        let outputs = $outputs.values::<$output_count>($count);
         for place in 0..$count {
+            let from = In::of_place(&inputs, place);
             let mut values = [[0.0; LANES]; $input_count];
             for i in 0..$input_count {
-                values[i] = $inputs.lanes[place * $inputs.step + i * $inputs.stride].get();
+                values[i] = from[i].get();
             }
             let mut results = [[0.0; LANES]; $output_count];
             for register in 0..LANES / S::F32_LANES {
@@ -84,8 +145,9 @@ macro_rules! each_place {
                     S::as_mut_simd_f32s(&mut results[i]).0[register] = y[i];
                 }
             }
+            let to = Out::of_place(&outputs, place);
             for i in 0..$output_count {
-                $outputs.lanes[place * $outputs.step + i * $outputs.stride].set(results[i]);
+                to[i].set(results[i]);
             }
         }
     }};
@@ -98,9 +160,9 @@ fn run<'a, S: Simd>(
     simd: S,
     program: &Program,
     count: usize,
-    inputs: Places<'a>,
+    inputs: impl Places<'a>,
     temps: &'a [Lanes],
-    outputs: Places<'a>,
+    outputs: impl Places<'a>,
 ) {
     let home = |op: usize| match program.output_of(op) {
         Some(output) => outputs.row(output),

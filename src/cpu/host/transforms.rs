@@ -9,13 +9,13 @@ use crate::winograd::{F, Points};
 
 /// Runs a transform on `count` places, if it is one of these.
 #[inline(always)]
-pub(super) fn run<S: Simd>(
+pub(super) fn run<'a, S: Simd, In: Places<'a>, Out: Places<'a>>(
     simd: S,
     f: F,
     which: Which,
     count: usize,
-    inputs: Places<'_>,
-    outputs: Places<'_>,
+    inputs: In,
+    outputs: Out,
 ) -> bool {
     match (f.m(), f.r(), f.points(), which) {
         (2, 3, Points::Default, Which::Input) => each_place!(simd, count, inputs: 4, outputs: 4, f2x3_input),

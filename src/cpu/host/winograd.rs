@@ -2,25 +2,27 @@
 //! of filters (M) stay in a core's cache. Where the transformed weights (U) are too large to be read anew for each block,
 //! some blocks are transformed first, and then each panel of U is read once for all of them.
 //!
-//! V is `[chunk of 16 rows][point][tile][row]`, U `[group][panel][point][row][filter]`, M `[point][tile][filter]`.
+//! V is `[chunk of 16 rows][point][tile][row]`, U `[group][panel][point][row][filter]`, points column by column. Of M there is a
+//! column of points at a time, which the first cache holds: `[point][half of the panel][tile][filter]`.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use pulp::{NullaryFnOnce, Simd};
 
+use super::chunks::Chunks;
 use super::disjoint::Disjoint;
 use super::product::product;
 use super::result::{Line, write_places};
 use super::source::{Channels, Columns, line, read_row};
-use super::straight_line::{Places, Which, shared, transform};
+use super::straight_line::{Rows, Runs, Which, shared, transform};
 use super::walk::{Task, aligned, walk};
 use crate::cpu::Finish;
 use crate::cpu::transform::Transform2d;
 use crate::kernel::{HostBlock, LANES, LAST_CACHE, PANEL, SUM};
 use crate::layout::Tiles;
 use crate::plan::{ChunkRows, HostBlocks, Windows};
-use crate::winograd::{Nested, Programs};
+use crate::winograd::{F, Nested, Programs};
 
 /// Bytes of outputs that no cache holds when they are written. Tests have few.
 const FAR: usize = if cfg!(test) { 1 << 10 } else { LAST_CACHE };
@@ -54,6 +56,24 @@ struct Run {
     x: usize,
 }
 
+/// Where a run's outputs lie.
+struct RunOutputs {
+    /// Those of the tiles' first rows.
+    first: Line,
+    /// From a row to the next.
+    step: isize,
+    /// How many rows the output has of them, and places of each.
+    lines: usize,
+    places: usize,
+}
+
+impl RunOutputs {
+    /// The `i`-th outputs of each tile's columns.
+    const fn line(&self, i: usize) -> Line {
+        Line { first: self.first.first + i.cast_signed() * self.step, ..self.first }
+    }
+}
+
 /// Transforms the weights.
 pub(crate) fn pack(windows: &Windows, algorithm: Nested, weights: &[f32], u: &mut [f32]) {
     let mut transform = Transform2d::filter(algorithm);
@@ -61,6 +81,7 @@ pub(crate) fn pack(windows: &Windows, algorithm: Nested, weights: &[f32], u: &mu
     let columns = usize::from(algorithm.cols.r());
     let rows = windows.group_rows();
     let phases = rows / of.group_c.max(1);
+    let [points_h, points_w] = [algorithm.rows, algorithm.cols].map(F::products);
     let panel_len = algorithm.products() * rows * PANEL;
     for (at, panel) in u.chunks_exact_mut(panel_len.max(1)).enumerate() {
         let panels = of.group_k.div_ceil(PANEL);
@@ -78,7 +99,8 @@ pub(crate) fn pack(windows: &Windows, algorithm: Nested, weights: &[f32], u: &mu
                     }
                 }
                 transform.run();
-                for (point, values) in transform.output().iter().enumerate() {
+                for (at, values) in transform.output().iter().enumerate() {
+                    let point = at % points_w * points_h + at / points_w;
                     panel[(point * rows + row) * PANEL + half..][..LANES].copy_from_slice(values);
                 }
             }
@@ -96,7 +118,7 @@ impl<'a> Winograd<'a> {
         finish: Finish<'a>,
         output: &'a mut [f32],
     ) -> Self {
-        let programs = |f: crate::winograd::F| f.programs().expect("the planner rejects algorithms without transforms");
+        let programs = |f: F| f.programs().expect("the planner rejects algorithms without transforms");
         Self {
             windows,
             algorithm,
@@ -199,18 +221,18 @@ impl<'a> Winograd<'a> {
                 simd,
                 (rows, &self.down, Which::Input),
                 width,
-                Places { lanes: patch, stride: width, step: 1 },
+                Rows { lanes: patch, stride: width },
                 temps,
-                Places { lanes: half, stride: width, step: 1 },
+                Rows { lanes: half, stride: width },
             );
             for i in 0..rows.products() {
                 transform(
                     simd,
                     (cols, &self.across, Which::Input),
                     run.count,
-                    Places { lanes: &half[i * width..], stride: 1, step: cols.m().into() },
+                    Runs { lanes: &half[i * width..], step: cols.m().into() },
                     temps,
-                    Places { lanes: &v[i * cols.products() * tiles + run.at..], stride: tiles, step: 1 },
+                    Rows { lanes: &v[i * tiles + run.at..], stride: rows.products() * tiles },
                 );
             }
         }
@@ -221,22 +243,25 @@ impl<'a> Winograd<'a> {
         PANEL.min(self.windows.of.group_k - panel * PANEL)
     }
 
-    /// M of a panel of filters of a group, from all chunks of V.
+    /// M of a column of points, for a panel of filters of a group, from all chunks of V.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, simd: S, at: At, v: &[f32], m: &mut [f32]) {
+    fn multiply<S: Simd>(&self, simd: S, at: At, column: usize, v: &[f32], m: &mut [[f32; LANES]]) {
         let At { block, g, part: panel } = at;
         let tiles = self.block_tiles(block);
         let (points, group_rows) = (self.algorithm.products(), self.windows.group_rows());
+        let of_column = self.algorithm.rows.products();
         let panels = self.windows.of.group_k.div_ceil(PANEL);
-        let u = &self.u[(g * panels + panel) * points * group_rows..][..points * group_rows];
         let (v, _) = v.as_chunks::<LANES>();
-        let chunks_per_sum = (SUM / self.windows.of.group_c.clamp(1, LANES)).max(1);
-        for (point, (u, m)) in u.chunks_exact(group_rows).zip(m.chunks_exact_mut(tiles * PANEL)).enumerate() {
-            let chunks = v.chunks_exact(points * self.block).enumerate();
-            let chunks =
-                chunks.map(|(chunk, v)| (&v[point * tiles..(point + 1) * tiles], self.blocks.rows(chunk).count));
+        let group_c = self.windows.of.group_c;
+        let (phases, of_chunk) = (group_rows / group_c.max(1), points * self.block);
+        let of_phase = group_c.div_ceil(LANES) * of_chunk;
+        let chunks_per_sum = (SUM / group_c.clamp(1, LANES)).max(1);
+        for (i, m) in m.chunks_exact_mut(m.len() / of_column).enumerate() {
+            let point = column * of_column + i;
+            let u = &self.u[((g * panels + panel) * points + point) * group_rows..][..group_rows];
+            let chunks = Chunks::new(v, of_chunk, [group_c, phases], |phase| phase * of_phase + point * tiles);
             self.ask_for_outputs(at, point);
-            product(simd, [tiles, self.filters(panel), chunks_per_sum], chunks, u, m.as_chunks_mut().0);
+            product(simd, [tiles, self.filters(panel), chunks_per_sum], chunks, u, m);
         }
     }
 
@@ -253,7 +278,11 @@ impl<'a> Winograd<'a> {
             return;
         }
         for run in self.runs(at.block) {
-            let Some((line, places)) = self.output_line(at, &run, i) else { continue };
+            let outputs = self.outputs(at, &run);
+            if i >= outputs.lines {
+                continue;
+            }
+            let (line, places) = (outputs.line(i), outputs.places);
             let (lines, step, len) = match (line.filter_step, line.place_step) {
                 (step, 1) => (line.count, step, places),
                 (1, step) => (places, step, line.count),
@@ -265,29 +294,28 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// Where the `i`-th outputs of a run's tiles lie, of a panel's filters, and how many places there are, if any.
+    /// Where the outputs of a run's tiles lie, of a panel's filters.
     #[inline(always)]
-    fn output_line(&self, At { g, part: panel, .. }: At, run: &Run, i: usize) -> Option<(Line, usize)> {
+    fn outputs(&self, At { g, part: panel, .. }: At, run: &Run) -> RunOutputs {
         let of = &self.windows.of;
         let [m_h, m_w] = [self.algorithm.rows, self.algorithm.cols].map(|f| usize::from(f.m()));
         let [spread_h, spread_w] = self.windows.spread();
         let (outputs, own) = (run.plane / (spread_h * spread_w), run.plane % (spread_h * spread_w));
         let (n, z) = (outputs / of.out[0], outputs % of.out[0]);
-        let y = (run.y * m_h + i) * spread_h + own / spread_w;
-        let x = run.x * m_w * spread_w + own % spread_w;
-        let places = (run.count * m_w).min((of.out[2].saturating_sub(x)).div_ceil(spread_w));
+        let [y, x] = [run.y * m_h * spread_h + own / spread_w, run.x * m_w * spread_w + own % spread_w];
+        let filter = panel * PANEL;
+        let first = Line {
+            filter: g * of.group_k + filter,
+            count: self.filters(panel),
+            first: of.dst.at([n, g, filter], [z, y, x]),
+            filter_step: of.dst.c,
+            place_step: of.dst.dhw[2] * spread_w.cast_signed(),
+        };
         // Of outputs a dilation apart, a last tile may have none.
-        (y < of.out[1] && places > 0).then(|| {
-            let filter = panel * PANEL;
-            let line = Line {
-                filter: g * of.group_k + filter,
-                count: self.filters(panel),
-                first: of.dst.at([n, g, filter], [z, y, x]),
-                filter_step: of.dst.c,
-                place_step: of.dst.dhw[2] * spread_w.cast_signed(),
-            };
-            (line, places)
-        })
+        let left = |out: usize, at: usize, spread: usize| out.saturating_sub(at).div_ceil(spread);
+        let places = (run.count * m_w).min(left(of.out[2], x, spread_w));
+        let lines = if places == 0 { 0 } else { m_h.min(left(of.out[1], y, spread_h)) };
+        RunOutputs { first, step: of.dst.dhw[1] * spread_h.cast_signed(), lines, places }
     }
 
     /// The outputs of a panel of filters of a group, from all chunks of V.
@@ -296,54 +324,53 @@ impl<'a> Winograd<'a> {
         let (At { block, part: panel, .. }, Nested { rows, cols }) = (at, self.algorithm);
         let tiles = self.block_tiles(block);
         let filters = self.filters(panel);
-        let (m, scratch) = scratch.split_at_mut(self.algorithm.products() * tiles * PANEL);
-        self.multiply(simd, at, v, m);
-        if self.multiply_alone {
-            return;
-        }
+        // Places of 16 filters each.
+        let places = filters.div_ceil(LANES) * tiles;
+        let scratch = scratch.as_chunks_mut().0;
+        let (m, scratch) = scratch.split_at_mut(rows.products() * places);
         let (m_h, m_w) = (usize::from(rows.m()), usize::from(cols.m()));
-        let m = shared(m.as_chunks_mut().0);
-        let (half, rest) = scratch.as_chunks_mut::<LANES>().0.split_at_mut(m_h * cols.products() * 2 * tiles);
-        let (sums, rest) = rest.split_at_mut(m_h * m_w * 2 * tiles);
+        let stride = cols.products() * places;
+        let (half, rest) = scratch.split_at_mut(m_h * stride);
+        let (sums, rest) = rest.split_at_mut(m_h * m_w * places);
         {
             let (half, sums, temps) = (shared(half), shared(sums), shared(rest));
-            for j in 0..cols.products() {
-                // Of a panel that is not half full, every other vector of 16 filters.
-                let (count, step) = if filters > LANES { (2 * tiles, 1) } else { (tiles, 2) };
+            for column in 0..cols.products() {
+                self.multiply(simd, at, column, v, m);
+                if self.multiply_alone {
+                    continue;
+                }
                 transform(
                     simd,
                     (rows, &self.down, Which::Output),
-                    count,
-                    Places { lanes: &m[j * 2 * tiles..], stride: cols.products() * 2 * tiles, step },
+                    places,
+                    Rows { lanes: shared(m), stride: places },
                     temps,
-                    Places { lanes: &half[j * 2 * tiles..], stride: cols.products() * 2 * tiles, step },
+                    Rows { lanes: &half[column * places..], stride },
                 );
             }
-            for i in 0..m_h {
-                for filters in 0..filters.div_ceil(LANES) {
-                    transform(
-                        simd,
-                        (cols, &self.across, Which::Output),
-                        tiles,
-                        Places {
-                            lanes: &half[i * cols.products() * 2 * tiles + filters..],
-                            stride: 2 * tiles,
-                            step: 2,
-                        },
-                        temps,
-                        Places { lanes: &sums[(i * 2 + filters) * tiles * m_w..], stride: 1, step: m_w },
-                    );
-                }
+            if self.multiply_alone {
+                return;
+            }
+            for (half, sums) in half.chunks_exact(stride).zip(sums.chunks_exact(m_w * places)) {
+                transform(
+                    simd,
+                    (cols, &self.across, Which::Output),
+                    places,
+                    Rows { lanes: half, stride: places },
+                    temps,
+                    Runs { lanes: sums, step: m_w },
+                );
             }
         }
         let lines = rest.as_flattened_mut();
         for run in self.runs(block) {
-            for i in 0..m_h {
-                let Some((whole, places)) = self.output_line(at, &run, i) else { break };
-                for (filters, sums) in sums[i * 2 * tiles * m_w..].chunks_exact_mut(tiles * m_w).take(2).enumerate() {
-                    let line = whole.lanes_from(filters * LANES);
+            let outputs = self.outputs(at, &run);
+            for i in 0..outputs.lines {
+                let sums = &mut sums[i * m_w * places..][..m_w * places];
+                for (half, sums) in sums.chunks_exact_mut(tiles * m_w).enumerate() {
+                    let line = outputs.line(i).lanes_from(half * LANES);
                     if line.count > 0 {
-                        let sums = &mut sums[run.at * m_w..][..places];
+                        let sums = &mut sums[run.at * m_w..][..outputs.places];
                         // SAFETY: a tile's outputs of a filter belong to one block and panel, and so to one task.
                         #[expect(unsafe_code, reason = "threads write to one tensor")]
                         unsafe {
