@@ -111,7 +111,7 @@ impl fmt::Display for Reason {
 /// one with the least estimate first. Of the processor, whose twins walk no blocks, one cut of each algorithm is listed.
 pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Legal> {
     let mut legal = Vec::new();
-    for algorithm in considered(problem, preferences) {
+    for algorithm in considered(problem, caps, preferences) {
         let planned = (caps.kind == DeviceKind::HostCpu)
             .then(|| steps::build(problem, algorithm, caps, preferences).ok().map(|built| vec![built.cut]))
             .flatten();
@@ -127,8 +127,11 @@ pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) 
 }
 
 /// The algorithms to judge: all, and an exhibit that is demanded.
-fn considered(problem: &Problem, preferences: &Preferences) -> Vec<Algorithm> {
-    let mut all = Algorithm::all_for(problem);
+fn considered(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Algorithm> {
+    let mut all = match caps.kind {
+        DeviceKind::HostCpu => Algorithm::all_for_processors(problem),
+        _ => Algorithm::all_for(problem),
+    };
     if let Some(forced) = preferences.algorithm
         && !all.contains(&forced)
     {
@@ -142,7 +145,7 @@ fn considered(problem: &Problem, preferences: &Preferences) -> Vec<Algorithm> {
 pub(super) fn judge(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Candidate> {
     let mut legal = Vec::new();
     let mut rejected = Vec::new();
-    for algorithm in considered(problem, preferences) {
+    for algorithm in considered(problem, caps, preferences) {
         match judge_one(problem, algorithm, caps, preferences) {
             Ok((estimate_ns, bytes)) => legal.push(Candidate {
                 algorithm,

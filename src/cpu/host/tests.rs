@@ -71,7 +71,7 @@ fn check(problem: &Problem) {
     let reference = Reference { problem, input, weights, bias, slopes: &[], residual: &[] };
     let expected = reference.all();
     let mut ran = 0;
-    for algorithm in Algorithm::all_for(problem) {
+    for algorithm in Algorithm::all_for_processors(problem) {
         let Some(plan) = plan(problem, algorithm, 3) else { continue };
         let bound = cpu::error_bound(&reference, algorithm).expect("a bound");
         let mut plans = vec![plan.clone()];
