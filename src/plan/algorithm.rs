@@ -34,7 +34,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Everything that could solve a problem, whether or not it is wise, but the exhibit [`Self::Inlined`]:
-    /// `Direct` first, then the others without a transform.
+    /// `Direct` first, then the others without a transform. (Plans for a processor consider one tile shape more.)
     pub fn all_for(problem: &Problem) -> Vec<Self> {
         let mut all = Self::for_sizes(Sizes::of_problem(problem));
         all.retain(|algorithm| *algorithm != Self::Depthwise || is_depthwise(problem));

@@ -102,11 +102,11 @@ fn registers<'v, S: Simd, const PLACES: usize>(
         16 if filters <= LANES => 1,
         _ => 2,
     };
-    for half in (0..filters.div_ceil(LANES)).step_by(columns * S::F32_LANES / LANES) {
+    for column in (0..filters).step_by(columns * S::F32_LANES) {
         match columns {
-            1 => block::<S, PLACES, 1>(simd, rows, [pass, first, half], m),
-            4 => block::<S, PLACES, 4>(simd, rows, [pass, first, half], m),
-            _ => block::<S, PLACES, 2>(simd, rows, [pass, first, half], m),
+            1 => block::<S, PLACES, 1>(simd, rows, [pass, first, column], m),
+            4 => block::<S, PLACES, 4>(simd, rows, [pass, first, column], m),
+            _ => block::<S, PLACES, 2>(simd, rows, [pass, first, column], m),
         }
     }
 }
@@ -129,10 +129,9 @@ macro_rules! written_out {
 fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     simd: S,
     rows: &Rows<'_, impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone>,
-    [pass, first, half]: [usize; 3],
+    [pass, first, column]: [usize; 3],
     m: &mut [[f32; LANES]],
 ) {
-    let column = half * LANES;
     // A row's factors are up to two lines. (Who asks for one line asks for it twice: a branch in the loop would cost more.)
     let (mut ahead, step, line) = if rows.shares {
         let step = ROW / rows.passes;
@@ -165,8 +164,8 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
             }
         }
         written_out!(i in 0..COLUMNS {
-            let filter = i * S::F32_LANES;
-            let m = &mut m[(half + filter / LANES) * rows.places + first..];
+            let filter = column + i * S::F32_LANES;
+            let m = &mut m[filter / LANES * rows.places + first..];
             let m: &mut [[f32; LANES]; PLACES] = m.first_chunk_mut().expect("all places");
             written_out!(place in 0..PLACES {
                 let m = &mut S::as_mut_simd_f32s(&mut m[place]).0[filter % LANES / S::F32_LANES];
