@@ -41,8 +41,8 @@ impl Algorithm {
         all
     }
 
-    /// The same for a processor, which takes flat tiles, too: of some 16 to 48 channels F(4x4,3x3)'s error is too large for
-    /// the default tolerance, and F(3x4,3x3)'s is not. (GPUs were not measured with them, and wisdom does not count them.)
+    /// The same for a processor, which takes flat tiles, too: of few channels F(4x4,3x3)'s error is too large for
+    /// the default tolerance, and from some 20 on F(3x4,3x3)'s is not. (GPUs were not measured with them, and wisdom does not count them.)
     pub(crate) fn all_for_processors(problem: &Problem) -> Vec<Self> {
         let mut all = Self::all_for(problem);
         let few = problem.conv.channels / problem.conv.groups.max(1) < 64;

@@ -132,7 +132,7 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     [pass, first, column]: [usize; 3],
     m: &mut [[f32; LANES]],
 ) {
-    // A row's factors are up to two lines. (Who asks for one line asks for it twice: a branch in the loop would cost more.)
+    // A row's factors are up to two lines. (Who asks for one line asks for it twice, without a branch.)
     let (mut ahead, step, line) = if rows.shares {
         let step = ROW / rows.passes;
         (size_of_val(rows.u) + pass * rows.u.len() * step, step, 0)
