@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::winograd::{F, Nested, Program, Programs};
+use crate::winograd::{F, Lane, Nested, Program, Programs};
 
 /// Tiles that go through a transform together: one or two vector registers on every processor.
 pub(super) const LANES: usize = 16;
 
 /// One value of each of the tiles.
-pub(super) type Lanes = [f32; LANES];
+pub(super) type Lanes<T> = [T; LANES];
 
 /// Which of the three transforms.
 #[derive(Clone, Copy)]
@@ -19,18 +19,18 @@ enum Which {
 }
 
 /// A transform with the room it works in.
-pub(super) struct Transform2d {
+pub(super) struct Transform2d<T> {
     down: Arc<Programs>,
     across: Arc<Programs>,
     which: Which,
-    input: Vec<Lanes>,
-    half: Vec<Lanes>,
-    column: Vec<Lanes>,
-    scratch: Vec<Lanes>,
-    output: Vec<Lanes>,
+    input: Vec<Lanes<T>>,
+    half: Vec<Lanes<T>>,
+    column: Vec<Lanes<T>>,
+    scratch: Vec<Lanes<T>>,
+    output: Vec<Lanes<T>>,
 }
 
-impl Transform2d {
+impl<T: Lane + Default> Transform2d<T> {
     pub(super) fn filter(algorithm: Nested) -> Self {
         Self::new(algorithm, Which::Filter)
     }
@@ -46,7 +46,7 @@ impl Transform2d {
     fn new(algorithm: Nested, which: Which) -> Self {
         let programs = |f: F| f.programs().expect("the planner rejects algorithms without transforms");
         let (down, across) = (programs(algorithm.rows), programs(algorithm.cols));
-        let zero = [0.0; LANES];
+        let zero = [T::default(); LANES];
         let (d, a) = (select(&down, which), select(&across, which));
         let (in_h, out_h, in_w, out_w) = (d.inputs(), d.outputs().len(), a.inputs(), a.outputs().len());
         let scratch = d.ops().len().max(a.ops().len());
@@ -63,12 +63,12 @@ impl Transform2d {
     }
 
     /// The tile to transform, row by row.
-    pub(super) fn input(&mut self) -> &mut [Lanes] {
+    pub(super) fn input(&mut self) -> &mut [Lanes<T>] {
         &mut self.input
     }
 
     /// The transformed tile, row by row.
-    pub(super) fn output(&self) -> &[Lanes] {
+    pub(super) fn output(&self) -> &[Lanes<T>] {
         &self.output
     }
 
@@ -78,7 +78,7 @@ impl Transform2d {
         let (in_h, in_w) = (down.inputs(), across.inputs());
         let (out_h, out_w) = (down.outputs().len(), across.outputs().len());
         let fits = "the buffers were made for these programs";
-        let mut result = vec![[0.0; LANES]; out_h];
+        let mut result = vec![[T::default(); LANES]; out_h];
         for j in 0..in_w {
             for i in 0..in_h {
                 self.column[i] = self.input[i * in_w + j];

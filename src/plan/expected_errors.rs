@@ -6,7 +6,8 @@ use crate::caps::{Caps, DeviceKind};
 use crate::dtype::DType;
 use crate::kernel::SUM;
 use crate::problem::{Operation, Problem};
-use crate::winograd::{Nested, error_bound};
+use crate::winograd::Nested;
+use crate::winograd::error_bound::{self, Rounding};
 
 /// What a problem's errors depend on, beside the choice: found once, since a planner asks for hundreds of choices.
 #[derive(Debug, Clone, Copy)]
@@ -17,10 +18,10 @@ pub(super) struct Errors {
     windows: Option<Windows>,
     /// Channels of a group.
     channels: usize,
-    /// Whether multiply-adds round once.
-    fused: bool,
-    /// Whether the processor's own kernels compute it, which add up sums of [`SUM`] rows.
-    by_parts: bool,
+    /// How often shaders round, or their twins.
+    rounding: Rounding,
+    /// Whether the processor's own kernels compute it, where they have the algorithm.
+    on_host: bool,
     /// Of rounding the outputs when they are stored, if that is not what arithmetic does anyway.
     stored: f64,
 }
@@ -32,10 +33,13 @@ impl Errors {
             dtype => error_bound::expected_rounding_error(dtype.unit_roundoff()),
         };
         let (windows, channels) = (Windows::of_problem(problem).ok(), problem.channels_per_group());
-        // Of the processors we know, those that shaders run on through a driver do not fuse; our own kernels do.
-        let fused = caps.kind != DeviceKind::SoftwareGpu;
-        let by_parts = caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient;
-        Self { terms: problem.mean_terms(), windows, channels, fused, by_parts, stored }
+        let rounding = match caps.kind {
+            // Of the processors we know, those that shaders run on through a driver do not fuse, and neither do twins.
+            DeviceKind::SoftwareGpu | DeviceKind::HostCpu => Rounding::Separate,
+            _ => Rounding::Fused,
+        };
+        let on_host = caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient;
+        Self { terms: problem.mean_terms(), windows, channels, rounding, on_host, stored }
     }
 
     /// What storing the outputs adds to the errors of arithmetic.
@@ -43,12 +47,15 @@ impl Errors {
         self.stored
     }
 
+    /// Whether a kernel of the processor's own computes a choice. The twins are what a cut is of.
+    fn is_own(&self, choice: Choice) -> bool {
+        self.on_host && matches!(choice.algorithm, Algorithm::Staged(_)) && choice.cut == Cut::Only
+    }
+
     /// The most rows of U and V that are summed up one after the other, or as many as round like what is done instead.
     fn longest_sum(&self, choice: Choice, algorithm: Nested) -> usize {
         let rows = self.windows.map_or(self.channels, |windows| windows.in_blocks_of(algorithm).group_rows());
-        // The twins sum up as shaders do, and are what a cut is of.
-        let is_own = self.by_parts && matches!(choice.algorithm, Algorithm::Staged(_)) && choice.cut == Cut::Only;
-        if is_own && rows > SUM {
+        if self.is_own(choice) && rows > SUM {
             // Sums of so many rows, and then one of those.
             return SUM + rows.div_ceil(SUM);
         }
@@ -68,7 +75,8 @@ impl Errors {
         match choice.algorithm.transform() {
             None => error_bound::expected_error_direct_after_relu(self.terms),
             Some(nested) => {
-                error_bound::expected_error_after_relu(nested, self.longest_sum(choice, nested), self.fused)
+                let rounding = if self.is_own(choice) { Rounding::FusedAndWeightsOnce } else { self.rounding };
+                error_bound::expected_error_after_relu(nested, self.longest_sum(choice, nested), rounding)
             }
         }
     }

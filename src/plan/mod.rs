@@ -369,7 +369,7 @@ pub fn expected_error(problem: &Problem, choice: Choice, caps: &Caps) -> f64 {
     errors.normal(choice).hypot(errors.stored())
 }
 
-/// The same on what a ReLU leaves of such data; on a processor, whose multiply-adds round twice, a little more.
+/// The same on what a ReLU leaves of such data, where it matters how often kernels round.
 pub fn expected_error_after_relu(problem: &Problem, choice: Choice, caps: &Caps) -> f64 {
     let errors = Errors::on(problem, caps);
     errors.after_relu(choice).hypot(errors.stored())

@@ -74,9 +74,10 @@ impl RunOutputs {
     }
 }
 
-/// Transforms the weights.
+/// Transforms the weights, in f64: each is rounded once, so that few channels are not the worse for their transforms.
+#[expect(clippy::cast_possible_truncation, reason = "the rounding")]
 pub(crate) fn pack(windows: &Windows, algorithm: Nested, weights: &[f32], u: &mut [f32]) {
-    let mut transform = Transform2d::filter(algorithm);
+    let mut transform = Transform2d::<f64>::filter(algorithm);
     let of = &windows.of;
     let columns = usize::from(algorithm.cols.r());
     let rows = windows.group_rows();
@@ -95,13 +96,15 @@ pub(crate) fn pack(windows: &Windows, algorithm: Nested, weights: &[f32], u: &mu
                         let k = first + half + k;
                         let taken = (k < of.group_k)
                             .then(|| windows.weight(channel * phases + phase, k, [tap / columns, tap % columns]));
-                        *value = taken.flatten().map_or(0.0, |at| weights[at]);
+                        *value = taken.flatten().map_or(0.0, |at| weights[at].into());
                     }
                 }
                 transform.run();
                 for (at, values) in transform.output().iter().enumerate() {
                     let point = at % points_w * points_h + at / points_w;
-                    panel[(point * rows + row) * PANEL + half..][..LANES].copy_from_slice(values);
+                    for (to, value) in panel[(point * rows + row) * PANEL + half..].iter_mut().zip(values) {
+                        *to = *value as f32;
+                    }
                 }
             }
         }
