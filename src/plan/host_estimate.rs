@@ -1,12 +1,13 @@
-//! How the processor's own kernels cut their work, and what they cost: counted in operations on 16 lanes, of which a core
-//! does one a cycle. Rates are of an EPYC of 2023 (Zen 4, 3.5 GHz) on 2026-11-24, ratios of them of others too.
+//! How the processor's own kernels cut their work, and what they cost. What is between caches and memory, and threads, is of an
+//! EPYC of 2023 (Zen 4) on 2026-11-24; the cycles of kernels are fitted to one thread of a Xeon of 2023 (Emerald Rapids) on
+//! 2026-11-29, layers of 8 to 128 channels: the model is within 17% of each time, and within 7% of most.
 
 use super::Step;
 use super::heuristics::count;
 use super::windows::Windows;
 use crate::correlation::Correlation;
 use crate::kernel::{
-    DirectParams, HostBlock, HostKernel, HostPatch, HostStrip, KernelSpec, LANES, LAST_CACHE, PANEL, Params as _,
+    DirectParams, HostBlock, HostKernel, HostPatch, HostStrip, KernelSpec, LANES, LAST_CACHE, PANEL, Params as _, SUM,
 };
 use crate::winograd::{F, Nested, Program};
 
@@ -18,17 +19,25 @@ const MEMORY: f64 = 20e9;
 const CYCLES_PER_THREAD: f64 = 20e3;
 /// Seconds until another thread is awake.
 const WAKE: f64 = 6e-6;
-/// Cycles of a place of 16 lanes between the layouts of callers and ours: lines to lanes, or back.
-const TURN: f64 = 5.0;
-/// Cycles of a load or store of 16 lanes that operations wait for.
-const MOVE: f64 = 1.5;
+/// Cycles of a multiply-add on 16 lanes in a product, as many as there are registers for.
+const MULTIPLY_ADD: f64 = 0.6;
+/// Cycles beside them of a block of registers: until its sums are there and written.
+const PASS: f64 = 50.0;
+/// Cycles of an operation of a transform, and of a load or store of 16 lanes that it waits for.
+const OPERATION: f64 = 0.9;
+const MOVE: f64 = 5.3;
 /// Bytes a cycle that a core reads from it, and from memory.
 const FROM_CACHE: f64 = 16.0;
 const FROM_MEMORY: f64 = 4.0;
-/// Part of the peak that the product with a patch reaches, and that a direct sum does: 0.82 at 32 channels on an Emerald Rapids,
-/// 2026-11-28.
-const GEMM: f64 = 0.75;
-const DIRECT: f64 = 0.8;
+/// Cycles of a multiply-add on 16 lanes in a product with a patch, and in a direct sum.
+const GEMM: f64 = 0.62;
+const DIRECT: f64 = 0.78;
+/// Cycles beside them of each 16 outputs.
+const GEMM_OUTPUTS: f64 = 30.0;
+const DIRECT_OUTPUTS: f64 = 20.0;
+/// Cycles to put 16 channels of a place into a patch, and 16 places of a channel into a line.
+const TURN: f64 = 28.0;
+const COPY: f64 = 12.0;
 /// Multiply-adds a cycle of the shaders' twins, which take one element at a time.
 const TWIN: f64 = 0.3;
 
@@ -38,6 +47,8 @@ const BLOCK_BYTES: usize = 576 << 10;
 const SHARED_BYTES: usize = 8 << 20;
 /// Bytes of a patch: of the same cache, beside a panel of weights.
 const PATCH_BYTES: usize = 256 << 10;
+/// Places of a block of registers, mostly.
+const PLACES: f64 = 13.0;
 /// Columns of a patch: whole blocks of registers.
 const PATCH_COLUMNS: usize = 56;
 /// Columns of a strip.
@@ -160,30 +171,35 @@ pub(super) fn winograd_cycles(windows: &Windows, algorithm: Nested) -> f64 {
     let group_rows = windows.group_rows();
     let chunks = count(of.groups * group_rows / of.group_c.max(1) * of.group_c.div_ceil(LANES));
     let registers = count(of.groups * of.group_k.div_ceil(LANES));
-    let product = tiles * count(algorithm.products() * group_rows) * registers;
+    let points = count(algorithm.products());
+    let multiply_adds = tiles * points * count(group_rows) * registers;
+    let passes = tiles / PLACES * points * count(of.groups * of.group_k.div_ceil(PANEL) * group_rows.div_ceil(SUM));
     let pass = |program: &Program, f: F, places: usize| {
-        let ops = if HostKernel::WRITTEN_OUT.contains(&f) { 1.0 } else { 2.0 * MOVE } * count(program.ops().len());
-        count(places) * (ops + MOVE * count(program.inputs() + program.outputs().len()))
+        let written_out = HostKernel::WRITTEN_OUT.contains(&f);
+        let operation = if written_out { OPERATION } else { 2.0 * MOVE };
+        let moves = count(program.inputs() + program.outputs().len());
+        count(places) * (operation * count(program.ops().len()) + MOVE * moves)
     };
     let [m_h, m_w] = [rows.m(), cols.m()].map(usize::from);
-    let input =
-        count(rows.span() * m_w) * TURN + pass(&down.input, rows, m_w) + pass(&across.input, cols, rows.products());
-    let output = pass(&down.output, rows, cols.products()) + pass(&across.output, cols, m_h) + count(m_h * m_w) * TURN;
-    product + tiles * (chunks * input + registers * output)
+    let input = pass(&down.input, rows, m_w) + pass(&across.input, cols, rows.products());
+    let output = pass(&down.output, rows, cols.products()) + pass(&across.output, cols, m_h);
+    multiply_adds * MULTIPLY_ADD + passes * PASS + tiles * (chunks * input + registers * output)
 }
 
 /// Cycles of one thread for a product of matrices.
 pub(super) fn gemm_cycles(of: &Correlation) -> f64 {
-    let outputs = count(of.n * of.groups * of.out_len());
-    let registers = count(of.group_k.div_ceil(LANES));
+    // Factors of few places do not come sooner from the second cache.
+    let places = count(of.n * of.groups * of.out[0] * of.out[1]) * count(of.out[2]).max(PLACES);
+    let outputs = places * count(of.group_k.div_ceil(LANES));
     let read = count(of.n * of.groups * of.group_c.div_ceil(LANES) * of.size.iter().product::<usize>());
-    outputs * registers * (count(of.terms()) / GEMM + TURN) + read * TURN
+    outputs * (count(of.terms()) * GEMM + GEMM_OUTPUTS) + read * TURN
 }
 
 /// Cycles of one thread for direct sums.
 pub(super) fn direct_cycles(of: &Correlation) -> f64 {
-    let rows = count(of.n * of.filters() * of.out[0] * of.out[1] * of.out[2].div_ceil(LANES));
-    rows * count(of.terms()) / DIRECT
+    let outputs = count(of.n * of.filters() * of.out[0] * of.out[1] * of.out[2].div_ceil(LANES));
+    let read = count(of.n * of.channels() * of.size[0] * of.size[1] * of.size[2].div_ceil(LANES));
+    outputs * (count(of.terms()) * DIRECT + DIRECT_OUTPUTS) + read * COPY
 }
 
 /// Seconds of a step, its tensors once through memory.
@@ -205,5 +221,7 @@ pub(super) fn seconds(step: &Step, threads: usize) -> f64 {
     let threads = self::threads(cycles, threads);
     let wake = if threads > 1 { WAKE } else { 0.0 };
     let tensors = count(of.len() + of.n * of.channels() * of.size.iter().product::<usize>());
-    cycles / (CLOCK * count(threads)) + wake + 4.0 * tensors / MEMORY
+    // The last cache still has small ones.
+    let memory = if 4.0 * tensors > count(LAST_CACHE) { 4.0 * tensors / MEMORY } else { 0.0 };
+    cycles / (CLOCK * count(threads)) + wake + memory
 }
