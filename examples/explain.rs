@@ -59,7 +59,7 @@ fn explain(asked: &Asked) -> Result<(), Error> {
     println!("{out} of {} candidates are rejected, each with its reason above", plan.candidates.len());
     if let Some(name) = &asked.shader {
         let kernels = packing.into_iter().chain(plan.kernels());
-        for kernel in kernels.filter(|kernel| kernel.name().contains(name)) {
+        for kernel in kernels.filter(|kernel| kernel.name().contains(name) && !is_host(kernel)) {
             println!("\n{}", wgsl::source(&kernel)?.text);
         }
     }
@@ -67,9 +67,17 @@ fn explain(asked: &Asked) -> Result<(), Error> {
 }
 
 fn names(kernels: &[KernelSpec]) -> Result<String, Error> {
-    let name = |kernel| Ok(format!("{kernel} ({} bytes of WGSL)", wgsl::source(kernel)?.text.len()));
+    let name = |kernel| match kernel {
+        host if is_host(host) => Ok(host.to_string()),
+        shader => Ok(format!("{shader} ({} bytes of WGSL)", wgsl::source(shader)?.text.len())),
+    };
     let names: Vec<String> = kernels.iter().map(name).collect::<Result<_, Error>>()?;
     Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
+}
+
+/// Whether a kernel is the processor's own, which has no shader.
+const fn is_host(kernel: &KernelSpec) -> bool {
+    matches!(kernel, KernelSpec::Host(_))
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Option<Asked> {
