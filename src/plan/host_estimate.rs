@@ -1,6 +1,6 @@
 //! How the processor's own kernels cut their work, and what they cost. What is between caches and memory, and threads, is of an
 //! EPYC of 2023 (Zen 4) on 2026-11-24; the cycles of kernels are fitted to one thread of a Xeon of 2023 (Emerald Rapids) on
-//! 2026-11-29, layers of 8 to 128 channels: the model is within 17% of each time, and within 7% of most.
+//! 2026-11-29, 12 layers of 8 to 128 channels by 7 algorithms: the model says 0.79 to 1.2 of what they take, and of most within 10%.
 
 use super::Step;
 use super::heuristics::count;
@@ -26,7 +26,7 @@ const PASS: f64 = 50.0;
 /// Cycles of an operation of a transform, and of a load or store of 16 lanes that it waits for.
 const OPERATION: f64 = 0.9;
 const MOVE: f64 = 5.3;
-/// Bytes a cycle that a core reads from it, and from memory.
+/// Bytes a cycle that a core reads from the caches beyond its own, and from memory.
 const FROM_CACHE: f64 = 16.0;
 const FROM_MEMORY: f64 = 4.0;
 /// Cycles of a multiply-add on 16 lanes in a product with a patch, and in a direct sum.
