@@ -5,7 +5,7 @@ use crate::activation::Activation;
 use crate::caps::Caps;
 use crate::conv::Conv;
 use crate::cpu::{self, Operands, Reference};
-use crate::kernel::{Host, HostBlock, HostKernel, KernelSpec};
+use crate::kernel::{Host, HostBlock, HostKernel, KernelSpec, PANEL};
 use crate::layout::Layout;
 use crate::padding::{Border, Padding};
 use crate::plan::{Algorithm, HostBlocks, Plan, Preferences, Tolerance, Windows};
@@ -193,6 +193,27 @@ fn threads_change_no_bit() {
         let all = [1, 2, 3, 7].map(|threads| tensors.run(&plan(&problem, algorithm, threads).expect("legal")));
         for other in &all[1..] {
             assert!(all[0] == *other, "{algorithm}: other bits");
+        }
+    }
+}
+
+/// Each transformed weight is the exact one, rounded: 9 terms in f64 round it no other way.
+#[test]
+fn weights_are_rounded_once() {
+    let algorithm = Nested::square(F::new(4, 3));
+    let problem = Conv::new(3, 5, [3, 3]).padding(1).on([1, 3, 8, 8]).expect("valid");
+    let (plan, weights) = (plan(&problem, Algorithm::Staged(algorithm), 1).expect("a plan"), data(3 * 5 * 9, 4));
+    let packed = cpu::pack(&plan, &weights);
+    let g = algorithm.rows.transform().expect("shipped").g.to_f64();
+    let row = |point: usize| &g[point * 3..][..3];
+    for (k, c) in (0..5).flat_map(|k| (0..3).map(move |c| (k, c))) {
+        let tap = |r: usize, s: usize| f64::from(weights[((k * 3 + c) * 3 + r) * 3 + s]);
+        for (i, j) in (0..6).flat_map(|i| (0..6).map(move |j| (i, j))) {
+            let exact: f64 = (0..9).map(|t| row(i)[t / 3] * row(j)[t % 3] * tap(t / 3, t % 3)).sum();
+            let found = packed[((j * 6 + i) * 3 + c) * PANEL + k];
+            #[expect(clippy::cast_possible_truncation, reason = "the rounding")]
+            let expected = exact as f32;
+            assert_eq!(found.to_bits(), expected.to_bits(), "filter {k}, channel {c}, point {i}, {j}: {found}");
         }
     }
 }
