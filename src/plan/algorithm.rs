@@ -42,12 +42,12 @@ impl Algorithm {
     }
 
     /// The same for a processor, which takes flat tiles, too: of few channels F(4x4,3x3)'s error is too large for
-    /// the default tolerance, and from some 20 on F(3x4,3x3)'s is not. (GPUs were not measured with them, and wisdom does not count them.)
+    /// the default tolerance, and from 16 on F(3x4,3x3)'s is not. (GPUs were not measured with them, and wisdom does not count them.)
     pub(crate) fn all_for_processors(problem: &Problem) -> Vec<Self> {
         let mut all = Self::all_for(problem);
-        let few = problem.conv.channels / problem.conv.groups.max(1) < 64;
+        let few = problem.channels_per_group() < 64;
         if few && all.contains(&Self::Staged(Nested::square(F::new(4, 3)))) {
-            all.push(Self::Staged(Nested { rows: F::new(3, 3), cols: F::new(4, 3) }));
+            all.push(Self::Staged(Nested::new(F::new(3, 3), F::new(4, 3))));
         }
         all
     }
