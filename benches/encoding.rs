@@ -12,9 +12,9 @@ const RUNS: usize = 100;
 
 async fn bind(context: &Context, label: &str) -> Result<Bound, winoconv::Error> {
     let problem = support::problem([1, 16, 32, 32], 16);
-    let (shape, weights) = (problem.input_shape(), support::data(problem.conv.weights_len()));
+    let (shape, weights) = (problem.input_shape(), support::data(problem.conv().weights_len()));
     let device = Device::from(context.clone());
-    let layer = Layer::new(&device, problem.conv, Weights::new(&weights), support::forced(label)).await?;
+    let layer = Layer::new(&device, problem.conv(), Weights::new(&weights), support::forced(label)).await?;
     let workspace = Workspace::new(context, &[&*layer.plan(shape)?]).await?;
     let input = context.create_buffer("input", problem.input_len()).await?;
     let output = context.create_buffer("output", problem.output_len()).await?;

@@ -11,19 +11,19 @@ use winoconv::{Plan, cpu};
 
 fn packing(c: &mut Criterion) {
     let problem = support::problem([1, 128, 28, 28], 128);
-    let weights = support::data(problem.conv.weights_len());
+    let weights = support::data(problem.conv().weights_len());
     let context = support::gpu("packing");
     let mut group = c.benchmark_group("packing");
-    group.throughput(Throughput::Elements(problem.conv.weights_len() as u64));
+    group.throughput(Throughput::Elements(problem.conv().weights_len() as u64));
     for label in ["staged:f2x3", "staged:f4x3", "staged:f6qx3"] {
         let caps = context.as_ref().map_or_else(Caps::webgpu_default, |context| context.caps().clone());
         let plan = Plan::new(&problem, &caps, &support::forced(label)).expect("a plan");
-        let steps = plan.packing.steps(&problem);
-        let name = steps[0].kernel.name();
+        let steps = plan.packing().steps(&problem);
+        let name = steps[0].kernel().name();
         group.bench_function(format!("host/{name}"), |b| b.iter(|| cpu::pack(black_box(&plan), &weights)));
         let Some(context) = &context else { continue };
         let bound = pollster::block_on(async {
-            let len = plan.packing.len(&problem);
+            let len = plan.packing().len(&problem);
             let given = context.upload("weights", &weights).await?;
             let packed = context.create_buffer("packed weights", len).await?;
             let tensors =

@@ -51,12 +51,12 @@ fn explain(asked: &Asked) -> Result<(), Error> {
     let plan = Plan::new(&problem, &caps, &Preferences::new())?;
     println!("{plan}");
 
-    let packing: Vec<_> = plan.packing.steps(&problem).iter().map(|step| step.kernel).collect();
+    let packing: Vec<_> = plan.packing().steps(&problem).iter().map(|step| step.kernel()).collect();
     println!("kernels, for the weights once: {}", names(&packing)?);
     println!("kernels, for each run: {}", names(&plan.kernels())?);
     let is_out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(_));
-    let out = plan.candidates.iter().filter(|candidate| is_out(&candidate.verdict)).count();
-    println!("{out} of {} candidates are rejected, each with its reason above", plan.candidates.len());
+    let out = plan.candidates().iter().filter(|candidate| is_out(&candidate.verdict)).count();
+    println!("{out} of {} candidates are rejected, each with its reason above", plan.candidates().len());
     if let Some(name) = &asked.shader {
         let kernels = packing.into_iter().chain(plan.kernels());
         for kernel in kernels.filter(|kernel| kernel.name().contains(name) && !is_host(kernel)) {

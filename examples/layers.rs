@@ -38,7 +38,7 @@ async fn run(device: &Device) -> Result<(), Error> {
     let image: Vec<f32> = (0..channels[0] * SIZE * SIZE).map(|i| (i as f32 * 0.37).cos()).collect();
     let mut tensors = vec![context.upload("image", &image).await?];
     for plan in &plans {
-        tensors.push(context.create_buffer("tensor", plan.problem.output_len()).await?);
+        tensors.push(context.create_buffer("tensor", plan.problem().output_len()).await?);
     }
     let mut bound = Vec::new();
     for (i, layer) in layers.iter().enumerate() {
@@ -56,7 +56,7 @@ async fn run(device: &Device) -> Result<(), Error> {
     let output = context.download(&tensors[3], len).await?;
 
     for (plan, bound) in plans.iter().zip(&bound) {
-        println!("{} by {} in {} dispatches", plan.problem, plan.algorithm, bound.len());
+        println!("{} by {} in {} dispatches", plan.problem(), plan.algorithm(), bound.len());
     }
     println!("one pass, one workspace of {} bytes; values {:?}", workspace.bytes(), &output[500..504]);
     Ok(())

@@ -49,8 +49,8 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let plan = layer.plan(SHAPE)?;
     let workspace = Workspace::new(&context, &[&plan]).await?;
 
-    let image: Vec<f32> = (0..plan.problem.input_len()).map(|i| (i as f32 * 0.37).cos()).collect();
-    let (input_len, output_len) = (plan.problem.input_len(), plan.problem.output_len());
+    let image: Vec<f32> = (0..plan.problem().input_len()).map(|i| (i as f32 * 0.37).cos()).collect();
+    let (input_len, output_len) = (plan.problem().input_len(), plan.problem().output_len());
     let before = 4 * BEFORE as u64;
     let buffer = |label, len: usize, usage| {
         let descriptor =
@@ -81,7 +81,13 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let host = Layer::new(&Device::host(), conv, Weights::new(&weights), Preferences::new()).await?;
     let expected = host.run(SHAPE, &image).await?.data;
     let off = result.iter().zip(&expected).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
-    println!("{} by {} in {} dispatches, first values {:?}", plan.problem, plan.algorithm, bound.len(), &result[..3]);
+    println!(
+        "{} by {} in {} dispatches, first values {:?}",
+        plan.problem(),
+        plan.algorithm(),
+        bound.len(),
+        &result[..3]
+    );
     println!("at most {off:.1e} off what the processor gets without the caller's passes, which cancel");
     Ok(())
 }

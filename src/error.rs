@@ -4,8 +4,6 @@
 
 use std::fmt;
 
-use crate::spatial::Spatial;
-
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -87,17 +85,6 @@ pub enum ShapeError {
         /// Input plus padding on both sides.
         padded: usize,
     },
-    /// A problem was altered: its output is not what its convolution makes of its input.
-    #[error("the problem's output is {got}, its convolution gives {expected}")]
-    OutputSize {
-        /// Sizes by the convolution.
-        expected: Spatial,
-        /// Sizes that came.
-        got: Spatial,
-    },
-    /// A problem was altered otherwise.
-    #[error("the problem's sizes and padding are not those that its convolution gives")]
-    Altered,
     /// A problem is of another convolution than the layer.
     #[error("the problem is of another convolution than the layer")]
     OtherConv,
@@ -217,6 +204,13 @@ pub enum ShapeError {
     },
 }
 
+impl ShapeError {
+    /// Whether so many elements came as were expected.
+    pub(crate) const fn check_len(what: &'static str, expected: usize, got: usize) -> Result<(), Self> {
+        if expected == got { Ok(()) } else { Err(Self::Length { what, expected, got }) }
+    }
+}
+
 /// What a device has a bound for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -240,6 +234,8 @@ pub enum Resource {
     /// Phases, `stride` of them in a dimension, that the results of a transposed convolution or of an input's gradient come
     /// in: a bound of this crate's own.
     Phases,
+    /// Dispatches of a plan: a bound of this crate's own.
+    Dispatches,
     /// Bytes between input and output that the caller allows.
     WorkspaceBytes,
     /// Products that the kernel `winograd_inlined` writes out: a bound of this crate's own.
@@ -261,6 +257,7 @@ impl fmt::Display for Resource {
             Self::BindingBytes => "bytes in one storage binding",
             Self::BufferBytes => "bytes in one buffer",
             Self::IndexRange => "elements within the reach of a 32-bit index",
+            Self::Dispatches => "dispatches",
             Self::Phases => "phases with dispatches of their own",
             Self::WorkspaceBytes => "bytes of workspace",
             Self::InlinedTerms => "products written out in one kernel",

@@ -48,7 +48,7 @@ fn applicable(problem: &Problem) -> Vec<Algorithm> {
         Verdict::Chosen | Verdict::Slower => true,
         other => panic!("{problem}: {} is out: {other}", candidate.algorithm),
     };
-    let mut all: Vec<_> = plan.candidates.iter().filter(|c| applies(c)).map(|c| c.algorithm).collect();
+    let mut all: Vec<_> = plan.candidates().iter().filter(|c| applies(c)).map(|c| c.algorithm).collect();
     all.sort();
     all
 }
@@ -91,7 +91,7 @@ fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
     let limited = forced(algorithm).workspace_limit(whole.workspace_bytes() / 3);
     let plan = plan(&limited);
     if whole.workspace_bytes() > 0 {
-        let chunks = plan.steps.len() / plan.kernels().len();
+        let chunks = plan.steps().len() / plan.kernels().len();
         assert!(chunks >= 3, "{problem}, {algorithm}: {chunks} chunks, expected at least 3");
         assert!(plan.workspace_bytes() <= limited.workspace_limit, "{problem}, {algorithm}: over the limit");
     }
@@ -127,7 +127,7 @@ impl Suite {
 
     fn layer(&self, job: &Job, device: &Device) -> Layer {
         let case = &self.cases[job.case].0;
-        Layer::new_blocking(device, case.problem.conv, case.operands(), job.preferences)
+        Layer::new_blocking(device, case.problem.conv(), case.operands(), job.preferences)
             .unwrap_or_else(|error| panic!("{}: {error}", job.what))
     }
 
@@ -136,7 +136,7 @@ impl Suite {
         let (case, exact) = &self.cases[job.case];
         let what = format!("{}, {entry:?} on {label}", job.what);
         let plan = layer.plan(case.problem.input_shape()).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(plan.algorithm, job.algorithm, "{what}: a forced algorithm is the plan's");
+        assert_eq!(plan.algorithm(), job.algorithm, "{what}: a forced algorithm is the plan's");
         let got = entry.run(layer, case, &what);
         assert_within(&got, exact, &job.bound, &what)
     }
@@ -231,7 +231,7 @@ fn plans_of_smaller_devices_run_here() {
     let plans = all.map(|(limits, algorithm, parts)| {
         let caps = Caps { limits, ..Caps::webgpu_default() };
         let plan = Plan::new(&problem, &caps, &forced(algorithm)).unwrap_or_else(|error| panic!("{error}"));
-        let got = plan.steps.len() / plan.kernels().len();
+        let got = plan.steps().len() / plan.kernels().len();
         assert!(got >= parts, "{algorithm}: {got} parts, expected at least {parts}");
         plan
     });
@@ -240,16 +240,16 @@ fn plans_of_smaller_devices_run_here() {
         assert_within(
             &output,
             &exact,
-            &case.bound(plan.algorithm),
-            &format!("{} in parts on the host", plan.algorithm),
+            &case.bound(plan.algorithm()),
+            &format!("{} in parts on the host", plan.algorithm()),
         );
     }
     on_gpus("plans_of_smaller_devices_run_here", |gpu| {
         let context = &gpu.context;
         for plan in &plans {
-            let what = format!("{} in parts on {}", plan.algorithm, gpu.label);
+            let what = format!("{} in parts on {}", plan.algorithm(), gpu.label);
             let got = run_plan_on_gpu(context, plan, &case).unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert_within(&got, &exact, &case.bound(plan.algorithm), &what);
+            assert_within(&got, &exact, &case.bound(plan.algorithm()), &what);
         }
     });
 }
@@ -277,7 +277,7 @@ fn exact_jobs() -> Vec<(Case, Algorithm)> {
 fn assert_exact_on(device: &Device, label: &str) {
     for (case, algorithm) in exact_jobs() {
         let what = format!("{}, {algorithm} on {label}", case.problem);
-        let layer = Layer::new_blocking(device, case.problem.conv, case.operands(), forced(algorithm));
+        let layer = Layer::new_blocking(device, case.problem.conv(), case.operands(), forced(algorithm));
         let layer = layer.unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_exact(&EntryPoint::Dirty.run(&layer, &case, &what), &case.reference().all(), &what);
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use winoconv::caps::DeviceKind;
 use winoconv::caps::Limits;
-use winoconv::kernel::{Counts, Epilogue, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, WinogradFused};
+use winoconv::kernel::{Counts, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, WinogradFused};
 use winoconv::plan::register_limit;
 use winoconv::wgsl::{check, count};
 use winoconv::{Algorithm, Residual};
@@ -76,25 +76,28 @@ fn a_workgroup_does_the_work_of_its_block() {
         let all = cost.of_workgroup(sum);
         // Values written, and multiply-adds but those of transforms and activations.
         let (stores, sums) = match &spec {
-            KernelSpec::Direct(kernel) => (64 * kernel.filters, 64 * kernel.filters * channels * 9),
+            KernelSpec::Direct(kernel) => (64 * kernel.filters(), 64 * kernel.filters() * channels * 9),
             KernelSpec::Depthwise(_) => (64 * 4, 64 * 4 * 9),
             KernelSpec::ImplicitGemm(kernel) => {
-                let b = kernel.blocking;
-                (b.filters * b.tiles, b.filters * b.tiles * (9 * channels).next_multiple_of(b.channels))
+                let b = kernel.blocking();
+                (b.filters() * b.tiles(), b.filters() * b.tiles() * (9 * channels).next_multiple_of(b.channels()))
             }
-            KernelSpec::WinogradFilter(kernel) => (64 * kernel.algorithm.products() as u32, 0),
-            KernelSpec::WinogradInput(kernel) => (kernel.tiles() * kernel.algorithm.products() as u32, 0),
-            KernelSpec::WinogradOutput(kernel) => (kernel.tiles() * kernel.algorithm.outputs() as u32, 0),
+            KernelSpec::WinogradFilter(kernel) => (64 * kernel.algorithm().products() as u32, 0),
+            KernelSpec::WinogradInput(kernel) => (kernel.tiles() * kernel.algorithm().products() as u32, 0),
+            KernelSpec::WinogradOutput(kernel) => (kernel.tiles() * kernel.algorithm().outputs() as u32, 0),
             KernelSpec::WinogradMultiply(kernel) => {
-                let b = kernel.blocking;
-                (b.filters * b.tiles, b.filters * b.tiles * channels.next_multiple_of(b.channels * b.slices))
+                let b = kernel.blocking();
+                (
+                    b.filters() * b.tiles(),
+                    b.filters() * b.tiles() * channels.next_multiple_of(b.channels() * b.slices()),
+                )
             }
             KernelSpec::WinogradFused(kernel) => {
-                let block = kernel.blocking.filters * kernel.blocking.tiles;
-                let sums = block * kernel.algorithm.products() as u32 * channels.next_multiple_of(kernel.step());
-                (block * kernel.algorithm.outputs() as u32, sums)
+                let block = kernel.blocking().filters() * kernel.blocking().tiles();
+                let sums = block * kernel.algorithm().products() as u32 * channels.next_multiple_of(kernel.step());
+                (block * kernel.algorithm().outputs() as u32, sums)
             }
-            KernelSpec::WinogradInlined(kernel) => (64 * kernel.algorithm.outputs() as u32, 0),
+            KernelSpec::WinogradInlined(kernel) => (64 * kernel.algorithm().outputs() as u32, 0),
             KernelSpec::PackHalves(_) => (PackHalves::WORKGROUP, 0),
             other => panic!("{other} is new to this test"),
         };
@@ -106,21 +109,21 @@ fn a_workgroup_does_the_work_of_its_block() {
             turns.map(|share| share.counts.multiply_adds * u64::from(share.invocations) * share.turns.of(sum)).sum();
         assert_eq!(turns, u64::from(sums), "{spec}: multiply-adds of the sum over channels");
         if let KernelSpec::WinogradFused(kernel) = &spec
-            && kernel.fusion != Fusion::Output
+            && kernel.fusion() != Fusion::Output
         {
             // U once for each row of invocations, or each filter once; and each tile once.
             let stored = if halves { 2 } else { 4 };
-            let b = kernel.blocking;
-            let vectors = kernel.algorithm.products() as u32 * b.filters * (b.tiles / b.tiles_each);
-            let u = match kernel.fusion {
+            let b = kernel.blocking();
+            let vectors = kernel.algorithm().products() as u32 * b.filters() * (b.tiles() / b.tiles_each());
+            let u = match kernel.fusion() {
                 Fusion::Filter => {
-                    b.filters * kernel.algorithm.weights() as u32 * channels.next_multiple_of(kernel.channels())
+                    b.filters() * kernel.algorithm().weights() as u32 * channels.next_multiple_of(kernel.channels())
                 }
                 _ => vectors * channels.next_multiple_of(kernel.step()),
             };
-            let tiles = b.tiles * kernel.algorithm.inputs() as u32 * channels.next_multiple_of(kernel.channels());
-            let operands = all.storage.loads.bytes - epilogue_bytes(kernel);
-            let filters = if kernel.fusion == Fusion::Filter { stored } else { 4 };
+            let tiles = b.tiles() * kernel.algorithm().inputs() as u32 * channels.next_multiple_of(kernel.channels());
+            let operands = all.storage.loads.bytes - epilogue_bytes(&spec, kernel);
+            let filters = if kernel.fusion() == Fusion::Filter { stored } else { 4 };
             let expected = filters * u64::from(u) + stored * u64::from(tiles);
             assert_eq!(operands, expected, "{spec}: bytes read");
         }
@@ -128,25 +131,22 @@ fn a_workgroup_does_the_work_of_its_block() {
 }
 
 /// Bias and slopes, read for each output.
-fn epilogue_bytes(kernel: &WinogradFused) -> u64 {
-    let operands = 4 * (u64::from(kernel.epilogue.bias) + u64::from(kernel.epilogue.has_slopes()));
-    let residual = if kernel.storage == Storage::F16 { 2 } else { 4 };
-    let residual = if kernel.epilogue.residual == Residual::None { 0 } else { residual };
+fn epilogue_bytes(spec: &KernelSpec, kernel: &WinogradFused) -> u64 {
+    let epilogue = spec.epilogue().expect("it writes the output");
+    let operands = 4 * (u64::from(epilogue.bias) + u64::from(epilogue.has_slopes()));
+    let residual = if spec.storage() == Storage::F16 { 2 } else { 4 };
+    let residual = if epilogue.residual == Residual::None { 0 } else { residual };
     (operands + residual)
-        * u64::from(kernel.blocking.filters * kernel.blocking.tiles)
-        * kernel.algorithm.outputs() as u64
+        * u64::from(kernel.blocking().filters() * kernel.blocking().tiles())
+        * kernel.algorithm().outputs() as u64
 }
 
 /// A fused kernel with the input transform, of the transform and the blocking with these names.
 fn fused(algorithm: &str, blocking: &str) -> WinogradFused {
     let algorithm: Algorithm = format!("fused:{algorithm}").parse().unwrap_or_else(|error| panic!("{error}"));
-    WinogradFused {
-        algorithm: algorithm.transform().expect("a Winograd algorithm"),
-        fusion: Fusion::Input,
-        blocking: blocking.parse().unwrap_or_else(|error| panic!("{error}")),
-        storage: Storage::F32,
-        epilogue: Epilogue::NONE,
-    }
+    let algorithm = algorithm.transform().expect("a Winograd algorithm");
+    let blocking = blocking.parse().unwrap_or_else(|error| panic!("{error}"));
+    WinogradFused::new(algorithm, Fusion::Input, blocking).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Whether the planner holds that a kernel spills on devices like the H100.

@@ -27,7 +27,7 @@ fn case(conv: Conv, [n, h, w]: [usize; 3]) -> Case {
 }
 
 fn layer(device: &Device, case: &Case, preferences: Preferences) -> Layer {
-    Layer::new_blocking(device, case.problem.conv, case.operands(), preferences)
+    Layer::new_blocking(device, case.problem.conv(), case.operands(), preferences)
         .unwrap_or_else(|error| panic!("{}: {error}", case.problem))
 }
 
@@ -87,7 +87,7 @@ fn three_layers_share_a_workspace_in_one_pass() {
             case.input = download(context, &tensors[i], case.problem.input_len());
             let got = download(context, &tensors[i + 1], case.problem.output_len());
             let what = format!("layer {i} on {}", gpu.label);
-            assert_within(&got, &case.reference().all(), &case.bound(plans[i].algorithm), &what);
+            assert_within(&got, &case.reference().all(), &case.bound(plans[i].algorithm()), &what);
         }
     });
 }
@@ -137,7 +137,7 @@ fn encoding_creates_no_gpu_object() {
         assert_eq!(objects(context), before, "objects after encoding four times, on {}", gpu.label);
         context.queue().submit([commands]);
         let got = download(context, &output, case.problem.output_len());
-        assert_within(&got, &case.reference().all(), &case.bound(plan.algorithm), "encoded four times");
+        assert_within(&got, &case.reference().all(), &case.bound(plan.algorithm()), "encoded four times");
     });
 }
 
@@ -158,7 +158,7 @@ fn stages_can_be_encoded_apart() {
             time.unwrap_or_else(|error| panic!("{kernel}: {error}"));
         }
         let got = download(context, &output, case.problem.output_len());
-        assert_within(&got, &case.reference().all(), &case.bound(plan.algorithm), "stage by stage");
+        assert_within(&got, &case.reference().all(), &case.bound(plan.algorithm()), "stage by stage");
     });
 }
 
@@ -208,7 +208,7 @@ fn a_borrowed_device_keeps_its_errors() {
 }
 
 fn layer_algorithm(layer: &Layer, case: &Case) -> Algorithm {
-    layer.plan(case.problem.input_shape()).expect("a plan").algorithm
+    layer.plan(case.problem.input_shape()).expect("a plan").algorithm()
 }
 
 /// On a device of our own the same mistake is a typed error of the next call, once.

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use winoconv::caps::Caps;
 use winoconv::{
-    Activation, Border, Conv, DType, Layout, Operation, Padding, Plan, Preferences, Problem, Residual, Shape, Spatial,
-    Tolerance, View,
+    Activation, Border, Conv, DType, Layout, Padding, Plan, Preferences, Problem, Residual, Shape, Spatial, Tolerance,
+    View,
 };
 
 /// Numbers of a description, by position: see [`Numbers`].
@@ -62,21 +62,18 @@ struct Rest {
     layouts: [bool; 2],
     dtype: DType,
     views: [bool; 2],
-    /// A field of the problem that is altered, and to what.
-    altered: Option<(u8, usize)>,
     residual: Residual,
 }
 
 fn rest() -> impl Strategy<Value = Rest> {
     let ranks = prop_oneof![9 => (1..4usize).prop_map(|rank| [rank; 2]), 1 => (0..4usize, 0..4usize).prop_map(<[usize; 2]>::from)];
-    let altered = proptest::option::weighted(0.1, (0..11u8, extreme()));
     let border = proptest::sample::select(&Border::ALL[..]);
     let border = prop_oneof![3 => Just(Border::Zero), 1 => border];
     let residual = proptest::sample::select(&Residual::ALL[..]);
     let dtype = proptest::sample::select(&[DType::F32, DType::F16][..]);
     let flags = (any::<[bool; 2]>(), any::<[bool; 2]>(), dtype);
-    (ranks, any::<bool>(), 0..4u8, border, 0..3u8, flags, altered, residual).prop_map(
-        |(ranks, transposed, padding, border, operation, (layouts, views, dtype), altered, residual)| Rest {
+    (ranks, any::<bool>(), 0..4u8, border, 0..3u8, flags, residual).prop_map(
+        |(ranks, transposed, padding, border, operation, (layouts, views, dtype), residual)| Rest {
             ranks,
             transposed,
             padding,
@@ -85,7 +82,6 @@ fn rest() -> impl Strategy<Value = Rest> {
             layouts,
             dtype,
             views,
-            altered,
             residual,
         },
     )
@@ -138,24 +134,6 @@ fn describe(numbers: &mut Numbers, rest: Rest) -> winoconv::Result<Problem> {
         1 => problem.weight_gradient()?,
         _ => problem,
     };
-    if let Some((field, value)) = rest.altered {
-        match field {
-            0 => problem.n = value,
-            1 => problem.output[2] = value,
-            2 => problem.input[1] = value,
-            3 => problem.before[2] = value,
-            4 => problem.conv.groups = value,
-            5 => problem.conv.filters = value,
-            6 => problem.conv.stride = value.into(),
-            7 => problem.conv.kernel = [value; 3].into(),
-            8 => problem.output_view.offset = value,
-            9 => problem.input_view.c = value,
-            _ => {
-                problem.operation =
-                    if problem.operation == Operation::Forward { Operation::InputGradient } else { Operation::Forward }
-            }
-        }
-    }
     Ok(problem)
 }
 

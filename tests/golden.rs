@@ -4,13 +4,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use winoconv::Border;
-use winoconv::kernel::{
-    Blocking, Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, PackHalves, Reading, Storage, WinogradFilter,
-    WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
-};
+use winoconv::kernel::KernelSpec;
 use winoconv::wgsl::source;
-use winoconv::winograd::{F, Nested};
 
 const BLESS: &str = "WINOCONV_BLESS=1 cargo test --test golden";
 
@@ -29,41 +24,31 @@ fn text_of(spec: &KernelSpec) -> String {
 /// Kernels that stand for the others: each kernel, plain and with everything on, each family of points, two transforms
 /// in one, the smallest and the largest blocking, both readings of the exhibit.
 fn representatives() -> Vec<KernelSpec> {
-    let epilogue = |bias, activation| Epilogue { bias, activation, ..Epilogue::NONE };
-    let (storage, half, packed) = (Storage::F32, Storage::F16, Storage::Packed);
-    let f4 = Nested::square(F::new(4, 3));
-    let f2 = Nested::square(F::new(2, 3));
-    let f4q = Nested::square(F::quadratic(4, 3));
-    let mixed = Nested::new(F::new(4, 3), F::new(2, 3));
-    let row = Nested::new(F::new(1, 1), F::new(4, 3));
-    vec![
-        Direct { filters: 1, border: Border::Zero, storage, epilogue: epilogue(false, "none") }.spec(),
-        Direct { filters: 8, border: Border::Zero, storage, epilogue: epilogue(true, "prelu") }.spec(),
-        Depthwise { moves: true, border: Border::Zero, storage, epilogue: epilogue(true, "relu") }.spec(),
-        ImplicitGemm {
-            blocking: Blocking::new(32, 32, 16, 4, 4),
-            border: Border::Zero,
-            storage,
-            epilogue: epilogue(false, "none"),
-        }
-        .spec(),
-        WinogradFilter { algorithm: f4, storage }.spec(),
-        WinogradFilter { algorithm: mixed, storage }.spec(),
-        WinogradInput { algorithm: f2, border: Border::Zero, storage }.spec(),
-        WinogradInput { algorithm: f4, border: Border::Zero, storage }.spec(),
-        WinogradInput { algorithm: f4q, border: Border::Zero, storage }.spec(),
-        WinogradInput { algorithm: row, border: Border::Zero, storage }.spec(),
-        WinogradInlined { algorithm: f2, reading: Reading::PerOutput, epilogue: epilogue(true, "relu") }.spec(),
-        WinogradInlined { algorithm: f2, reading: Reading::PerNonzero, epilogue: epilogue(false, "none") }.spec(),
-        WinogradMultiply { blocking: Blocking::new(64, 64, 8, 8, 8), adds: false }.spec(),
-        WinogradMultiply { blocking: Blocking::new(16, 16, 16, 4, 4), adds: false }.spec(),
-        WinogradOutput { algorithm: f4, storage, epilogue: epilogue(true, "relu") }.spec(),
-        WinogradOutput { algorithm: f4q, storage, epilogue: epilogue(false, "gelu") }.spec(),
-        WinogradOutput { algorithm: mixed, storage, epilogue: epilogue(false, "none") }.spec(),
-        Direct { filters: 4, border: Border::Zero, storage: half, epilogue: epilogue(true, "none") }.spec(),
-        Direct { filters: 4, border: Border::Zero, storage: packed, epilogue: epilogue(true, "none") }.spec(),
-        PackHalves.spec(),
-    ]
+    const NAMES: [&str; 20] = [
+        "direct_f32_k1",
+        "direct_f32_k8_bias_prelu",
+        "depthwise_f32_moves_bias_relu",
+        "implicit_gemm_f32_32x32x16_4x4",
+        "winograd_filter_f4x3_f32",
+        "winograd_filter_f4x3_f2x3_f32",
+        "winograd_input_f2x3_f32",
+        "winograd_input_f4x3_f32",
+        "winograd_input_f4qx3_f32",
+        "winograd_input_f1x1_f4x3_f32",
+        "winograd_inlined_f2x3_f32_per_output_bias_prelu",
+        "winograd_inlined_f2x3_f32_per_nonzero",
+        "winograd_multiply_f32_64x64x8_8x8",
+        "winograd_multiply_f32_16x16x16_4x4",
+        "winograd_output_f4x3_f32_bias_relu",
+        "winograd_output_f4qx3_f32_gelu",
+        "winograd_output_f4x3_f2x3_f32",
+        "direct_f16_k4_bias_prelu",
+        "direct_packed_k4_bias_prelu",
+        "pack_halves_f32",
+    ];
+    let all = KernelSpec::all();
+    let named = |name| all.iter().find(|spec| spec.name() == name).copied();
+    NAMES.map(|name| named(name).unwrap_or_else(|| panic!("{name} is not in the grid"))).to_vec()
 }
 
 /// Compares whole, or writes.

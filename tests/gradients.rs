@@ -23,7 +23,7 @@ fn runner(cases: u32) -> TestRunner {
 
 /// The convolution behind a problem, linear: without what its end adds, and with dense tensors.
 fn linear(problem: &Problem) -> Problem {
-    let conv = Conv { bias: false, residual: Residual::None, activation: Activation::None, ..problem.conv };
+    let conv = Conv { bias: false, residual: Residual::None, activation: Activation::None, ..problem.conv() };
     conv.on(problem.of_input().shape).expect("legal")
 }
 
@@ -64,7 +64,7 @@ fn gradients_are_the_adjoints() {
         let scale = sizes(&forward, &y).max(1.0);
         let expected = dot(&forward, &y);
         let mut numbers = vec![dot(&in_memory(&reference(&of_weights, &x, &y)), &w)];
-        if problem.conv.border == Border::Zero {
+        if problem.conv().border == Border::Zero {
             let of_input = problem.input_gradient().expect("zero border");
             numbers.push(dot(&in_memory(&reference(&of_input, &y, &w)), &x));
         }
@@ -105,7 +105,7 @@ fn gradients_are_finite_differences() {
             let found = difference(&case.weights, at, &|w| loss(&case.input, w));
             prop_assert!((found - gradient[at]).abs() <= 1e-7 * gradient[at].abs().max(1.0), "{problem}: weight {at}");
         }
-        if problem.conv.border != Border::Zero {
+        if problem.conv().border != Border::Zero {
             return Ok(());
         }
         let of_input = problem.input_gradient().expect("zero border");
@@ -141,7 +141,7 @@ fn an_input_gradient_is_the_transposed_convolution() {
     let forward = of_conv.run_blocking([2, 4, 8, 7], &by_gradient.data).expect("a run");
     let again = of_transposed.input_gradient_blocking(problem.output_shape(), &by_gradient.data).expect("a run");
     assert_eq!(forward.data, again.data, "the transposed convolution's gradient is the convolution");
-    assert_eq!(back.input_gradient().expect("zero border").operation, Operation::InputGradient);
+    assert_eq!(back.input_gradient().expect("zero border").operation(), Operation::InputGradient);
 }
 
 /// Which taps an input's gradient takes for an element depends on the padding, and with `SAME_UPPER` that on the size: a layer

@@ -31,7 +31,8 @@ fn a_device_without_16_bit_floats_packs_its_outputs() {
     for algorithm in Algorithm::all_for(&problem) {
         let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
         let [with, without] = [true, false].map(|f16| plan(&problem, f16, &preferences));
-        let packs = |plan: &Plan| plan.steps.iter().filter(|s| matches!(s.kernel, KernelSpec::PackHalves(_))).count();
+        let packs =
+            |plan: &Plan| plan.steps().iter().filter(|s| matches!(s.kernel(), KernelSpec::PackHalves(_))).count();
         assert_eq!((packs(&with), packs(&without)), (0, 1), "{algorithm}");
         let touches = |kernel: &KernelSpec| kernel.epilogue().is_some() || kernel.border().is_some();
         for (plan, storage) in [(&with, Storage::F16), (&without, Storage::Packed)] {
@@ -41,9 +42,9 @@ fn a_device_without_16_bit_floats_packs_its_outputs() {
         }
         let held = 4 * problem.output_len() as u64;
         assert_eq!(without.workspace_bytes(), with.workspace_bytes() + held, "{algorithm}: outputs in f32");
-        let last = without.steps.last().expect("steps");
-        assert_eq!(last.operands[1].slot, Slot::Output, "{algorithm}: packed into the output");
-        let written = without.steps.iter().flat_map(|step| step.kernel.bindings().into_iter().zip(&step.operands));
+        let last = without.steps().last().expect("steps");
+        assert_eq!(last.operands()[1].slot, Slot::Output, "{algorithm}: packed into the output");
+        let written = without.steps().iter().flat_map(|step| step.kernel().bindings().into_iter().zip(step.operands()));
         for (binding, operand) in written.filter(|(binding, _)| binding.name == "dst") {
             assert!(matches!(operand.slot, Slot::Workspace(_)), "{algorithm}: {binding:?}");
         }
@@ -78,7 +79,7 @@ fn the_tolerance_knows_what_storing_costs() {
     let rejected = |problem: &Problem| -> Vec<Algorithm> {
         let plan = plan(problem, true, &Preferences::new());
         let tolerance = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(Reason::Tolerance { .. }));
-        let mut out: Vec<_> = plan.candidates.iter().filter(|c| tolerance(&c.verdict)).map(|c| c.algorithm).collect();
+        let mut out: Vec<_> = plan.candidates().iter().filter(|c| tolerance(&c.verdict)).map(|c| c.algorithm).collect();
         out.sort_unstable();
         out
     };

@@ -12,7 +12,7 @@ use support::data::{Case, Data, assert_within};
 use support::gpus::{Gpu, on_one_gpu};
 use winoconv::error::Error;
 use winoconv::gpu::{AdapterChoice, CacheFault, CacheSource, CacheState, Context, ContextOptions, ShaderChecks};
-use winoconv::kernel::{KernelSpec, Storage};
+use winoconv::kernel::KernelSpec;
 use winoconv::winograd::{F, Nested};
 use winoconv::{Algorithm, Conv, Device, Layer, Plan, Preferences, Tolerance, wgpu};
 
@@ -32,20 +32,20 @@ fn staged() -> Preferences {
 }
 
 fn layer(context: &Context, case: &Case) -> Layer {
-    let layer = Layer::new_blocking(&context.clone().into(), case.problem.conv, case.operands(), staged());
+    let layer = Layer::new_blocking(&context.clone().into(), case.problem.conv(), case.operands(), staged());
     layer.unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A run's kernels and the packing's.
 fn kernels(plan: &Plan) -> Vec<KernelSpec> {
-    let packing = plan.packing.steps(&plan.problem);
-    plan.steps.iter().chain(&packing).map(|step| step.kernel).collect()
+    let packing = plan.packing().steps(plan.problem());
+    plan.steps().iter().chain(&packing).map(|step| step.kernel()).collect()
 }
 
 fn run(layer: &Layer, case: &Case, what: &str) {
     let output = layer.run_blocking(case.problem.input_shape(), &case.input);
     let output = output.unwrap_or_else(|error| panic!("{what}: {error}"));
-    let algorithm = layer.plan(case.problem.input_shape()).expect("a plan").algorithm;
+    let algorithm = layer.plan(case.problem.input_shape()).expect("a plan").algorithm();
     assert_within(&output.data, &case.reference().all(), &case.bound(algorithm), what);
 }
 
@@ -98,8 +98,9 @@ fn a_kernel_that_is_refused_is_refused_again() {
     on_one_gpu("a_kernel_that_is_refused_is_refused_again", |gpu| {
         let context = open(gpu, CacheSource::off());
         let legal = kernels(&case().problem.plan(&gpu.device(), &staged()).expect("a plan"));
-        let none =
-            winoconv::kernel::WinogradFilter { algorithm: Nested::square(F::new(40, 3)), storage: Storage::F32 }.spec();
+        // The CPU's kernels have no text.
+        let on_host = case().problem.plan(&Device::host(), &Preferences::new()).expect("a plan");
+        let none = on_host.kernels()[0];
         let specs = [legal[0], none, legal[1]];
         for _ in 0..2 {
             let error = block_on(context.pipelines(&specs)).expect_err("there are no such transforms");

@@ -37,31 +37,31 @@ fn all_problems() -> Vec<Problem> {
 
 /// Everything that a device could refuse in a plan.
 fn assert_respects(plan: &Plan) {
-    let limits = &plan.caps.limits;
-    let what = format!("{} by {} on {}", plan.problem, plan.algorithm, plan.caps);
-    let problem = &plan.problem;
+    let limits = &plan.caps().limits;
+    let what = format!("{} by {} on {}", plan.problem(), plan.algorithm(), plan.caps());
+    let problem = plan.problem();
     let bytes = |operand: &Operand| {
         let whole = plan.operand_len(operand.slot).unwrap_or_else(|| panic!("{what}: no such operand"));
         let len = operand.len.unwrap_or(whole - operand.first);
         assert!(operand.first + len <= whole, "{what}: {operand:?} of {whole}");
         4 * len as u64
     };
-    assert!(plan.workspace_bytes() <= plan.preferences.workspace_limit, "{what}: over the workspace limit");
-    for step in plan.steps.iter().chain(&plan.packing.steps(problem)) {
+    assert!(plan.workspace_bytes() <= plan.preferences().workspace_limit, "{what}: over the workspace limit");
+    for step in plan.steps().iter().chain(&plan.packing().steps(problem)) {
         let what = format!("{what}, {step}");
         let most = limits.max_compute_workgroups_per_dimension;
-        assert!(step.grid.iter().all(|&size| 1 <= size && size <= most), "{what}: at most {most} workgroups");
-        assert_eq!(step.kernel.check(limits), Ok(()), "{what}");
-        assert!(step.kernel.workgroup_size() <= limits.max_compute_invocations_per_workgroup, "{what}");
-        assert!(step.kernel.workgroup_bytes() <= limits.max_compute_workgroup_storage_size, "{what}");
-        assert_eq!(step.params.len(), step.kernel.params().len(), "{what}: a word for each parameter");
-        let bindings = step.kernel.bindings();
-        assert_eq!(step.operands.len(), bindings.len(), "{what}: an operand for each binding");
-        for (binding, operand) in bindings.iter().zip(&step.operands) {
+        assert!(step.grid().iter().all(|&size| 1 <= size && size <= most), "{what}: at most {most} workgroups");
+        assert_eq!(step.kernel().check(limits), Ok(()), "{what}");
+        assert!(step.kernel().workgroup_size() <= limits.max_compute_invocations_per_workgroup, "{what}");
+        assert!(step.kernel().workgroup_bytes() <= limits.max_compute_workgroup_storage_size, "{what}");
+        assert_eq!(step.params().len(), step.kernel().params().len(), "{what}: a word for each parameter");
+        let bindings = step.kernel().bindings();
+        assert_eq!(step.operands().len(), bindings.len(), "{what}: an operand for each binding");
+        for (binding, operand) in bindings.iter().zip(step.operands()) {
             let size = bytes(operand);
             let bound = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
             assert!(size <= bound, "{what}: {} has {size} bytes, the bound is {bound}", binding.name);
-            let twice = step.operands.iter().filter(|other| other.slot == operand.slot).count();
+            let twice = step.operands().iter().filter(|other| other.slot == operand.slot).count();
             assert!(binding.access == Access::Read || twice == 1, "{what}: {} is read and written", binding.name);
         }
     }
@@ -103,7 +103,7 @@ fn every_legal_choice_can_be_demanded_and_the_planners_is_one() {
                     let plan = Plan::new(&problem, &caps, &preferences.choice(entry.choice));
                     let plan = plan.unwrap_or_else(|error| panic!("{} on {caps}: {error}", entry.choice));
                     assert_eq!((plan.choice(), plan.workspace_bytes()), (entry.choice, entry.workspace_bytes));
-                    assert_eq!(plan.candidates[0].estimate_ns, Some(entry.estimate_ns), "{}", entry.choice);
+                    assert_eq!(plan.candidates()[0].estimate_ns, Some(entry.estimate_ns), "{}", entry.choice);
                     assert_respects(&plan);
                     demanded += 1;
                 }
@@ -164,22 +164,26 @@ fn a_plan_prints_every_candidate_with_its_verdict() {
     let plan = Plan::new(&problem, &Caps::webgpu_default(), &Preferences::new()).expect("a plan");
     let text = plan.to_string();
     let all = Algorithm::all_for(&problem);
-    assert_eq!(plan.candidates.len(), all.len(), "as many candidates as algorithms");
+    assert_eq!(plan.candidates().len(), all.len(), "as many candidates as algorithms");
     for algorithm in all {
-        let candidate = plan.candidates.iter().find(|c| c.algorithm == algorithm).expect("every algorithm is judged");
+        let candidate = plan.candidates().iter().find(|c| c.algorithm == algorithm).expect("every algorithm is judged");
         let line = text.lines().find(|line| line.trim_start().starts_with(&format!("{algorithm} ")));
         let line = line.unwrap_or_else(|| panic!("{algorithm} is not in\n{text}"));
         assert!(line.contains(&candidate.verdict.to_string()), "the verdict on {algorithm} is not in: {line}");
     }
-    for step in &plan.steps {
+    for step in plan.steps() {
         let mut after = text.lines().skip_while(|line| !line.contains(&step.to_string())).skip(1);
         let work = after.next().unwrap_or_default();
-        for what in ["flop, ", " through storage", &format!(" {} registers", step.kernel.registers())] {
-            assert!(work.contains(what), "{what} of {} is not in: {work}", step.kernel);
+        for what in ["flop, ", " through storage", &format!(" {} registers", step.kernel().registers())] {
+            assert!(work.contains(what), "{what} of {} is not in: {work}", step.kernel());
         }
     }
-    let chosen = plan.candidates.iter().filter(|c| c.verdict == Verdict::Chosen);
-    assert_eq!(chosen.map(|c| c.algorithm).collect::<Vec<_>>(), [plan.algorithm], "one is chosen, and it is the plan");
+    let chosen = plan.candidates().iter().filter(|c| c.verdict == Verdict::Chosen);
+    assert_eq!(
+        chosen.map(|c| c.algorithm).collect::<Vec<_>>(),
+        [plan.algorithm()],
+        "one is chosen, and it is the plan"
+    );
 }
 
 #[test]
@@ -197,7 +201,7 @@ fn a_forced_algorithm_that_cannot_run_is_an_error_with_its_reason() {
         let problem = problem(conv, [1, 4, 12, 12]);
         let result = Plan::new(&problem, &Caps::host(), &Preferences::new().algorithm(algorithm));
         let Err(Error::NoPlan(error)) = result else {
-            panic!("{problem} by {algorithm}: expected no plan, got {:?}", result.map(|plan| plan.algorithm))
+            panic!("{problem} by {algorithm}: expected no plan, got {:?}", result.map(|plan| plan.algorithm()))
         };
         let rejected = error.rejected.iter().find(|(name, _)| *name == algorithm.to_string());
         let why = rejected.map_or("nothing", |(_, why)| why.as_str());
@@ -231,7 +235,7 @@ fn the_tolerance_is_respected() {
                 let plan = Plan::new(&problem, &caps, &Preferences::new().tolerance(tolerance));
                 if let Ok(plan) = plan {
                     assert!(is_within(plan.choice()), "{problem}: {} over {tolerance}", plan.choice());
-                    for candidate in &plan.candidates {
+                    for candidate in plan.candidates() {
                         let within = can_be_within(candidate.algorithm);
                         let out = matches!(candidate.verdict, Verdict::Rejected(Reason::Tolerance { .. }));
                         let other =
@@ -243,7 +247,7 @@ fn the_tolerance_is_respected() {
                 }
                 let f6 = Algorithm::Staged(Nested::square(F::new(6, 3)));
                 let plan = Plan::new(&problem, &caps, &Preferences::new());
-                assert_ne!(plan.ok().map(|plan| plan.algorithm), Some(f6), "{problem}: F(6,3) by default");
+                assert_ne!(plan.ok().map(|plan| plan.algorithm()), Some(f6), "{problem}: F(6,3) by default");
             }
         }
     }
@@ -278,7 +282,7 @@ fn the_tolerance_holds_after_a_relu_too() {
         let error = expected_error(&problem, fused.into(), caps);
         assert!(error < 2.0 * expected_error(&problem, direct, caps), "{channels}");
         let plan = Plan::new(&problem, caps, &Preferences::new()).expect("a plan");
-        let candidate = plan.candidates.iter().find(|candidate| candidate.algorithm == fused).expect("judged");
+        let candidate = plan.candidates().iter().find(|candidate| candidate.algorithm == fused).expect("judged");
         let is_out = matches!(candidate.verdict, Verdict::Rejected(Reason::Tolerance { after_relu: true, .. }));
         assert_eq!(is_out, expected, "{channels} channels: {candidate}");
 
@@ -353,7 +357,7 @@ fn what_does_not_fit_is_refused_with_the_numbers() {
     assert_eq!(error.rejected.len(), Algorithm::all_for(&problem).len(), "each with its reason");
     let numbers = "the input needs 131072 bytes in one buffer, the bound is 98304";
     assert!(error.rejected.iter().all(|(_, why)| why == numbers), "{error}");
-    let forced = Plan::new(&problem, &caps, &any().algorithm(Algorithm::Direct)).map(|plan| plan.algorithm);
+    let forced = Plan::new(&problem, &caps, &any().algorithm(Algorithm::Direct)).map(|plan| plan.algorithm());
     let Err(Error::NoPlan(error)) = forced else { panic!("the input alone is too large, got {forced:?}") };
     assert!(error.rejected.iter().any(|(name, why)| name == "direct" && why == numbers), "{error}");
 }
@@ -387,7 +391,7 @@ fn a_blocking_that_spills_is_not_chosen_and_runs_where_it_is_forced() {
     assert!(!spills(&chosen), "{chosen}");
     assert!(spills(&forced), "{forced}");
     // Its registers alone are held against it.
-    let estimate = |plan: &Plan| plan.candidates[0].estimate_ns.expect("an estimate");
+    let estimate = |plan: &Plan| plan.candidates()[0].estimate_ns.expect("an estimate");
     assert!(estimate(&forced) < estimate(&chosen), "{forced}{chosen}");
 }
 
@@ -399,7 +403,7 @@ fn a_software_adapter_multiplies_without_barriers() {
     for (channels, size) in [(64, 56), (128, 28), (256, 14), (512, 7)] {
         let conv = Conv::new(channels, channels, [3, 3]).padding(1);
         let plan = Plan::new(&problem(conv, [1, channels, size, size]), &caps, &Preferences::new()).expect("a plan");
-        assert!(matches!(plan.algorithm, Algorithm::FusedOutput(_)), "{plan}");
+        assert!(matches!(plan.algorithm(), Algorithm::FusedOutput(_)), "{plan}");
     }
 }
 
@@ -411,7 +415,7 @@ fn an_empty_batch_has_no_steps() {
         for algorithm in Algorithm::all_for(&problem) {
             let plan = Plan::new(&problem, &caps, &any().algorithm(algorithm));
             let plan = plan.unwrap_or_else(|error| panic!("{algorithm} on {caps}: {error}"));
-            assert_eq!((plan.steps.len(), plan.workspace_bytes()), (0, 0), "{algorithm} on {caps}: nothing to do");
+            assert_eq!((plan.steps().len(), plan.workspace_bytes()), (0, 0), "{algorithm} on {caps}: nothing to do");
             assert!(plan.to_string().contains("the output is empty"), "{plan}");
         }
     }
@@ -434,7 +438,7 @@ fn the_exhibit_is_never_chosen() {
                 for limit in [0, 1 << 20, u64::MAX] {
                     let preferences = Preferences::new().tolerance(tolerance).workspace_limit(limit);
                     let Ok(plan) = Plan::new(&problem, &caps, &preferences) else { continue };
-                    let exhibit = plan.candidates.iter().find(|candidate| is_exhibit(&candidate.algorithm));
+                    let exhibit = plan.candidates().iter().find(|candidate| is_exhibit(&candidate.algorithm));
                     assert_eq!(exhibit, None, "{problem} on {caps}: a candidate");
                     let kernels = plan.kernels();
                     let exhibit = kernels.iter().find(|kernel| matches!(kernel, KernelSpec::WinogradInlined(_)));
@@ -450,8 +454,8 @@ fn the_exhibit_is_never_chosen() {
 #[test]
 fn the_exhibit_runs_where_it_is_forced_and_respects_the_device() {
     let (mut plans, mut refused) = (0, 0);
-    for problem in all_problems().into_iter().filter(|problem| problem.conv.kernel == [3, 3]) {
-        let strided = problem.conv.stride != [1, 1] || problem.conv.dilation != [1, 1];
+    for problem in all_problems().into_iter().filter(|problem| problem.conv().kernel == [3, 3]) {
+        let strided = problem.conv().stride != [1, 1] || problem.conv().dilation != [1, 1];
         for caps in profiles::all() {
             for (algorithm, limit) in
                 [F::new(2, 3), F::new(4, 3)].into_iter().flat_map(inlined).flat_map(|a| [(a, 100_000), (a, 1 << 30)])
@@ -459,7 +463,7 @@ fn the_exhibit_runs_where_it_is_forced_and_respects_the_device() {
                 match Plan::new(&problem, &caps, &any().algorithm(algorithm).workspace_limit(limit)) {
                     Ok(plan) => {
                         assert!(!strided, "{problem}: {algorithm} with a stride");
-                        assert_eq!(plan.algorithm, algorithm, "a forced algorithm is the plan's");
+                        assert_eq!(plan.algorithm(), algorithm, "a forced algorithm is the plan's");
                         assert_respects(&plan);
                         plans += 1;
                     }
@@ -504,14 +508,14 @@ fn planning_a_new_size_is_cheap() {
 
 /// For each step of a fused kernel: blocks of tiles, those that a workgroup walks, workgroups beside each other.
 fn walks(plan: &Plan) -> Vec<[u32; 3]> {
-    let walk = |step: &winoconv::plan::Step| match &step.kernel {
+    let walk = |step: &winoconv::plan::Step| match &step.kernel() {
         KernelSpec::WinogradFused(kernel) => {
-            let params = FusedParams::from_words(&step.params);
-            Some([params.tiles.div_ceil(kernel.blocking.tiles), params.walk, step.grid[0]])
+            let params = FusedParams::from_words(step.params());
+            Some([params.tiles.div_ceil(kernel.blocking().tiles()), params.walk, step.grid()[0]])
         }
         _ => None,
     };
-    plan.steps.iter().filter_map(walk).collect()
+    plan.steps().iter().filter_map(walk).collect()
 }
 
 #[test]

@@ -56,7 +56,7 @@ fn plans(caps: &Caps, problem: &Problem) -> Vec<Plan> {
 
 /// Every kernel of a plan, that which packs too.
 fn kernels(plan: &Plan) -> impl Iterator<Item = KernelSpec> {
-    let packing = plan.packing.steps(&plan.problem).into_iter().map(|step| step.kernel);
+    let packing = plan.packing().steps(plan.problem()).into_iter().map(|step| step.kernel());
     plan.kernels().into_iter().chain(packing)
 }
 
@@ -129,7 +129,7 @@ fn a_loop_too_long_for_apples_gpus_is_refused_there_and_runs_elsewhere() {
     }
     // Among candidates it stands with its reason, and the plan says so.
     let plan = Plan::new(&problem, &named("apple-m1"), &any()).expect("a plan");
-    let reasons = plan.candidates.iter().filter_map(|candidate| match &candidate.verdict {
+    let reasons = plan.candidates().iter().filter_map(|candidate| match &candidate.verdict {
         Verdict::Rejected(Reason::Limit(error)) => Some(error),
         _ => None,
     });

@@ -15,7 +15,7 @@ use support::data::{Case, Data, worst_ratio};
 use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
 use support::gpus::{Gpu, on_gpus, on_one_gpu};
 use support::problems::{forced, legal};
-use support::strategies::{Space, activations, data, problems};
+use support::strategies::{Space, activations, data, problems, remade};
 use winoconv::caps::{Caps, DeviceKind};
 use winoconv::gpu::ShaderChecks;
 use winoconv::kernel::KernelSpec;
@@ -92,7 +92,7 @@ fn narrow(caps: &Caps, seed: u64) -> Caps {
 
 /// How many of the plans bind a tensor in parts.
 fn in_parts<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> usize {
-    let part = |plan: &&Plan| plan.steps.iter().flat_map(|step| &step.operands).any(|operand| operand.len.is_some());
+    let part = |plan: &&Plan| plan.steps().iter().flat_map(|step| step.operands()).any(|operand| operand.len.is_some());
     plans.into_iter().filter(part).count()
 }
 
@@ -116,7 +116,7 @@ fn tensors_larger_than_a_binding_are_bound_in_parts() {
         for plan in plans.iter().chain(&narrow_plans(&problem, &Caps::host(), seed)) {
             let output = run_plan_on_host(plan, &case);
             let what = format!("{problem}, {}, {seed}", plan.choice());
-            within(&case.gather(&output), &exact, &case.bound(plan.algorithm), &what)?;
+            within(&case.gather(&output), &exact, &case.bound(plan.algorithm()), &what)?;
         }
         Ok(())
     });
@@ -135,8 +135,8 @@ fn coarse(values: &mut [f32]) {
 fn convolution_is_linear_in_its_input() {
     let problems = problems(IMAGES, Just(Activation::None));
     let strategy = (problems, any::<u64>(), -3..4i8, -3..4i8);
-    let checked = runner(Some(64)).run(&strategy, |(mut problem, seed, a, b)| {
-        problem.conv.bias = false;
+    let checked = runner(Some(64)).run(&strategy, |(problem, seed, a, b)| {
+        let problem = remade(&problem, |conv| conv.bias = false);
         let device = Device::host();
         let (a, b) = (f32::from(a), f32::from(b));
         let mut x = Case::new(problem, Data::Normal, seed);
@@ -167,9 +167,9 @@ fn a_shifted_input_has_a_shifted_output() {
     let strategy = (problems(IMAGES, activations()), any::<u64>(), 0..4usize, 0..4usize);
     let checked = runner(Some(64)).run(&strategy, |(image, seed, dy, dx)| {
         // The image on a canvas of zeros, here and there; no stride, which would skip what is shifted.
-        let conv = Conv { stride: Spatial::all(2, 1), ..image.conv }.padding(Padding::all(0));
-        let [_, h, w] = image.input;
-        let shape = [image.n, conv.channels, h + 2 * MARGIN + 3, w + 2 * MARGIN + 3];
+        let conv = Conv { stride: Spatial::all(2, 1), ..image.conv() }.padding(Padding::all(0));
+        let [_, h, w] = image.input_shape().spatial().dhw(1);
+        let shape = [image.input_shape()[0], conv.channels, h + 2 * MARGIN + 3, w + 2 * MARGIN + 3];
         let Ok(canvas) = conv.on(shape) else { return Ok(()) };
         let pixels = Case::new(image, Data::Normal, seed).input;
         let place = |y: usize, x: usize| {
@@ -177,7 +177,9 @@ fn a_shifted_input_has_a_shifted_output() {
             case.input.fill(0.0);
             for (row, values) in pixels.chunks(w).enumerate() {
                 let (plane, i) = (row / h, row % h);
-                let at = (plane * canvas.input[1] + y + i) * canvas.input[2] + x;
+                let at = (plane * canvas.input_shape().spatial().dhw(1)[1] + y + i)
+                    * canvas.input_shape().spatial().dhw(1)[2]
+                    + x;
                 case.input[at..at + w].copy_from_slice(values);
             }
             case
@@ -188,7 +190,7 @@ fn a_shifted_input_has_a_shifted_output() {
             let [here_out, there_out] = [&here, &there].map(|case| run(&device, case, algorithm, EntryPoint::Run));
             let (here_out, there_out) = (here_out?, there_out?);
             let [here_bound, there_bound] = [&here, &there].map(|case| case.bound(algorithm));
-            let [_, p_size, q_size] = canvas.output;
+            let [_, p_size, q_size] = canvas.output_shape().spatial().dhw(1);
             let pairs = (0..canvas.output_len()).filter_map(|at| {
                 let (row, q) = (at / q_size, at % q_size);
                 let inside = row % p_size + dy < p_size && q + dx < q_size;
@@ -255,15 +257,17 @@ fn random_problems(gpu: &Gpu, stored: Option<DType>) {
     let strategy = (problems(space, activations), data(), any::<u64>());
     let wanted = wanted_on_gpu();
     let mut runner = TestRunner::new(config(wanted.unwrap_or(2000)));
-    let checked = runner.run(&strategy, |(mut problem, data, seed)| {
+    let checked = runner.run(&strategy, |(problem, data, seed)| {
         if wanted.is_none() && start.elapsed() > GPU_BUDGET {
             return Ok(());
         }
         tried.set(tried.get() + 1);
-        if problem.operation == Operation::Forward {
-            problem.conv.bias = problem.conv.activation != Activation::None;
-        }
-        problem.conv.dtype = stored.unwrap_or(problem.conv.dtype);
+        let problem = remade(&problem, |conv| {
+            if problem.operation() == Operation::Forward {
+                conv.bias = conv.activation != Activation::None;
+            }
+            conv.dtype = stored.unwrap_or(conv.dtype);
+        });
         let (device, case) = (gpu.device(), Case::new(problem, data, seed));
         let exact = case.reference().all();
         // One that needs no pipeline beyond those that are allowed.
@@ -272,8 +276,8 @@ fn random_problems(gpu: &Gpu, stored: Option<DType>) {
                 .problem
                 .plan(&device, &forced(algorithm))
                 .map_err(|error| TestCaseError::fail(error.to_string()))?;
-            let packing = plan.packing.steps(&problem);
-            let needed = plan.steps.iter().chain(&packing).map(|step| step.kernel);
+            let packing = plan.packing().steps(&problem);
+            let needed = plan.steps().iter().chain(&packing).map(|step| step.kernel());
             let mut known = kernels.borrow_mut();
             let all: HashSet<_> = needed.chain(known.iter().copied()).collect();
             if all.len() > PIPELINES {

@@ -15,10 +15,7 @@ use naga::{ShaderStage, front::wgsl::parse_str};
 use support::skipped;
 use winoconv::caps::Limits;
 use winoconv::error::{Error, Resource};
-use winoconv::kernel::{
-    Blocking, Depthwise, Direct, Fusion, ImplicitGemm, KernelSpec, Storage, WinogradFilter, WinogradFused,
-    WinogradInput, WinogradMultiply, WinogradOutput,
-};
+use winoconv::kernel::{KernelSpec, Storage};
 use winoconv::wgsl::{Checked, ENTRY_POINT, check, source};
 
 /// Two threads, each with its half of the grid; what they find wrong.
@@ -63,27 +60,8 @@ fn every_variant_passes_our_checks() {
 #[test]
 fn every_variant_passes_our_checks_however_tensors_are_stored() {
     let found = over_the_grid(|spec| {
-        let stored = |storage| {
-            Some(match *spec {
-                KernelSpec::Direct(kernel) => Direct { storage, ..kernel }.spec(),
-                KernelSpec::Depthwise(kernel) => Depthwise { storage, ..kernel }.spec(),
-                KernelSpec::ImplicitGemm(kernel) => {
-                    let kernel = ImplicitGemm { storage, ..kernel };
-                    return kernel.is_legal().then(|| kernel.spec());
-                }
-                KernelSpec::WinogradFilter(kernel) => WinogradFilter { storage, ..kernel }.spec(),
-                KernelSpec::WinogradInput(kernel) => WinogradInput { storage, ..kernel }.spec(),
-                KernelSpec::WinogradOutput(kernel) => WinogradOutput { storage, ..kernel }.spec(),
-                KernelSpec::WinogradFused(kernel)
-                    if kernel.fusion != Fusion::Filter || WinogradFused::takes_weights(kernel.algorithm, storage) =>
-                {
-                    WinogradFused { storage, ..kernel }.spec()
-                }
-                _ => return None,
-            })
-        };
         let other = [Storage::F16, Storage::Packed].into_iter().filter(|_| spec.storage() == Storage::F32);
-        other.filter_map(stored).filter_map(|spec| checked(&spec).err()).collect()
+        other.filter_map(|storage| spec.stored_as(storage)).filter_map(|spec| checked(&spec).err()).collect()
     });
     assert_none(&found, "not fit for every WebGPU device");
 }
@@ -259,7 +237,8 @@ fn naga_accepts(text: &str) -> Result<(), String> {
 }
 
 fn multiply() -> KernelSpec {
-    WinogradMultiply { blocking: Blocking::new(128, 64, 8, 8, 8), adds: false }.spec()
+    let all = KernelSpec::all().into_iter();
+    all.into_iter().find(|spec| spec.name() == "winograd_multiply_f32_128x64x8_8x8").expect("a kernel of the grid")
 }
 
 /// What the checks find, and what they do not.

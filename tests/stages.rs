@@ -87,9 +87,9 @@ fn compare(what: &str, at: usize, [gpu, twin]: [f32; 2], bound: f64, worst: &mut
 
 fn compare_filter(plan: &Plan, case: &Case, nested: Nested, gpu: &[f32], twin: &[f32], what: &str) -> f64 {
     let bounds = TransformBound::new(nested, Stage::Filter);
-    let problem = &plan.problem;
+    let problem = plan.problem();
     let (group_c, group_k) = (problem.channels_per_group(), problem.filters_per_group());
-    let u = Planes { points: nested.products(), rows: problem.conv.channels, columns: group_k };
+    let u = Planes { points: nested.products(), rows: problem.conv().channels, columns: group_k };
     let mut worst = 0.0;
     for (filter, g) in case.weights.chunks(bounds.inputs()).enumerate() {
         let (k, c) = (filter / group_c, filter % group_c);
@@ -104,21 +104,21 @@ fn compare_filter(plan: &Plan, case: &Case, nested: Nested, gpu: &[f32], twin: &
 
 fn compare_input(step: &Step, case: &Case, nested: Nested, gpu: &[f32], twin: &[f32], what: &str) -> f64 {
     let bounds = TransformBound::new(nested, Stage::Input);
-    let params = InputParams::from_words(&step.params);
+    let params = InputParams::from_words(step.params());
     let problem = &case.problem;
     let (tiles, stride) = (params.tiles as usize, params.t_stride as usize);
-    let v = Planes { points: nested.products(), rows: problem.conv.channels, columns: stride };
-    let grid = Tiles { n: problem.n, y: params.tiles_y as usize, x: params.tiles_x as usize };
-    let [[_, h, w], [_, top, left]] = [problem.input, problem.before];
+    let v = Planes { points: nested.products(), rows: problem.conv().channels, columns: stride };
+    let grid = Tiles { n: problem.input_shape()[0], y: params.tiles_y as usize, x: params.tiles_x as usize };
+    let [[_, h, w], [_, top, left]] = [problem.of_input().shape.spatial().dhw(1), problem.padding_before()];
     let span_w = nested.cols.span();
     let mut worst = 0.0;
-    for c in 0..problem.conv.channels {
+    for c in 0..problem.conv().channels {
         for t in 0..tiles {
             let [n, y, x] = grid.position(params.first as usize + t);
             let value = |i: usize| {
                 let y = (y * usize::from(nested.rows.m()) + i / span_w).wrapping_sub(top);
                 let x = (x * usize::from(nested.cols.m()) + i % span_w).wrapping_sub(left);
-                let row = (n * problem.conv.channels + c) * h;
+                let row = (n * problem.conv().channels + c) * h;
                 if y < h && x < w { case.input[(row + y) * w + x].into() } else { 0.0 }
             };
             let d: Vec<f64> = (0..bounds.inputs()).map(value).collect();
@@ -138,11 +138,11 @@ fn compare_input(step: &Step, case: &Case, nested: Nested, gpu: &[f32], twin: &[
 
 /// `tiles` is the number of columns that carry data in this chunk.
 fn compare_multiply(step: &Step, tiles: usize, [u, v]: [&[f32]; 2], [gpu, twin]: [&[f32]; 2], what: &str) -> f64 {
-    let params = MultiplyParams::from_words(&step.params);
+    let params = MultiplyParams::from_words(step.params());
     let words = [params.group_c, params.group_k, params.k_stride, params.t_stride];
     let [group_c, group_k, k_stride, t_stride] = words.map(|word| word as usize);
     let mut worst = 0.0;
-    for product in 0..step.grid[2] as usize {
+    for product in 0..step.grid()[2] as usize {
         let (part, batch) = (product / params.batches as usize, product % params.batches as usize);
         let first = part * params.part_c as usize;
         let end = group_c.min(first + params.part_c as usize);
@@ -159,11 +159,11 @@ fn compare_multiply(step: &Step, tiles: usize, [u, v]: [&[f32]; 2], [gpu, twin]:
 
 fn compare_output(step: &Step, case: &Case, nested: Nested, m: &[f32], [gpu, twin]: [&[f32]; 2], what: &str) -> f64 {
     let bounds = TransformBound::new(nested, Stage::Output);
-    let params = OutputParams::from_words(&step.params);
+    let params = OutputParams::from_words(step.params());
     let problem = &case.problem;
-    let filters = problem.conv.filters;
+    let filters = problem.conv().filters;
     let planes = Planes { points: nested.products(), rows: filters, columns: params.t_stride as usize };
-    let grid = Tiles { n: problem.n, y: params.tiles_y as usize, x: params.tiles_x as usize };
+    let grid = Tiles { n: problem.input_shape()[0], y: params.tiles_y as usize, x: params.tiles_x as usize };
     let (out_h, out_w) = (usize::from(nested.rows.m()), usize::from(nested.cols.m()));
     let mut worst = 0.0;
     for (k, t) in (0..filters).flat_map(|k| (0..params.tiles as usize).map(move |t| (k, t))) {
@@ -177,7 +177,7 @@ fn compare_output(step: &Step, case: &Case, nested: Nested, m: &[f32], [gpu, twi
         let with_bias = winoconv::winograd::error_bound::gamma(1) * bias;
         for (i, bound) in bounds.of(&products, params.parts).into_iter().enumerate() {
             let (p, q) = (y * out_h + i / out_w, x * out_w + i % out_w);
-            let [_, p_size, q_size] = problem.output;
+            let [_, p_size, q_size] = problem.of_output().shape.spatial().dhw(1);
             if p < p_size && q < q_size {
                 let at = ((n * filters + k) * p_size + p) * q_size + q;
                 compare(&format!("{what}, Y"), at, [gpu[at], twin[at]], bound + with_bias, &mut worst);
@@ -200,10 +200,10 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
     let plan = |preferences| Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| failed(error));
     let limit = plan(preferences).workspace_bytes() / job.parts;
     let plan = plan(preferences.workspace_limit(limit));
-    assert!(plan.steps.len() as u64 >= 3 * job.parts, "{what}: {} steps for {} parts", plan.steps.len(), job.parts);
-    let parts = |step: &Step| OutputParams::from_words(&step.params).parts;
+    assert!(plan.steps().len() as u64 >= 3 * job.parts, "{what}: {} steps for {} parts", plan.steps().len(), job.parts);
+    let parts = |step: &Step| OutputParams::from_words(step.params()).parts;
     assert!(
-        job.name != CHANNELS_IN_PARTS || plan.steps.last().is_some_and(|step| parts(step) > 1),
+        job.name != CHANNELS_IN_PARTS || plan.steps().last().is_some_and(|step| parts(step) > 1),
         "{what}: not in parts"
     );
 
@@ -211,7 +211,7 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
     let test = async {
         let workspace = gpu::Workspace::new(context, &[&plan]).await?;
         let buffers: Vec<_> = workspace.buffers().map(|(buffer, len)| (buffer.clone(), len)).collect();
-        let packed_len = plan.packing.len(&problem);
+        let packed_len = plan.packing().len(&problem);
         let input = context.upload("input", &case.input).await?;
         let weights = context.upload("weights", &case.weights).await?;
         let bias = context.upload("bias", &case.bias).await?;
@@ -235,27 +235,27 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
         };
         dispatch(Dispatches::Packing).await?;
         let u = context.download(&packed, packed_len).await?;
-        let twin_u = cpu::pack(&plan, &case.weights);
+        let twin_u = cpu::pack(&plan, &case.weights).unwrap_or_else(|error| failed(error));
         let mut worst = [compare_filter(&plan, &case, job.algorithm, &u, &twin_u, &what), 0.0, 0.0, 0.0];
 
         let operands =
             Operands { input: &case.input, weights: &case.weights, packed: &u, bias: &case.bias, ..Default::default() };
-        let mut twin: Vec<_> = plan.workspace.iter().map(|&len| poisoned(len)).collect();
+        let mut twin: Vec<_> = plan.workspace().iter().map(|&len| poisoned(len)).collect();
         let mut twin_output = poisoned(problem.output_len());
         let mut tiles = 0;
-        for (i, step) in plan.steps.iter().enumerate() {
+        for (i, step) in plan.steps().iter().enumerate() {
             let what = format!("{what}, step {i}");
-            if let KernelSpec::WinogradInput(_) = step.kernel {
+            if let KernelSpec::WinogradInput(_) = step.kernel() {
                 // What the chunk before left must not be taken for this one's.
                 for (buffer, len) in &buffers {
                     context.queue().write_buffer(buffer, 0, bytemuck::cast_slice(&poisoned(*len)));
                 }
-                tiles = InputParams::from_words(&step.params).tiles as usize;
+                tiles = InputParams::from_words(step.params()).tiles as usize;
             }
             dispatch(Dispatches::Only(i)).await?;
-            cpu::run_step(step, problem.conv.activation, &operands, &mut twin, &mut twin_output);
+            cpu::run_step(&plan, i, &operands, &mut twin, &mut twin_output)?;
             let read = async |at: usize| context.download(&buffers[at].0, buffers[at].1).await;
-            let (stage, ratio) = match step.kernel {
+            let (stage, ratio) = match step.kernel() {
                 KernelSpec::WinogradInput(_) => {
                     let v = read(0).await?;
                     let ratio = compare_input(step, &case, job.algorithm, &v, &twin[0], &what);
@@ -307,11 +307,11 @@ fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str)
     let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
     let plan = |preferences| Plan::new(&problem, context.caps(), &preferences).unwrap_or_else(|error| failed(error));
     let plan = plan(preferences.workspace_limit(plan(preferences).workspace_bytes() / job.parts));
-    assert!(plan.steps.len() as u64 >= 2 * job.parts, "{what}: {} steps", plan.steps.len());
+    assert!(plan.steps().len() as u64 >= 2 * job.parts, "{what}: {} steps", plan.steps().len());
 
-    let packed = cpu::pack(&plan, &case.weights);
+    let packed = cpu::pack(&plan, &case.weights).unwrap_or_else(|error| failed(error));
     let operands = Operands { input: &case.input, packed: &packed, bias: &case.bias, ..Default::default() };
-    let mut twin = [vec![f32::from_bits(POISON); plan.workspace[0]]];
+    let mut twin = [vec![f32::from_bits(POISON); plan.workspace()[0]]];
     let mut twin_output = vec![f32::from_bits(POISON); problem.output_len()];
     let test = async {
         let workspace = gpu::Workspace::new(context, &[&plan]).await?;
@@ -329,9 +329,9 @@ fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str)
             residual: None,
         };
         let mut worst = 0.0;
-        for (i, step) in plan.steps.iter().enumerate() {
-            cpu::run_step(step, problem.conv.activation, &operands, &mut twin, &mut twin_output);
-            let KernelSpec::WinogradInlined(kernel) = step.kernel else { continue };
+        for (i, step) in plan.steps().iter().enumerate() {
+            cpu::run_step(&plan, i, &operands, &mut twin, &mut twin_output)?;
+            let KernelSpec::WinogradInlined(kernel) = step.kernel() else { continue };
             context.queue().write_buffer(&buffers[0], 0, bytemuck::cast_slice(&twin[0]));
             let bound = Bound::new(context, &plan, Dispatches::Only(i), &tensors, &workspace).await?;
             let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
@@ -357,14 +357,15 @@ fn compare_inlined(
     [gpu, twin]: [&[f32]; 2],
     what: &str,
 ) -> f64 {
-    let params = FusedParams::from_words(&step.params);
+    let params = FusedParams::from_words(step.params());
     let problem = &case.problem;
-    let (filters, group_c, group_k) = (problem.conv.filters, problem.channels_per_group(), problem.filters_per_group());
-    let points = kernel.algorithm.products();
-    let u_planes = Planes { points, rows: problem.conv.channels, columns: group_k };
-    let v_planes = Planes { points, rows: problem.conv.channels, columns: params.t_stride as usize };
-    let grid = Tiles { n: problem.n, y: params.tiles_y as usize, x: params.tiles_x as usize };
-    let (out_h, out_w) = (usize::from(kernel.algorithm.rows.m()), usize::from(kernel.algorithm.cols.m()));
+    let (filters, group_c, group_k) =
+        (problem.conv().filters, problem.channels_per_group(), problem.filters_per_group());
+    let points = kernel.algorithm().products();
+    let u_planes = Planes { points, rows: problem.conv().channels, columns: group_k };
+    let v_planes = Planes { points, rows: problem.conv().channels, columns: params.t_stride as usize };
+    let grid = Tiles { n: problem.input_shape()[0], y: params.tiles_y as usize, x: params.tiles_x as usize };
+    let (out_h, out_w) = (usize::from(kernel.algorithm().rows.m()), usize::from(kernel.algorithm().cols.m()));
     let kronecker = kernel.kronecker().unwrap_or_else(|error| panic!("{what}: {error}"));
     let mut worst = 0.0;
     for (k, t) in (0..filters).flat_map(|k| (0..params.tiles as usize).map(move |t| (k, t))) {
@@ -378,7 +379,7 @@ fn compare_inlined(
         let bias = case.bias.get(k).map_or(0.0, |&bias| f64::from(bias).abs());
         for (i, row) in kronecker.iter_rows().enumerate() {
             let (p, q) = (y * out_h + i / out_w, x * out_w + i % out_w);
-            let [_, p_size, q_size] = problem.output;
+            let [_, p_size, q_size] = problem.of_output().shape.spatial().dhw(1);
             if p < p_size && q < q_size {
                 let size: f64 = row.iter().zip(&magnitudes).map(|(a, m)| a.to_f64().abs() * m).sum();
                 let roundings = u32::try_from(group_c + points + 3).unwrap_or(u32::MAX);

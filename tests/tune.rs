@@ -25,7 +25,7 @@ fn assert_followed(device: &Device, tuning: &Tuning) {
     wisdom.insert(entry.clone());
     let wisdom = Wisdom::parse(&wisdom.to_string()).unwrap_or_else(|error| panic!("{error}"));
     let device = device.clone().with_wisdom(wisdom);
-    let conv = problem().conv;
+    let conv = problem().conv();
     let (weights, bias) = (vec![0.5; conv.weights_len()], vec![0.25; conv.filters]);
     let layer = Layer::new_blocking(&device, conv, Weights::new(&weights).bias(&bias), Preferences::new());
     let layer = layer.unwrap_or_else(|error| panic!("{error}"));

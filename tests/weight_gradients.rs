@@ -84,20 +84,20 @@ fn staged(problem: &Problem) -> Vec<Algorithm> {
 
 /// Runs of the sum.
 fn runs(plan: &Plan) -> usize {
-    plan.steps.iter().filter(|step| matches!(step.kernel, KernelSpec::WinogradFilter(_))).count()
+    plan.steps().iter().filter(|step| matches!(step.kernel(), KernelSpec::WinogradFilter(_))).count()
 }
 
 /// Preferences under which it is done in at least three runs; none, if there are fewer blocks.
 fn in_runs(problem: &Problem, algorithm: Algorithm, device: &Device) -> Option<Preferences> {
     let plan = |preferences| problem.plan(device, &preferences).unwrap_or_else(|error| panic!("{problem}: {error}"));
     let whole = plan(forced(algorithm));
-    let [v, m, u] = whole.workspace[..3] else { panic!("{problem}: {} buffers", whole.workspace.len()) };
-    let multiply = MultiplyParams::from_words(&whole.steps[2].params);
+    let [v, m, u] = whole.workspace()[..3] else { panic!("{problem}: {} buffers", whole.workspace().len()) };
+    let multiply = MultiplyParams::from_words(whole.steps()[2].params());
     if multiply.group_c < 3 {
         return None;
     }
-    let m = m / OutputParams::from_words(&whole.steps[3].params).parts as usize;
-    let beside = whole.workspace[3..].iter().sum::<usize>();
+    let m = m / OutputParams::from_words(whole.steps()[3].params()).parts as usize;
+    let beside = whole.workspace()[3..].iter().sum::<usize>();
     let limit = 4 * ((u + v) / 3 + m + beside) as u64;
     let preferences = forced(algorithm).workspace_limit(limit);
     let limited = plan(preferences);
@@ -119,7 +119,7 @@ fn conform(device: &Device, label: &str, points: &[EntryPoint]) {
             let what = format!("{name} ({problem}), {data:?}, {algorithm} on {label}");
             let layer = case.layer(device, preferences).unwrap_or_else(|error| panic!("{what}: {error}"));
             let plan = layer.plan_for(&problem).unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert_eq!(plan.algorithm, algorithm, "{what}");
+            assert_eq!(plan.algorithm(), algorithm, "{what}");
             let bound = case.bound(algorithm);
             for point in points {
                 let got = point.run(&layer, &case, &format!("{what}, {point:?}"));
@@ -148,7 +148,7 @@ fn small_integers_are_exact() {
     let mut count = 0;
     for Entry { name, problem, .. } in entries() {
         let exact: Algorithm = "staged:f3x2".parse().expect("a label");
-        if !staged(&problem).contains(&exact) || problem.conv.dtype != DType::F32 {
+        if !staged(&problem).contains(&exact) || problem.conv().dtype != DType::F32 {
             continue;
         }
         let case = Case::new(problem, Data::Integer, 5);
@@ -174,7 +174,7 @@ fn smaller_devices_take_more_runs() {
     for (limits, parts) in [(few, false), (small, true)] {
         let plan = Plan::new(&problem, &Caps { limits, ..Caps::webgpu_default() }, &forced(algorithm));
         let plan = plan.unwrap_or_else(|error| panic!("{limits:?}: {error}"));
-        let in_parts = plan.steps.iter().flat_map(|step| &step.operands).any(|operand| operand.len.is_some());
+        let in_parts = plan.steps().iter().flat_map(|step| step.operands()).any(|operand| operand.len.is_some());
         assert_eq!(in_parts, parts, "{plan}");
         assert!(runs(&plan) >= 5, "{plan}");
         let what = format!("{} runs", runs(&plan));
@@ -215,7 +215,7 @@ fn every_stage_is_its_twins() {
             };
             let mut plan_of = plan(Preferences::DEFAULT_WORKSPACE);
             if *least > 1 {
-                let [v, m, u] = plan_of.workspace[..] else { panic!("{what}: {plan_of}") };
+                let [v, m, u] = plan_of.workspace()[..] else { panic!("{what}: {plan_of}") };
                 plan_of = plan(4 * ((u + v) / least + m) as u64);
             }
             assert!(runs(&plan_of) >= *least, "{what}: {} runs", runs(&plan_of));
@@ -228,7 +228,7 @@ fn every_stage_is_its_twins() {
 fn compare(context: &gpu::Context, plan: &Plan, case: &Case, poison: f32, what: &str) {
     let poisoned = |len: usize| vec![poison; len];
     let operands = Operands { input: &case.input, weights: &case.weights, ..Default::default() };
-    let mut twin: Vec<_> = plan.workspace.iter().map(|&len| poisoned(len)).collect();
+    let mut twin: Vec<_> = plan.workspace().iter().map(|&len| poisoned(len)).collect();
     let mut twin_output = poisoned(case.problem.output_len());
     let same = |buffer: &str, gpu: &[f32], twin: &[f32]| {
         // Of zeros the sign is free.
@@ -251,12 +251,12 @@ fn compare(context: &gpu::Context, plan: &Plan, case: &Case, poison: f32, what: 
             output: Some((&output).into()),
             ..Default::default()
         };
-        for (i, step) in plan.steps.iter().enumerate() {
+        for (i, step) in plan.steps().iter().enumerate() {
             let bound = Bound::new(context, plan, Dispatches::Only(i), &tensors, &workspace).await?;
             let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             bound.encode(&mut encoder);
             context.queue().submit([encoder.finish()]);
-            cpu::run_step(step, case.problem.conv.activation, &operands, &mut twin, &mut twin_output);
+            cpu::run_step(plan, i, &operands, &mut twin, &mut twin_output)?;
             for (buffer, (gpu, twin)) in buffers.iter().zip(&twin).enumerate() {
                 let found = context.download(&gpu.0, gpu.1).await?;
                 same(&format!("step {i}, {step}, workspace {buffer}"), &found, twin);
@@ -267,7 +267,7 @@ fn compare(context: &gpu::Context, plan: &Plan, case: &Case, poison: f32, what: 
     };
     block_on(test).unwrap_or_else(|error| panic!("{what}: {error}"));
     let exact = case.reference().all();
-    assert_within(&case.gather(&twin_output), &exact, &case.bound(plan.algorithm), what);
+    assert_within(&case.gather(&twin_output), &exact, &case.bound(plan.algorithm()), what);
 }
 
 /// Errors on normal data are about what a tolerance is compared with.
@@ -285,7 +285,7 @@ fn errors_are_as_expected() {
             let off = squares(&mut got.iter().zip(&exact).map(|(got, exact)| f64::from(*got) - exact));
             let error = (off / squares(&mut exact.iter().copied())).sqrt();
             let ratio = error / plan.expected_error();
-            println!("{algorithm}, {}: {error:.2e}, {ratio:.2} of the expected error", plan.cut);
+            println!("{algorithm}, {}: {error:.2e}, {ratio:.2} of the expected error", plan.cut());
             assert!((0.4..2.0).contains(&ratio), "{problem}, {algorithm}: {error:e}, {ratio} of the expected error");
         }
     }
@@ -322,10 +322,10 @@ fn planners_choose_it_for_large_layers() {
     let caps = Caps { kind: DeviceKind::DiscreteGpu, limits: Limits::LARGEST, ..Caps::webgpu_default() };
     let plan = |preferences: Preferences| Plan::new(&problem, &caps, &preferences);
     let chosen = plan(Preferences::new()).unwrap_or_else(|error| panic!("{error}"));
-    assert!(matches!(chosen.algorithm, Algorithm::Staged(_)), "{chosen}");
+    assert!(matches!(chosen.algorithm(), Algorithm::Staged(_)), "{chosen}");
     assert!(chosen.workspace_bytes() <= Preferences::DEFAULT_WORKSPACE, "{chosen}");
-    assert!(chosen.packing.is_given() && chosen.packed_bytes() == 0, "{chosen}");
-    let direct = chosen.candidates.iter().find(|candidate| candidate.algorithm == Algorithm::Direct);
+    assert!(chosen.packing().is_given() && chosen.packed_bytes() == 0, "{chosen}");
+    let direct = chosen.candidates().iter().find(|candidate| candidate.algorithm == Algorithm::Direct);
     assert_eq!(direct.map(|candidate| &candidate.verdict), Some(&Verdict::Slower), "{chosen}");
     let error = chosen.expected_error();
 
@@ -333,9 +333,9 @@ fn planners_choose_it_for_large_layers() {
     let strict = strict.unwrap_or_else(|error| panic!("{error}"));
     assert_ne!(strict.choice(), chosen.choice(), "{strict}");
     let refused =
-        plan(forced(chosen.algorithm).tolerance(Tolerance::RelativeL2(1e-9))).expect_err("no error is so small");
+        plan(forced(chosen.algorithm()).tolerance(Tolerance::RelativeL2(1e-9))).expect_err("no error is so small");
     assert!(refused.to_string().contains("the tolerance allows"), "{refused}");
-    let Some(transform) = chosen.algorithm.transform() else { panic!("{chosen}") };
+    let Some(transform) = chosen.algorithm().transform() else { panic!("{chosen}") };
     for fused in [Algorithm::Fused(transform), Algorithm::FusedOutput(transform)] {
         let refused = plan(forced(fused)).expect_err("a gradient");
         assert!(refused.to_string().contains("the staged ones alone"), "{refused}");
@@ -345,7 +345,7 @@ fn planners_choose_it_for_large_layers() {
     let out = plan(forced(other)).expect_err("5 outputs of 3");
     assert!(out.to_string().contains("another number of outputs"), "{out}");
     let dilated = gradient(Conv::new(8, 8, [3, 3]).dilation([2, 2]), &[2, 8, 20, 20]);
-    let plan = dilated.plan(&Device::host(), &forced(chosen.algorithm)).expect_err("dilated");
+    let plan = dilated.plan(&Device::host(), &forced(chosen.algorithm())).expect_err("dilated");
     let why = Reason::Inapplicable("Winograd needs dilation 1 for the weights' gradient").to_string();
     assert!(plan.to_string().contains(&why), "{plan}");
 }

@@ -51,23 +51,23 @@ fn a_plan_follows_wisdom_and_says_so() {
     let preferences = Preferences::new();
     let choice = unlikely(&preferences);
     let by_estimate = plan(&caps(), &preferences, &Wisdom::new());
-    assert_eq!(by_estimate.origin, Origin::Estimate { ignored: None });
+    assert_eq!(*by_estimate.origin(), Origin::Estimate { ignored: None });
     assert_ne!(by_estimate.choice(), choice, "the slowest by estimate");
     let plan = plan(&caps(), &preferences, &wisdom([entry(choice, 41_236)]));
     assert_eq!(plan.choice(), choice);
-    assert_eq!(plan.origin, Origin::Wisdom { time_ns: 41_236, driver: "driver 1.2".to_owned() });
+    assert_eq!(*plan.origin(), Origin::Wisdom { time_ns: 41_236, driver: "driver 1.2".to_owned() });
     assert!(plan.to_string().contains("chosen by wisdom: 41.2 us with driver 1.2"), "{plan}");
     // The rest is as if it had been demanded.
     let demanded = Plan::new(&problem(), &caps(), &preferences.choice(choice)).expect("legal");
-    assert_eq!((&plan.steps, &plan.workspace), (&demanded.steps, &demanded.workspace));
-    assert_eq!(demanded.origin, Origin::Demand);
-    assert_eq!((plan.candidates[0].algorithm, &plan.candidates[0].verdict), (choice.algorithm, &Verdict::Chosen));
-    assert_eq!(plan.candidates.len(), by_estimate.candidates.len(), "every algorithm once");
-    let of = |plan: &Plan, verdict: Verdict| plan.candidates.iter().filter(|c| c.verdict == verdict).count();
+    assert_eq!((plan.steps(), plan.workspace()), (demanded.steps(), demanded.workspace()));
+    assert_eq!(*demanded.origin(), Origin::Demand);
+    assert_eq!((plan.candidates()[0].algorithm, &plan.candidates()[0].verdict), (choice.algorithm, &Verdict::Chosen));
+    assert_eq!(plan.candidates().len(), by_estimate.candidates().len(), "every algorithm once");
+    let of = |plan: &Plan, verdict: Verdict| plan.candidates().iter().filter(|c| c.verdict == verdict).count();
     assert_eq!(of(&plan, Verdict::Chosen), 1, "{plan}");
     assert_eq!(of(&plan, Verdict::Slower), 0, "all are faster by estimate: {plan}");
-    let overruled = plan.candidates.iter().find(|c| c.algorithm == by_estimate.algorithm).expect("judged");
-    let own = by_estimate.algorithm == choice.algorithm;
+    let overruled = plan.candidates().iter().find(|c| c.algorithm == by_estimate.algorithm()).expect("judged");
+    let own = by_estimate.algorithm() == choice.algorithm;
     assert!(own || overruled.verdict == Verdict::Overruled, "{plan}");
 }
 
@@ -75,7 +75,7 @@ fn a_plan_follows_wisdom_and_says_so() {
 #[test]
 fn layers_that_are_alike_share_wisdom() {
     let choice = unlikely(&Preferences::new());
-    let conv = problem().conv.bias(true).activation(Activation::LeakyRelu { slope: 0.125 });
+    let conv = problem().conv().bias(true).activation(Activation::LeakyRelu { slope: 0.125 });
     let other = conv.on(problem().input_shape()).expect("legal");
     let plan = Plan::with_wisdom(&other, &caps(), &Preferences::new(), &wisdom([entry(choice, 1)])).expect("a plan");
     assert_eq!(plan.choice(), choice);
@@ -87,7 +87,7 @@ fn wisdom_of_something_else_is_not_taken() {
     let wisdom = wisdom([entry(unlikely(&preferences), 1)]);
     let taken = |problem: &Problem, caps: &Caps, preferences: &Preferences| {
         let plan = Plan::with_wisdom(problem, caps, preferences, &wisdom).unwrap_or_else(|error| panic!("{error}"));
-        matches!(plan.origin, Origin::Wisdom { .. })
+        matches!(plan.origin(), Origin::Wisdom { .. })
     };
     assert!(taken(&problem(), &caps(), &preferences), "its own");
     let newer = Caps { driver: "driver 2.0".to_owned(), ..caps() };
@@ -102,7 +102,7 @@ fn wisdom_of_something_else_is_not_taken() {
     ] {
         assert!(!taken(&problem(), &other, &preferences), "another device: {other}");
     }
-    let conv = problem().conv;
+    let conv = problem().conv();
     for (conv, shape) in [
         (conv, [2, 64, 28, 30]),
         (conv, [1, 64, 30, 28]),
@@ -121,7 +121,7 @@ fn wisdom_of_something_else_is_not_taken() {
     }
     let direct = preferences.algorithm(winoconv::Algorithm::Direct);
     let plan = Plan::with_wisdom(&problem(), &caps(), &direct, &wisdom).expect("a plan");
-    assert_eq!((plan.algorithm, plan.origin), (winoconv::Algorithm::Direct, Origin::Demand), "a demand wins");
+    assert_eq!((plan.algorithm(), plan.origin()), (winoconv::Algorithm::Direct, &Origin::Demand), "a demand wins");
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn outdated_wisdom_is_ignored_and_the_plan_says_why() {
     ] {
         let plan = plan(&caps(), &Preferences::new(), &wisdom([outdated.clone()]));
         let ignored = Some(Ignored { choice, why: Distrust::Outdated(why) });
-        assert_eq!(plan.origin, Origin::Estimate { ignored });
+        assert_eq!(*plan.origin(), Origin::Estimate { ignored });
         assert_eq!(plan.choice(), self::plan(&caps(), &Preferences::new(), &Wisdom::new()).choice());
         assert!(plan.to_string().contains(words), "{plan}");
     }
@@ -177,9 +177,9 @@ fn wisdom_that_may_not_run_is_ignored_and_the_plan_says_why() {
         let choice = label.parse().unwrap_or_else(|error| panic!("{error}"));
         let plan = plan(&caps(), &preferences, &wisdom([entry(choice, 1)]));
         let Origin::Estimate { ignored: Some(Ignored { choice: named, why: Distrust::Rejected(reason) }) } =
-            &plan.origin
+            plan.origin()
         else {
-            panic!("{label}: {:?}", plan.origin)
+            panic!("{label}: {:?}", plan.origin())
         };
         assert_eq!(*named, choice);
         assert!(reason.to_string().contains(words), "{label}: expected '{words}', got '{reason}'");
@@ -190,7 +190,7 @@ fn wisdom_that_may_not_run_is_ignored_and_the_plan_says_why() {
     let choice = "staged:f2x3@16x16x16_4x4/4".parse().unwrap_or_else(|error| panic!("{error}"));
     let entry = Entry::new(&problem(), &caps(), &preferences, choice, 1);
     let plan = plan(&caps(), &preferences, &wisdom([entry]));
-    let why = match plan.origin {
+    let why = match plan.origin() {
         Origin::Estimate { ignored: Some(Ignored { why: Distrust::Rejected(Reason::Limit(error)), .. }) } => error,
         other => panic!("{other:?}"),
     };

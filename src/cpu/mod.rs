@@ -26,6 +26,7 @@ use crate::activation::Activation;
 use crate::conv::Residual;
 use crate::correlation::Correlation;
 use crate::dtype::DType;
+use crate::error::{Result, ShapeError};
 use crate::kernel::{
     DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams,
     PackParams, Params, Storage,
@@ -139,8 +140,20 @@ fn step(word: u32) -> isize {
     word.cast_signed() as isize
 }
 
-/// Packs weights: the steps of a plan's packing. Empty if they are used as given.
-pub fn pack(plan: &Plan, weights: &[f32]) -> Vec<f32> {
+/// Packs weights as a plan's packing says. Empty if they are used as given.
+///
+/// # Errors
+/// [`ShapeError::Length`] if they are not as many as the convolution has.
+pub fn pack(plan: &Plan, weights: &[f32]) -> Result<Vec<f32>> {
+    if plan.packing.is_given() {
+        return Ok(Vec::new());
+    }
+    ShapeError::check_len("the weights", plan.problem.of_weights().len(), weights.len())?;
+    Ok(packed(plan, weights))
+}
+
+/// As [`pack`], of weights whose length was checked.
+pub(crate) fn packed(plan: &Plan, weights: &[f32]) -> Vec<f32> {
     let mut packed = vec![0.0; plan.packing.len(&plan.problem)];
     match (plan.packing, Windows::of_problem(&plan.problem)) {
         (Packing::Panels(Some(nested)), Ok(windows)) => host::pack_winograd(&windows, nested, weights, &mut packed),
@@ -176,19 +189,52 @@ fn pack_each(
 
 /// Runs a plan's steps. `workspace` are the plan's buffers, whatever they hold; longer ones are welcome.
 ///
-/// # Panics
-/// If a slice is shorter than the plan says: callers check lengths, see [`crate::Layer`].
-pub fn run(plan: &Plan, operands: &Operands<'_>, workspace: &mut [Vec<f32>], output: &mut [f32]) {
+/// # Errors
+/// [`ShapeError::Length`] for a tensor that the plan uses and that has not as many elements as it says
+/// ([`Plan::operand_len`]), and for a workspace buffer that has fewer.
+pub fn run(plan: &Plan, operands: &Operands<'_>, workspace: &mut [Vec<f32>], output: &mut [f32]) -> Result<()> {
+    check_operands(plan, operands, workspace, output)?;
     for step in &plan.steps {
-        run_step(step, plan.problem.conv.activation, operands, workspace, output);
+        take_step(step, plan.problem.conv.activation, operands, workspace, output);
     }
+    Ok(())
 }
 
-/// Runs one step.
+/// Runs one step of a plan, by its position: to look at what each leaves. A position beyond the last one runs nothing.
 ///
-/// # Panics
+/// # Errors
 /// As [`run`].
 pub fn run_step(
+    plan: &Plan,
+    index: usize,
+    operands: &Operands<'_>,
+    workspace: &mut [Vec<f32>],
+    output: &mut [f32],
+) -> Result<()> {
+    check_operands(plan, operands, workspace, output)?;
+    if let Some(step) = plan.steps.get(index) {
+        take_step(step, plan.problem.conv.activation, operands, workspace, output);
+    }
+    Ok(())
+}
+
+/// Whether the tensors that a plan's steps use are as long as it says.
+fn check_operands(plan: &Plan, operands: &Operands<'_>, workspace: &[Vec<f32>], output: &[f32]) -> Result<()> {
+    for slot in plan.steps.iter().flat_map(|step| &step.operands).map(|operand| operand.slot) {
+        let expected = plan.operand_len(slot).unwrap_or(0);
+        let got = match slot {
+            Slot::Output => output.len(),
+            // Longer ones are welcome.
+            Slot::Workspace(index) => workspace.get(usize::from(index)).map_or(0, |buffer| buffer.len().min(expected)),
+            of_caller => operands.slot(of_caller).map_or(0, <[f32]>::len),
+        };
+        ShapeError::check_len(slot.tensor_name(plan.problem.operation), expected, got)?;
+    }
+    Ok(())
+}
+
+/// Runs a step of a plan whose tensors were checked.
+fn take_step(
     step: &Step,
     activation: Activation,
     operands: &Operands<'_>,

@@ -13,7 +13,6 @@ use super::pipeline::Pipeline;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::kernel::{Access, KernelSpec};
 use crate::plan::{Operand, Plan, Slot, Step};
-use crate::problem::Operation;
 
 /// A tensor in a caller's buffer.
 #[derive(Debug, Clone, Copy)]
@@ -84,17 +83,16 @@ impl Dispatches {
 }
 
 impl<'a> Tensors<'a> {
-    fn get(&self, slot: Slot, operation: Operation) -> (&'static str, Option<Tensor<'a>>) {
+    const fn get(&self, slot: Slot) -> Option<Tensor<'a>> {
         match slot {
-            Slot::Input => (operation.source_name(), self.input),
-            Slot::Output => ("the output", self.output),
-            Slot::Weights if operation == Operation::WeightGradient => ("the output's gradient", self.weights),
-            Slot::Weights => ("the weights", self.weights),
-            Slot::Packed => ("the packed weights", self.packed),
-            Slot::Bias => ("the bias", self.bias),
-            Slot::Slopes => ("the slopes", self.slopes),
-            Slot::Residual => ("the residual", self.residual),
-            Slot::Workspace(_) => ("the workspace", None),
+            Slot::Input => self.input,
+            Slot::Output => self.output,
+            Slot::Weights => self.weights,
+            Slot::Packed => self.packed,
+            Slot::Bias => self.bias,
+            Slot::Slopes => self.slopes,
+            Slot::Residual => self.residual,
+            Slot::Workspace(_) => None,
         }
     }
 }
@@ -123,25 +121,12 @@ struct Window<'a> {
 }
 
 impl Bound {
-    /// Binds a plan's dispatches, compiling what is not compiled yet. The plan is planned anew first, to see that it
-    /// was not altered; [`crate::Layer::bind`] has plans of its own and need not.
+    /// Binds a plan's dispatches, compiling what is not compiled yet.
     ///
     /// # Errors
-    /// What [`Plan::check_unaltered`] says; a tensor that is missing, too short, misaligned or of the wrong usage; input
-    /// and output in one buffer; a workspace that is too small or of another device; whatever the device says.
+    /// A tensor that is missing, too short, misaligned or of the wrong usage; input and output in one buffer; a workspace
+    /// that is too small or of another device; a plan for a larger device; whatever the device says.
     pub async fn new(
-        context: &Context,
-        plan: &Plan,
-        dispatches: Dispatches,
-        tensors: &Tensors<'_>,
-        workspace: &Workspace,
-    ) -> Result<Self> {
-        plan.check_unaltered()?;
-        Self::of_own(context, plan, dispatches, tensors, workspace).await
-    }
-
-    /// As [`Self::new`], of a plan that nobody but this crate could alter.
-    pub(crate) async fn of_own(
         context: &Context,
         plan: &Plan,
         dispatches: Dispatches,
@@ -154,6 +139,8 @@ impl Bound {
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
         let mut windows = Vec::with_capacity(steps.len());
         for step in steps {
+            // The plan may be for another device.
+            step.check_grid(limits)?;
             let mut of_step = Vec::with_capacity(step.operands.len());
             for operand in &step.operands {
                 let window = window(plan, *operand, tensors, workspace, alignment)?;
@@ -236,7 +223,7 @@ fn window<'a>(
     alignment: u64,
 ) -> Result<Window<'a>> {
     let Operand { slot, first, len: part } = operand;
-    let (what, tensor) = tensors.get(slot, plan.problem.operation);
+    let what = slot.tensor_name(plan.problem.operation);
     let missing = |expected| ShapeError::Presence { what, expected, got: "none" };
     let len = plan.operand_len(slot).ok_or_else(|| missing("one of the plan's"))?;
     let element = plan.operand_type(slot).size();
@@ -245,10 +232,10 @@ fn window<'a>(
             let there = workspace.get(index);
             let got = there.map_or(0, |(_, len)| len);
             let buffer = there.map(|(buffer, _)| buffer).filter(|_| got >= len);
-            let short = ShapeError::Length { what: "a workspace buffer", expected: len, got };
+            let short = ShapeError::Length { what, expected: len, got };
             Some(Tensor::new(buffer.ok_or(short)?))
         }
-        _ => tensor,
+        of_caller => tensors.get(of_caller),
     };
     let Tensor { buffer, offset } = tensor.ok_or_else(|| missing("a tensor"))?;
     if !offset.is_multiple_of(element) {

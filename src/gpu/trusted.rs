@@ -37,8 +37,8 @@ fn trusted(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) 
     // a spec by `wgsl` and passed by `wgsl::check`: each index into a buffer is guarded or clamped by the parameters, each
     // loop is bounded by them. What is dispatched with it comes from `Bound` alone, since nothing else has a pipeline's
     // handle or its bind group layout:
-    // - steps, so parameters and grids, are the planner's: of a plan that a layer keeps to itself, or of one that was
-    //   planned anew and found equal (`Plan::check_unaltered`), for a problem whose sizes were validated;
+    // - steps, so parameters and grids, are the planner's, for a problem whose sizes were checked: nobody else can make or
+    //   change a plan, a step or a problem;
     // - each binding is exactly as long as the plan's operand, and at most 2^32 elements with what lies before it;
     // - parameters lie in a buffer that only `Bound` has, without a usage that would let anyone write it;
     // - buffers that are read and written at once are refused, and what the kernels read from buffers is only ever added

@@ -10,13 +10,13 @@ use crate::padding::Border;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Depthwise {
     /// Whether a tap's elements are the next tap's of the outputs before: taps lie as far apart as outputs.
-    pub moves: bool,
+    pub(crate) moves: bool,
     /// What lies around the source.
-    pub border: Border,
+    pub(crate) border: Border,
     /// How tensors are stored.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// Bias, residual and activation.
-    pub epilogue: Epilogue,
+    pub(crate) epilogue: Epilogue,
 }
 
 impl Depthwise {

@@ -9,16 +9,21 @@ use crate::padding::Border;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Direct {
     /// Filters of an invocation: 8, 4 or 1.
-    pub filters: u32,
+    pub(crate) filters: u32,
     /// What lies around the source.
-    pub border: Border,
+    pub(crate) border: Border,
     /// How tensors are stored.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// Bias, residual and activation.
-    pub epilogue: Epilogue,
+    pub(crate) epilogue: Epilogue,
 }
 
 impl Direct {
+    /// Filters of an invocation: 8, 4 or 1.
+    pub const fn filters(&self) -> u32 {
+        self.filters
+    }
+
     /// Output positions of a workgroup.
     pub const WORKGROUP: u32 = 64;
 

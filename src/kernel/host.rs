@@ -22,15 +22,15 @@ pub(crate) const SUM: usize = 32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Host {
     /// Which.
-    pub kernel: HostKernel,
+    pub(crate) kernel: HostKernel,
     /// Threads that share the work, each with a part of the workspace.
-    pub threads: u32,
+    pub(crate) threads: u32,
     /// What lies around the source.
-    pub border: Border,
+    pub(crate) border: Border,
     /// How the callers' tensors are stored.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// Bias, residual and activation.
-    pub epilogue: Epilogue,
+    pub(crate) epilogue: Epilogue,
 }
 
 /// Which of the processor's kernels.
@@ -69,10 +69,10 @@ impl HostKernel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HostBlock {
     /// Tiles of a block.
-    pub tiles: u32,
+    pub(crate) tiles: u32,
     /// Blocks whose transformed input is made first, and then shared by all threads; 0 where each thread makes that of its
     /// own block.
-    pub together: u32,
+    pub(crate) together: u32,
 }
 
 impl Host {

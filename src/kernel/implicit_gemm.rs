@@ -12,26 +12,26 @@ use crate::padding::Border;
 pub struct ImplicitGemm {
     /// A workgroup's block: its tiles are output positions, its channels are rows of the product, one for each channel and
     /// tap.
-    pub blocking: Blocking,
+    pub(crate) blocking: Blocking,
     /// What lies around the source.
-    pub border: Border,
+    pub(crate) border: Border,
     /// How tensors are stored.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// Bias, residual and activation.
-    pub epilogue: Epilogue,
+    pub(crate) epilogue: Epilogue,
 }
 
 impl ImplicitGemm {
     /// All blockings that are tried, largest first. Each is legal on every device.
     pub const BLOCKINGS: [Blocking; 8] = [
-        Blocking::new(128, 64, 8, 8, 8),
-        Blocking::new(64, 128, 8, 8, 8),
-        Blocking::new(64, 64, 8, 8, 8),
-        Blocking::new(64, 32, 8, 8, 4),
-        Blocking::new(32, 64, 8, 4, 8),
-        Blocking::new(32, 32, 16, 4, 4),
-        Blocking::new(16, 32, 8, 4, 4),
-        Blocking::new(16, 16, 8, 4, 4),
+        Blocking::of([128, 64, 8], [8, 8]),
+        Blocking::of([64, 128, 8], [8, 8]),
+        Blocking::of([64, 64, 8], [8, 8]),
+        Blocking::of([64, 32, 8], [8, 4]),
+        Blocking::of([32, 64, 8], [4, 8]),
+        Blocking::of([32, 32, 16], [4, 4]),
+        Blocking::of([16, 32, 8], [4, 4]),
+        Blocking::of([16, 16, 8], [4, 4]),
     ];
 
     /// Whether the kernel can be cut so: an invocation must fetch the same positions and the same row of weights in every
@@ -62,6 +62,11 @@ impl ImplicitGemm {
         };
         let read = 4 * read * (b.fetch_u() + b.fetch_v());
         read + b.channels * b.filters_each * b.tiles_each + 107 + 44 * b.fetch_u() + (141 + mapped) * b.fetch_v()
+    }
+
+    /// A workgroup's block.
+    pub const fn blocking(&self) -> Blocking {
+        self.blocking
     }
 
     /// The variant as a kernel.

@@ -44,7 +44,7 @@ pub use winograd_multiply::{Blocking, MultiplyCut, WinogradMultiply};
 pub use winograd_output::WinogradOutput;
 
 use crate::caps::Limits;
-use crate::error::{LimitError, Resource};
+use crate::error::{Error, LimitError, Resource, Result};
 use crate::padding::Border;
 
 /// Most accumulators that one invocation keeps on any device: 128 spilled to memory on an H100 and halved the speed or
@@ -54,6 +54,15 @@ pub const MAX_ACCUMULATORS: u32 = 64;
 /// Largest number in the text of a blocking: no device has more invocations in a workgroup, and products of a few such
 /// numbers stay within 32 bits.
 const MAX_BLOCK: u32 = 1024;
+
+/// Whether the numbers of a blocking are within what kernels count with.
+fn check_block(blocking: &impl fmt::Display, numbers: &[u32]) -> Result<()> {
+    if numbers.iter().all(|number| (1..=MAX_BLOCK).contains(number)) {
+        return Ok(());
+    }
+    let why = format!("expected each number from 1 to {MAX_BLOCK}");
+    Err(Error::Unsupported { what: format!("blocking {blocking}"), why })
+}
 
 /// One variant of a kernel: everything that its text depends on, and nothing of the image's size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -222,6 +231,28 @@ impl KernelSpec {
             Self::Host(spec) => Some(spec.epilogue),
             _ => None,
         }
+    }
+
+    /// The same kernel for tensors that are stored otherwise; `None` where there is none.
+    #[must_use]
+    pub fn stored_as(self, storage: Storage) -> Option<Self> {
+        Some(match self {
+            Self::Direct(spec) => Direct { storage, ..spec }.spec(),
+            Self::Depthwise(spec) => Depthwise { storage, ..spec }.spec(),
+            Self::ImplicitGemm(spec) => {
+                let spec = ImplicitGemm { storage, ..spec };
+                return spec.is_legal().then(|| spec.spec());
+            }
+            Self::WinogradFilter(spec) => WinogradFilter { storage, ..spec }.spec(),
+            Self::WinogradInput(spec) => WinogradInput { storage, ..spec }.spec(),
+            Self::WinogradOutput(spec) => WinogradOutput { storage, ..spec }.spec(),
+            Self::WinogradFused(spec)
+                if spec.fusion != Fusion::Filter || WinogradFused::takes_weights(spec.algorithm, storage) =>
+            {
+                WinogradFused { storage, ..spec }.spec()
+            }
+            _ => return None,
+        })
     }
 
     /// Invocations of a workgroup.

@@ -54,7 +54,7 @@ fn implicit_gemms() -> impl Iterator<Item = ImplicitGemm> {
         ends().map(|epilogue| of(blocking, Border::Zero, epilogue)).into_iter().chain(borders)
     });
     let each = each.filter(ImplicitGemm::is_legal);
-    let one = Blocking::new(32, 32, 16, 4, 4);
+    let one = Blocking::of([32, 32, 16], [4, 4]);
     let rest = epilogues().filter(|epilogue| !ends().contains(epilogue));
     each.chain(rest.map(move |epilogue| of(one, Border::Zero, epilogue)))
 }

@@ -8,12 +8,17 @@ use crate::winograd::{Nested, WinogradError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WinogradFilter {
     /// The algorithm.
-    pub algorithm: Nested,
+    pub(crate) algorithm: Nested,
     /// How the weights are stored.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
 }
 
 impl WinogradFilter {
+    /// The algorithm.
+    pub const fn algorithm(&self) -> Nested {
+        self.algorithm
+    }
+
     /// Filters of a workgroup.
     pub const WORKGROUP: u32 = 64;
 

@@ -4,8 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Binding, Constant, Epilogue, KernelSpec, MAX_ACCUMULATORS, MAX_BLOCK, Storage, word};
-use crate::error::Error;
+use super::{Binding, Constant, Epilogue, KernelSpec, MAX_ACCUMULATORS, MAX_BLOCK, Storage, check_block, word};
+use crate::error::{Error, Result};
 use crate::winograd::Nested;
 
 /// Most values of a tile that one invocation transforms. F(6,3) with `x^2 + 1` has as many products; those of F(8,3)
@@ -28,23 +28,65 @@ pub enum Fusion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FusedBlocking {
     /// Filters of a workgroup.
-    pub filters: u32,
+    pub(crate) filters: u32,
     /// Tiles of a workgroup.
-    pub tiles: u32,
+    pub(crate) tiles: u32,
     /// Channels that are transformed at once, where the input transform is fused; fewer, where a tile of each would not
     /// have an invocation of its own, see [`WinogradFused::channels`].
-    pub channels: u32,
+    pub(crate) channels: u32,
     /// Filters of an invocation.
-    pub filters_each: u32,
+    pub(crate) filters_each: u32,
     /// Tiles of an invocation.
-    pub tiles_each: u32,
+    pub(crate) tiles_each: u32,
     /// Filters of an invocation whose products are exchanged at once when the outputs are made.
-    pub round: u32,
+    pub(crate) round: u32,
 }
 
 impl FusedBlocking {
-    /// A blocking by its six numbers.
-    pub const fn new([filters, tiles, channels]: [u32; 3], [filters_each, tiles_each]: [u32; 2], round: u32) -> Self {
+    /// Filters of a workgroup.
+    pub const fn filters(&self) -> u32 {
+        self.filters
+    }
+
+    /// Tiles of a workgroup.
+    pub const fn tiles(&self) -> u32 {
+        self.tiles
+    }
+
+    /// Channels that are transformed at once, where the input transform is fused; fewer, where a tile of each would not
+    /// have an invocation of its own, see [`WinogradFused::channels`].
+    pub const fn channels(&self) -> u32 {
+        self.channels
+    }
+
+    /// Filters of an invocation.
+    pub const fn filters_each(&self) -> u32 {
+        self.filters_each
+    }
+
+    /// Tiles of an invocation.
+    pub const fn tiles_each(&self) -> u32 {
+        self.tiles_each
+    }
+
+    /// Filters of an invocation whose products are exchanged at once when the outputs are made.
+    pub const fn round(&self) -> u32 {
+        self.round
+    }
+
+    /// A blocking by its six numbers; [`fmt::Display`] shows what is which: `32x16x16_8x8_2`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if a number is not from 1 to 1024, or an invocation's do not divide the workgroup's.
+    pub fn new(block: [u32; 3], each: [u32; 2], round: u32) -> Result<Self> {
+        let blocking = Self::of(block, each, round);
+        check_block(&blocking, &[block[0], block[1], block[2], each[0], each[1], round])?;
+        let divides = block[0].is_multiple_of(each[0]) && block[1].is_multiple_of(each[1]);
+        if divides { Ok(blocking) } else { Err(no_blocking(&blocking)) }
+    }
+
+    /// One that is written here.
+    const fn of([filters, tiles, channels]: [u32; 3], [filters_each, tiles_each]: [u32; 2], round: u32) -> Self {
         Self { filters, tiles, channels, filters_each, tiles_each, round }
     }
 
@@ -52,19 +94,19 @@ impl FusedBlocking {
     /// that fit into 16 KiB and 256 invocations stand at the end. Of 98 that were run with F(2x2,3x3), F(4x2,3x3) and
     /// F(4x4,3x3) on eight layers on an H100 (2026-11-24), these have the best or next to it for each.
     pub const ALL: [Self; 13] = [
-        Self::new([64, 32, 16], [4, 16], 1),
-        Self::new([64, 16, 16], [4, 16], 2),
-        Self::new([64, 8, 16], [8, 8], 4),
-        Self::new([64, 8, 16], [4, 8], 4),
-        Self::new([32, 16, 16], [8, 8], 4),
-        Self::new([32, 8, 16], [8, 8], 4),
-        Self::new([32, 8, 16], [4, 8], 4),
-        Self::new([16, 8, 16], [4, 8], 4),
-        Self::new([16, 8, 16], [4, 4], 4),
-        Self::new([16, 4, 16], [4, 4], 4),
-        Self::new([8, 8, 8], [4, 4], 4),
-        Self::new([8, 4, 8], [4, 4], 2),
-        Self::new([4, 4, 1], [4, 4], 1),
+        Self::of([64, 32, 16], [4, 16], 1),
+        Self::of([64, 16, 16], [4, 16], 2),
+        Self::of([64, 8, 16], [8, 8], 4),
+        Self::of([64, 8, 16], [4, 8], 4),
+        Self::of([32, 16, 16], [8, 8], 4),
+        Self::of([32, 8, 16], [8, 8], 4),
+        Self::of([32, 8, 16], [4, 8], 4),
+        Self::of([16, 8, 16], [4, 8], 4),
+        Self::of([16, 8, 16], [4, 4], 4),
+        Self::of([16, 4, 16], [4, 4], 4),
+        Self::of([8, 8, 8], [4, 4], 4),
+        Self::of([8, 4, 8], [4, 4], 2),
+        Self::of([4, 4, 1], [4, 4], 1),
     ];
 
     /// Invocations for one point.
@@ -97,24 +139,24 @@ impl FromStr for FusedBlocking {
     type Err = Error;
 
     /// Reads what [`fmt::Display`] writes: `32x16x16_8x8_2`.
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self> {
         let numbers: Option<Vec<u32>> = text.split(['x', '_']).map(|part| part.parse().ok()).collect();
         match numbers.as_deref() {
-            Some(&[filters, tiles, channels, filters_each, tiles_each, round])
-                if [filters, tiles, channels, filters_each, tiles_each, round]
-                    .iter()
-                    .all(|n| (1..=MAX_BLOCK).contains(n)) =>
-            {
-                Ok(Self::new([filters, tiles, channels], [filters_each, tiles_each], round))
+            Some(&[filters, tiles, channels, filters_each, tiles_each, round]) => {
+                Self::new([filters, tiles, channels], [filters_each, tiles_each], round)
             }
-            _ => Err(Error::Unsupported {
-                what: format!("blocking {text}"),
-                why: format!(
-                    "expected filters x tiles x channels _ filters x tiles of an invocation _ round, each from 1 to \
-                     {MAX_BLOCK}: 32x16x16_8x8_2"
-                ),
-            }),
+            _ => Err(no_blocking(text)),
         }
+    }
+}
+
+fn no_blocking(text: impl fmt::Display) -> Error {
+    Error::Unsupported {
+        what: format!("blocking {text}"),
+        why: format!(
+            "expected filters x tiles x channels _ filters x tiles of an invocation, which divide those of the \
+             workgroup, _ round, each from 1 to {MAX_BLOCK}: 32x16x16_8x8_2"
+        ),
     }
 }
 
@@ -122,18 +164,47 @@ impl FromStr for FusedBlocking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WinogradFused {
     /// The algorithm.
-    pub algorithm: Nested,
+    pub(crate) algorithm: Nested,
     /// What is fused.
-    pub fusion: Fusion,
+    pub(crate) fusion: Fusion,
     /// How the work is cut.
-    pub blocking: FusedBlocking,
+    pub(crate) blocking: FusedBlocking,
     /// How tensors are stored.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// Bias and activation.
-    pub epilogue: Epilogue,
+    pub(crate) epilogue: Epilogue,
 }
 
 impl WinogradFused {
+    /// The kernel for tensors of f32, without bias and activation.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the blocking's numbers do not suit each other or the transform.
+    pub fn new(algorithm: Nested, fusion: Fusion, blocking: FusedBlocking) -> Result<Self> {
+        let kernel = Self { algorithm, fusion, blocking, storage: Storage::F32, epilogue: Epilogue::NONE };
+        if kernel.is_legal() {
+            return Ok(kernel);
+        }
+        let why =
+            format!("expected multiples of 4 for an invocation, a power of two of tiles, and {algorithm} in registers");
+        Err(Error::Unsupported { what: format!("blocking {blocking} of a fused kernel"), why })
+    }
+
+    /// The algorithm.
+    pub const fn algorithm(&self) -> Nested {
+        self.algorithm
+    }
+
+    /// What is fused.
+    pub const fn fusion(&self) -> Fusion {
+        self.fusion
+    }
+
+    /// How the work is cut.
+    pub const fn blocking(&self) -> FusedBlocking {
+        self.blocking
+    }
+
     /// The variant as a kernel.
     pub const fn spec(self) -> KernelSpec {
         KernelSpec::WinogradFused(self)

@@ -21,14 +21,29 @@ pub enum Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WinogradInlined {
     /// The algorithm.
-    pub algorithm: Nested,
+    pub(crate) algorithm: Nested,
     /// What is repeated.
-    pub reading: Reading,
+    pub(crate) reading: Reading,
     /// Bias and activation.
-    pub epilogue: Epilogue,
+    pub(crate) epilogue: Epilogue,
 }
 
 impl WinogradInlined {
+    /// The kernel without bias and activation.
+    pub const fn new(algorithm: Nested, reading: Reading) -> Self {
+        Self { algorithm, reading, epilogue: Epilogue::NONE }
+    }
+
+    /// The algorithm.
+    pub const fn algorithm(&self) -> Nested {
+        self.algorithm
+    }
+
+    /// What is repeated.
+    pub const fn reading(&self) -> Reading {
+        self.reading
+    }
+
     /// Tiles of a workgroup.
     pub const WORKGROUP: u32 = 64;
     /// Most products that a plan may have written out: those of the investigation's own F(4x4,3x3). More would show

@@ -11,14 +11,19 @@ use crate::winograd::{Nested, WinogradError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WinogradInput {
     /// The algorithm.
-    pub algorithm: Nested,
+    pub(crate) algorithm: Nested,
     /// What lies around the source.
-    pub border: Border,
+    pub(crate) border: Border,
     /// How the source is stored.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
 }
 
 impl WinogradInput {
+    /// The algorithm.
+    pub const fn algorithm(&self) -> Nested {
+        self.algorithm
+    }
+
     /// The variant as a kernel.
     pub const fn spec(self) -> KernelSpec {
         KernelSpec::WinogradInput(self)

@@ -5,37 +5,86 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::cost::{Counts, Part, Region, Share, Turns};
-use super::{Binding, Constant, KernelSpec, MAX_ACCUMULATORS, MAX_BLOCK, word};
-use crate::error::Error;
+use super::{Binding, Constant, KernelSpec, MAX_ACCUMULATORS, MAX_BLOCK, check_block, word};
+use crate::error::{Error, Result};
 
 /// How the product is cut: a workgroup computes `filters x tiles` of M, taking `channels` at a step through
 /// workgroup memory; an invocation keeps `filters_each x tiles_each` of it in registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Blocking {
     /// Filters (rows of M) of a workgroup.
-    pub filters: u32,
+    pub(crate) filters: u32,
     /// Tiles (columns of M) of a workgroup.
-    pub tiles: u32,
+    pub(crate) tiles: u32,
     /// Channels of a step.
-    pub channels: u32,
+    pub(crate) channels: u32,
     /// Filters of an invocation.
-    pub filters_each: u32,
+    pub(crate) filters_each: u32,
     /// Tiles of an invocation.
-    pub tiles_each: u32,
+    pub(crate) tiles_each: u32,
     /// Slices of a workgroup, 1 or 2: each sums up every other step of the channels, and at the end they are added
     /// (sliced-K, as CUTLASS calls it). Sums of half the length have smaller errors.
-    pub slices: u32,
+    pub(crate) slices: u32,
 }
 
 impl Blocking {
-    /// A blocking by its five numbers, with one slice.
-    pub const fn new(filters: u32, tiles: u32, channels: u32, filters_each: u32, tiles_each: u32) -> Self {
+    /// Filters (rows of M) of a workgroup.
+    pub const fn filters(&self) -> u32 {
+        self.filters
+    }
+
+    /// Tiles (columns of M) of a workgroup.
+    pub const fn tiles(&self) -> u32 {
+        self.tiles
+    }
+
+    /// Channels of a step.
+    pub const fn channels(&self) -> u32 {
+        self.channels
+    }
+
+    /// Filters of an invocation.
+    pub const fn filters_each(&self) -> u32 {
+        self.filters_each
+    }
+
+    /// Tiles of an invocation.
+    pub const fn tiles_each(&self) -> u32 {
+        self.tiles_each
+    }
+
+    /// Slices of a workgroup, 1 or 2: each sums up every other step of the channels, and at the end they are added
+    /// (sliced-K, as CUTLASS calls it). Sums of half the length have smaller errors.
+    pub const fn slices(&self) -> u32 {
+        self.slices
+    }
+
+    /// A blocking by its five numbers, with one slice; [`fmt::Display`] shows what is which: `64x64x8_8x8`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if a number is not from 1 to 1024, or an invocation's do not divide the workgroup's.
+    pub fn new(block: [u32; 3], each: [u32; 2]) -> Result<Self> {
+        Self::with_slices(block, each, 1)
+    }
+
+    /// A blocking whose workgroup has so many slices.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; if there are not 1 or 2 slices.
+    pub fn with_slices(block: [u32; 3], each: [u32; 2], slices: u32) -> Result<Self> {
+        let blocking = Self::of(block, each).sliced(slices);
+        check_block(&blocking, &[block[0], block[1], block[2], each[0], each[1], slices])?;
+        let divides = block[0].is_multiple_of(each[0]) && block[1].is_multiple_of(each[1]);
+        if divides && slices <= 2 { Ok(blocking) } else { Err(no_blocking(&blocking)) }
+    }
+
+    /// One that is written here.
+    pub(super) const fn of([filters, tiles, channels]: [u32; 3], [filters_each, tiles_each]: [u32; 2]) -> Self {
         Self { filters, tiles, channels, filters_each, tiles_each, slices: 1 }
     }
 
     /// The same block in so many slices.
-    #[must_use]
-    pub const fn sliced(mut self, slices: u32) -> Self {
+    const fn sliced(mut self, slices: u32) -> Self {
         self.slices = slices;
         self
     }
@@ -43,17 +92,17 @@ impl Blocking {
     /// All blockings that are tried, largest first. Each is legal on every device: at most 256 invocations,
     /// 16 KiB with all buffers, 64 accumulators.
     pub const ALL: [Self; 11] = [
-        Self::new(64, 64, 8, 8, 8).sliced(2),
-        Self::new(64, 32, 8, 8, 4).sliced(2),
-        Self::new(128, 64, 8, 8, 8),
-        Self::new(64, 64, 8, 8, 8),
-        Self::new(128, 32, 8, 8, 8),
-        Self::new(64, 32, 8, 8, 4),
-        Self::new(32, 64, 8, 4, 8),
-        Self::new(32, 32, 8, 8, 4),
-        Self::new(32, 32, 16, 4, 4),
-        Self::new(64, 16, 8, 8, 4),
-        Self::new(16, 16, 16, 4, 4),
+        Self::of([64, 64, 8], [8, 8]).sliced(2),
+        Self::of([64, 32, 8], [8, 4]).sliced(2),
+        Self::of([128, 64, 8], [8, 8]),
+        Self::of([64, 64, 8], [8, 8]),
+        Self::of([128, 32, 8], [8, 8]),
+        Self::of([64, 32, 8], [8, 4]),
+        Self::of([32, 64, 8], [4, 8]),
+        Self::of([32, 32, 8], [8, 4]),
+        Self::of([32, 32, 16], [4, 4]),
+        Self::of([64, 16, 8], [8, 4]),
+        Self::of([16, 16, 16], [4, 4]),
     ];
 
     /// Invocations of a workgroup.
@@ -128,13 +177,33 @@ impl fmt::Display for Blocking {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MultiplyCut {
     /// A workgroup's block.
-    pub blocking: Blocking,
+    pub(crate) blocking: Blocking,
     /// Parts of the channels, each with an M of its own: workgroups beside each other where the blocks alone do not fill a
     /// device.
-    pub parts: u32,
+    pub(crate) parts: u32,
 }
 
 impl MultiplyCut {
+    /// A block, and the number of parts.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if there are not 1 to 1024 parts.
+    pub fn new(blocking: Blocking, parts: u32) -> Result<Self> {
+        let cut = Self { blocking, parts };
+        check_block(&cut, &[parts])?;
+        Ok(cut)
+    }
+
+    /// A workgroup's block.
+    pub const fn blocking(&self) -> Blocking {
+        self.blocking
+    }
+
+    /// Parts of the channels.
+    pub const fn parts(&self) -> u32 {
+        self.parts
+    }
+
     /// Numbers of parts that are tried.
     pub const PARTS: [u32; 3] = [1, 2, 4];
 
@@ -164,24 +233,17 @@ impl FromStr for Blocking {
     type Err = Error;
 
     /// Reads what [`fmt::Display`] writes: `64x64x8_8x8`, `64x64x8_8x8_s2`.
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self> {
         let number = |part: &str| part.strip_prefix('s').unwrap_or(part).parse().ok();
         let numbers: Option<Vec<u32>> = text.split(['x', '_']).map(number).collect();
         let blocking = match numbers.as_deref() {
             Some(&[filters, tiles, channels, filters_each, tiles_each, ref rest @ ..]) if rest.len() < 2 => {
-                let blocking = Self::new(filters, tiles, channels, filters_each, tiles_each);
-                Some(blocking.sliced(rest.first().copied().unwrap_or(1)))
+                let slices = rest.first().copied().unwrap_or(1);
+                Self::with_slices([filters, tiles, channels], [filters_each, tiles_each], slices).ok()
             }
             _ => None,
         };
-        let within = numbers.iter().flatten().all(|n| (1..=MAX_BLOCK).contains(n));
-        blocking.filter(|blocking| within && blocking.to_string() == text).ok_or_else(|| Error::Unsupported {
-            what: format!("blocking {text}"),
-            why: format!(
-                "expected filters x tiles x channels _ filters x tiles of an invocation, _s slices where there are 2, \
-                 each from 1 to {MAX_BLOCK}: 64x64x8_8x8, 64x64x8_8x8_s2"
-            ),
-        })
+        blocking.filter(|blocking| blocking.to_string() == text).ok_or_else(|| no_blocking(text))
     }
 }
 
@@ -189,19 +251,23 @@ impl FromStr for MultiplyCut {
     type Err = Error;
 
     /// Reads what [`fmt::Display`] writes: `64x64x8_8x8/2`.
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let read = |(blocking, parts): (&str, &str)| {
-            Some(Self { blocking: blocking.parse().ok()?, parts: parts.parse().ok()? })
-        };
+    fn from_str(text: &str) -> Result<Self> {
+        let read = |(blocking, parts): (&str, &str)| Self::new(blocking.parse().ok()?, parts.parse().ok()?).ok();
         let cut = text.rsplit_once('/').and_then(read);
-        let is_one = |cut: &Self| (1..=MAX_BLOCK).contains(&cut.parts) && cut.to_string() == text;
-        cut.filter(is_one).ok_or_else(|| Error::Unsupported {
-            what: format!("cut {text}"),
-            why: format!(
-                "expected filters x tiles x channels _ filters x tiles of an invocation, _s slices where there are 2, \
-                 / parts, each from 1 to {MAX_BLOCK}: 64x64x8_8x8/2, 64x64x8_8x8_s2/1"
-            ),
+        cut.filter(|cut| cut.to_string() == text).ok_or_else(|| Error::Unsupported {
+            what: format!("blocking {text}"),
+            why: format!("expected a blocking / its parts, 1 to {MAX_BLOCK}: 64x64x8_8x8/2, 64x64x8_8x8_s2/1"),
         })
+    }
+}
+
+fn no_blocking(text: impl fmt::Display) -> Error {
+    Error::Unsupported {
+        what: format!("blocking {text}"),
+        why: format!(
+            "expected filters x tiles x channels _ filters x tiles of an invocation, which divide those of the \
+             workgroup, each from 1 to {MAX_BLOCK}, _s2 where there are two slices: 64x64x8_8x8, 64x64x8_8x8_s2"
+        ),
     }
 }
 
@@ -209,12 +275,17 @@ impl FromStr for MultiplyCut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WinogradMultiply {
     /// How the product is cut.
-    pub blocking: Blocking,
+    pub(crate) blocking: Blocking,
     /// Whether it adds to the products that stand in M: where a sum is walked in several dispatches, all but the first.
-    pub adds: bool,
+    pub(crate) adds: bool,
 }
 
 impl WinogradMultiply {
+    /// How the product is cut.
+    pub const fn blocking(&self) -> Blocking {
+        self.blocking
+    }
+
     /// The variant as a kernel.
     pub const fn spec(self) -> KernelSpec {
         KernelSpec::WinogradMultiply(self)

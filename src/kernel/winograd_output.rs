@@ -9,14 +9,19 @@ use crate::winograd::{Nested, WinogradError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WinogradOutput {
     /// The algorithm.
-    pub algorithm: Nested,
+    pub(crate) algorithm: Nested,
     /// How output and residual are stored.
-    pub storage: Storage,
+    pub(crate) storage: Storage,
     /// Bias and activation.
-    pub epilogue: Epilogue,
+    pub(crate) epilogue: Epilogue,
 }
 
 impl WinogradOutput {
+    /// The algorithm.
+    pub const fn algorithm(&self) -> Nested {
+        self.algorithm
+    }
+
     /// The variant as a kernel.
     pub const fn spec(self) -> KernelSpec {
         KernelSpec::WinogradOutput(self)

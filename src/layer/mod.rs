@@ -273,7 +273,7 @@ impl Layer {
                     workspace.reserve_on_host(&plan.workspace);
                     let (input, residual) = (&*input, &*residual);
                     let operands = cpu::Operands { input, weights, packed, bias, slopes, residual };
-                    cpu::run(plan, &operands, &mut workspace.host, output);
+                    cpu::run(plan, &operands, &mut workspace.host, output)?;
                 }
                 #[cfg(feature = "gpu")]
                 Operands::Gpu { .. } => self.run_on_gpu(plan, inputs, output, workspace).await?,
@@ -285,7 +285,7 @@ impl Layer {
     fn pack_on_host(&self, plan: &Plan, weights: &[f32]) -> Arc<Vec<f32>> {
         let key = packed_key(plan);
         let mut packings = self.packings.lock().unwrap_or_else(PoisonError::into_inner);
-        let packed = packings.entry(key).or_insert_with(|| Packed::Host(Arc::new(cpu::pack(plan, weights))));
+        let packed = packings.entry(key).or_insert_with(|| Packed::Host(Arc::new(cpu::packed(plan, weights))));
         match packed {
             Packed::Host(packed) => packed.clone(),
             #[cfg(feature = "gpu")]

@@ -93,7 +93,7 @@ impl Layer {
             slopes: slopes.as_ref().map(Into::into),
             residual: ends.residual,
         };
-        Bound::of_own(context, plan, Dispatches::Run, &tensors, workspace).await
+        Bound::new(context, plan, Dispatches::Run, &tensors, workspace).await
     }
 
     fn is_packed(&self, plan: &Plan) -> bool {
@@ -114,7 +114,7 @@ impl Layer {
         let packed = context.create_buffer("packed weights", len).await?;
         let tensors = Tensors { weights: Some(weights.into()), packed: Some((&packed).into()), ..Default::default() };
         let none = gpu::Workspace::default();
-        let bound = Bound::of_own(context, plan, Dispatches::Packing, &tensors, &none).await?;
+        let bound = Bound::new(context, plan, Dispatches::Packing, &tensors, &none).await?;
         context.submit(&bound);
         packings().insert(key, Packed::Gpu(packed.clone()));
         Ok(Some(packed))

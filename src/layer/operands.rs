@@ -115,7 +115,7 @@ impl<'a, const N: usize> From<&'a [f32; N]> for Inputs<'a> {
 }
 
 pub(super) fn check_len(what: &'static str, expected: usize, got: usize) -> Result<()> {
-    if expected == got { Ok(()) } else { Err(ShapeError::Length { what, expected, got }.into()) }
+    Ok(ShapeError::check_len(what, expected, got)?)
 }
 
 fn presence(what: &'static str, expected: &'static str, got: &'static str) -> Error {

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::expected_errors::Errors;
-use super::pieces::Window;
+use super::pieces::{Window, check_dispatches};
 use super::steps::{Built, factors, filter_rows, tensor_len};
 use super::tensor_parts::Chunk;
 use super::winograd_steps::{Factor, U, Winograd};
@@ -42,6 +42,8 @@ impl Winograd<'_> {
                 }
                 (_, runs) => runs,
             };
+        // Two transforms and a multiply each.
+        check_dispatches(count.saturating_mul(3))?;
         let runs = even(sum, count);
         // Longest and shortest: they differ by one row.
         let lens = [0, count - 1].map(|i| runs[i].len());
@@ -64,7 +66,7 @@ impl Winograd<'_> {
             steps.push(self.multiply(all, &v, cut, factor));
         }
         let [u, v, m] = self.factors_of(lens[0]);
-        steps.extend(self.output(all, &m, cut.parts));
+        steps.extend(self.output(all, &m, cut.parts)?);
         let workspace = vec![v.len(), cut.parts as usize * m.len(), u.len()];
         Ok(Built { packing: Packing::Given, cut: Cut::Multiply(cut), steps, workspace })
     }

@@ -1,7 +1,7 @@
 //! Outputs of two halves a word, where an invocation that writes one would write another's too: made in f32 beside the
 //! output, then packed.
 
-use super::pieces::{Window, most};
+use super::pieces::{Window, check_dispatches, most};
 use super::steps::Built;
 use super::{Operand, Preferences, Reason, Slot, Step};
 use crate::caps::Limits;
@@ -53,6 +53,7 @@ pub(super) fn pack(problem: &Problem, limits: &Limits, built: &mut Built) -> Res
     let reach = (PackHalves::WORKGROUP as usize).saturating_mul(limits.max_compute_workgroups_per_dimension as usize);
     // Where it begins in the middle of a word, there is one more.
     let size = if all <= most { span } else { most }.min(reach.saturating_mul(2) - 1).max(1);
+    check_dispatches(built.steps.len().saturating_add(span / size))?;
     built.steps.extend((0..span).step_by(size).map(|first| {
         let count = size.min(span - first);
         let part = Window { first: offset + first, len: count };

@@ -41,11 +41,11 @@ pub use origin::{Distrust, Ignored, Origin};
 pub use preferences::{Preferences, Tolerance};
 pub use wisdom::Wisdom;
 
-use crate::caps::Caps;
+use crate::caps::{Caps, Limits};
 use crate::dtype::DType;
-use crate::error::{Error, NoPlan, Result};
+use crate::error::{Error, LimitError, NoPlan, Resource, Result};
 use crate::kernel::{Counts, KernelSpec};
-use crate::problem::Problem;
+use crate::problem::{Operation, Problem};
 use crate::winograd::{self, Nested, WinogradError};
 
 use self::expected_errors::Errors;
@@ -94,6 +94,23 @@ impl From<Slot> for Operand {
     }
 }
 
+impl Slot {
+    /// What its tensor is to a caller, for errors.
+    pub(crate) const fn tensor_name(self, operation: Operation) -> &'static str {
+        match self {
+            Self::Input => operation.source_name(),
+            Self::Weights if matches!(operation, Operation::WeightGradient) => "the output's gradient",
+            Self::Weights => "the weights",
+            Self::Packed => "the packed weights",
+            Self::Bias => "the bias",
+            Self::Slopes => "the slopes",
+            Self::Residual => "the residual",
+            Self::Output => "the output",
+            Self::Workspace(_) => "a workspace buffer",
+        }
+    }
+}
+
 /// Its name, the same in documents and for those who run them: `input`, ..., `workspace0`.
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,17 +134,49 @@ impl Operand {
     }
 }
 
-/// One dispatch: a kernel, its grid, its parameters and its operands.
+/// One dispatch: a kernel, its grid, its parameters and its operands. Only the planner makes one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Step {
     /// The kernel.
-    pub kernel: KernelSpec,
+    pub(crate) kernel: KernelSpec,
     /// Workgroups in x, y and z.
-    pub grid: [u32; 3],
+    pub(crate) grid: [u32; 3],
     /// The kernel's uniform struct, as words.
-    pub params: Vec<u32>,
+    pub(crate) params: Vec<u32>,
     /// What each of the kernel's bindings is, in their order.
-    pub operands: Vec<Operand>,
+    pub(crate) operands: Vec<Operand>,
+}
+
+impl Step {
+    /// The kernel.
+    pub const fn kernel(&self) -> KernelSpec {
+        self.kernel
+    }
+
+    /// Workgroups in x, y and z.
+    pub const fn grid(&self) -> [u32; 3] {
+        self.grid
+    }
+
+    /// The kernel's uniform struct, as words; [`KernelSpec::params`] has their names.
+    pub fn params(&self) -> &[u32] {
+        &self.params
+    }
+
+    /// What each of the kernel's bindings is, in their order.
+    pub fn operands(&self) -> &[Operand] {
+        &self.operands
+    }
+
+    /// Whether a device dispatches such a grid.
+    pub(crate) fn check_grid(&self, limits: &Limits) -> Result<(), LimitError> {
+        let [x, y, z] = self.grid;
+        let (need, bound) = (x.max(y).max(z).into(), limits.max_compute_workgroups_per_dimension.into());
+        if need <= bound {
+            return Ok(());
+        }
+        Err(LimitError { who: self.kernel.name(), resource: Resource::Workgroups, need, bound })
+    }
 }
 
 /// The form in which an algorithm takes its weights. One packing serves every input size and blocking, but see
@@ -178,38 +227,46 @@ impl Packing {
     }
 }
 
-/// What will be run, and why. A value: it compares, hashes and prints, and no device was touched to make it.
+/// What will be run, and why. A value: it compares, hashes and prints, and no device was touched to make it. Nobody but the
+/// planner makes or changes one: kernels stay within their buffers because of the numbers in it.
+///
+/// ```compile_fail,E0616
+/// # use winoconv::{Conv, Plan, Preferences, caps::Caps};
+/// let problem = Conv::new(8, 8, [3, 3]).on([1, 8, 32, 32])?;
+/// let mut plan = Plan::new(&problem, &Caps::webgpu_default(), &Preferences::new())?;
+/// plan.steps.clear();
+/// # Ok::<(), winoconv::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Plan {
     /// The problem it solves.
-    pub problem: Problem,
+    pub(crate) problem: Problem,
     /// The algorithm.
-    pub algorithm: Algorithm,
+    pub(crate) algorithm: Algorithm,
     /// How its work is cut.
-    pub cut: Cut,
+    pub(crate) cut: Cut,
     /// Where that choice comes from.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
     /// The form in which it takes the weights.
-    pub packing: Packing,
+    pub(crate) packing: Packing,
     /// The dispatches of a run, in order. Empty if the output is.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Elements of each workspace buffer.
-    pub workspace: Vec<usize>,
+    pub(crate) workspace: Vec<usize>,
     /// What was asked.
-    pub preferences: Preferences,
+    pub(crate) preferences: Preferences,
     /// The device it was made for.
-    pub caps: Caps,
+    pub(crate) caps: Caps,
     /// Every candidate with the verdict on it, the chosen one first.
-    pub candidates: Vec<Candidate>,
+    pub(crate) candidates: Vec<Candidate>,
 }
 
 impl Plan {
     /// Plans `problem` for a device with `caps`, by the planner's estimates alone.
     ///
     /// # Errors
-    /// [`NoPlan`] with every candidate's reason if none is left; what [`Problem::validate`] says of a problem that was
-    /// altered.
+    /// [`NoPlan`] with every candidate's reason if none is left.
     pub fn new(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Self> {
         Self::with_wisdom(problem, caps, preferences, &Wisdom::new())
     }
@@ -221,7 +278,6 @@ impl Plan {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_wisdom(problem: &Problem, caps: &Caps, preferences: &Preferences, wisdom: &Wisdom) -> Result<Self> {
-        problem.validate()?;
         let mut candidates = candidates::judge(problem, caps, preferences);
         let (origin, cut) = candidates::follow(wisdom, problem, caps, preferences, &mut candidates);
         let Some(chosen) = candidates.first().filter(|c| c.verdict == Verdict::Chosen).map(|c| c.algorithm) else {
@@ -250,25 +306,54 @@ impl Plan {
         })
     }
 
-    /// Whether its dispatches are those of its choice, for its problem, device and preferences. Its fields are open to
-    /// everyone, and kernels keep within their buffers because of what stands in them; so its choice is planned anew and
-    /// the dispatches compared.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if it was altered; as [`Self::new`].
-    pub fn check_unaltered(&self) -> Result<()> {
-        // Of what has nothing to do, nothing is cut, whatever its algorithm.
-        let cut = Some(self.cut).filter(|cut| *cut != Cut::Only);
-        let preferences = Preferences { algorithm: Some(self.algorithm), cut, ..self.preferences };
-        let anew = Self::new(&self.problem, &self.caps, &preferences)?;
-        if (&anew.packing, &anew.steps, &anew.workspace) == (&self.packing, &self.steps, &self.workspace) {
-            return Ok(());
-        }
-        Err(Error::Unsupported {
-            what: format!("a plan for {} that was altered", self.problem),
-            why: "kernels keep within their buffers by the parameters, grids and lengths that the planner gave"
-                .to_owned(),
-        })
+    /// The problem it solves.
+    pub const fn problem(&self) -> &Problem {
+        &self.problem
+    }
+
+    /// The algorithm.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// How its work is cut.
+    pub const fn cut(&self) -> Cut {
+        self.cut
+    }
+
+    /// Where its choice comes from.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The form in which it takes the weights.
+    pub const fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    /// The dispatches of a run, in order. None if the output is empty.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Elements of each workspace buffer.
+    pub fn workspace(&self) -> &[usize] {
+        &self.workspace
+    }
+
+    /// What was asked.
+    pub const fn preferences(&self) -> &Preferences {
+        &self.preferences
+    }
+
+    /// The device it was made for.
+    pub const fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    /// Every candidate with the verdict on it, the chosen one first.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
     }
 
     /// Elements that an operand has in this plan's dispatches; `None` for a workspace buffer that it does not have.

@@ -14,6 +14,15 @@ use crate::spatial::MAX_RANK;
 /// Elements that a window may begin earlier than its first one, where a device binds at multiples of 256 bytes.
 const ALIGNMENT: usize = 64;
 
+/// Most dispatches of a plan. A device whose bounds would take more is of no use for the problem, and planning, which a
+/// document asks for, stays within some hundredths of a second for each candidate.
+const MAX_DISPATCHES: usize = 16_384;
+
+/// Whether a plan may have so many dispatches.
+pub(super) fn check_dispatches(count: usize) -> Result<(), LimitError> {
+    LimitError::check("the plan", Resource::Dispatches, count as u64, MAX_DISPATCHES as u64)
+}
+
 /// A part of memory: its first element, and how many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
@@ -258,7 +267,7 @@ fn narrow(of: &mut Correlation, axis: usize) {
 /// The pieces of a correlation, in the order in which they run.
 ///
 /// # Errors
-/// The binding that the smallest piece exceeds.
+/// The binding that the smallest piece exceeds; [`MAX_DISPATCHES`].
 pub(super) fn pieces(of: Correlation, limits: &Limits) -> Result<Vec<Piece>, LimitError> {
     let most = most(limits);
     let mut waiting = vec![Piece::whole(of)];
@@ -271,6 +280,7 @@ pub(super) fn pieces(of: Correlation, limits: &Limits) -> Result<Vec<Piece>, Lim
         ];
         let Some((tensor, who, len)) = sizes.into_iter().find(|(.., len)| *len > most) else {
             done.push(piece);
+            check_dispatches(done.len())?;
             continue;
         };
         let Some([first, second]) = piece.cut(tensor) else {

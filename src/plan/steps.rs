@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::gemm_estimate;
-use super::pieces::{Piece, Window, most, pieces};
+use super::pieces::{Piece, Window, check_dispatches, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
 use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, halves, host_steps};
@@ -73,12 +73,9 @@ pub(super) fn build(
     limits.check_tensor("the packed weights", 4 * built.packing.len(problem) as u64)?;
     for step in built.steps.iter().chain(&built.packing.steps(problem)) {
         step.kernel.check(limits)?;
-        let [x, y, z] = step.grid;
-        let (need, bound) = (x.max(y).max(z).into(), limits.max_compute_workgroups_per_dimension.into());
-        if need > bound {
-            return Err(LimitError { who: step.kernel.name(), resource: Resource::Workgroups, need, bound }.into());
-        }
+        step.check_grid(limits)?;
     }
+    check_dispatches(built.steps.len())?;
     Ok(built)
 }
 
@@ -178,6 +175,7 @@ fn each(
         let workgroups = limits.max_compute_workgroups_per_dimension.max(1);
         let reach = (of_workgroup as usize).saturating_mul(workgroups as usize);
         let all = if of.is_empty() { 0 } else { units };
+        check_dispatches(steps.len().saturating_add(all / reach))?;
         steps.extend((0..all).step_by(reach).map(|first| {
             Step {
                 kernel,
@@ -199,8 +197,12 @@ fn each(
 
 /// The pieces of all correlations of a problem.
 fn all_pieces(problem: &Problem, limits: &Limits) -> Result<Vec<Piece>, LimitError> {
-    let all: Result<Vec<_>, _> = problem.correlations().into_iter().map(|of| pieces(of, limits)).collect();
-    Ok(all?.into_iter().flatten().collect())
+    let mut all = Vec::new();
+    for of in problem.correlations() {
+        all.extend(pieces(of, limits)?);
+        check_dispatches(all.len())?;
+    }
+    Ok(all)
 }
 
 /// Whether some of a problem's outputs are added up by several dispatches.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::pieces::Window;
+use super::pieces::{Window, check_dispatches};
 use super::winograd_steps::Winograd;
 use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource};
@@ -37,7 +37,10 @@ impl Winograd<'_> {
             let mut waiting = vec![Chunk { first, count: size.min(all - first) }];
             while let Some(chunk) = waiting.pop() {
                 match self.too_large(chunk, most, divided) {
-                    None => chunks.push(chunk),
+                    None => {
+                        chunks.push(chunk);
+                        check_dispatches(chunks.len())?;
+                    }
                     Some((who, len)) if chunk.count == 1 => {
                         let (need, bound) = (4 * len as u64, 4 * most as u64);
                         return Err(LimitError { who: who.to_owned(), resource: Resource::BindingBytes, need, bound });
@@ -65,12 +68,12 @@ impl Winograd<'_> {
     }
 
     /// Ranges of rows of V whose part of the input can be bound.
-    pub(super) fn source_parts(&self, chunk: Chunk, most: usize) -> Vec<Range<usize>> {
+    pub(super) fn source_parts(&self, chunk: Chunk, most: usize) -> Result<Vec<Range<usize>>, LimitError> {
         parts(self.windows.rows(), |rows| self.source(chunk, rows).len <= most)
     }
 
     /// Ranges of filters whose part of the output can be bound.
-    pub(super) fn output_parts(&self, chunk: Chunk, most: usize) -> Vec<Range<usize>> {
+    pub(super) fn output_parts(&self, chunk: Chunk, most: usize) -> Result<Vec<Range<usize>>, LimitError> {
         parts(self.windows.of.filters(), |filters| self.outputs(chunk, filters).len <= most)
     }
 
@@ -156,10 +159,15 @@ impl Winograd<'_> {
 }
 
 /// `0..all` in even ranges, as few as fit.
-fn parts(all: usize, fits: impl Fn(Range<usize>) -> bool) -> Vec<Range<usize>> {
+fn parts(all: usize, fits: impl Fn(Range<usize>) -> bool) -> Result<Vec<Range<usize>>, LimitError> {
     let ranges = |size: usize| (0..all).step_by(size).map(move |first| first..all.min(first + size));
-    // All of one size but the last: the first one speaks for them, a later one may straddle one channel more.
-    let sizes = (1..=all).map(|count| all.div_ceil(count));
-    let size = sizes.into_iter().find(|&size| ranges(size).all(&fits)).unwrap_or(1);
-    ranges(size).collect()
+    for count in 1..=all {
+        check_dispatches(count)?;
+        // All of one size but the last: the first one speaks for them, a later one may straddle one channel more.
+        let size = all.div_ceil(count);
+        if ranges(size).all(&fits) {
+            return Ok(ranges(size).collect());
+        }
+    }
+    Ok(ranges(1).collect())
 }

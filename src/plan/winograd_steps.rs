@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::expected_errors::Errors;
-use super::pieces::{Window, most};
+use super::pieces::{Window, check_dispatches, most};
 use super::steps::{Built, epilogue_operands, factors, tensor_len};
 use super::tensor_parts::{Chunk, Divided};
 use super::windows::Windows;
@@ -82,10 +82,11 @@ impl<'a> Winograd<'a> {
         };
         let mut steps = Vec::new();
         for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: true })? {
-            steps.extend(self.input(chunk, &v));
+            steps.extend(self.input(chunk, &v)?);
             let packed = Factor { u: Slot::Packed, rows: self.windows.group_rows(), adds: false };
             steps.push(self.multiply(chunk, &v, cut, packed));
-            steps.extend(self.output(chunk, &m, cut.parts));
+            steps.extend(self.output(chunk, &m, cut.parts)?);
+            check_dispatches(steps.len())?;
         }
         let workspace = vec![v.len(), cut.parts as usize * m.len()];
         Ok(self.built(Cut::Multiply(cut), steps, workspace))
@@ -102,8 +103,9 @@ impl<'a> Winograd<'a> {
         let kernel = self.fused_kernel(Fusion::Output, chunk, caps, preferences)?;
         let mut steps = Vec::new();
         for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: false })? {
-            steps.extend(self.input(chunk, &v));
+            steps.extend(self.input(chunk, &v)?);
             steps.push(self.fused_step(chunk, v.stride(), kernel, caps));
+            check_dispatches(steps.len())?;
         }
         Ok(self.built(Cut::Fused(kernel.blocking), steps, vec![v.len()]))
     }
@@ -125,8 +127,9 @@ impl<'a> Winograd<'a> {
         let v = self.planes(rows[0], chunk);
         let mut steps = Vec::new();
         for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: false })? {
-            steps.extend(self.input(chunk, &v));
+            steps.extend(self.input(chunk, &v)?);
             steps.push(self.inlined_step(chunk, v.stride(), kernel));
+            check_dispatches(steps.len())?;
         }
         Ok(self.built(Cut::Only, steps, vec![v.len()]))
     }
@@ -169,8 +172,9 @@ impl<'a> Winograd<'a> {
     }
 
     /// The input transform, in as many dispatches as the input has parts.
-    fn input(&self, chunk: Chunk, v: &Planes) -> Vec<Step> {
-        self.source_parts(chunk, self.most).into_iter().map(|rows| self.input_part(chunk, v, rows)).collect()
+    fn input(&self, chunk: Chunk, v: &Planes) -> Result<Vec<Step>, LimitError> {
+        let ranges = self.source_parts(chunk, self.most)?.into_iter();
+        Ok(ranges.map(|rows| self.input_part(chunk, v, rows)).collect())
     }
 
     fn input_part(&self, chunk: Chunk, v: &Planes, rows: Range<usize>) -> Step {
@@ -315,9 +319,9 @@ impl<'a> Winograd<'a> {
     }
 
     /// The output transform, in as many dispatches as the output has parts.
-    pub(super) fn output(&self, chunk: Chunk, m: &Planes, parts: u32) -> Vec<Step> {
-        let ranges = self.output_parts(chunk, self.most).into_iter();
-        ranges.map(|filters| self.output_part(chunk, m, parts, filters)).collect()
+    pub(super) fn output(&self, chunk: Chunk, m: &Planes, parts: u32) -> Result<Vec<Step>, LimitError> {
+        let ranges = self.output_parts(chunk, self.most)?.into_iter();
+        Ok(ranges.map(|filters| self.output_part(chunk, m, parts, filters)).collect())
     }
 
     fn output_part(&self, chunk: Chunk, m: &Planes, parts: u32, filters: Range<usize>) -> Step {

@@ -78,26 +78,34 @@ impl Placed {
     }
 }
 
-/// A convolution (or one of its gradients) on an input of a known size; every field is consistent, see [`Conv::on`].
+/// A convolution (or one of its gradients) on an input of a known size. [`Conv::on`] makes one and checks it; whatever changes
+/// it afterwards checks it anew, so that every problem is consistent.
+///
+/// ```compile_fail,E0616
+/// # use winoconv::{Conv, problem::Operation};
+/// let mut problem = Conv::new(8, 2, [3, 3]).bias(true).on([1, 8, 8, 8])?;
+/// problem.operation = Operation::InputGradient;
+/// # Ok::<(), winoconv::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
     /// The operator.
-    pub conv: Conv,
+    pub(crate) conv: Conv,
     /// What is computed of it.
-    pub operation: Operation,
+    pub(crate) operation: Operation,
     /// Batch.
-    pub n: usize,
+    pub(crate) n: usize,
     /// Depth, height and width of the convolution's input; 1 where there is no such dimension.
-    pub input: [usize; MAX_RANK],
+    pub(crate) input: [usize; MAX_RANK],
     /// Of its output.
-    pub output: [usize; MAX_RANK],
+    pub(crate) output: [usize; MAX_RANK],
     /// Padding before the first element.
-    pub before: [usize; MAX_RANK],
+    pub(crate) before: [usize; MAX_RANK],
     /// Where the input (or its gradient) lies.
-    pub input_view: View,
+    pub(crate) input_view: View,
     /// Where the output does, and a residual.
-    pub output_view: View,
+    pub(crate) output_view: View,
 }
 
 impl Problem {
@@ -148,10 +156,8 @@ impl Problem {
     /// # Errors
     /// If an element lies beyond the reach of a 32-bit index; [`ShapeError::Overlap`] where it is written and elements
     /// share a place.
-    pub fn with_input_view(mut self, view: View) -> Result<Self> {
-        self.input_view = view;
-        self.check_views()?;
-        Ok(self)
+    pub fn with_input_view(self, view: View) -> Result<Self> {
+        self.with_views(view, self.output_view)
     }
 
     /// The same with an output (and residual) that lies in memory like this: a slice of the channels of a larger tensor,
@@ -159,10 +165,14 @@ impl Problem {
     ///
     /// # Errors
     /// As [`Self::with_input_view`].
-    pub fn with_output_view(mut self, view: View) -> Result<Self> {
-        self.output_view = view;
-        self.check_views()?;
-        Ok(self)
+    pub fn with_output_view(self, view: View) -> Result<Self> {
+        self.with_views(self.input_view, view)
+    }
+
+    pub(crate) fn with_views(self, input_view: View, output_view: View) -> Result<Self> {
+        let placed = Self { input_view, output_view, ..self };
+        placed.check_views()?;
+        Ok(placed)
     }
 
     /// The gradient of the input, from that of the output and the weights, before bias, residual and activation: their own
@@ -194,26 +204,6 @@ impl Problem {
         let gradient = Self { conv, operation, ..*self };
         gradient.check_views()?;
         Ok(gradient)
-    }
-
-    /// Whether it is what [`Conv::on`] makes of its convolution and input, whatever was done to its fields since.
-    ///
-    /// # Errors
-    /// As [`Conv::on`]; [`ShapeError::OutputSize`].
-    pub fn validate(&self) -> Result<()> {
-        let made = self.conv.on(self.of_input().shape)?;
-        let [expected, got] = [&made, self].map(|problem| Spatial::from_dhw(self.conv.rank(), problem.output));
-        if expected != got {
-            return Err(ShapeError::OutputSize { expected, got }.into());
-        }
-        if (made.before, made.input, made.output) != (self.before, self.input, self.output) {
-            return Err(ShapeError::Altered.into());
-        }
-        match self.operation {
-            Operation::Forward => self.check_views(),
-            Operation::InputGradient => self.input_gradient().map(|_| ()),
-            Operation::WeightGradient => self.weight_gradient().map(|_| ()),
-        }
     }
 
     /// Whether it is a problem of this convolution.
@@ -264,6 +254,21 @@ impl Problem {
         let phases = phases.fold(1, u64::saturating_mul);
         LimitError::check("the result", Resource::Phases, phases, MAX_PHASES)?;
         Ok(())
+    }
+
+    /// The operator: of a gradient without bias, residual and activation.
+    pub const fn conv(&self) -> Conv {
+        self.conv
+    }
+
+    /// What is computed of it.
+    pub const fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The padding before the first element, of depth, height and width; 0 where there is no such dimension.
+    pub const fn padding_before(&self) -> [usize; MAX_RANK] {
+        self.before
     }
 
     /// The convolution's input, whatever is computed.

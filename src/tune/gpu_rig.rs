@@ -72,7 +72,7 @@ impl<'a> GpuRig<'a> {
         let buffer = self.context.create_buffer("packed weights", packing.len(&plan.problem)).await?;
         let tensors =
             Tensors { weights: Some((&self.weights).into()), packed: Some((&buffer).into()), ..Default::default() };
-        let bound = Bound::of_own(self.context, plan, Dispatches::Packing, &tensors, &Workspace::default()).await?;
+        let bound = Bound::new(self.context, plan, Dispatches::Packing, &tensors, &Workspace::default()).await?;
         self.context.submit(&bound);
         self.packed.insert(packing, buffer.clone());
         Ok(Some(buffer))
@@ -102,7 +102,7 @@ impl Rig for GpuRig<'_> {
             slopes: Some((&self.slopes).into()).filter(|_| conv.activation.has_slopes()),
             residual: Some((&self.residual).into()).filter(|_| conv.residual == Residual::Tensor),
         };
-        Bound::of_own(self.context, plan, Dispatches::Run, &tensors, &self.workspace).await
+        Bound::new(self.context, plan, Dispatches::Run, &tensors, &self.workspace).await
     }
 
     async fn output(&mut self, ready: &Bound) -> Result<Vec<f32>> {

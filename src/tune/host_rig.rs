@@ -29,10 +29,10 @@ impl<'a> HostRig<'a> {
         Self { data, windows, workspace: Vec::new(), output: vec![f32::NAN; problem.output_len()] }
     }
 
-    fn run(&mut self, OnHost { plan, packed }: &OnHost) {
+    fn run(&mut self, OnHost { plan, packed }: &OnHost) -> Result<()> {
         let Data { input, weights, bias, slopes, residual } = self.data;
         let operands = cpu::Operands { input, weights, packed, bias, slopes, residual };
-        cpu::run(plan, &operands, &mut self.workspace, &mut self.output);
+        cpu::run(plan, &operands, &mut self.workspace, &mut self.output)
     }
 }
 
@@ -46,19 +46,19 @@ impl Rig for HostRig<'_> {
         for (buffer, &len) in self.workspace.iter_mut().zip(&plan.workspace) {
             buffer.resize(buffer.len().max(len), f32::NAN);
         }
-        Ok(OnHost { plan: plan.clone(), packed: cpu::pack(plan, &self.data.weights) })
+        Ok(OnHost { plan: plan.clone(), packed: cpu::pack(plan, &self.data.weights)? })
     }
 
     async fn output(&mut self, ready: &OnHost) -> Result<Vec<f32>> {
         self.output.fill(f32::NAN);
         self.workspace.iter_mut().for_each(|buffer| buffer.fill(f32::NAN));
-        self.run(ready);
+        self.run(ready)?;
         Ok(self.windows.iter().flat_map(|window| &self.output[window.clone()]).copied().collect())
     }
 
     async fn time(&mut self, ready: &OnHost, runs: u32) -> Result<Duration> {
         let clock = Clock::start();
-        (0..runs).for_each(|_| self.run(ready));
+        (0..runs).try_for_each(|_| self.run(ready))?;
         Ok(clock.elapsed())
     }
 }

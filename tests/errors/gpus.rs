@@ -2,7 +2,9 @@
 
 use pollster::block_on;
 use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Dispatches, Tensor, Tensors};
-use winoconv::{Conv, Device, Ends, Error, Layer, Plan, Preferences, Residual, Tolerance, Weights, Workspace, wgpu};
+use winoconv::{
+    Algorithm, Conv, Device, Ends, Error, Layer, Plan, Preferences, Residual, Tolerance, Weights, Workspace, wgpu,
+};
 
 use super::Section;
 use super::support::gpus::gpus_for;
@@ -92,10 +94,12 @@ fn operands(table: &mut Section, bench: &Bench) {
     let given = Tensors { input: Some(input.into()), output: Some(output.into()), ..Default::default() };
     let bound = block_on(Bound::new(context, &bench.plan, Dispatches::Run, &given, room));
     table.row("packed weights that are not bound", "Shape(Presence)", bound);
-    let mut altered = Plan::clone(&bench.plan);
-    altered.steps[0].grid[1] += 1;
-    let bound = block_on(Bound::new(context, &altered, Dispatches::Run, &given, room));
-    table.row("an altered plan, to be bound", "Unsupported", bound);
+    let mut caps = context.caps().clone();
+    caps.limits.max_compute_workgroups_per_dimension = 1 << 20;
+    let wide = Conv::new(1, 1, [1, 1]).on([1, 1, 1 << 13, 1 << 10]).expect("legal");
+    let plan = Plan::new(&wide, &caps, &Preferences::new().algorithm(Algorithm::Direct)).expect("for a larger device");
+    let bound = block_on(Bound::new(context, &plan, Dispatches::Run, &given, room));
+    table.row("a plan for a device with larger grids, to be bound", "Limit", bound);
 }
 
 fn devices(table: &mut Section, bench: &Bench) {

@@ -152,23 +152,11 @@ fn limits(table: &mut Section) {
     }
 }
 
-/// Algorithms that do not apply, devices that are too small, plans that were altered.
+/// Algorithms that do not apply, devices that are too small.
 pub(crate) fn demands() -> Section {
     let mut table = Section::new("Demands and devices");
     inapplicable(&mut table);
     limits(&mut table);
-    type Alter = fn(&mut Plan);
-    let alterations: [(&str, &str, Alter); 4] = [
-        ("a plan with another parameter", "Unsupported", |plan| plan.steps[0].params[7] += 1),
-        ("a plan with a larger grid", "Unsupported", |plan| plan.steps[0].grid[0] += 1),
-        ("a plan whose workspace was cut", "Unsupported", |plan| plan.workspace[0] -= 1),
-        ("a plan for another width", "Shape(OutputSize)", |plan| plan.problem.input[2] += 1),
-    ];
-    for (given, kind, alter) in alterations {
-        let mut altered = plan(&problem(conv()), &forced("staged:f2x3")).expect("legal");
-        alter(&mut altered);
-        table.row(given, kind, altered.check_unaltered());
-    }
     table
 }
 

@@ -81,7 +81,7 @@ impl Case {
     /// Random operands for a problem, as they are stored.
     pub(crate) fn new(problem: Problem, data: Data, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let conv = problem.conv;
+        let conv = problem.conv();
         let deviation = 1.0 / (3.0 * (problem.channels_per_group() as f64).sqrt());
         let narrow = conv.dtype == DType::F16;
         let mut values = |len: usize, scale: f64| -> Vec<f32> {
@@ -114,19 +114,19 @@ impl Case {
 
     /// A layer of the problem's convolution. For the gradient of the weights, which does not read any, they are NaN.
     pub(crate) fn layer(&self, device: &Device, preferences: Preferences) -> winoconv::Result<Layer> {
-        let unread = vec![f32::NAN; self.problem.conv.weights_len()];
-        let gradient = self.problem.operation == Operation::WeightGradient;
+        let unread = vec![f32::NAN; self.problem.conv().weights_len()];
+        let gradient = self.problem.operation() == Operation::WeightGradient;
         let weights = if gradient { self.weights_as(&unread) } else { self.operands() };
-        Layer::new_blocking(device, self.problem.conv, weights, preferences)
+        Layer::new_blocking(device, self.problem.conv(), weights, preferences)
     }
 
     /// What a run reads; a residual in place is what the output holds.
     pub(crate) fn inputs(&self) -> Inputs<'_> {
         let mut inputs = Inputs::new(&self.input);
-        if self.problem.conv.residual == Residual::Tensor {
+        if self.problem.conv().residual == Residual::Tensor {
             inputs = inputs.residual(&self.residual);
         }
-        if self.problem.operation == Operation::WeightGradient {
+        if self.problem.operation() == Operation::WeightGradient {
             inputs = inputs.gradient(&self.weights);
         }
         inputs
@@ -145,10 +145,10 @@ impl Case {
 
     fn weights_as<'a>(&'a self, weights: &'a [f32]) -> Weights<'a> {
         let mut weights = Weights::new(weights);
-        if self.problem.conv.bias {
+        if self.problem.conv().bias {
             weights = weights.bias(&self.bias);
         }
-        if self.problem.conv.activation.has_slopes() {
+        if self.problem.conv().activation.has_slopes() {
             weights = weights.slopes(&self.slopes);
         }
         weights

@@ -77,7 +77,7 @@ impl EntryPoint {
         let bits: Vec<u32> = memory.iter().map(|x| x.to_bits()).collect();
         let gaps = memory.len() - output.len();
         // What `run` and `layer.run` return between elements is theirs.
-        if self != Self::Run && case.problem.conv.residual != Residual::InPlace {
+        if self != Self::Run && case.problem.conv().residual != Residual::InPlace {
             assert_eq!(bits.iter().filter(is_gap).count(), gaps, "{what}: a word between the output's elements");
         }
         output
@@ -87,9 +87,9 @@ impl EntryPoint {
 async fn run(layer: &Layer, case: &Case) -> winoconv::Result<Output> {
     let problem = &case.problem;
     let shape = problem.of_input().shape;
-    let in_place = problem.conv.residual == Residual::InPlace;
+    let in_place = problem.conv().residual == Residual::InPlace;
     let inputs = if in_place { case.inputs().residual(&case.residual) } else { case.inputs() };
-    match problem.operation {
+    match problem.operation() {
         _ if *problem != dense(problem) => layer.solve(problem, inputs).await,
         Operation::InputGradient => layer.input_gradient(shape, &case.input).await,
         Operation::WeightGradient => layer.weight_gradient(shape, &case.input, &case.weights).await,
@@ -99,8 +99,8 @@ async fn run(layer: &Layer, case: &Case) -> winoconv::Result<Output> {
 
 /// The problem with tensors that have no gaps.
 fn dense(problem: &Problem) -> Problem {
-    let made = problem.conv.on(problem.of_input().shape).expect("legal");
-    of_operation(made, problem.operation)
+    let made = problem.conv().on(problem.of_input().shape).expect("legal");
+    of_operation(made, problem.operation())
 }
 
 fn of_operation(problem: Problem, operation: Operation) -> Problem {
@@ -119,14 +119,17 @@ fn larger(problem: &Problem, what: &str) -> Problem {
     let spatial: Vec<usize> = shape.spatial().iter().enumerate().map(grown).collect();
     let spatial = Spatial::from_slice(&spatial).expect("as many");
     of_operation(
-        problem.conv.on(Shape::new(shape[0] + 1, shape[1], spatial)).unwrap_or_else(|error| panic!("{what}: {error}")),
-        problem.operation,
+        problem
+            .conv()
+            .on(Shape::new(shape[0] + 1, shape[1], spatial))
+            .unwrap_or_else(|error| panic!("{what}: {error}")),
+        problem.operation(),
     )
 }
 
 /// What the output holds before a run.
 fn before(case: &Case) -> Vec<f32> {
-    match case.problem.conv.residual {
+    match case.problem.conv().residual {
         Residual::InPlace => case.residual.clone(),
         _ => vec![f32::from_bits(UNWRITTEN); case.problem.output_len()],
     }
@@ -177,7 +180,7 @@ fn value(dtype: DType, element: u32) -> f32 {
 
 fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
     let context: &Context = layer.device().context().unwrap_or_else(|| panic!("{what}: encoding needs a GPU"));
-    let dtype = case.problem.conv.dtype;
+    let dtype = case.problem.conv().dtype;
     let run = async {
         let plan = layer.plan_for(&case.problem)?;
         let workspace = gpu::Workspace::new(context, &[&plan]).await?;
@@ -194,14 +197,14 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
         let third = guarded(dtype, case.residual.iter().chain(&case.weights).copied(), BEFORE_INPUT, AROUND_INPUT);
         let third = context.upload("residual or gradient", &third).await?;
         let residual = at(BEFORE_INPUT);
-        if case.problem.conv.residual == Residual::Tensor {
+        if case.problem.conv().residual == Residual::Tensor {
             ends = ends.residual(Tensor::at(&third, residual));
         }
-        if case.problem.operation == Operation::WeightGradient {
+        if case.problem.operation() == Operation::WeightGradient {
             ends = ends.gradient(Tensor::at(&third, residual));
         }
         let bound = layer.bind_problem(&case.problem, ends, &workspace).await?;
-        assert_eq!(bound.len(), plan.steps.len(), "{what}: a dispatch for each step");
+        assert_eq!(bound.len(), plan.steps().len(), "{what}: a dispatch for each step");
         let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         if how == EntryPoint::Encode {
             bound.encode(&mut encoder);
@@ -225,14 +228,14 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
 
 /// Runs a plan, which may be for a smaller device than this one, on a GPU: memory as the output has it afterwards.
 pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> winoconv::Result<Vec<f32>> {
-    let conv = &plan.problem.conv;
+    let conv = &plan.problem().conv();
     let dtype = conv.dtype;
     let stored = |data: &[f32]| guarded(dtype, data.iter().copied(), 0, GUARD);
     let run = async {
         let workspace = gpu::Workspace::new(context, &[plan]).await?;
         let input = context.upload("input", &stored(&case.input)).await?;
         let weights = context.upload("weights", &stored(&case.weights)).await?;
-        let packed = context.upload("packed", &cpu::pack(plan, &case.weights)).await?;
+        let packed = context.upload("packed", &cpu::pack(plan, &case.weights)?).await?;
         let bias = context.upload("bias", &case.bias).await?;
         let slopes = context.upload("slopes", &case.slopes).await?;
         let residual = context.upload("residual", &stored(&case.residual)).await?;
@@ -251,7 +254,7 @@ pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> wi
         let found = elements(dtype, &context.download(&output, output.size() as usize / 4).await?);
         let (output, behind) = found.split_at(case.problem.output_len());
         let guard = bits(dtype, f32::from_bits(GUARD));
-        assert!(behind.iter().all(|&element| element == guard), "{}: a guard word behind the output", plan.problem);
+        assert!(behind.iter().all(|&element| element == guard), "{}: a guard word behind the output", plan.problem());
         Ok(output.iter().map(|&element| value(dtype, element)).collect())
     };
     block_on(run)
@@ -259,11 +262,12 @@ pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> wi
 
 /// The same on the processor.
 pub(crate) fn run_plan_on_host(plan: &Plan, case: &Case) -> Vec<f32> {
-    let packed = cpu::pack(plan, &case.weights);
+    let failed = |error: winoconv::Error| -> ! { panic!("{}: {error}", plan.problem()) };
+    let packed = cpu::pack(plan, &case.weights).unwrap_or_else(|error| failed(error));
     let Case { input, weights, bias, slopes, residual, .. } = case;
     let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
-    let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+    let mut workspace: Vec<_> = plan.workspace().iter().map(|&len| vec![f32::NAN; len]).collect();
     let mut output = before(case);
-    cpu::run(plan, &operands, &mut workspace, &mut output);
+    cpu::run(plan, &operands, &mut workspace, &mut output).unwrap_or_else(|error| failed(error));
     output
 }

@@ -137,5 +137,5 @@ pub(crate) fn legal(problem: &Problem, device: &Device) -> Vec<Algorithm> {
     let plan = problem.plan(device, &Preferences::new().tolerance(Tolerance::Any));
     let plan = plan.unwrap_or_else(|error| panic!("{problem}: {error}"));
     let out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(Reason::Inapplicable(_)));
-    plan.candidates.iter().filter(|candidate| !out(&candidate.verdict)).map(|candidate| candidate.algorithm).collect()
+    plan.candidates().iter().filter(|candidate| !out(&candidate.verdict)).map(|candidate| candidate.algorithm).collect()
 }

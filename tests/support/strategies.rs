@@ -209,3 +209,18 @@ fn part(shape: &Shape, layout: Layout) -> View {
     let larger = Shape::new(shape[0], shape[1], Spatial::from_slice(&spatial).expect("as many"));
     View::channels(larger, layout, 2, shape[1] + 3).expect("within")
 }
+
+/// The same problem of a convolution that differs in nothing that sizes depend on.
+pub(crate) fn remade(problem: &Problem, change: impl FnOnce(&mut Conv)) -> Problem {
+    let mut conv = problem.conv();
+    change(&mut conv);
+    let (input, output) = (problem.of_input(), problem.of_output());
+    let forward = conv.on(input.shape);
+    let made = match problem.operation() {
+        Operation::InputGradient => forward.and_then(|forward| forward.input_gradient()),
+        Operation::WeightGradient => forward.and_then(|forward| forward.weight_gradient()),
+        _ => forward,
+    };
+    let placed = made.and_then(|made| made.with_input_view(input.view)?.with_output_view(output.view));
+    placed.unwrap_or_else(|error| panic!("{problem}: {error}"))
+}

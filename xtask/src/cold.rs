@@ -288,8 +288,8 @@ pub(crate) fn child(request: &Request) -> anyhow::Result<()> {
     };
     let problem = request.layer.problem()?;
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
-    let packing = plan.packing.steps(&problem);
-    let kernels: Vec<_> = plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel)).collect();
+    let packing = plan.packing().steps(&problem);
+    let kernels: Vec<_> = plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel())).collect();
     let clock = Instant::now();
     let pipelines = pollster::block_on(context.pipelines(&kernels))?;
     let pipelines_ms = ms(clock.elapsed());
@@ -307,7 +307,7 @@ pub(crate) fn child(request: &Request) -> anyhow::Result<()> {
     });
     let measured = Measured {
         device: device.caps().to_string(),
-        algorithm: plan.algorithm.label(),
+        algorithm: plan.algorithm().label(),
         cache: context.pipeline_cache().to_string(),
         loaded_bytes,
         stored,

@@ -216,9 +216,9 @@ async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     let preferences = Preferences::new().algorithm(request.algorithm).tolerance(Tolerance::Any);
     let preferences = Preferences { cut: request.blocking.map(Cut::Fused), ..preferences };
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
-    let packing = plan.packing.steps(&problem);
+    let packing = plan.packing().steps(&problem);
     let mut kernels = Vec::new();
-    for kernel in plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel)) {
+    for kernel in plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel())) {
         begin(format!("compiling {kernel}"))?;
         // Kept for the run: a kernel that takes a minute need not take another.
         let pipeline = context.pipeline(&kernel).await?;
@@ -237,10 +237,10 @@ async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
 
 async fn run(device: &Device, request: &Request, plan: &Plan) -> anyhow::Result<Run> {
     let context = device.context().context("the device is no GPU")?;
-    let problem = &plan.problem;
+    let problem = plan.problem();
     let data = Data::new(problem);
     let weights = Weights::new(&data.weights);
-    let conv = Conv2d::new(device, problem.conv, weights, plan.preferences).await?;
+    let conv = Conv2d::new(device, problem.conv(), weights, *plan.preferences()).await?;
     let input = context.upload("input", &data.input).await?;
     // What is not written shows.
     let output = context.upload("output", &vec![f32::NAN; problem.output_len()]).await?;

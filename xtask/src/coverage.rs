@@ -160,7 +160,7 @@ fn any() -> Preferences {
 /// An algorithm of the family that runs, or why none does.
 fn ask(problem: &Problem, caps: &Caps, (family, example): (&str, &str)) -> anyhow::Result<Result<Algorithm, String>> {
     let plan = Plan::new(problem, caps, &any())?;
-    let of_family = || plan.candidates.iter().filter(|candidate| candidate.algorithm.family() == family);
+    let of_family = || plan.candidates().iter().filter(|candidate| candidate.algorithm.family() == family);
     if let Some(runs) = of_family().find(|candidate| !matches!(candidate.verdict, Verdict::Rejected(_))) {
         return Ok(Ok(runs.algorithm));
     }
@@ -244,13 +244,13 @@ pub(crate) fn run_all(device: &Device) -> anyhow::Result<usize> {
 
 /// Runs one cell on numbers that f16 holds exactly, and holds every result against its bound.
 fn run(device: &Device, problem: &Problem, algorithm: Algorithm) -> anyhow::Result<()> {
-    let conv = problem.conv;
+    let conv = problem.conv();
     let values =
         |len: usize, step: usize| -> Vec<f32> { (0..len).map(|i| ((i * step + 3) % 17) as f32 / 8.0 - 1.0).collect() };
     let (input, factor) = (values(problem.input_len(), 5), values(problem.weights_len(), 7));
     let bias = values(if conv.bias { conv.filters } else { 0 }, 3);
     let residual = values(if conv.residual == Residual::None { 0 } else { problem.output_len() }, 11);
-    let of_weights = problem.operation == Operation::WeightGradient;
+    let of_weights = problem.operation() == Operation::WeightGradient;
     let unread = vec![f32::NAN; conv.weights_len()];
     let weights = Weights::new(if of_weights { &unread } else { &factor });
     let weights = if conv.bias { weights.bias(&bias) } else { weights };

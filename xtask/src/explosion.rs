@@ -159,14 +159,13 @@ fn spirv_of(kernel: &Checked) -> anyhow::Result<Vec<u32>> {
 
 #[cfg(test)]
 mod tests {
-    use winoconv::kernel::{Epilogue, Reading, WinogradFused, WinogradInlined};
+    use winoconv::kernel::{Reading, WinogradInlined};
     use winoconv::winograd::{F, Nested};
 
     use super::*;
 
     fn count(f: F, reading: Reading) -> Explosion {
-        of(&WinogradInlined { algorithm: Nested::square(f), reading, epilogue: Epilogue::NONE }.spec())
-            .expect("counted")
+        of(&WinogradInlined::new(Nested::square(f), reading).spec()).expect("counted")
     }
 
     #[test]
@@ -182,8 +181,8 @@ mod tests {
         let exhibit = count(F::new(4, 3), Reading::PerOutput);
         let algorithm = Nested::square(F::new(4, 3));
         let same = |spec: &KernelSpec| match spec {
-            KernelSpec::WinogradFused(WinogradFused { algorithm: other, .. }) => {
-                *other == algorithm && spec.kernel() == "winograd_fused_output"
+            KernelSpec::WinogradFused(fused) => {
+                fused.algorithm() == algorithm && spec.kernel() == "winograd_fused_output"
             }
             _ => false,
         };

@@ -43,7 +43,7 @@ async fn run(options: &Options, device: &Device) -> anyhow::Result<()> {
     let preferences = Preferences::new().workspace_limit(options.workspace << 20);
     let preferences = Preferences { algorithm: options.algorithm, ..preferences };
     let data = Data::repeated(&problem);
-    let layer = Layer::new(device, problem.conv, Weights::new(&data.weights), preferences).await?;
+    let layer = Layer::new(device, problem.conv(), Weights::new(&data.weights), preferences).await?;
     let plan = layer.plan_for(&problem)?;
     println!("{plan}");
     let limits = &device.caps().limits;
@@ -52,8 +52,8 @@ async fn run(options: &Options, device: &Device) -> anyhow::Result<()> {
         "input {} and output {} bytes; a binding has at most {}, a buffer {}",
         input_bytes, output_bytes, limits.max_storage_buffer_binding_size, limits.max_buffer_size
     );
-    let parts = plan.steps.iter().filter(|step| step.operands.iter().any(|operand| operand.len.is_some())).count();
-    println!("{} dispatches, {parts} of them with a tensor in parts", plan.steps.len());
+    let parts = plan.steps().iter().filter(|step| step.operands().iter().any(|operand| operand.len.is_some())).count();
+    println!("{} dispatches, {parts} of them with a tensor in parts", plan.steps().len());
     let before = allocated(context);
     let input = context.upload("input", &data.input).await?;
     let output = context.upload("output", &vec![f32::NAN; problem.output_len()]).await?;

@@ -47,7 +47,7 @@ pub async fn check(stack: &mut Stack, planes: &[f32], outputs: usize, planted: b
             stage.weights[middle] += 0.1;
         }
         let input = if index == 0 { planes } else { &results[index - 1] };
-        let off = judge(&stage, stack.shapes()[index], plan.algorithm, [input, &results[index]], outputs);
+        let off = judge(&stage, stack.shapes()[index], plan.algorithm(), [input, &results[index]], outputs);
         worst = worst.max(off.map_err(|wrong| wrong.of_layer(index + 1))?);
     }
     Ok(worst)

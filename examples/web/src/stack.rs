@@ -58,8 +58,8 @@ pub fn offers(device: &Device, filter: Filter, size: [usize; 2]) -> Result<Vec<O
     for (index, stage) in filter.stages().iter().enumerate() {
         let shape = Shape::from([1, stage.conv.channels, size[0], size[1]]);
         let plan = stage.conv.on(shape)?.plan(device, &Preferences::new().tolerance(Tolerance::Any))?;
-        for candidate in plan.candidates {
-            let refused = match candidate.verdict {
+        for candidate in plan.candidates() {
+            let refused = match &candidate.verdict {
                 winoconv::plan::Verdict::Rejected(why) => Some(format!("layer {}: {why}", index + 1)),
                 _ => None,
             };

@@ -38,12 +38,12 @@ impl Tensors {
 
     /// Runs a plan on memory that holds nothing of use.
     fn run(&self, plan: &Plan) -> Vec<f32> {
-        let packed = cpu::pack(plan, &self.weights);
+        let packed = cpu::packed(plan, &self.weights);
         let Self { input, weights, bias } = self;
         let operands = Operands { input, weights, packed: &packed, bias, ..Default::default() };
         let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
         let mut output = vec![f32::NAN; plan.problem.output_len()];
-        cpu::run(plan, &operands, &mut workspace, &mut output);
+        cpu::run(plan, &operands, &mut workspace, &mut output).expect("lengths of the plan");
         output
     }
 }
@@ -203,7 +203,7 @@ fn weights_are_rounded_once() {
     let algorithm = Nested::square(F::new(4, 3));
     let problem = Conv::new(3, 5, [3, 3]).padding(1).on([1, 3, 8, 8]).expect("valid");
     let (plan, weights) = (plan(&problem, Algorithm::Staged(algorithm), 1).expect("a plan"), data(3 * 5 * 9, 4));
-    let packed = cpu::pack(&plan, &weights);
+    let packed = cpu::packed(&plan, &weights);
     let g = algorithm.rows.transform().expect("shipped").g.to_f64();
     let row = |point: usize| &g[point * 3..][..3];
     for (k, c) in (0..5).flat_map(|k| (0..3).map(move |c| (k, c))) {

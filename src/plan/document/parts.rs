@@ -46,12 +46,15 @@ impl ProblemPart {
 
     /// The problem, checked.
     pub(super) fn problem(&self) -> Result<Problem> {
-        let mut problem = self.conv.on(self.input)?;
-        problem.operation = self.operation;
-        problem.input_view = self.input_view;
-        problem.output_view = self.output_view;
-        problem.validate()?;
-        Ok(problem)
+        let forward = self.conv.on(self.input)?;
+        let problem = match self.operation {
+            Operation::Forward => forward,
+            Operation::InputGradient => forward.input_gradient()?,
+            Operation::WeightGradient => forward.weight_gradient()?,
+        };
+        // A gradient has neither bias nor residual nor activation.
+        same("problem.conv", &problem.conv, &self.conv)?;
+        problem.with_views(self.input_view, self.output_view)
     }
 }
 

@@ -54,9 +54,9 @@ impl Data {
     /// Data for a problem, the same at every call.
     pub(crate) fn new(problem: &Problem) -> Self {
         let mut normal = Normal::new(0x5EED);
-        let scale = 1.0 / (3.0 * (problem.conv.channels as f32).sqrt());
+        let scale = 1.0 / (3.0 * (problem.conv().channels as f32).sqrt());
         let input = (0..problem.input_len()).map(|_| normal.next()).collect();
-        let weights = (0..problem.conv.weights_len()).map(|_| normal.next() * scale).collect();
+        let weights = (0..problem.conv().weights_len()).map(|_| normal.next() * scale).collect();
         Self { input, weights }
     }
 

@@ -216,7 +216,7 @@ impl Ready<'_> {
             }
             self.row.stage_ms.insert(stage(&kernel), median(&mut times));
         }
-        let flops = self.plan.problem.direct_flops();
+        let flops = self.plan.problem().direct_flops();
         finish(&mut self.row, &mut self.times, self.runs, flops);
         Ok(self.row)
     }
@@ -260,30 +260,29 @@ pub(crate) fn on_cpu(
             Ok(plan) => {
                 describe(&mut row, &plan);
                 let weights = &normal.data.weights;
-                let packed = cpu::pack(&plan, weights);
+                let packed = cpu::pack(&plan, weights)?;
                 let operands = |input| cpu::Operands { input, weights, packed: &packed, ..cpu::Operands::default() };
-                let mut workspace: Vec<Vec<f32>> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+                let mut workspace: Vec<Vec<f32>> = plan.workspace().iter().map(|&len| vec![f32::NAN; len]).collect();
                 let mut output = vec![f32::NAN; problem.output_len()];
                 let run = |output: &mut [f32], workspace: &mut [Vec<f32>]| {
                     let clock = Instant::now();
-                    cpu::run(&plan, &operands(&normal.data.input), workspace, output);
-                    ms(clock.elapsed())
+                    cpu::run(&plan, &operands(&normal.data.input), workspace, output).map(|()| ms(clock.elapsed()))
                 };
                 // Pages are touched and other threads awake after the first run.
-                let first = run(&mut output, &mut workspace);
+                let first = run(&mut output, &mut workspace)?;
                 let runs = runs_of_round(first);
                 let mut times = Vec::new();
                 let begin = Instant::now();
                 for _ in 0..effort.rounds {
-                    let round: f64 = (0..runs).map(|_| run(&mut output, &mut workspace)).sum();
-                    times.push(round / f64::from(runs));
+                    let round: winoconv::Result<f64> = (0..runs).map(|_| run(&mut output, &mut workspace)).sum();
+                    times.push(round? / f64::from(runs));
                     if begin.elapsed() > 5 * effort.pass {
                         break;
                     }
                 }
                 let errors = normal.truth.compare(&problem, entry.algorithm, plan.expected_error(), &output);
                 output.fill(f32::NAN);
-                cpu::run(&plan, &operands(&relu.data.input), &mut workspace, &mut output);
+                cpu::run(&plan, &operands(&relu.data.input), &mut workspace, &mut output)?;
                 let relu_errors = relu.truth.compare(&problem, entry.algorithm, plan.expected_error(), &output);
                 record(&mut row, &errors, &relu_errors);
                 if row.verified {
@@ -313,9 +312,9 @@ async fn compile(
     context: &Context,
     plan: &Plan,
 ) -> Result<Vec<[CompileTime; 2]>, winoconv::Error> {
-    let packing = plan.packing.steps(&plan.problem);
+    let packing = plan.packing().steps(plan.problem());
     let mut times = Vec::new();
-    for kernel in plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel)) {
+    for kernel in plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel())) {
         if let std::collections::hash_map::Entry::Vacant(e) = session.compiled.entry(kernel) {
             let both = [context.time_compile(&kernel).await?, context.time_compile(&kernel).await?];
             e.insert(both);
@@ -328,8 +327,8 @@ async fn compile(
 /// What the planner takes when no algorithm is forced; with its cut, where that is wisdom's and no estimate would take it.
 fn chosen(device: &Device, layer: &Layer, preferences: &Preferences) -> Option<Entry> {
     let plan = layer.problem().ok()?.plan(device, preferences).ok()?;
-    let cut = matches!(plan.origin, Origin::Wisdom { .. }).then_some(plan.cut);
-    Some(Entry { algorithm: plan.algorithm, cut })
+    let cut = matches!(plan.origin(), Origin::Wisdom { .. }).then_some(plan.cut());
+    Some(Entry { algorithm: plan.algorithm(), cut })
 }
 
 /// The algorithms to measure: those asked for, and whatever the planner takes.

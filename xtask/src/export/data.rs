@@ -28,8 +28,8 @@ pub(crate) struct Data {
 impl Data {
     /// Data for a plan, the same at every call.
     pub(crate) fn new(plan: &Plan) -> anyhow::Result<Self> {
-        let problem = &plan.problem;
-        let conv = &problem.conv;
+        let problem = plan.problem();
+        let conv = &problem.conv();
         let mut normal = Normal::new(0xE4);
         let mut values = |len: usize, scale: f32, dtype: DType| -> Vec<f32> {
             (0..len).map(|_| dtype.rounded(normal.next() * scale)).collect()
@@ -47,7 +47,7 @@ impl Data {
         let reference =
             Reference { problem, input: &input, weights: &weights, bias: &bias, slopes: &slopes, residual: &residual };
         let exact = reference.all();
-        for (index, (exact, bound_of)) in exact.iter().zip(error_bound(&reference, plan.algorithm)?).enumerate() {
+        for (index, (exact, bound_of)) in exact.iter().zip(error_bound(&reference, plan.algorithm())?).enumerate() {
             let at = reference.position(index);
             expected[at] = *exact as f32;
             // What rounding the expected value takes is added, and the sum rounded up.

@@ -152,19 +152,19 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
         std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))
     };
     std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    let packing = plan.packing.steps(&plan.problem);
-    let all = || packing.iter().chain(&plan.steps);
+    let packing = plan.packing().steps(plan.problem());
+    let all = || packing.iter().chain(plan.steps());
     let mut shaders = BTreeMap::new();
-    for Step { kernel, .. } in all() {
+    for kernel in all().map(Step::kernel) {
         if let Entry::Vacant(new) = shaders.entry(kernel.name()) {
             let file = format!("{kernel}.wgsl");
-            write(&file, wgsl::check(kernel, &plan.caps.limits)?.source.text.as_bytes())?;
+            write(&file, wgsl::check(&kernel, &plan.caps().limits)?.source.text.as_bytes())?;
             new.insert(file);
         }
     }
     let data = with_data.then(|| Data::new(plan)).transpose()?;
     let mut tensors = BTreeMap::new();
-    for slot in all().flat_map(|step| &step.operands).map(|operand| operand.slot).chain([Slot::Output]) {
+    for slot in all().flat_map(Step::operands).map(|operand| operand.slot).chain([Slot::Output]) {
         let Entry::Vacant(new) = tensors.entry(slot.to_string()) else { continue };
         let (len, dtype) = (plan.operand_len(slot).unwrap_or(0), plan.operand_type(slot));
         let mut tensor = Tensor { len, r#type: dtype.name(), bytes: dtype.bytes(len), usage: usage(slot), file: None };

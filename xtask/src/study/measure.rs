@@ -97,7 +97,7 @@ impl Compiler {
         let kernels: Vec<KernelSpec> = plan.kernels().into_iter().chain(packing(plan)).collect();
         let (adapter, limit) = (Some(self.adapter.clone()), self.limit);
         let compile = || {
-            let (algorithm, layer) = (plan.algorithm, layer.clone());
+            let (algorithm, layer) = (plan.algorithm(), layer.clone());
             let request = Request { algorithm, layer, blocking: None, adapter, checked: false, no_run: false };
             compile::compile_within(limit, &request)
         };
@@ -124,13 +124,13 @@ fn place(entries: &mut Vec<Entry>, row: Row) {
 }
 
 fn packing(plan: &Plan) -> Vec<KernelSpec> {
-    plan.packing.steps(&plan.problem).iter().map(|step| step.kernel).collect()
+    plan.packing().steps(plan.problem()).iter().map(|step| step.kernel()).collect()
 }
 
 /// A plan in numbers.
 fn program(plan: &Plan) -> anyhow::Result<Program> {
-    let packing_steps = plan.packing.steps(&plan.problem);
-    let bindings: Vec<_> = packing_steps.iter().chain(&plan.steps).flat_map(|step| step.kernel.bindings()).collect();
+    let packing_steps = plan.packing().steps(plan.problem());
+    let bindings: Vec<_> = packing_steps.iter().chain(plan.steps()).flat_map(|step| step.kernel().bindings()).collect();
     let named = |of: &dyn Fn(Access) -> bool| -> Vec<String> {
         let names = bindings.iter().filter(|binding| of(binding.access)).map(|binding| tensor(binding.name));
         in_order(names).into_iter().map(ToOwned::to_owned).collect()
@@ -138,7 +138,7 @@ fn program(plan: &Plan) -> anyhow::Result<Program> {
     let counted =
         |kernels: &[KernelSpec]| -> anyhow::Result<Vec<Explosion>> { kernels.iter().map(explosion::of).collect() };
     Ok(Program {
-        dispatches: plan.steps.len(),
+        dispatches: plan.steps().len(),
         packing_dispatches: packing_steps.len(),
         bound: named(&|_| true),
         written: named(&|access| access == Access::Write),
