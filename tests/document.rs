@@ -216,6 +216,7 @@ fn another_problem_or_device_is_checked_as_any_other() {
         ("/caps/limits/max_compute_invocations_per_workgroup", json!(0)),
         ("/caps/limits/max_compute_workgroup_size", json!([0, 0, 0])),
         ("/caps/limits/max_accumulators_per_invocation", json!(7)),
+        ("/caps/limits/max_storage_buffer_binding_size", json!(0)),
         ("/caps/limits/max_operations_per_loop", json!(30)),
     ] {
         let error = altered(path, value).expect_err("beyond every bound");
@@ -228,7 +229,6 @@ fn another_problem_or_device_is_checked_as_any_other() {
         ("/problem/conv/border", json!("reflect")),
         ("/problem/operation", json!("input_gradient")),
         ("/caps/limits/max_compute_workgroups_per_dimension", json!(2)),
-        ("/caps/limits/max_storage_buffer_binding_size", json!(0)),
     ] {
         let error = altered(path, value).expect_err("other steps");
         assert!(matches!(error, Error::Document(_) | Error::Shape(_)), "{path}: {error:?}");
@@ -349,4 +349,19 @@ fn a_demand_that_has_no_name_is_not_written() {
     let plan = Plan::new(&sample(), &Caps::webgpu_default(), &forced).expect("legal");
     let error = serde_json::to_string(&plan).expect_err("no label").to_string();
     assert!(error.contains("staged:f7x3 does not read back"), "{error}");
+}
+
+/// A file may name a device that binds next to nothing, for which a plan would have millions of dispatches.
+#[test]
+fn what_a_document_asks_for_is_bounded() {
+    let problem = Conv::new(1, 1, [3, 3]).padding(1).on([1, 1, 1024, 1024]).expect("legal");
+    let plan = Plan::new(&problem, &Caps::webgpu_default(), &Preferences::new()).expect("legal");
+    let mut document = written(&plan);
+    let limit = document.pointer_mut("/caps/limits/max_storage_buffer_binding_size").expect("a limit");
+    *limit = json!(260);
+    let start = std::time::Instant::now();
+    let error = read(&document).expect_err("too many dispatches");
+    let took = start.elapsed();
+    assert!(error.to_string().contains("16384"), "the bound is named: {error:#}");
+    assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }

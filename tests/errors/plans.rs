@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use winoconv::caps::{Caps, Limits};
+use winoconv::kernel::{Blocking, FusedBlocking, MultiplyCut};
 use winoconv::plan::{Choice, Cut, Wisdom};
 use winoconv::winograd::{F, Nested};
 use winoconv::{
@@ -83,7 +84,7 @@ fn inapplicable(table: &mut Section) {
         (
             "fused in blocks that do not divide",
             problem(conv()),
-            forced("fused:f2x3").cut(cut("fused:f2x3@30x16x16_8x8_4")),
+            forced("fused:f2x3").cut(cut("fused:f2x3@30x16x16_10x8_4")),
         ),
         (
             "staged in more parts than channels",
@@ -180,6 +181,17 @@ pub(crate) fn texts() -> Section {
     ] {
         table.row(given, "Unsupported", Choice::from_str(text));
     }
+    let block = |text: &str| text.parse::<Blocking>().expect("a blocking");
+    table.row("a block of zeros", "Unsupported", Blocking::new([0; 3], [0; 2]));
+    table.row("a block of three slices", "Unsupported", Blocking::with_slices([64, 64, 8], [8, 8], 3));
+    table.row(
+        "an invocation's filters that do not divide the block's",
+        "Unsupported",
+        Blocking::new([64, 64, 8], [7, 8]),
+    );
+    table.row("a multiply in 0 parts", "Unsupported", MultiplyCut::new(block("64x64x8_8x8"), 0));
+    table.row("a fused block of zeros", "Unsupported", FusedBlocking::new([0, 4, 1], [0, 4], 1));
+    table.row("a fused block beyond 1024 filters", "Unsupported", FusedBlocking::new([1_073_741_840, 4, 1], [4, 4], 1));
     let good = [
         "GPU, Vulkan, 16384, 256",
         "1x4x8x8 -> 4, 3x3, padding 1x1; taps=3x3 error=2xdirect workspace=94371840",

@@ -1,5 +1,5 @@
 // ---- head ----
-// direct_f16_k4_bias
+// direct_f16_k4_bias_prelu
 enable f16;
 const WORKGROUP: u32 = 64u;
 const FILTERS: u32 = 4u;
@@ -110,10 +110,13 @@ fn add_residual(x: f32, at: u32) -> f32 {
     return x;
 }
 
-// ---- shaders/part/activation_none.wgsl ----
-// Slot activate: nothing.
+// ---- shaders/part/activation_prelu.wgsl ----
+// Slot activate: x if positive, else the filter's slope times x.
+@group(0) @binding(5) var<storage, read> slopes: array<f32>;
+
 fn activate(x: f32, k: u32) -> f32 {
-    return x;
+    let slope = slopes[params.slopes_offset + k];
+    return select(slope * x, x, x > 0.0);
 }
 
 // ---- shaders/part/epilogue.wgsl ----

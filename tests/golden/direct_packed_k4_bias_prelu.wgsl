@@ -1,5 +1,5 @@
 // ---- head ----
-// direct_packed_k4_bias
+// direct_packed_k4_bias_prelu
 const WORKGROUP: u32 = 64u;
 const FILTERS: u32 = 4u;
 
@@ -109,10 +109,13 @@ fn add_residual(x: f32, at: u32) -> f32 {
     return x;
 }
 
-// ---- shaders/part/activation_none.wgsl ----
-// Slot activate: nothing.
+// ---- shaders/part/activation_prelu.wgsl ----
+// Slot activate: x if positive, else the filter's slope times x.
+@group(0) @binding(5) var<storage, read> slopes: array<f32>;
+
 fn activate(x: f32, k: u32) -> f32 {
-    return x;
+    let slope = slopes[params.slopes_offset + k];
+    return select(slope * x, x, x > 0.0);
 }
 
 // ---- shaders/part/epilogue.wgsl ----

@@ -1,5 +1,5 @@
 // ---- head ----
-// winograd_inlined_f2x3_f32_per_output_bias_relu
+// winograd_inlined_f2x3_f32_per_output_bias_prelu
 const WORKGROUP: u32 = 64u;
 const OUT_H: u32 = 2u;
 const OUT_W: u32 = 2u;
@@ -64,10 +64,13 @@ fn add_residual(x: f32, at: u32) -> f32 {
     return x;
 }
 
-// ---- shaders/part/activation_relu.wgsl ----
-// Slot activate: max(x, 0).
+// ---- shaders/part/activation_prelu.wgsl ----
+// Slot activate: x if positive, else the filter's slope times x.
+@group(0) @binding(5) var<storage, read> slopes: array<f32>;
+
 fn activate(x: f32, k: u32) -> f32 {
-    return max(x, 0.0);
+    let slope = slopes[params.slopes_offset + k];
+    return select(slope * x, x, x > 0.0);
 }
 
 // ---- shaders/part/epilogue.wgsl ----
