@@ -109,6 +109,21 @@ impl Correlation {
         all
     }
 
+    /// The weights that a problem reads, as its correlations read them: one correlation for each set of taps that a phase may have,
+    /// whether it has outputs or not. They are the same for all sizes, in the same order; their sizes, and where their
+    /// source and their outputs lie, mean nothing.
+    pub(crate) fn all_weights(problem: &Problem) -> Vec<Self> {
+        if !problem.is_in_phases() {
+            return Self::all_of(problem);
+        }
+        let conv = &problem.conv;
+        let (taps, stride, dilation) = (conv.kernel.dhw(1), conv.stride.dhw(1), conv.dilation.dhw(1));
+        in_phases(problem, |i| {
+            let phases = Taps::phases(taps[i], stride[i], dilation[i]).into_iter();
+            phases.map(|taps| Phase { phase: 0, out: 1, taps, dilation: 1, before: 0 }).collect()
+        })
+    }
+
     /// Channels of all groups.
     pub const fn channels(&self) -> usize {
         self.groups * self.group_c
@@ -251,14 +266,34 @@ fn windows(problem: &Problem) -> Correlation {
     }
 }
 
+/// Taps of one dimension that the same outputs read: every `step`th one.
+#[derive(Clone, Copy)]
+struct Taps {
+    /// The last one, which comes first: the others lie `step` before each other.
+    last: usize,
+    step: usize,
+    count: usize,
+}
+
+impl Taps {
+    /// Those from the first one on.
+    const fn from(first: usize, step: usize, taps: usize) -> Self {
+        let count = (taps - first).div_ceil(step);
+        Self { last: first + (count - 1) * step, step, count }
+    }
+
+    /// All taps of one dimension: the first ones of their phases, in order.
+    fn phases(taps: usize, stride: usize, dilation: usize) -> Vec<Self> {
+        let step = stride / gcd(stride, dilation);
+        (0..taps.min(step)).map(|first| Self::from(first, step, taps)).collect()
+    }
+}
+
 /// One dimension of a transposed convolution: the outputs `phase`, `phase + stride`, ...
 struct Phase {
     phase: usize,
     out: usize,
-    /// The last of its taps, which comes first: the others lie `step` before each other.
-    last: usize,
-    step: usize,
-    taps: usize,
+    taps: Taps,
     dilation: usize,
     before: isize,
 }
@@ -272,20 +307,13 @@ fn phases_of(out: usize, taps: usize, stride: usize, dilation: usize, before: us
         let outputs = (out - phase).div_ceil(stride);
         let of_phase = |tap: &usize| (phase + before).abs_diff(tap * dilation).is_multiple_of(stride);
         let Some(first) = (0..taps.min(step)).find(of_phase) else {
-            let (last, taps, before) = (0, 0, 0);
-            return Phase { phase, out: outputs, last, step, taps, dilation: 1, before };
+            let taps = Taps { last: 0, step, count: 0 };
+            return Phase { phase, out: outputs, taps, dilation: 1, before: 0 };
         };
-        let count = (taps - first).div_ceil(step);
+        let taps = Taps::from(first, step, taps);
         let place = ((phase + before).cast_signed() - (first * dilation).cast_signed()) / stride.cast_signed();
-        Phase {
-            phase,
-            out: outputs,
-            last: first + (count - 1) * step,
-            step,
-            taps: count,
-            dilation: inputs,
-            before: ((count - 1) * inputs).cast_signed() - place,
-        }
+        let before = ((taps.count - 1) * inputs).cast_signed() - place;
+        Phase { phase, out: outputs, taps, dilation: inputs, before }
     };
     (0..stride.min(out)).map(phase).collect()
 }
@@ -302,26 +330,33 @@ const fn gcd(a: usize, b: usize) -> usize {
 /// A transposed convolution, or the gradient of a convolution's input: from elements that are a stride apart to all of them.
 fn phases(problem: &Problem) -> Vec<Correlation> {
     let conv = &problem.conv;
-    let Sides { source, result, size, out, group_c, group_k } = Sides::of(problem);
+    let out = problem.result().shape.spatial().dhw(1);
     let (taps, stride, dilation) = (conv.kernel.dhw(1), conv.stride.dhw(1), conv.dilation.dhw(1));
-    let [d, h, w] = std::array::from_fn(|i| phases_of(out[i], taps[i], stride[i], dilation[i], problem.before[i]));
+    in_phases(problem, |i| phases_of(out[i], taps[i], stride[i], dilation[i], problem.before[i]))
+}
+
+/// The correlations of all phases that a dimension has.
+fn in_phases(problem: &Problem, of_dimension: impl Fn(usize) -> Vec<Phase>) -> Vec<Correlation> {
+    let conv = &problem.conv;
+    let Sides { source, result, size, group_c, group_k, .. } = Sides::of(problem);
+    let stride = conv.stride.dhw(1);
     // The weights' first index is the source's channel, their second one the result's.
     let stored = by_filter(&conv.weights_view(), group_c);
     let (src, dst) = (signed(&source.view, group_c), signed(&result.view, group_k));
     let of = |phases: [&Phase; MAX_RANK]| {
-        let each = |value: fn(&Phase) -> isize| phases.map(value);
-        let along = |steps: [isize; MAX_RANK], by: [isize; MAX_RANK]| -> isize {
-            steps.iter().zip(by).map(|(step, by)| step * by).sum()
+        let taps = phases.map(|phase| phase.taps);
+        let along = |steps: [isize; MAX_RANK], by: [usize; MAX_RANK]| -> isize {
+            steps.iter().zip(by).map(|(step, by)| step * by.cast_signed()).sum()
         };
         let weights = Steps {
-            offset: stored.offset + along(stored.dhw, each(|phase| phase.last.cast_signed())),
+            offset: stored.offset + along(stored.dhw, taps.map(|taps| taps.last)),
             g: stored.g,
             n: stored.c,
             c: stored.n,
-            dhw: std::array::from_fn(|i| -apart(stored.dhw[i], phases[i].step, phases[i].taps)),
+            dhw: std::array::from_fn(|i| -apart(stored.dhw[i], taps[i].step, taps[i].count)),
         };
         let dst = Steps {
-            offset: dst.offset + along(dst.dhw, each(|phase| phase.phase.cast_signed())),
+            offset: dst.offset + along(dst.dhw, phases.map(|phase| phase.phase)),
             dhw: std::array::from_fn(|i| apart(dst.dhw[i], stride[i], phases[i].out)),
             ..dst
         };
@@ -332,7 +367,7 @@ fn phases(problem: &Problem) -> Vec<Correlation> {
             group_k,
             size,
             out: phases.map(|phase| phase.out),
-            taps: phases.map(|phase| phase.taps),
+            taps: taps.map(|taps| taps.count),
             stride: [1; MAX_RANK],
             dilation: phases.map(|phase| phase.dilation),
             before: phases.map(|phase| phase.before),
@@ -343,7 +378,7 @@ fn phases(problem: &Problem) -> Vec<Correlation> {
             dst,
         }
     };
-    let (h, w) = (&h, &w);
+    let [d, h, w] = &std::array::from_fn(of_dimension);
     d.iter().flat_map(|d| h.iter().flat_map(move |h| w.iter().map(move |w| of([d, h, w])))).collect()
 }
 

@@ -31,7 +31,7 @@ use crate::kernel::{
     DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams,
     PackParams, Params, Storage,
 };
-use crate::plan::{self, Operand, Packing, Plan, Slot, Step, Windows};
+use crate::plan::{Operand, Packing, Plan, Slot, Step, Windows};
 
 /// The tensors of a run, by slot. What a plan does not use may stay empty. Those that are stored as f16 hold values that it
 /// has, see [`DType::rounded`].
@@ -157,12 +157,8 @@ pub(crate) fn packed(plan: &Plan, weights: &[f32]) -> Vec<f32> {
     let mut packed = vec![0.0; plan.packing.len(&plan.problem)];
     match (plan.packing, Windows::of_problem(&plan.problem)) {
         (Packing::Panels(Some(nested)), Ok(windows)) => host::pack_winograd(&windows, nested, weights, &mut packed),
-        (Packing::Panels(None), _) => {
-            pack_each(plan, &mut packed, plan::panels_len, |of, own| host::pack_gemm(of, weights, own));
-        }
-        (Packing::Eights, _) => {
-            pack_each(plan, &mut packed, plan::eights_len, |of, own| host::pack_direct(of, weights, own));
-        }
+        (Packing::Panels(None), _) => pack_each(plan, &mut packed, |of, part| host::pack_gemm(of, weights, part)),
+        (Packing::Eights, _) => pack_each(plan, &mut packed, |of, part| host::pack_direct(of, weights, part)),
         _ => {}
     }
     for step in plan.packing.steps(&plan.problem) {
@@ -174,15 +170,10 @@ pub(crate) fn packed(plan: &Plan, weights: &[f32]) -> Vec<f32> {
 }
 
 /// Packs the weights of each of a plan's correlations, one after the other.
-fn pack_each(
-    plan: &Plan,
-    mut rest: &mut [f32],
-    len: impl Fn(&Correlation) -> usize,
-    pack: impl Fn(&Correlation, &mut [f32]),
-) {
-    for of in plan.problem.correlations() {
-        let (own, others) = rest.split_at_mut(len(&of));
-        pack(&of, own);
+fn pack_each(plan: &Plan, mut rest: &mut [f32], pack: impl Fn(&Correlation, &mut [f32])) {
+    for of in Correlation::all_weights(&plan.problem) {
+        let (part, others) = rest.split_at_mut(plan.packing.part_len(&of));
+        pack(&of, part);
         rest = others;
     }
 }

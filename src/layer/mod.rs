@@ -82,8 +82,8 @@ struct Prepared {
     packed: OnceLock<Arc<Vec<f32>>>,
 }
 
-/// What packed weights depend on, the problem only where its sizes matter.
-type PackedKey = (Operation, Packing, Option<Problem>);
+/// What packed weights depend on.
+type PackedKey = (Operation, Packing);
 
 /// Weights where the device has them.
 #[derive(Debug)]
@@ -296,8 +296,7 @@ impl Layer {
 
 /// The key of a plan's packed weights.
 fn packed_key(plan: &Plan) -> PackedKey {
-    let problem = &plan.problem;
-    (problem.operation, plan.packing, plan.packing.depends_on_sizes(problem).then_some(*problem))
+    (plan.problem.operation, plan.packing)
 }
 
 impl Operands {

@@ -1,5 +1,7 @@
 //! The processor's own steps: one for each correlation, computed from its sizes by kernels that cut their work themselves.
 
+use std::collections::HashMap;
+
 use super::host_blocks::{HostBlocks, scratches};
 use super::steps::{Built, direct_params, epilogue_operands, factors};
 use super::windows::Windows;
@@ -70,11 +72,8 @@ fn winograd(
 /// A product of matrices for each correlation.
 fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
     let mut built = Built { packing: Packing::Panels(None), ..nothing() };
-    let mut first = 0;
+    let packed = packed_parts(problem, built.packing);
     for of in problem.correlations() {
-        let len = panels_len(&of);
-        let packed = Operand { slot: Slot::Packed, first, len: Some(len) };
-        first += len;
         if of.is_empty() {
             continue;
         }
@@ -86,7 +85,7 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
         let patch = host_estimate::patch(&of, threads);
         let threads = threads.min(patch.tasks(&of));
         built.needs(scratches(threads, patch.scratch(&of)));
-        built.steps.push(step(problem, &of, (HostKernel::Gemm(patch), threads), packed, storage));
+        built.steps.push(step(problem, &of, (HostKernel::Gemm(patch), threads), packed(&of), storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
     LimitError::check("implicit_gemm", Resource::WorkspaceBytes, need, limit)?;
@@ -96,11 +95,8 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
 /// The sum as it stands.
 fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
     let mut built = Built { packing: Packing::Eights, ..nothing() };
-    let mut first = 0;
+    let packed = packed_parts(problem, built.packing);
     for of in problem.correlations() {
-        let len = eights_len(&of);
-        let packed = Operand { slot: Slot::Packed, first, len: Some(len) };
-        first += len;
         if of.is_empty() {
             continue;
         }
@@ -112,7 +108,7 @@ fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Prefer
         let strip = host_estimate::strip(&of, threads);
         let threads = threads.min(strip.patch.tasks(&of));
         built.needs(strip.table(&of).saturating_add(scratches(threads, strip.scratch(&of))));
-        built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), packed, storage));
+        built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), packed(&of), storage));
     }
     let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
     LimitError::check("direct", Resource::WorkspaceBytes, need, limit)?;
@@ -135,14 +131,40 @@ fn bytes(lens: &[usize]) -> u64 {
     lens.iter().map(|&len| (len as u64).saturating_mul(4)).fold(0, u64::saturating_add)
 }
 
-/// Elements of a correlation's weights in panels.
-pub(crate) fn panels_len(of: &Correlation) -> usize {
-    of.groups * of.group_k.div_ceil(PANEL) * of.terms() * PANEL
+/// Which part of the packed weights a correlation reads. Parts are those of [`Correlation::all_weights`], one after the other, so that
+/// what is packed serves all sizes; a correlation knows its own by its weights' first element.
+fn packed_parts(problem: &Problem, packing: Packing) -> impl Fn(&Correlation) -> Operand {
+    let mut first = 0;
+    let mut parts = HashMap::new();
+    for of in Correlation::all_weights(problem) {
+        let len = packing.part_len(&of);
+        parts.insert(of.weights.offset, Operand { slot: Slot::Packed, first, len: Some(len) });
+        first += len;
+    }
+    move |of| parts[&of.weights.offset]
 }
 
-/// Elements of a correlation's weights in eights.
-pub(crate) const fn eights_len(of: &Correlation) -> usize {
-    of.filters() * of.terms()
+impl Packing {
+    /// Elements that a correlation's weights take in panels or eights.
+    pub(crate) fn part_len(self, of: &Correlation) -> usize {
+        of.groups * of.terms() * self.filters(of.group_k)
+    }
+
+    /// Elements of all parts: every tap is in one of them.
+    pub(super) fn parts_len(self, problem: &Problem) -> usize {
+        let groups = problem.conv.groups;
+        let [group_c, group_k] = [problem.input_shape(), problem.output_shape()].map(|shape| shape[1] / groups);
+        groups * group_c * problem.conv.kernel.iter().product::<usize>() * self.filters(group_k)
+    }
+
+    /// Filters of a group as they are packed: panels are filled up.
+    const fn filters(self, group_k: usize) -> usize {
+        match self {
+            Self::Panels(None) => group_k.next_multiple_of(PANEL),
+            Self::Eights => group_k,
+            _ => 0,
+        }
+    }
 }
 
 fn step(

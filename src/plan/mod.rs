@@ -50,7 +50,6 @@ use crate::winograd::{self, Nested, WinogradError};
 
 use self::expected_errors::Errors;
 pub(crate) use self::host_blocks::{ChunkRows, HostBlocks, scratches};
-pub(crate) use self::host_steps::{eights_len, panels_len};
 pub use self::windows::Sizes;
 pub(crate) use self::windows::Windows;
 
@@ -179,8 +178,8 @@ impl Step {
     }
 }
 
-/// The form in which an algorithm takes its weights. One packing serves every input size and blocking, but see
-/// [`Self::depends_on_sizes`].
+/// The form in which an algorithm takes its weights. One packing serves every input size and blocking of a convolution and
+/// operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Packing {
@@ -200,8 +199,7 @@ impl Packing {
         match (self, Windows::of_problem(problem)) {
             (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested).len(),
             (Self::Panels(Some(nested)), Ok(windows)) => host_blocks::panels_len(&windows, nested),
-            (Self::Panels(None), _) => problem.correlations().iter().map(panels_len).sum(),
-            (Self::Eights, _) => problem.correlations().iter().map(eights_len).sum(),
+            (Self::Panels(None) | Self::Eights, _) => self.parts_len(problem),
             _ => 0,
         }
     }
@@ -209,12 +207,6 @@ impl Packing {
     /// Whether there is nothing to pack.
     pub fn is_given(self) -> bool {
         self == Self::Given
-    }
-
-    /// Whether one packing serves problems of these sizes alone. Phases are packed in their order, and which taps a phase has
-    /// depends on the padding, with `SAME_UPPER` on the size; and a small output has fewer of them.
-    pub fn depends_on_sizes(self, problem: &Problem) -> bool {
-        matches!(self, Self::Panels(None) | Self::Eights) && problem.is_in_phases()
     }
 
     /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and
@@ -376,6 +368,11 @@ impl Plan {
     /// Everything that was chosen.
     pub const fn choice(&self) -> Choice {
         Choice { algorithm: self.algorithm, cut: self.cut }
+    }
+
+    /// What packed weights depend on, for one convolution and its weights: plans with the same key share them.
+    pub(crate) const fn packing_key(&self) -> (Operation, Packing) {
+        (self.problem.operation, self.packing)
     }
 
     /// Bytes between input and output.
