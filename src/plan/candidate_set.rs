@@ -13,17 +13,20 @@ use crate::padding::Border;
 /// The 64-bit hash (FNV-1a) of all choices for problems of these sizes, and of what their kernels do: names, constants,
 /// workgroup memory, and the counts of [`KernelSpec::cost`]. It does not depend on the device. A kernel that is
 /// rewritten and does the same counts the same: what was measured of it is then still believed, and costs time at
-/// worst, since every choice is checked anew. Computed once a process.
+/// worst, since every choice is checked anew. Computed once a process: sizes without a transform, of which there is no end,
+/// share one entry, and those with one are few.
 pub fn candidate_set(sizes: Option<Sizes>) -> u64 {
     static KNOWN: OnceLock<Mutex<HashMap<Option<Sizes>, u64>>> = OnceLock::new();
     let known = || KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(&hash) = known().get(&sizes) {
         return hash;
     }
-    let all = Algorithm::for_sizes(sizes).into_iter();
-    let hash = hash_of(
-        all.flat_map(|algorithm| Cut::all_for(algorithm).into_iter().map(move |cut| Choice { algorithm, cut })),
-    );
+    let all = Algorithm::for_sizes(sizes);
+    if sizes.is_some() && all.iter().all(|algorithm| algorithm.transform().is_none()) {
+        return candidate_set(None);
+    }
+    let choice = |algorithm| move |cut| Choice { algorithm, cut };
+    let hash = hash_of(all.into_iter().flat_map(|of| Cut::all_for(of).into_iter().map(choice(of))));
     known().insert(sizes, hash);
     hash
 }

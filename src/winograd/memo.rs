@@ -1,5 +1,7 @@
 //! The transforms and programs of each algorithm, computed once a process. They are pure values of
-//! the name [`F`], so sharing them is invisible.
+//! the name [`F`], so sharing them is invisible. Names with points are few, a hundred for each
+//! family; those without, F(1, r) and F(m, 1), have matrices of any size, and only the small ones are
+//! kept.
 
 use super::error_bound::Amplifications;
 use super::{F, Program, Transform, WinogradError};
@@ -31,6 +33,9 @@ impl Programs {
     }
 }
 
+/// The most products of a name that is kept. Names with points have no more.
+const MOST_PRODUCTS: usize = 16;
+
 type Table<T> = OnceLock<Mutex<HashMap<F, Arc<T>>>>;
 
 /// Looks a value up, or computes it with the table unlocked (two threads may then both compute; the
@@ -40,6 +45,9 @@ fn memoised<T>(
     f: F,
     compute: impl FnOnce() -> Result<T, WinogradError>,
 ) -> Result<Arc<T>, WinogradError> {
+    if f.products() > MOST_PRODUCTS {
+        return compute().map(Arc::new);
+    }
     let table = table.get_or_init(Mutex::default);
     // A thread that panicked elsewhere cannot have left a half-written value here, so poison is no
     // reason to stop.
@@ -80,6 +88,8 @@ impl F {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::winograd::Points;
+    use std::collections::HashSet;
 
     #[test]
     fn is_computed_once() {
@@ -87,5 +97,19 @@ mod tests {
         assert!(Arc::ptr_eq(&f.transform().unwrap(), &f.transform().unwrap()));
         assert!(Arc::ptr_eq(&f.programs().unwrap(), &f.programs().unwrap()));
         assert!(F::new(0, 3).programs().is_err());
+    }
+
+    /// Of all names there are, so many may be kept, and what is planned is among them.
+    #[test]
+    fn few_are_kept() {
+        let all = (0..=u8::MAX).flat_map(|m| (0..=u8::MAX).map(move |r| (m, r)));
+        let families = [Points::Default, Points::Textbook, Points::Quadratic];
+        let names = all.flat_map(|(m, r)| families.map(|points| F::with_points(m, r, points)));
+        let kept: HashSet<F> = names.filter(|f| f.products() <= MOST_PRODUCTS).collect();
+        assert!(kept.len() < 500, "{} names", kept.len());
+        let planned: Vec<F> = F::shipped().iter().chain(F::for_gradients()).copied().collect();
+        assert_eq!(planned.iter().find(|f| !kept.contains(f)), None);
+        let large = F::new(1, 200);
+        assert!(!Arc::ptr_eq(&large.transform().unwrap(), &large.transform().unwrap()), "not kept");
     }
 }
