@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
@@ -89,6 +90,62 @@ fn a_kernel_that_many_ask_for_at_once_is_compiled_once() {
             let same = pipelines.iter().zip(&all[0]).all(|(one, other)| std::sync::Arc::ptr_eq(one, other));
             assert!(same, "the same for all callers");
         }
+    });
+}
+
+/// Beyond the capacity the least recently used kernel goes. What is bound lives on; a plan of more kernels than are kept has them all.
+#[test]
+fn a_device_keeps_the_kernels_that_it_used_last() {
+    on_one_gpu("a_device_keeps_the_kernels_that_it_used_last", |gpu| {
+        let context = open(gpu, CacheSource::off());
+        assert_eq!(context.pipeline_capacity(), Context::PIPELINE_CAPACITY);
+        let kernels = kernels(&case().problem.plan(&gpu.device(), &staged()).expect("a plan"));
+        let pipeline = |index: usize| block_on(context.pipeline(&kernels[index])).expect("a pipeline");
+        context.set_pipeline_capacity(2);
+        let held = pipeline(1);
+        pipeline(0);
+        pipeline(1);
+        pipeline(2);
+        assert_eq!(context.compilations(), 3);
+        assert!(std::sync::Arc::ptr_eq(&held, &pipeline(1)), "used last");
+        pipeline(2);
+        assert_eq!(context.compilations(), 3, "kept");
+        pipeline(0);
+        assert_eq!(context.compilations(), 4, "was dropped");
+        context.set_pipeline_capacity(1);
+        let all = block_on(context.pipelines(&kernels)).expect("pipelines");
+        let specs: Vec<_> = all.iter().map(|pipeline| *pipeline.spec()).collect();
+        assert_eq!((specs, context.compilations()), (kernels, 7), "three more, each once");
+        let case = case();
+        let layer = layer(&context, &case);
+        run(&layer, &case, "more kernels than are kept");
+        run(&layer, &case, "and again");
+    });
+}
+
+/// Those who wait for a kernel get the one that is being compiled, even where nothing is kept.
+#[test]
+fn a_kernel_in_the_making_is_not_dropped() {
+    on_one_gpu("a_kernel_in_the_making_is_not_dropped", |gpu| {
+        let context = open(gpu, CacheSource::off());
+        context.set_pipeline_capacity(0);
+        let kernels = kernels(&case().problem.plan(&gpu.device(), &staged()).expect("a plan"));
+        // Every caller holds on to what it has, so that none begins anew after the first is done.
+        let (callers, together) = (4, Barrier::new(4));
+        let ask = || {
+            together.wait();
+            let pipeline = block_on(context.pipeline(&kernels[0])).expect("a pipeline");
+            together.wait();
+            pipeline
+        };
+        let all: Vec<_> = std::thread::scope(|scope| {
+            let asking: Vec<_> = (0..callers).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        let distinct: HashSet<_> = all.iter().map(std::sync::Arc::as_ptr).collect();
+        assert_eq!(context.compilations(), distinct.len(), "those who waited have the same");
+        block_on(context.pipeline(&kernels[0])).expect("a pipeline");
+        assert_eq!(context.compilations(), distinct.len() + 1, "and then it was gone");
     });
 }
 

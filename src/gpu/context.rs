@@ -161,7 +161,7 @@ impl Context {
         let info = device.adapter_info();
         let caps = caps(&info, &device.limits(), device.features());
         let cache = PipelineCache::open(&device, &info, source).await?;
-        let pipelines = Pipelines::default();
+        let pipelines = Pipelines::new(Self::PIPELINE_CAPACITY);
         Ok(Self { inner: Arc::new(Inner { device, queue, caps, checks, faults, pipelines, cache }) })
     }
 
@@ -186,7 +186,7 @@ impl Context {
     }
 
     /// What is compiled.
-    pub(super) fn kept(&self) -> &Pipelines {
+    pub(super) fn compiled(&self) -> &Pipelines {
         &self.inner.pipelines
     }
 

@@ -1,9 +1,11 @@
 //! The compiled kernels of a device. Each is compiled once, when it is first asked for, whoever asks at the same time;
-//! several that are asked for together are compiled together, a thread for each.
+//! several that are asked for together are compiled together, a thread for each. They are bounded in number: the least recently
+//! used goes first, and is compiled again when it is asked for again.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
 
 use super::context::Context;
 use super::pipeline::{CompileTime, Pipeline};
@@ -14,48 +16,94 @@ use crate::kernel::KernelSpec;
 type Place = futures_intrusive::sync::Mutex<Option<Arc<Pipeline>>>;
 
 /// What is compiled.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pipelines {
-    places: Mutex<HashMap<KernelSpec, Arc<Place>>>,
+    kept: Mutex<Kept>,
     compiled: AtomicUsize,
 }
 
+#[derive(Debug)]
+struct Kept {
+    capacity: usize,
+    places: LruCache<KernelSpec, Arc<Place>>,
+}
+
+impl Kept {
+    /// Drops those that were not used for the longest time. A place that someone else holds stays, since a kernel may be compiled
+    /// there; whoever holds it evicts again.
+    fn evict(&mut self) {
+        while self.places.len() > self.capacity {
+            let mut places = self.places.iter().rev();
+            let Some(spec) = places.find(|(_, place)| Arc::strong_count(place) == 1).map(|(spec, _)| *spec) else {
+                return;
+            };
+            self.places.pop(&spec);
+        }
+    }
+}
+
 impl Pipelines {
-    fn place(&self, spec: &KernelSpec) -> Arc<Place> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.entry(*spec).or_insert_with(|| Arc::new(Place::new(None, true))).clone()
+    pub(super) fn new(capacity: usize) -> Self {
+        let kept = Mutex::new(Kept { capacity, places: LruCache::unbounded() });
+        Self { kept, compiled: AtomicUsize::new(0) }
     }
 
-    /// Those of `specs` that are not there yet, each once.
-    #[cfg(not(target_arch = "wasm32"))]
-    fn missing(&self, specs: &[KernelSpec]) -> Vec<KernelSpec> {
-        let mut missing = Vec::new();
-        for spec in specs {
-            // One that is being compiled is waited for like one that is not.
-            let there = self.place(spec).try_lock().is_some_and(|place| place.is_some());
-            if !there && !missing.contains(spec) {
-                missing.push(*spec);
-            }
-        }
-        missing
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self, spec: &KernelSpec) -> Arc<Place> {
+        let mut kept = self.kept();
+        let place = kept.places.get_or_insert(*spec, || Arc::new(Place::new(None, true))).clone();
+        kept.evict();
+        place
+    }
+
+    /// The pipeline of a kernel, if it is compiled. One that is being compiled is not.
+    fn find(&self, spec: &KernelSpec) -> Option<Arc<Pipeline>> {
+        let place = self.kept().places.get(spec)?.clone();
+        place.try_lock()?.clone()
     }
 }
 
 impl Context {
+    /// How many compiled kernels a context keeps by default: more than all layers of a network take.
+    pub const PIPELINE_CAPACITY: usize = 256;
+
+    /// How many compiled kernels are kept at most, [`Self::PIPELINE_CAPACITY`] unless it was set. Beyond that the least recently
+    /// used is dropped. A pipeline that a [`super::Bound`] or a caller holds lives until it is dropped there.
+    pub fn pipeline_capacity(&self) -> usize {
+        self.compiled().kept().capacity
+    }
+
+    /// Sets how many compiled kernels are kept at most, for all clones of this context. With fewer than a plan has, every
+    /// binding compiles them again.
+    pub fn set_pipeline_capacity(&self, capacity: usize) {
+        let mut kept = self.compiled().kept();
+        kept.capacity = capacity;
+        kept.evict();
+    }
+
     /// The pipeline of a kernel, compiled on first use and kept.
     ///
     /// # Errors
     /// Whatever [`crate::wgsl::check()`] or the device finds.
     pub async fn pipeline(&self, spec: &KernelSpec) -> Result<Arc<Pipeline>> {
-        let pipelines = self.kept();
-        let place = pipelines.place(spec);
+        let place = self.compiled().place(spec);
+        let pipeline = self.pipeline_at(&place, spec).await;
+        drop(place);
+        self.compiled().kept().evict();
+        pipeline
+    }
+
+    async fn pipeline_at(&self, place: &Place, spec: &KernelSpec) -> Result<Arc<Pipeline>> {
         let mut place = place.lock().await;
         if let Some(pipeline) = &*place {
             return Ok(pipeline.clone());
         }
         let cache = self.cache().driver();
         let pipeline = Pipeline::create(self.device(), spec, self.caps(), self.checks(), cache).await?;
-        pipelines.compiled.fetch_add(1, Ordering::Relaxed);
+        self.compiled().compiled.fetch_add(1, Ordering::Relaxed);
         Ok(place.insert(Arc::new(pipeline)).clone())
     }
 
@@ -65,11 +113,23 @@ impl Context {
     /// # Errors
     /// As [`Self::pipeline`]; [`crate::error::DeviceError::Internal`] if a thread cannot be started.
     pub async fn pipelines(&self, specs: &[KernelSpec]) -> Result<Vec<Arc<Pipeline>>> {
-        #[cfg(not(target_arch = "wasm32"))]
-        self.compile_together(&self.kept().missing(specs))?;
+        // Each is held from here on, so that none is dropped and compiled twice where few are kept.
+        let mut there: Vec<Arc<Pipeline>> = Vec::new();
+        let mut missing = Vec::new();
+        for spec in specs {
+            if there.iter().any(|pipeline| pipeline.spec() == spec) || missing.contains(spec) {
+                continue;
+            }
+            match self.compiled().find(spec) {
+                Some(pipeline) => there.push(pipeline),
+                None => missing.push(*spec),
+            }
+        }
+        there.extend(self.compile_together(&missing).await?);
         let mut pipelines = Vec::with_capacity(specs.len());
         for spec in specs {
-            pipelines.push(self.pipeline(spec).await?);
+            let pipeline = there.iter().find(|pipeline| pipeline.spec() == spec);
+            pipelines.extend(pipeline.cloned());
         }
         Ok(pipelines)
     }
@@ -77,18 +137,28 @@ impl Context {
     /// Natively nothing in the making of a pipeline is waited for but the driver, so a thread may block on it. Error scopes
     /// belong to the thread that opens them: each kernel has its own.
     #[cfg(not(target_arch = "wasm32"))]
-    fn compile_together(&self, specs: &[KernelSpec]) -> Result<()> {
+    #[expect(clippy::unused_async, reason = "a browser has no threads, and awaits one after another")]
+    async fn compile_together(&self, specs: &[KernelSpec]) -> Result<Vec<Arc<Pipeline>>> {
         let results = super::threads::each(specs, |spec| pollster::block_on(self.pipeline(spec)));
         let failed = |error: std::io::Error| crate::error::DeviceError::Internal {
             during: "starting a thread that compiles".to_owned(),
             message: error.to_string(),
         };
-        results.map_err(failed)?.into_iter().try_for_each(|result| result.map(drop))
+        results.map_err(failed)?.into_iter().collect()
+    }
+
+    #[cfg(target_arch = "wasm32")]
+    async fn compile_together(&self, specs: &[KernelSpec]) -> Result<Vec<Arc<Pipeline>>> {
+        let mut pipelines = Vec::with_capacity(specs.len());
+        for spec in specs {
+            pipelines.push(self.pipeline(spec).await?);
+        }
+        Ok(pipelines)
     }
 
     /// How many kernels were compiled and kept on this device so far.
     pub fn compilations(&self) -> usize {
-        self.kept().compiled.load(Ordering::Relaxed)
+        self.compiled().compiled.load(Ordering::Relaxed)
     }
 
     /// Compiles a kernel anew, past what is kept here or stored, and says how long it took: for benchmarks.

@@ -96,6 +96,8 @@ fn gpus() -> &'static [Gpu] {
 
 fn open(label: &str, options: &ContextOptions) -> Gpu {
     let context = pollster::block_on(Context::new(options)).unwrap_or_else(|error| panic!("{label}: {error}"));
+    // It serves all tests of a binary, which take more kernels than an application.
+    context.set_pipeline_capacity(usize::MAX);
     Gpu { label: label.to_owned(), context }
 }
 
