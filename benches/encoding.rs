@@ -18,7 +18,7 @@ async fn bind(context: &Context, label: &str) -> Result<Bound, winoconv::Error> 
     let workspace = Workspace::new(context, &[&*layer.plan(shape)?]).await?;
     let input = context.create_buffer("input", problem.input_len()).await?;
     let output = context.create_buffer("output", problem.output_len()).await?;
-    layer.bind(shape, &input, &output, &workspace).await
+    layer.bind(shape, (&input, &output), &workspace).await
 }
 
 fn encoding(c: &mut Criterion) {

@@ -42,7 +42,7 @@ async fn run(device: &Device) -> Result<(), Error> {
     }
     let mut bound = Vec::new();
     for (i, layer) in layers.iter().enumerate() {
-        bound.push(layer.bind(shape(layer), &tensors[i], &tensors[i + 1], &workspace).await?);
+        bound.push(layer.bind(shape(layer), (&tensors[i], &tensors[i + 1]), &workspace).await?);
     }
 
     let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());

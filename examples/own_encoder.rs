@@ -64,7 +64,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     queue.write_buffer(&input, before, bytemuck::cast_slice(&image));
 
     // Bound once, encoded as often as one likes: encoding creates no GPU object.
-    let bound = layer.bind(SHAPE, Tensor::at(&input, before), Tensor::at(&output, before), &workspace).await?;
+    let bound = layer.bind(SHAPE, (Tensor::at(&input, before), Tensor::at(&output, before)), &workspace).await?;
     let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     scale(&device, &mut encoder, &input, input_len, 2.0);
     bound.encode(&mut encoder);

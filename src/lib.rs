@@ -87,7 +87,7 @@ pub use device::{Device, Fallback};
 pub use dtype::DType;
 pub use error::{Error, Result};
 #[cfg(feature = "gpu")]
-pub use layer::Ends;
+pub use layer::{Ends, WeightTensors};
 pub use layer::{Inputs, Layer, Output, Weights, Workspace};
 pub use layout::{Layout, View};
 pub use padding::{Border, Padding};

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::sync::Arc;
+
 use pollster::block_on;
 use support::data::{Case, Data, assert_within};
 use support::gpus::{Gpu, on_gpus, on_one_gpu};
@@ -11,7 +13,9 @@ use winoconv::caps::DeviceKind;
 use winoconv::error::{DeviceError, Error, ShapeError};
 use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Dispatches, ShaderChecks, Tensor, Tensors};
 use winoconv::winograd::{F, Nested};
-use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Tolerance, Weights, Workspace, wgpu};
+use winoconv::{
+    Activation, Algorithm, Conv, Device, Ends, Layer, Plan, Preferences, Residual, Tolerance, Weights, Workspace, wgpu,
+};
 
 fn staged() -> Preferences {
     Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(Nested::square(F::new(2, 3))))
@@ -52,10 +56,10 @@ fn wrong_operands_are_refused_with_what_was_expected_and_what_came() {
     let prelu = plain.activation(Activation::PRelu);
     assert_eq!(new(prelu, Weights::new(&w).slopes(&w[..5])), length("the slopes", 4, 5));
     for (error, what, expected, got) in [
-        (new(plain.bias(true), Weights::new(&w)), "the bias", "some, by the description", "none"),
-        (new(plain, Weights::new(&w).bias(&w[..4])), "the bias", "none, by the description", "some"),
-        (new(prelu, Weights::new(&w)), "the slopes", "some, by the description", "none"),
-        (new(plain, Weights::new(&w).slopes(&w[..4])), "the slopes", "none, by the description", "some"),
+        (new(plain.bias(true), Weights::new(&w)), "the bias", "some (the problem takes it)", "none"),
+        (new(plain, Weights::new(&w).bias(&w[..4])), "the bias", "none (the problem does not take it)", "some"),
+        (new(prelu, Weights::new(&w)), "the slopes", "some (the problem takes it)", "none"),
+        (new(plain, Weights::new(&w).slopes(&w[..4])), "the slopes", "none (the problem does not take it)", "some"),
     ] {
         assert_eq!(error, Error::Shape(ShapeError::Presence { what, expected, got }), "{what}");
     }
@@ -69,6 +73,66 @@ fn wrong_operands_are_refused_with_what_was_expected_and_what_came() {
         let error = new(conv, Weights::new(&w));
         assert!(matches!(error, Error::Shape(_)) && error.to_string().contains(message), "{message}: {error}");
     }
+}
+
+/// A new vector holds no residual: `run` and `solve` refuse to add zeros in its place. What a caller's slice holds is one.
+#[test]
+fn a_residual_in_place_must_be_given() {
+    let case = case(Conv::new(2, 4, [3, 3]).residual(Residual::InPlace), [1, 6, 7]);
+    let check = |device: &Device, label: &str| {
+        let layer = layer(device, &case, Preferences::new());
+        let shape = case.problem.input_shape();
+        let (what, expected, got) = ("the residual", "some (the problem takes it)", "none");
+        let missing = Error::Shape(ShapeError::Presence { what, expected, got });
+        assert_eq!(refusal(layer.run_blocking(shape, &case.input), label), missing, "{label}: run");
+        assert_eq!(refusal(block_on(layer.solve(&case.problem, &case.input)), label), missing, "{label}: solve");
+        let (mut output, mut workspace) = (case.residual.clone(), Workspace::new());
+        let run = layer.run_with_workspace(shape, &case.input, &mut output, &mut workspace);
+        block_on(run).unwrap_or_else(|error| panic!("{label}: {error}"));
+        assert_right(&layer, &case, &output, label);
+        let inputs = case.inputs().residual(&case.residual);
+        let run = layer.run_blocking(shape, inputs).unwrap_or_else(|error| panic!("{label}: {error}"));
+        assert_right(&layer, &case, &run.data, label);
+    };
+    check(&Device::host(), "CPU");
+    on_one_gpu("a_residual_in_place_must_be_given", |gpu| check(&gpu.device(), &gpu.label));
+}
+
+/// The least recently used plan goes first; one that is held lives on.
+#[test]
+fn a_layer_keeps_the_plans_that_it_used_last() {
+    let layer = layer(&Device::host(), &case(Conv::new(2, 4, [3, 3]), [1, 6, 7]), Preferences::new());
+    assert_eq!(layer.cache_capacity(), Layer::CACHE_CAPACITY);
+    layer.set_cache_capacity(2);
+    let plan = |width: usize| layer.plan([1, 2, 6, width]).unwrap_or_else(|error| panic!("{error}"));
+    let (six, seven) = (plan(6), plan(7));
+    assert!(Arc::ptr_eq(&six, &plan(6)), "kept");
+    let eight = plan(8);
+    assert!(Arc::ptr_eq(&six, &plan(6)) && Arc::ptr_eq(&eight, &plan(8)), "used last");
+    let again = plan(7);
+    assert!(!Arc::ptr_eq(&seven, &again), "planned again");
+    assert_eq!(seven, again, "and the one that was held is the same");
+    layer.set_cache_capacity(0);
+    assert!(!Arc::ptr_eq(&plan(7), &plan(7)), "nothing is kept");
+    assert_eq!((layer.cache_capacity(), layer.packed_bytes()), (0, 0));
+}
+
+/// A problem by its shape and the same problem as a value are one, and so are their gradients.
+#[test]
+fn a_plan_is_found_by_shape_and_by_problem() {
+    let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
+    let layer = layer(&Device::host(), &case, Preferences::new());
+    let by_shape = layer.plan(case.problem.input_shape()).expect("a plan");
+    assert!(Arc::ptr_eq(&by_shape, &layer.plan_for(&case.problem).expect("a plan")));
+    layer.set_cache_capacity(1);
+    let gradient = layer.plan_for(&case.problem.input_gradient().expect("legal")).expect("a plan");
+    layer.input_gradient_blocking(case.problem.input_shape(), &[0.0; 80]).expect("a gradient");
+    assert!(Arc::ptr_eq(&gradient, &layer.plan_for(gradient.problem()).expect("a plan")), "found by its shape");
+    let mut view = case.problem.of_input().view;
+    view.dhw[1] += 1;
+    let wider = case.problem.with_input_view(view).expect("legal");
+    let other = layer.plan_for(&wider).expect("a plan");
+    assert_eq!(*other.problem(), wider, "tensors that lie otherwise are another problem");
 }
 
 /// On the processor and on every GPU alike.
@@ -119,7 +183,7 @@ fn buffers_that_cannot_be_bound_are_refused() {
         let room = workspace(context, &[&plan]);
         let (input, output, short) = (upload(context, 90), upload(context, 90), upload(context, 83));
         let bind = |input: Tensor<'_>, output: Tensor<'_>, room: &gpu::Workspace| {
-            refusal(block_on(layer.bind(shape, input, output, room)), "bind")
+            refusal(block_on(layer.bind(shape, (input, output), room)), "bind")
         };
         let length = |what, expected, got| Error::Shape(ShapeError::Length { what, expected, got });
         assert_eq!(bind((&short).into(), (&output).into(), &room), length("the input", 84, 83));
@@ -139,7 +203,7 @@ fn buffers_that_cannot_be_bound_are_refused() {
         unsupported(bind((&copies).into(), (&output).into(), &room), "expected STORAGE among its usages");
         let direct = self::layer(&gpu.device(), &case, Preferences::new().algorithm(Algorithm::Direct));
         let both = upload(context, 400);
-        let aliased = block_on(direct.bind(shape, &both, Tensor::at(&both, 800), &room));
+        let aliased = block_on(direct.bind(shape, (&both, Tensor::at(&both, 800)), &room));
         unsupported(refusal(aliased, "one buffer"), "one buffer read and written by direct");
 
         let nothing = gpu::Workspace::default();
@@ -156,9 +220,36 @@ fn buffers_that_cannot_be_bound_are_refused() {
 
         let host = self::layer(&Device::host(), &case, staged());
         unsupported(
-            refusal(block_on(host.bind(shape, &input, &output, &room)), "host"),
+            refusal(block_on(host.bind(shape, (&input, &output), &room)), "host"),
             "binding a layer to GPU buffers",
         );
+    });
+}
+
+/// A layer is bound with a residual by its shape; what the problem does not take is refused.
+#[test]
+fn a_layer_is_bound_with_a_residual() {
+    on_gpus("a_layer_is_bound_with_a_residual", |gpu| {
+        let context = &gpu.context;
+        let case = case(Conv::new(2, 4, [3, 3]).residual(Residual::Tensor), [1, 6, 7]);
+        let shape = case.problem.input_shape();
+        let layer = layer(&gpu.device(), &case, staged());
+        let room = workspace(context, &[&*layer.plan(shape).expect("a plan")]);
+        let buffer = |data: &[f32]| block_on(context.upload("test", data)).expect("a buffer");
+        let [input, residual, output] = [&case.input, &case.residual, &vec![f32::NAN; 80]].map(|data| buffer(data));
+        let ends = Ends::new(&input, &output).residual(&residual);
+        let bound = block_on(layer.bind(shape, ends, &room)).expect("bound");
+        context.submit(&bound);
+        let got = block_on(context.download(&output, 80)).expect("a copy");
+        assert_right(&layer, &case, &got, &gpu.label);
+
+        let presence = |expected, got| Error::Shape(ShapeError::Presence { what: "the residual", expected, got });
+        let missing = refusal(block_on(layer.bind(shape, (&input, &output), &room)), "no residual");
+        assert_eq!(missing, presence("some (the problem takes it)", "none"));
+        let plain = self::case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
+        let plain = self::layer(&gpu.device(), &plain, staged());
+        let superfluous = refusal(block_on(plain.bind(shape, ends, &room)), "a residual of no use");
+        assert_eq!(superfluous, presence("none (the problem does not take it)", "some"));
     });
 }
 

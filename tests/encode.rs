@@ -72,7 +72,7 @@ fn three_layers_share_a_workspace_in_one_pass() {
         tensors.extend(steps.iter().map(|(_, case)| upload(context, &vec![f32::NAN; case.problem.output_len()])));
         let bound: Vec<Bound> = (steps.iter().zip(tensors.windows(2)))
             .map(|((layer, case), ends)| {
-                let bound = block_on(layer.bind(case.problem.input_shape(), &ends[0], &ends[1], &workspace));
+                let bound = block_on(layer.bind(case.problem.input_shape(), (&ends[0], &ends[1]), &workspace));
                 bound.unwrap_or_else(|error| panic!("{error}"))
             })
             .collect();
@@ -124,7 +124,7 @@ fn encoding_creates_no_gpu_object() {
             (upload(context, &case.input), upload(context, &vec![f32::NAN; case.problem.output_len()]));
         let nothing = objects(context);
         let bound: &Bound =
-            &block_on(layer.bind(case.problem.input_shape(), &input, &output, &workspace)).expect("bound");
+            &block_on(layer.bind(case.problem.input_shape(), (&input, &output), &workspace)).expect("bound");
         // The encoder is the caller's, and an object of its own where a driver has no pool of them.
         let mut encoder = encoder(context);
         let before = objects(context);
@@ -152,7 +152,7 @@ fn stages_can_be_encoded_apart() {
         let workspace = block_on(gpu::Workspace::new(context, &[&plan])).expect("a workspace");
         let (input, output) =
             (upload(context, &case.input), upload(context, &vec![f32::NAN; case.problem.output_len()]));
-        let bound = block_on(layer.bind(case.problem.input_shape(), &input, &output, &workspace)).expect("bound");
+        let bound = block_on(layer.bind(case.problem.input_shape(), (&input, &output), &workspace)).expect("bound");
         for kernel in plan.kernels() {
             let time = block_on(context.time(|pass| bound.encode_stage(pass, kernel.kernel())));
             time.unwrap_or_else(|error| panic!("{kernel}: {error}"));
@@ -196,7 +196,7 @@ fn a_borrowed_device_keeps_its_errors() {
         let plan = layer.plan(case.problem.input_shape()).expect("a plan");
         let workspace = block_on(gpu::Workspace::new(&context, &[&plan])).expect("a workspace");
         let (input, output) = (upload(&context, &case.input), upload(&context, &vec![0.0; case.problem.output_len()]));
-        let bound = block_on(layer.bind(case.problem.input_shape(), &input, &output, &workspace)).expect("bound");
+        let bound = block_on(layer.bind(case.problem.input_shape(), (&input, &output), &workspace)).expect("bound");
         output.destroy();
         let mut encoder = encoder(&context);
         bound.encode(&mut encoder);
@@ -260,7 +260,7 @@ fn an_empty_batch_runs_everywhere() {
         let layer = layer(&gpu.device(), &case, forced(2));
         let one = upload(&gpu.context, &[0.0]);
         let bound =
-            block_on(layer.bind([0, 3, 9, 9], &one, &one, &gpu::Workspace::default())).expect("nothing to bind");
+            block_on(layer.bind([0, 3, 9, 9], (&one, &one), &gpu::Workspace::default())).expect("nothing to bind");
         assert!(bound.is_empty(), "no dispatch");
         bound.encode(&mut encoder(&gpu.context));
     });
@@ -277,7 +277,7 @@ fn futures_go_between_threads() {
         let (options, workspace) = (ContextOptions::default(), gpu::Workspace::default());
         check(Context::new(&options));
         check(layer.run(case.problem.input_shape(), &case.input));
-        check(layer.bind(case.problem.input_shape(), &buffer, &buffer, &workspace));
+        check(layer.bind(case.problem.input_shape(), (&buffer, &buffer), &workspace));
         check(gpu.context.pipelines(&[]));
         check(gpu.context.download(&buffer, 1));
     });

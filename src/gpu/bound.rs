@@ -10,6 +10,7 @@ use super::buffer::Workspace;
 use super::context::Context;
 use super::fault::scoped;
 use super::pipeline::Pipeline;
+use super::weights::Packed;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::kernel::{Access, KernelSpec};
 use crate::plan::{Operand, Plan, Slot, Step};
@@ -98,9 +99,14 @@ impl<'a> Tensors<'a> {
 }
 
 /// Steps bound to buffers. It keeps those buffers alive for as long as it lives itself.
+///
+/// One that [`crate::Layer::bind`] made reads the layer's own weights: after [`crate::Layer::set_weights`] it computes with the
+/// new ones, see there.
 #[derive(Debug)]
 pub struct Bound {
     dispatches: Vec<Dispatch>,
+    /// A layer's packed weights, held so that new weights are packed into them for as long as they are in use.
+    _packed: Option<Arc<Packed>>,
 }
 
 #[derive(Debug)]
@@ -171,7 +177,12 @@ impl Bound {
             Ok(bound.collect())
         });
         let dispatches: Result<_, DeviceError> = made.await?;
-        Ok(Self { dispatches: dispatches? })
+        Ok(Self { dispatches: dispatches?, _packed: None })
+    }
+
+    /// The same, holding a layer's packed weights.
+    pub(crate) fn holding(self, packed: Option<Arc<Packed>>) -> Self {
+        Self { _packed: packed, ..self }
     }
 
     /// Encodes the steps as one compute pass.

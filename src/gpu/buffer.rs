@@ -46,6 +46,28 @@ impl Context {
         Ok(buffer)
     }
 
+    /// A buffer with these contents, a multiple of 4 bytes, to copy from. It is written at once, whatever is submitted meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::create_buffer`].
+    pub(super) async fn stage(&self, label: &str, bytes: &[u8]) -> Result<wgpu::Buffer> {
+        let size = bytes.len() as u64;
+        LimitError::check(label, Resource::BufferBytes, size, self.caps().limits.max_buffer_size)?;
+        let failed = |error: wgpu::MapRangeError| DeviceError::Map { message: error.to_string() };
+        let made = scoped(self.device(), &format!("allocating {label}"), || {
+            let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
+                label: Some(label),
+                size,
+                usage: wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: true,
+            });
+            buffer.get_mapped_range_mut(..).map_err(failed)?.copy_from_slice(bytes);
+            buffer.unmap();
+            Ok::<_, DeviceError>(buffer)
+        });
+        Ok(made.await??)
+    }
+
     /// Reads `len` elements of a type from the start of a buffer, after everything submitted so far.
     ///
     /// # Errors

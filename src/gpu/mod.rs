@@ -15,6 +15,7 @@ mod stored_cache;
 mod threads;
 mod timing;
 mod trusted;
+mod weights;
 
 pub use bound::{Bound, Dispatches, Tensor, Tensors};
 pub use buffer::Workspace;
@@ -22,5 +23,6 @@ pub use context::{AdapterChoice, Context, ContextOptions, adapters};
 pub use pipeline::{CompileTime, Pipeline};
 pub use pipeline_cache::{CacheFault, CacheSource, CacheState};
 pub use trusted::ShaderChecks;
+pub(crate) use weights::{GpuWeights, Packed, Sources};
 /// A buffer of the device.
 pub use wgpu::Buffer;

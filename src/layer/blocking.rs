@@ -1,5 +1,7 @@
 //! Blocking forms, where a thread may block.
 
+#[cfg(feature = "gpu")]
+use super::WeightTensors;
 use super::{Inputs, Layer, Output, Weights};
 use crate::conv::Conv;
 use crate::device::Device;
@@ -25,6 +27,23 @@ impl Layer {
     /// As there.
     pub fn run_blocking<'a>(&self, shape: impl Into<Shape>, inputs: impl Into<Inputs<'a>>) -> Result<Output> {
         pollster::block_on(self.run(shape, inputs))
+    }
+
+    /// [`Self::set_weights`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_weights_blocking(&self, weights: Weights<'_>) -> Result<()> {
+        pollster::block_on(self.set_weights(weights))
+    }
+
+    /// [`Self::set_weights_from`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "gpu")]
+    pub fn set_weights_from_blocking(&self, weights: WeightTensors<'_>) -> Result<()> {
+        pollster::block_on(self.set_weights_from(weights))
     }
 
     /// [`Self::input_gradient`], blocking.

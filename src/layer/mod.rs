@@ -1,32 +1,33 @@
-//! The front door: a convolution with its weights on a device. Weights go there once; plans are made for each problem,
-//! packings for each algorithm, both on first use.
+//! The front door: a convolution with its weights on a device. Plans are made for each problem, packed weights for each
+//! form that plans take, both on first use.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod blocking;
+mod host_weights;
 #[cfg(feature = "gpu")]
 mod on_gpu;
 mod operands;
+mod prepared;
 mod workspace;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::Arc;
 
 #[cfg(feature = "gpu")]
-pub use on_gpu::Ends;
+pub use on_gpu::{Ends, WeightTensors};
 pub use operands::{Inputs, Weights};
 pub use workspace::Workspace;
 
-use self::operands::check_len;
+use self::host_weights::HostWeights;
+use self::operands::{check_len, missing, rounded};
+use self::prepared::{Key, Prepared, PreparedProblems};
 use crate::account::Account;
 use crate::conv::{Conv, Residual};
 use crate::cpu;
 use crate::device::Device;
-use crate::dtype::DType;
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu;
-use crate::plan::{Packing, Plan, Preferences};
+use crate::plan::{Plan, Preferences};
 use crate::problem::{Operation, Problem};
 use crate::spatial::Shape;
 
@@ -55,61 +56,34 @@ pub struct Output {
 /// println!("{}", output.account);
 /// # Ok::<(), winoconv::Error>(())
 /// ```
+///
+/// # Memory
+///
+/// A layer keeps the plans of the problems that it met last, [`Self::CACHE_CAPACITY`] of them unless
+/// [`Self::set_cache_capacity`] says otherwise. For each form that these plans take it also keeps the packed weights: one form
+/// serves all sizes, so there are few, and [`Self::packed_bytes`] says what they take. Problems beyond the capacity are
+/// planned again when they come back.
 #[derive(Debug)]
 pub struct Layer {
     device: Device,
     conv: Conv,
     preferences: Preferences,
     operands: Operands,
-    ready: Mutex<Ready>,
-    /// By what the packed weights depend on.
-    packings: Mutex<HashMap<PackedKey, Packed>>,
+    prepared: PreparedProblems,
 }
-
-/// What is made once for all runs: a run finds it by its shape, without checking the same problem again.
-#[derive(Debug, Default)]
-struct Ready {
-    shapes: HashMap<Shape, Arc<Prepared>>,
-    problems: HashMap<Problem, Arc<Prepared>>,
-}
-
-/// A plan, with what each run of it needs.
-#[derive(Debug)]
-struct Prepared {
-    plan: Arc<Plan>,
-    account: Arc<Account>,
-    /// Of a processor; a GPU's are bound.
-    packed: OnceLock<Arc<Vec<f32>>>,
-}
-
-/// What packed weights depend on.
-type PackedKey = (Operation, Packing);
 
 /// Weights where the device has them.
 #[derive(Debug)]
 enum Operands {
-    Host {
-        weights: Vec<f32>,
-        bias: Vec<f32>,
-        slopes: Vec<f32>,
-    },
+    Host(HostWeights),
     #[cfg(feature = "gpu")]
-    Gpu {
-        weights: gpu::Buffer,
-        bias: Option<gpu::Buffer>,
-        slopes: Option<gpu::Buffer>,
-    },
-}
-
-/// Packed weights where the device has them.
-#[derive(Debug, Clone)]
-enum Packed {
-    Host(Arc<Vec<f32>>),
-    #[cfg(feature = "gpu")]
-    Gpu(gpu::Buffer),
+    Gpu(gpu::GpuWeights),
 }
 
 impl Layer {
+    /// How many problems a layer keeps prepared by default: the forward pass and both gradients of five sizes.
+    pub const CACHE_CAPACITY: usize = 16;
+
     /// Puts a convolution's weights on a device.
     ///
     /// # Errors
@@ -117,9 +91,9 @@ impl Layer {
     pub async fn new(device: &Device, conv: Conv, weights: Weights<'_>, preferences: Preferences) -> Result<Self> {
         conv.validate()?;
         weights.check(&conv)?;
-        let operands = Operands::new(device, conv.dtype, weights).await?;
-        let (ready, packings) = (Mutex::default(), Mutex::default());
-        Ok(Self { device: device.clone(), conv, preferences, operands, ready, packings })
+        let operands = Operands::new(device, &conv, weights).await?;
+        let prepared = PreparedProblems::new(Self::CACHE_CAPACITY);
+        Ok(Self { device: device.clone(), conv, preferences, operands, prepared })
     }
 
     /// The description.
@@ -132,12 +106,72 @@ impl Layer {
         &self.device
     }
 
+    /// How many problems are kept prepared at most: a size of input, and forward or one of the gradients, is a problem.
+    pub fn cache_capacity(&self) -> usize {
+        self.prepared.capacity()
+    }
+
+    /// Sets how many problems are kept prepared at most. Beyond that the least recently used is dropped, at once and from now on;
+    /// what is running or bound is not affected. With 0 each call plans and packs weights anew.
+    ///
+    /// An application that goes through more sizes in turn than the default sets their number: each takes about 15 KB, more if
+    /// the problem has many phases.
+    pub fn set_cache_capacity(&self, problems: usize) {
+        self.prepared.set_capacity(problems);
+    }
+
+    /// Bytes of packed weights that are kept now, beside the weights as they were given.
+    pub fn packed_bytes(&self) -> u64 {
+        match &self.operands {
+            Operands::Host(weights) => weights.packed_bytes(),
+            #[cfg(feature = "gpu")]
+            Operands::Gpu(weights) => weights.packed_bytes(),
+        }
+    }
+
+    /// Replaces weights, bias and slopes; all that the convolution has must be given, as in [`Self::new`]. Plans and compiled
+    /// kernels stay. Packed weights are made anew: on a GPU in the same submission, on the CPU in the next run.
+    ///
+    /// Runs may be under way: each computes with the old ones or with the new ones as a whole. On the CPU a run takes those that
+    /// it finds when it begins. On a GPU the order of submissions decides: a [`gpu::Bound`] that was made before stays valid,
+    /// and what is submitted after this call computes with the new weights, even if it was encoded earlier.
+    ///
+    /// ```
+    /// # use winoconv::{Conv, Device, Layer, Preferences, Weights};
+    /// let layer = Layer::new_blocking(
+    ///     &Device::host(),
+    ///     Conv::new(1, 1, [1, 1]),
+    ///     Weights::new(&[2.0]),
+    ///     Preferences::new(),
+    /// )?;
+    /// assert_eq!(layer.run_blocking([1, 1, 1, 1], &[3.0])?.data, [6.0]);
+    /// layer.set_weights_blocking(Weights::new(&[5.0]))?;
+    /// assert_eq!(layer.run_blocking([1, 1, 1, 1], &[3.0])?.data, [15.0]);
+    /// # Ok::<(), winoconv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    #[cfg_attr(not(feature = "gpu"), expect(clippy::unused_async, reason = "submissions are awaited on a GPU"))]
+    pub async fn set_weights(&self, weights: Weights<'_>) -> Result<()> {
+        weights.check(&self.conv)?;
+        match &self.operands {
+            Operands::Host(own) => own.set(self.conv.dtype, &weights),
+            #[cfg(feature = "gpu")]
+            Operands::Gpu(own) => {
+                let Weights { weights, bias, slopes } = weights;
+                own.set(weights, bias, slopes).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// The plan for an input of `[N, C, H, W]` (or of other dimensions), made on first use. No device is touched.
     ///
     /// # Errors
     /// A shape that does not fit, or no candidate left.
     pub fn plan(&self, input: impl Into<Shape>) -> Result<Arc<Plan>> {
-        Ok(self.prepared_for_shape(input.into())?.plan.clone())
+        Ok(self.prepared_dense(Operation::Forward, input.into())?.plan.clone())
     }
 
     /// The plan for a problem of this convolution: one of its gradients, or tensors that are parts of larger ones.
@@ -148,29 +182,28 @@ impl Layer {
         Ok(self.prepared(problem)?.plan.clone())
     }
 
-    fn ready(&self) -> MutexGuard<'_, Ready> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn prepared(&self, problem: &Problem) -> Result<Arc<Prepared>> {
-        if let Some(prepared) = self.ready().problems.get(problem) {
-            return Ok(prepared.clone());
-        }
         problem.check_conv(&self.conv)?;
+        let key = Key::of(problem);
+        if let Some(prepared) = self.prepared.get(&key).filter(|prepared| prepared.plan.problem == *problem) {
+            return Ok(prepared);
+        }
         let plan = Arc::new(problem.plan(&self.device, &self.preferences)?);
         let account = Arc::new(Account::new(&plan, &self.device));
-        let prepared = Arc::new(Prepared { plan, account, packed: OnceLock::new() });
-        self.ready().problems.insert(*problem, prepared.clone());
-        Ok(prepared)
+        Ok(self.prepared.insert(key, Prepared::new(plan, account)))
     }
 
-    fn prepared_for_shape(&self, shape: Shape) -> Result<Arc<Prepared>> {
-        if let Some(prepared) = self.ready().shapes.get(&shape) {
-            return Ok(prepared.clone());
+    /// The same, for dense tensors of which the convolution's input has this shape.
+    fn prepared_dense(&self, operation: Operation, shape: Shape) -> Result<Arc<Prepared>> {
+        if let Some(prepared) = self.prepared.get(&Key::Dense(operation, shape)) {
+            return Ok(prepared);
         }
-        let prepared = self.prepared(&self.conv.on(shape)?)?;
-        self.ready().shapes.insert(shape, prepared.clone());
-        Ok(prepared)
+        let problem = self.conv.on(shape)?;
+        self.prepared(&match operation {
+            Operation::Forward => problem,
+            Operation::InputGradient => problem.input_gradient()?,
+            Operation::WeightGradient => problem.weight_gradient()?,
+        })
     }
 
     /// Convolves an input of `[N, C, H, W]` (or of other dimensions).
@@ -178,7 +211,7 @@ impl Layer {
     /// # Errors
     /// A shape or length that does not fit, no candidate left, or whatever the device says.
     pub async fn run<'a>(&self, shape: impl Into<Shape>, inputs: impl Into<Inputs<'a>>) -> Result<Output> {
-        self.solve_prepared(&*self.prepared_for_shape(shape.into())?, inputs.into()).await
+        self.solve_prepared(&*self.prepared_dense(Operation::Forward, shape.into())?, inputs.into()).await
     }
 
     /// As [`Self::run`], into the caller's slice and with a workspace to keep. A residual that is
@@ -193,7 +226,8 @@ impl Layer {
         output: &mut [f32],
         workspace: &mut Workspace,
     ) -> Result<Arc<Account>> {
-        self.run_prepared(&*self.prepared_for_shape(shape.into())?, inputs.into(), output, workspace).await
+        let prepared = self.prepared_dense(Operation::Forward, shape.into())?;
+        self.run_prepared(&prepared, inputs.into(), output, workspace).await
     }
 
     /// The gradient of an input of this shape, from the output's, before bias, residual and activation: their own
@@ -202,7 +236,8 @@ impl Layer {
     /// # Errors
     /// As [`Self::run`]; a border that is not zero, see [`Problem::input_gradient`].
     pub async fn input_gradient(&self, shape: impl Into<Shape>, gradient: &[f32]) -> Result<Output> {
-        self.solve(&self.conv.on(shape)?.input_gradient()?, Inputs::new(gradient)).await
+        let prepared = self.prepared_dense(Operation::InputGradient, shape.into())?;
+        self.solve_prepared(&prepared, Inputs::new(gradient)).await
     }
 
     /// The gradient of the weights, from an input of this shape and the output's gradient, summed over the batch; before
@@ -211,7 +246,8 @@ impl Layer {
     /// # Errors
     /// As [`Self::run`].
     pub async fn weight_gradient(&self, shape: impl Into<Shape>, input: &[f32], gradient: &[f32]) -> Result<Output> {
-        self.solve(&self.conv.on(shape)?.weight_gradient()?, Inputs::new(input).gradient(gradient)).await
+        let prepared = self.prepared_dense(Operation::WeightGradient, shape.into())?;
+        self.solve_prepared(&prepared, Inputs::new(input).gradient(gradient)).await
     }
 
     /// Solves any problem of this convolution: what [`Self::run`] is for a dense input. Between the elements of a result that has
@@ -226,9 +262,9 @@ impl Layer {
     async fn solve_prepared(&self, prepared: &Prepared, mut inputs: Inputs<'_>) -> Result<Output> {
         let problem = &prepared.plan.problem;
         let mut data = vec![0.0; problem.output_len()];
-        if problem.conv.residual == Residual::InPlace
-            && let Some(residual) = inputs.residual.take()
-        {
+        // What the new vector holds is no residual of the caller's.
+        if problem.conv.residual == Residual::InPlace {
+            let residual = inputs.residual.take().ok_or_else(|| missing("the residual"))?;
             check_len("the residual", data.len(), residual.len())?;
             data.copy_from_slice(residual);
         }
@@ -263,69 +299,43 @@ impl Layer {
         check_len("the output", plan.problem.output_len(), output.len())?;
         if !plan.steps.is_empty() {
             match &self.operands {
-                Operands::Host { weights, bias, slopes } => {
+                Operands::Host(own) => {
+                    let operands = own.current();
                     let dtype = self.conv.dtype;
                     let [input, residual] =
                         [inputs.input, inputs.residual.unwrap_or_default()].map(|x| rounded(dtype, x));
                     let gradient = inputs.gradient.map(|gradient| rounded(dtype, gradient));
-                    let packed = prepared.packed.get_or_init(|| self.pack_on_host(plan, weights));
-                    let weights = gradient.as_deref().unwrap_or(weights);
+                    let packed = prepared.packed_on_host(own, &operands);
+                    let weights = gradient.as_deref().unwrap_or(&operands.weights);
                     workspace.reserve_on_host(&plan.workspace);
-                    let (input, residual) = (&*input, &*residual);
-                    let operands = cpu::Operands { input, weights, packed, bias, slopes, residual };
+                    let operands = cpu::Operands {
+                        input: &input,
+                        weights,
+                        packed: &packed,
+                        bias: &operands.bias,
+                        slopes: &operands.slopes,
+                        residual: &residual,
+                    };
                     cpu::run(plan, &operands, &mut workspace.host, output)?;
                 }
                 #[cfg(feature = "gpu")]
-                Operands::Gpu { .. } => self.run_on_gpu(plan, inputs, output, workspace).await?,
+                Operands::Gpu(_) => self.run_on_gpu(prepared, inputs, output, workspace).await?,
             }
         }
         Ok(prepared.account.clone())
     }
-
-    fn pack_on_host(&self, plan: &Plan, weights: &[f32]) -> Arc<Vec<f32>> {
-        let key = packed_key(plan);
-        let mut packings = self.packings.lock().unwrap_or_else(PoisonError::into_inner);
-        let packed = packings.entry(key).or_insert_with(|| Packed::Host(Arc::new(cpu::packed(plan, weights))));
-        match packed {
-            Packed::Host(packed) => packed.clone(),
-            #[cfg(feature = "gpu")]
-            Packed::Gpu(_) => Arc::default(),
-        }
-    }
-}
-
-/// The key of a plan's packed weights.
-fn packed_key(plan: &Plan) -> PackedKey {
-    (plan.problem.operation, plan.packing)
 }
 
 impl Operands {
     #[cfg_attr(not(feature = "gpu"), expect(clippy::unused_async, reason = "uploads are awaited on a GPU"))]
-    async fn new(device: &Device, dtype: DType, weights: Weights<'_>) -> Result<Self> {
-        let Weights { weights, bias, slopes } = weights;
+    async fn new(device: &Device, conv: &Conv, weights: Weights<'_>) -> Result<Self> {
         #[cfg(feature = "gpu")]
         if let Some(context) = device.context() {
-            let optional = async |label, data: Option<&[f32]>| match data {
-                Some(data) => context.upload(label, data).await.map(Some),
-                None => Ok(None),
-            };
-            return Ok(Self::Gpu {
-                weights: context.upload_as("weights", dtype, weights).await?,
-                bias: optional("bias", bias).await?,
-                slopes: optional("slopes", slopes).await?,
-            });
+            let Weights { weights, bias, slopes } = weights;
+            return Ok(Self::Gpu(gpu::GpuWeights::new(context, conv.dtype, weights, bias, slopes).await?));
         }
         let _ = device;
-        let own = |data: Option<&[f32]>| data.unwrap_or_default().to_vec();
-        Ok(Self::Host { weights: rounded(dtype, weights).into_owned(), bias: own(bias), slopes: own(slopes) })
-    }
-}
-
-/// What a tensor holds once it is stored.
-fn rounded(dtype: DType, values: &[f32]) -> Cow<'_, [f32]> {
-    match dtype {
-        DType::F32 => Cow::Borrowed(values),
-        DType::F16 => Cow::Owned(values.iter().map(|&value| dtype.rounded(value)).collect()),
+        Ok(Self::Host(HostWeights::new(conv.dtype, &weights)))
     }
 }
 

@@ -1,17 +1,17 @@
 //! A layer on a GPU: binding, packing and running there.
 
-use std::sync::PoisonError;
-
-use super::{Inputs, Layer, Operands, Packed, Workspace, packed_key};
+use super::operands::{check_inputs, check_presence};
+use super::prepared::Prepared;
+use super::{Inputs, Layer, Operands, Workspace};
 use crate::conv::Residual;
 use crate::device::Device;
 use crate::error::{DeviceError, Error, Result};
-use crate::gpu::{self, Bound, Context, Dispatches, Tensor, Tensors};
-use crate::plan::Plan;
+use crate::gpu::{self, Bound, Dispatches, Sources, Tensor, Tensors};
 use crate::problem::{Operation, Problem};
 use crate::spatial::Shape;
 
-/// The caller's tensors that a layer is bound to: input and output, and a residual where the convolution has one.
+/// The caller's tensors that a layer is bound to: input and output, and a residual where the convolution has one in another
+/// tensor. A pair is an input and an output.
 #[derive(Debug, Clone, Copy)]
 pub struct Ends<'a> {
     input: Tensor<'a>,
@@ -41,10 +41,49 @@ impl<'a> Ends<'a> {
     }
 }
 
+impl<'a, I: Into<Tensor<'a>>, O: Into<Tensor<'a>>> From<(I, O)> for Ends<'a> {
+    fn from((input, output): (I, O)) -> Self {
+        Self::new(input, output)
+    }
+}
+
+/// New weights of a layer on its device, with bias and slopes where it has them: see [`Layer::set_weights_from`].
+#[derive(Debug, Clone, Copy)]
+pub struct WeightTensors<'a> {
+    weights: Tensor<'a>,
+    bias: Option<Tensor<'a>>,
+    slopes: Option<Tensor<'a>>,
+}
+
+impl<'a> WeightTensors<'a> {
+    /// Weights alone, in the order and the type of the convolution's.
+    pub fn new(weights: impl Into<Tensor<'a>>) -> Self {
+        Self { weights: weights.into(), bias: None, slopes: None }
+    }
+
+    /// Adds the bias, K elements of f32.
+    #[must_use]
+    pub fn bias(mut self, bias: impl Into<Tensor<'a>>) -> Self {
+        self.bias = Some(bias.into());
+        self
+    }
+
+    /// Adds the slopes of PReLU, K elements of f32.
+    #[must_use]
+    pub fn slopes(mut self, slopes: impl Into<Tensor<'a>>) -> Self {
+        self.slopes = Some(slopes.into());
+        self
+    }
+}
+
 impl Layer {
     /// Binds this layer to a caller's buffers: input of `[N, C, H, W]` (or of other dimensions), output, and a workspace made
     /// for [`Self::plan`]'s plan, which other layers in the same pass may share. Compiles and packs what is not there yet;
     /// encoding the result creates no GPU object.
+    ///
+    /// The buffers are a pair, or [`Ends`] where there is a residual: `layer.bind(shape, (&input, &output), &workspace)`, or
+    /// `layer.bind(shape, Ends::new(&input, &output).residual(&residual), &workspace)`. A residual that is
+    /// [`Residual::InPlace`] is what the output's buffer holds.
     ///
     /// # Errors
     /// As [`Self::run`]; buffers that are too short, misaligned, of the wrong usage, or one for both ends; a workspace
@@ -52,82 +91,84 @@ impl Layer {
     pub async fn bind<'a>(
         &self,
         shape: impl Into<Shape>,
-        input: impl Into<Tensor<'a>>,
-        output: impl Into<Tensor<'a>>,
+        ends: impl Into<Ends<'a>>,
         workspace: &gpu::Workspace,
     ) -> Result<Bound> {
-        self.bind_problem(&self.conv.on(shape)?, Ends::new(input, output), workspace).await
+        self.bind_prepared(&*self.prepared_dense(Operation::Forward, shape.into())?, ends.into(), workspace).await
     }
 
-    /// As [`Self::bind`], for any problem of this convolution: a gradient, or tensors that are parts of larger ones; and
-    /// with a residual.
+    /// As [`Self::bind`], for any problem of this convolution: a gradient, or tensors that are parts of larger ones.
     ///
     /// # Errors
     /// As [`Self::bind`] and [`Self::plan_for`].
-    pub async fn bind_problem(&self, problem: &Problem, ends: Ends<'_>, workspace: &gpu::Workspace) -> Result<Bound> {
-        let plan = self.plan_for(problem)?;
-        self.bind_plan(&plan, ends, workspace).await
+    pub async fn bind_problem<'a>(
+        &self,
+        problem: &Problem,
+        ends: impl Into<Ends<'a>>,
+        workspace: &gpu::Workspace,
+    ) -> Result<Bound> {
+        self.bind_prepared(&*self.prepared(problem)?, ends.into(), workspace).await
     }
 
-    async fn bind_plan(&self, plan: &Plan, ends: Ends<'_>, workspace: &gpu::Workspace) -> Result<Bound> {
-        let (Some(context), Operands::Gpu { weights, bias, slopes }) = (self.device.context(), &self.operands) else {
-            return Err(no_gpu(&self.device));
-        };
-        if !self.is_packed(plan) {
+    /// As [`Self::set_weights`], from buffers on the layer's device: they are copied there. Weights are of the convolution's
+    /// type, so an f16 layer takes a buffer of halves; bias and slopes are f32. Buffers need the usage `COPY_SRC`, and tensors
+    /// begin at a multiple of 4 bytes.
+    ///
+    /// # Errors
+    /// Buffers that are too short, misaligned or of the wrong usage; something given that the convolution does not have, or
+    /// the reverse; a device that is no GPU.
+    pub async fn set_weights_from(&self, weights: WeightTensors<'_>) -> Result<()> {
+        let own = self.on_gpu("copying weights from GPU buffers")?;
+        let WeightTensors { weights, bias, slopes } = weights;
+        check_presence(&self.conv, bias.is_some(), slopes.is_some())?;
+        own.set_from(Sources { weights, bias, slopes }).await
+    }
+
+    /// The weights on a GPU, where the device is one.
+    fn on_gpu(&self, what: &str) -> Result<&gpu::GpuWeights> {
+        match &self.operands {
+            Operands::Gpu(own) => Ok(own),
+            Operands::Host(_) => Err(no_gpu(&self.device, what)),
+        }
+    }
+
+    async fn bind_prepared(&self, prepared: &Prepared, ends: Ends<'_>, workspace: &gpu::Workspace) -> Result<Bound> {
+        let own = self.on_gpu("binding a layer to GPU buffers")?;
+        let (context, plan) = (own.context(), &*prepared.plan);
+        check_inputs(&plan.problem, ends.residual.is_some(), ends.gradient.is_some())?;
+        if !own.is_packed(plan) {
             // Both together: packing need not be waited for to compile what runs after it.
             let packing = plan.packing.steps(&plan.problem);
             let kernels: Vec<_> = packing.iter().chain(&plan.steps).map(|step| step.kernel).collect();
             context.pipelines(&kernels).await?;
         }
+        let packed = prepared.packed_on_gpu(own).await?;
         let factor = match plan.problem.operation {
             Operation::WeightGradient => ends.gradient,
-            _ => Some(weights.into()),
+            _ => Some((&own.weights).into()),
         };
-        let packed = self.pack_on_gpu(context, plan, weights).await?;
         let tensors = Tensors {
             input: Some(ends.input),
             output: Some(ends.output),
             weights: factor,
-            packed: packed.as_ref().map(Into::into),
-            bias: bias.as_ref().map(Into::into),
-            slopes: slopes.as_ref().map(Into::into),
+            packed: packed.as_ref().map(|packed| packed.buffer().into()),
+            bias: own.bias.as_ref().map(Into::into),
+            slopes: own.slopes.as_ref().map(Into::into),
             residual: ends.residual,
         };
-        Bound::new(context, plan, Dispatches::Run, &tensors, workspace).await
-    }
-
-    fn is_packed(&self, plan: &Plan) -> bool {
-        let packings = self.packings.lock().unwrap_or_else(PoisonError::into_inner);
-        plan.packing.is_given() || packings.contains_key(&packed_key(plan))
-    }
-
-    async fn pack_on_gpu(&self, context: &Context, plan: &Plan, weights: &gpu::Buffer) -> Result<Option<gpu::Buffer>> {
-        if plan.packing.is_given() {
-            return Ok(None);
-        }
-        let key = packed_key(plan);
-        let packings = || self.packings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Packed::Gpu(buffer)) = packings().get(&key) {
-            return Ok(Some(buffer.clone()));
-        }
-        let len = plan.packing.len(&plan.problem);
-        let packed = context.create_buffer("packed weights", len).await?;
-        let tensors = Tensors { weights: Some(weights.into()), packed: Some((&packed).into()), ..Default::default() };
-        let none = gpu::Workspace::default();
-        let bound = Bound::new(context, plan, Dispatches::Packing, &tensors, &none).await?;
-        context.submit(&bound);
-        packings().insert(key, Packed::Gpu(packed.clone()));
-        Ok(Some(packed))
+        let bound = Bound::new(context, plan, Dispatches::Run, &tensors, workspace).await?;
+        Ok(bound.holding(packed))
     }
 
     pub(super) async fn run_on_gpu(
         &self,
-        plan: &Plan,
+        prepared: &Prepared,
         inputs: Inputs<'_>,
         output: &mut [f32],
         workspace: &mut Workspace,
     ) -> Result<()> {
-        let context = self.device.context().ok_or_else(|| no_gpu(&self.device))?;
+        let context = self.on_gpu("a run on a GPU")?.context();
+        let plan = &prepared.plan;
         let dtype = self.conv.dtype;
         // A gradient has no residual.
         let third = inputs.residual.or(inputs.gradient).unwrap_or_default();
@@ -144,7 +185,7 @@ impl Layer {
             gradient: inputs.gradient.map(|_| (&buffers[2]).into()),
             ..Ends::new(&buffers[0], &buffers[1])
         };
-        let bound = self.bind_plan(plan, ends, &workspace.gpu).await?;
+        let bound = self.bind_prepared(prepared, ends, &workspace.gpu).await?;
         let mut writes = vec![(&buffers[0], inputs.input), (&buffers[2], third)];
         // What lies between the elements of an output that has gaps stays what it is.
         let gaps = plan.problem.output_shape().elements() < output.len();
@@ -165,9 +206,6 @@ impl Layer {
     }
 }
 
-fn no_gpu(device: &Device) -> Error {
-    Error::Unsupported {
-        what: "binding a layer to GPU buffers".to_owned(),
-        why: format!("its device is {}", device.caps()),
-    }
+fn no_gpu(device: &Device, what: &str) -> Error {
+    Error::Unsupported { what: what.to_owned(), why: format!("its device is {}", device.caps()) }
 }

@@ -1,6 +1,9 @@
 //! What a layer is given: weights once, inputs at each run.
 
+use std::borrow::Cow;
+
 use crate::conv::{Conv, Residual};
+use crate::dtype::DType;
 use crate::error::{Error, Result, ShapeError};
 use crate::problem::{Operation, Problem};
 
@@ -34,18 +37,20 @@ impl<'a> Weights<'a> {
 
     pub(super) fn check(&self, conv: &Conv) -> Result<()> {
         check_len("the weights", conv.weights_len(), self.weights.len())?;
-        for (what, wanted, given) in
-            [("the bias", conv.bias, self.bias), ("the slopes", conv.activation.has_slopes(), self.slopes)]
-        {
-            match (wanted, given) {
-                (true, None) => return Err(presence(what, "some, by the description", "none")),
-                (false, Some(_)) => return Err(presence(what, "none, by the description", "some")),
-                (true, Some(given)) => check_len(what, conv.filters, given.len())?,
-                (false, None) => {}
+        check_presence(conv, self.bias.is_some(), self.slopes.is_some())?;
+        for (what, given) in [("the bias", self.bias), ("the slopes", self.slopes)] {
+            if let Some(given) = given {
+                check_len(what, conv.filters, given.len())?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether bias and slopes are given where the convolution has them, and only there.
+pub(super) fn check_presence(conv: &Conv, bias: bool, slopes: bool) -> Result<()> {
+    check_one("the bias", conv.bias, bias)?;
+    check_one("the slopes", conv.activation.has_slopes(), slopes)
 }
 
 /// What a run reads: the input (for the gradient of the input, the output's gradient), the residual where the convolution
@@ -79,21 +84,27 @@ impl<'a> Inputs<'a> {
 
     pub(super) fn check(&self, problem: &Problem) -> Result<()> {
         check_len(problem.operation.source_name(), problem.input_len(), self.input.len())?;
-        let residual = problem.conv.residual == Residual::Tensor;
-        let gradient = problem.operation == Operation::WeightGradient;
-        for (what, wanted, given, len) in [
-            ("the residual", residual, self.residual, problem.output_len()),
-            ("the output's gradient", gradient, self.gradient, problem.weights_len()),
+        check_inputs(problem, self.residual.is_some(), self.gradient.is_some())?;
+        for (what, given, len) in [
+            ("the residual", self.residual, problem.output_len()),
+            ("the output's gradient", self.gradient, problem.weights_len()),
         ] {
-            match (wanted, given) {
-                (true, None) => return Err(presence(what, "some, by the problem", "none")),
-                (false, Some(_)) => return Err(presence(what, "none, by the problem", "some")),
-                (true, Some(given)) => check_len(what, len, given.len())?,
-                (false, None) => {}
+            if let Some(given) = given {
+                check_len(what, len, given.len())?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether a residual in another tensor and the output's gradient are given where the problem has them, and only there.
+pub(super) fn check_inputs(problem: &Problem, residual: bool, gradient: bool) -> Result<()> {
+    if residual && problem.conv.residual == Residual::InPlace {
+        let (what, expected) = ("the residual", "none (a residual in place is what the output holds)");
+        return Err(ShapeError::Presence { what, expected, got: "some" }.into());
+    }
+    check_one("the residual", problem.conv.residual == Residual::Tensor, residual)?;
+    check_one("the output's gradient", problem.operation == Operation::WeightGradient, gradient)
 }
 
 impl<'a> From<&'a [f32]> for Inputs<'a> {
@@ -118,6 +129,26 @@ pub(super) fn check_len(what: &'static str, expected: usize, got: usize) -> Resu
     Ok(ShapeError::check_len(what, expected, got)?)
 }
 
-fn presence(what: &'static str, expected: &'static str, got: &'static str) -> Error {
-    ShapeError::Presence { what, expected, got }.into()
+fn check_one(what: &'static str, wanted: bool, given: bool) -> Result<()> {
+    match (wanted, given) {
+        (true, false) => Err(missing(what)),
+        (false, true) => {
+            let expected = "none (the problem does not take it)";
+            Err(ShapeError::Presence { what, expected, got: "some" }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The error for an operand that the problem has and the caller does not give.
+pub(super) fn missing(what: &'static str) -> Error {
+    ShapeError::Presence { what, expected: "some (the problem takes it)", got: "none" }.into()
+}
+
+/// What a tensor holds once it is stored.
+pub(super) fn rounded(dtype: DType, values: &[f32]) -> Cow<'_, [f32]> {
+    match dtype {
+        DType::F32 => Cow::Borrowed(values),
+        DType::F16 => Cow::Owned(values.iter().map(|&value| dtype.rounded(value)).collect()),
+    }
 }

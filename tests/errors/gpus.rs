@@ -3,7 +3,8 @@
 use pollster::block_on;
 use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Dispatches, Tensor, Tensors};
 use winoconv::{
-    Algorithm, Conv, Device, Ends, Error, Layer, Plan, Preferences, Residual, Tolerance, Weights, Workspace, wgpu,
+    Algorithm, Conv, Device, Ends, Error, Layer, Plan, Preferences, Residual, Tolerance, WeightTensors, Weights,
+    Workspace, wgpu,
 };
 
 use super::Section;
@@ -40,11 +41,11 @@ impl Bench {
     }
 
     fn bind<'a>(&'a self, input: impl Into<Tensor<'a>>, output: impl Into<Tensor<'a>>) -> Result<Bound, Error> {
-        block_on(self.staged.bind(SHAPE, input, output, &self.room))
+        block_on(self.staged.bind(SHAPE, (input, output), &self.room))
     }
 
     fn bind_with(&self, room: &gpu::Workspace) -> Result<Bound, Error> {
-        block_on(self.staged.bind(SHAPE, &self.input, &self.output, room))
+        block_on(self.staged.bind(SHAPE, (&self.input, &self.output), room))
     }
 }
 
@@ -59,6 +60,7 @@ pub(crate) fn buffers() -> Option<Section> {
     let bench = Bench::new(context);
     tensors(&mut table, &bench);
     operands(&mut table, &bench);
+    new_weights(&mut table, &bench);
     devices(&mut table, &bench);
     Some(table)
 }
@@ -76,7 +78,7 @@ fn tensors(table: &mut Section, bench: &Bench) {
     table.row("a buffer that is not for storage", "Unsupported", bench.bind(&copies, output));
     let direct = layer(&context.clone().into(), plain(), "direct");
     let both = buffer(context, 400);
-    let aliased = block_on(direct.bind(SHAPE, &both, Tensor::at(&both, 800), &bench.room));
+    let aliased = block_on(direct.bind(SHAPE, (&both, Tensor::at(&both, 800)), &bench.room));
     table.row("one buffer for input and output", "Unsupported", aliased);
 }
 
@@ -84,13 +86,14 @@ fn operands(table: &mut Section, bench: &Bench) {
     let Bench { context, input, output, room, .. } = bench;
     let device: Device = context.clone().into();
     let residual = layer(&device, plain().residual(Residual::Tensor), "direct");
-    let problem = residual.conv().on(SHAPE).expect("legal");
-    let missing = block_on(residual.bind_problem(&problem, Ends::new(input, output), room));
+    let missing = block_on(residual.bind(SHAPE, (input, output), room));
     table.row("a residual that is not bound", "Shape(Presence)", missing);
     let direct = layer(&device, plain(), "direct");
     let gradient = plain().on(SHAPE).and_then(|problem| problem.weight_gradient()).expect("legal");
-    let missing = block_on(direct.bind_problem(&gradient, Ends::new(input, output), room));
+    let missing = block_on(direct.bind_problem(&gradient, (input, output), room));
     table.row("an output's gradient that is not bound", "Shape(Presence)", missing);
+    let superfluous = block_on(direct.bind(SHAPE, Ends::new(input, output).residual(input), room));
+    table.row("a residual that the convolution does not have, to be bound", "Shape(Presence)", superfluous);
     let given = Tensors { input: Some(input.into()), output: Some(output.into()), ..Default::default() };
     let bound = block_on(Bound::new(context, &bench.plan, Dispatches::Run, &given, room));
     table.row("packed weights that are not bound", "Shape(Presence)", bound);
@@ -100,6 +103,33 @@ fn operands(table: &mut Section, bench: &Bench) {
     let plan = Plan::new(&wide, &caps, &Preferences::new().algorithm(Algorithm::Direct)).expect("for a larger device");
     let bound = block_on(Bound::new(context, &plan, Dispatches::Run, &given, room));
     table.row("a plan for a device with larger grids, to be bound", "Limit", bound);
+}
+
+fn new_weights(table: &mut Section, bench: &Bench) {
+    let Bench { context, staged, .. } = bench;
+    let (weights, short) = (buffer(context, 80), buffer(context, 71));
+    let set = |weights| staged.set_weights_from_blocking(weights);
+    table.row("new weights in a buffer that is too short", "Shape(Length)", set(WeightTensors::new(&short)));
+    let beyond = WeightTensors::new(Tensor::at(&weights, 36));
+    table.row("new weights that end beyond their buffer", "Shape(Length)", set(beyond));
+    let odd = WeightTensors::new(Tensor::at(&weights, 2));
+    table.row("new weights at an offset of 2 bytes", "Unsupported", set(odd));
+    let bias = WeightTensors::new(&weights).bias(&weights);
+    table.row("a new bias where there is none", "Shape(Presence)", set(bias));
+    let descriptor = wgpu::BufferDescriptor {
+        label: None,
+        size: 400,
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    };
+    let fixed = context.device().create_buffer(&descriptor);
+    table.row("new weights in a buffer that is not for copies", "Unsupported", set(WeightTensors::new(&fixed)));
+    let host = layer(&Device::host(), plain(), "staged:f2x3");
+    table.row(
+        "new weights in a buffer, for a layer of the processor",
+        "Unsupported",
+        host.set_weights_from_blocking(WeightTensors::new(&weights)),
+    );
 }
 
 fn devices(table: &mut Section, bench: &Bench) {
@@ -123,7 +153,7 @@ fn devices(table: &mut Section, bench: &Bench) {
     table.row(
         "a layer of the processor, to be bound",
         "Unsupported",
-        block_on(host.bind(SHAPE, input, output, &bench.room)),
+        block_on(host.bind(SHAPE, (input, output), &bench.room)),
     );
     let options = ContextOptions::default().adapter(AdapterChoice::Named("nonexistent".to_owned()));
     table.row("an adapter that there is not", "Device(NoAdapter)", Device::gpu_blocking(&options));

@@ -81,6 +81,11 @@ pub(crate) fn operands() -> Section {
     table.row("a residual in place beside the output that holds it", kind, run(in_place, inputs.residual(&OUTPUT), 80));
     let short = layer(in_place, weights).and_then(|layer| layer.run_blocking(SHAPE, inputs.residual(&OUTPUT[1..])));
     table.row("a residual in place of another length", "Shape(Length)", short);
+    let none = layer(in_place, weights).and_then(|layer| layer.run_blocking(SHAPE, inputs));
+    table.row("no residual in place, for a run that returns its output", kind, none);
+    let set = |weights| layer(biased, Weights::new(&WEIGHTS).bias(&[0.0; 4]))?.set_weights_blocking(weights);
+    table.row("new weights of another length", "Shape(Length)", set(Weights::new(&WEIGHTS[1..]).bias(&[0.0; 4])));
+    table.row("new weights without the bias", kind, set(weights));
     gradients(&mut table);
     table
 }

@@ -245,7 +245,7 @@ async fn run(device: &Device, request: &Request, plan: &Plan) -> anyhow::Result<
     // What is not written shows.
     let output = context.upload("output", &vec![f32::NAN; problem.output_len()]).await?;
     let workspace = Workspace::new(context, &[plan]).await?;
-    let bound = conv.bind(problem.input_shape(), &input, &output, &workspace).await?;
+    let bound = conv.bind(problem.input_shape(), (&input, &output), &workspace).await?;
     let clock = Instant::now();
     context.time(|pass| bound.encode_pass(pass)).await?;
     let first_ms = ms(clock.elapsed());

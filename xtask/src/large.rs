@@ -58,7 +58,7 @@ async fn run(options: &Options, device: &Device) -> anyhow::Result<()> {
     let input = context.upload("input", &data.input).await?;
     let output = context.upload("output", &vec![f32::NAN; problem.output_len()]).await?;
     let workspace = gpu::Workspace::new(context, &[&plan]).await?;
-    let bound = layer.bind(problem.input_shape(), &input, &output, &workspace).await?;
+    let bound = layer.bind(problem.input_shape(), (&input, &output), &workspace).await?;
     context.time(|pass| bound.encode_pass(pass)).await?;
     let (worst, relative) = compare(context, &problem, &data, &output, options.samples).await?;
     println!(

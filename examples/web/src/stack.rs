@@ -202,7 +202,7 @@ impl OnGpu {
         let mut bound = Vec::with_capacity(layers.len());
         for (index, layer) in layers.iter().enumerate() {
             let [input, output] = [&tensors[index], &tensors[index + 1]];
-            bound.push(layer.bind(shapes[index], input, output, &workspace).await?);
+            bound.push(layer.bind(shapes[index], (input, output), &workspace).await?);
         }
         Ok(Self { context: context.clone(), tensors, layers: bound })
     }

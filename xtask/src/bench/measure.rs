@@ -130,7 +130,7 @@ pub(crate) fn on_gpu(
                 row.wall_ms = Some(ms(clock.elapsed()));
                 let relu_errors = relu.truth.compare(&problem, entry.algorithm, plan.expected_error(), &result);
                 record(&mut row, &errors, &relu_errors);
-                let bound = conv.bind(shape, input, output, &workspace).await?;
+                let bound = conv.bind(shape, (input, output), &workspace).await?;
                 // What is timed is verified as well: the caller's buffers, after one encoded run.
                 let mut encoder = context.device().create_command_encoder(&Default::default());
                 bound.encode(&mut encoder);

@@ -1,0 +1,164 @@
+//! What a layer keeps: 2,000 sizes of input through one layer take about the memory of 20. Live bytes of the whole test
+//! binary are counted by its allocator, so everything runs in one test, one layer after the other.
+
+#[cfg(feature = "gpu")]
+mod support;
+
+use std::alloc::System;
+
+use cap::Cap;
+use winoconv::{
+    Conv, DType, Device, Layer, Layout, Operation, Padding, Preferences, Problem, Residual, Shape, Weights,
+};
+
+#[global_allocator]
+static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
+
+/// Sizes after which memory is first looked at.
+const FEW: usize = 20;
+/// Sizes in all.
+const MANY: usize = 2000;
+/// On a GPU, where planning takes longer.
+#[cfg(feature = "gpu")]
+const MANY_ON_GPU: usize = 200;
+/// Every so many sizes one is run, the first [`FEW`] all are; the others are planned.
+const RUN_EVERY: usize = 10;
+
+/// A sort of convolution.
+struct Sort {
+    name: &'static str,
+    conv: Conv,
+    operation: Operation,
+    /// The `i`-th size, all of them different.
+    shape: fn(usize) -> Shape,
+}
+
+impl Sort {
+    fn problem(&self, i: usize) -> Problem {
+        let problem = self.conv.on((self.shape)(i)).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        let problem = match self.operation {
+            Operation::InputGradient => problem.input_gradient(),
+            Operation::WeightGradient => problem.weight_gradient(),
+            _ => Ok(problem),
+        };
+        problem.unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+}
+
+fn image(channels: usize, i: usize) -> Shape {
+    Shape::from([1, channels, 3 + i % 40, 3 + i / 40])
+}
+
+fn line(channels: usize, i: usize) -> Shape {
+    Shape::from([1, channels, 8 + i])
+}
+
+fn sorts() -> Vec<Sort> {
+    let forward = Operation::Forward;
+    let sort = |name, conv, operation, shape| Sort { name, conv, operation, shape };
+    let three = |c, k| Conv::new(c, k, [3, 3]).padding(1);
+    let same = Padding::SameUpper;
+    vec![
+        sort("plain", three(16, 16).bias(true), forward, |i| image(16, i)),
+        sort("plain, batches", three(8, 8), forward, |i| Shape::from([1 + i, 8, 2, 2])),
+        sort("plain, NHWC", three(8, 8).layout(Layout::ChannelsLast), forward, |i| image(8, i)),
+        sort("strided", three(16, 16).stride(2), forward, |i| image(16, i)),
+        sort("dilated", three(8, 8).dilation(2).padding(2), forward, |i| image(8, i)),
+        sort("grouped", three(16, 16).groups(4), forward, |i| image(16, i)),
+        sort("depthwise", three(16, 16).groups(16), forward, |i| image(16, i)),
+        sort("pointwise", Conv::new(16, 32, [1, 1]), forward, |i| image(16, i)),
+        sort("1-D", Conv::new(8, 8, [5]).padding(2), forward, |i| line(8, i)),
+        sort("1-D, SAME", Conv::new(8, 8, [5]).stride(3).padding(same), forward, |i| line(8, i)),
+        sort("3-D", Conv::new(4, 4, [3, 3, 3]).padding(1), forward, |i| {
+            Shape::from([1, 4, 1 + i % 10, 1 + i / 10 % 10, 1 + i / 100])
+        }),
+        sort("transposed 1-D", Conv::new(32, 16, [16]).transposed(0).stride(8).padding(4), forward, |i| line(32, i)),
+        sort("transposed", Conv::new(16, 8, [4, 4]).transposed(0).stride(2).padding(1), forward, |i| image(16, i)),
+        sort("transposed, SAME", Conv::new(16, 8, [3, 3]).transposed(1).stride(2).padding(same), forward, |i| {
+            image(16, i)
+        }),
+        sort("transposed, grouped", Conv::new(16, 16, [3, 3]).transposed(0).stride(2).groups(16), forward, |i| {
+            image(16, i)
+        }),
+        sort("input gradient", three(16, 16), Operation::InputGradient, |i| image(16, i)),
+        sort("strided input gradient", three(16, 32).stride(2), Operation::InputGradient, |i| image(16, i)),
+        sort(
+            "strided input gradient, SAME",
+            Conv::new(16, 32, [5]).stride(3).padding(same),
+            Operation::InputGradient,
+            |i| line(16, i),
+        ),
+        sort("weight gradient", three(4, 4), Operation::WeightGradient, |i| image(4, i)),
+        sort("strided weight gradient", three(4, 4).stride(2), Operation::WeightGradient, |i| image(4, i)),
+        sort("f16", three(8, 8).dtype(DType::F16), forward, |i| image(8, i)),
+        sort("residual", three(8, 8).residual(Residual::Tensor), forward, |i| image(8, i)),
+    ]
+}
+
+/// Runs one problem, or plans it. What it returns is dropped.
+fn meet(layer: &Layer, problem: &Problem, runs: bool) -> winoconv::Result<()> {
+    if !runs {
+        return layer.plan_for(problem).map(drop);
+    }
+    let input = vec![0.5; problem.input_len()];
+    let residual = vec![0.25; problem.output_len()];
+    let gradient = vec![0.125; problem.weights_len()];
+    let mut inputs = winoconv::Inputs::new(&input);
+    if problem.conv().residual == Residual::Tensor {
+        inputs = inputs.residual(&residual);
+    }
+    if problem.operation() == Operation::WeightGradient {
+        inputs = inputs.gradient(&gradient);
+    }
+    pollster::block_on(layer.solve(problem, inputs)).map(drop)
+}
+
+/// Live bytes that a layer of this sort comes to after `few` sizes, and after `many`.
+fn grown(device: &Device, sort: &Sort, [few, many]: [usize; 2]) -> [usize; 2] {
+    let fail = |error: winoconv::Error| -> () { panic!("{}: {error}", sort.name) };
+    let weights: Vec<f32> = (0..sort.conv.weights_len()).map(|i| (i % 7) as f32 - 3.0).collect();
+    let bias = vec![0.5; sort.conv.filters];
+    let weights = Weights::new(&weights);
+    let weights = if sort.conv.bias { weights.bias(&bias) } else { weights };
+    // What is computed once a process is there before the count begins.
+    let layer = || {
+        let layer = Layer::new_blocking(device, sort.conv, weights, Preferences::new());
+        layer.unwrap_or_else(|error| panic!("{}: {error}", sort.name))
+    };
+    (0..few).for_each(|i| meet(&layer(), &sort.problem(i), true).unwrap_or_else(fail));
+    let before = ALLOCATOR.allocated();
+    let layer = layer();
+    let mut seen = [0; 2];
+    for i in 0..many {
+        meet(&layer, &sort.problem(i), i < few || i % RUN_EVERY == 0).unwrap_or_else(fail);
+        if i + 1 == few {
+            seen[0] = ALLOCATOR.allocated() - before;
+        }
+    }
+    seen[1] = ALLOCATOR.allocated() - before;
+    seen
+}
+
+/// What is wrong, by sort.
+fn check(device: &Device, on: &str, sizes: [usize; 2], wrong: &mut Vec<String>) {
+    for sort in sorts() {
+        let start = std::time::Instant::now();
+        let [few, many] = grown(device, &sort, sizes);
+        let ratio = many as f64 / few as f64;
+        println!("{on}, {}: {few} bytes, then {many}: {ratio:.2} times, {:?}", sort.name, start.elapsed());
+        if ratio > 1.2 {
+            wrong.push(format!("{on}, {}: {few} bytes after {} sizes, {many} after {}", sort.name, sizes[0], sizes[1]));
+        }
+    }
+}
+
+#[test]
+fn many_sizes_take_the_memory_of_few() {
+    let mut wrong = Vec::new();
+    check(&Device::host(), "CPU", [FEW, MANY], &mut wrong);
+    #[cfg(feature = "gpu")]
+    for gpu in support::gpus::gpus_for("many_sizes_take_the_memory_of_few").iter().take(1) {
+        check(&gpu.device(), &gpu.label, [FEW, MANY_ON_GPU], &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
