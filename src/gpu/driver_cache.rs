@@ -23,8 +23,8 @@ pub(super) fn create(device: &wgpu::Device, data: Option<&[u8]>) -> wgpu::Pipeli
     // SAFETY: the data must have come from `PipelineCache::get_data`. They are the inside of a file or of bytes that
     // `stored_cache::open` accepted: our magic, this crate's version, this adapter and driver, the length, and a checksum
     // over all of it, so neither a file cut short nor a damaged one passes. wgpu then checks a header of its own, and the
-    // driver, as Vulkan demands, its own with vendor, device and the UUID of its build. What is left is forgery. A folder's
-    // file is read only where nobody but its owner may write it and the folder (`stored_cache::read`, on Unix; elsewhere
-    // the folder's documentation asks for it), and whoever gives bytes has promised it (`CacheSource::bytes`).
+    // driver, as Vulkan demands, its own with vendor, device and the UUID of its build. What is left is forgery. A file is
+    // read only if it is this user's own and nobody else may write it or its folder (`private_folder`, on Unix; elsewhere the
+    // folder's documentation asks for it), and whoever gives bytes has promised it (`CacheSource::bytes`).
     unsafe { device.create_pipeline_cache(&descriptor) }
 }

@@ -3,6 +3,7 @@
 
 mod bound;
 mod buffer;
+mod cache_file;
 mod caps;
 mod context;
 mod driver_cache;
@@ -10,6 +11,7 @@ mod fault;
 mod pipeline;
 mod pipeline_cache;
 mod pipelines;
+mod private_folder;
 mod stored_cache;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::cache_file;
 use super::context::Context;
 use super::driver_cache;
 use super::fault::scoped;
@@ -46,9 +47,16 @@ impl CacheSource {
     }
 
     /// A file of this folder for each adapter and version of this crate, read when the device is opened and written by
-    /// [`Context::save_pipeline_cache`]. What is in it reaches the driver, so the folder must be one that only this user
-    /// writes, for instance below the user's folder for caches; on Unix a file that others may write is ignored. A folder
-    /// that is missing is made when the cache is saved.
+    /// [`Context::save_pipeline_cache`]. A folder that is missing is made when the cache is saved.
+    ///
+    /// What is in the file reaches the driver, so the folder must be one that only this user writes, for instance below the
+    /// user's folder for caches. On Unix this is checked. The folder must belong to this user or to root, the file to this
+    /// user, and neither may be writable for group or others; so `/tmp` itself is refused, a folder of your own in it is
+    /// not. The file must be a regular file of at most 256 MiB, and no link. It is opened once, and what was opened is
+    /// checked. What fails is ignored, with the [`CacheFault`] as the reason, and is not written to either. Folders further
+    /// up are not checked: whoever can write those can only put another folder there that passes the same checks. Access
+    /// control lists are not looked at. On Windows only the kind and the size of the file are checked, and that nobody else
+    /// writes the folder is your promise.
     pub fn folder(path: impl Into<PathBuf>) -> Self {
         Self(Source::Folder(path.into()))
     }
@@ -118,6 +126,28 @@ pub enum CacheFault {
         /// What they may write.
         path: PathBuf,
     },
+    /// It, or the folder that it is in, belongs to another user.
+    #[error("{} belongs to user {uid}, expected this one", path.display())]
+    OtherUser {
+        /// What belongs to them.
+        path: PathBuf,
+        /// Who it belongs to.
+        uid: u32,
+    },
+    /// It is a link, a folder, a pipe or a device.
+    #[error("{} is no regular file", path.display())]
+    NotRegular {
+        /// What is in its place.
+        path: PathBuf,
+    },
+    /// It is larger than any cache is expected to be; it was not read.
+    #[error("it has {bytes} bytes, the bound is {bound}")]
+    TooLarge {
+        /// Its size.
+        bytes: u64,
+        /// The largest that is read.
+        bound: u64,
+    },
     /// It cannot be read.
     #[error("it cannot be read: {message}")]
     Unreadable {
@@ -170,11 +200,13 @@ impl PipelineCache {
         if !source.is_wanted() {
             return Ok(Self::none(CacheState::Off));
         }
-        let key = wgpu::util::pipeline_cache_key(info);
-        let Some(key) = key.filter(|_| device.features().contains(wgpu::Features::PIPELINE_CACHE)) else {
-            let why = format!("{} ({}) lacks the feature PIPELINE_CACHE of wgpu", info.name, info.backend);
-            return Ok(Self::none(CacheState::Unavailable { why }));
+        let unavailable = |why: String| Ok(Self::none(CacheState::Unavailable { why }));
+        let Some(key) = wgpu::util::pipeline_cache_key(info) else {
+            return unavailable(format!("wgpu has PIPELINE_CACHE on Vulkan alone, and this is {}", info.backend));
         };
+        if !device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+            return unavailable("the device was opened without PIPELINE_CACHE".to_owned());
+        }
         let path = match &source.0 {
             Source::Folder(folder) => Some(folder.join(format!("{key}_winoconv_{VERSION}.bin"))),
             _ => None,
@@ -216,7 +248,7 @@ async fn create(device: &wgpu::Device, data: Option<&[u8]>) -> Result<wgpu::Pipe
 fn stored(source: &CacheSource, path: Option<&Path>, owner: &Owner) -> Result<Option<Vec<u8>>, CacheFault> {
     let read = match (&source.0, path) {
         (Source::Stored(bytes), _) => return stored_cache::open(owner, bytes).map(|data| Some(data.to_vec())),
-        (_, Some(path)) => stored_cache::read(path)?,
+        (_, Some(path)) => cache_file::read(path)?,
         (_, None) => None,
     };
     read.map(|bytes| stored_cache::open(owner, &bytes).map(<[u8]>::to_vec)).transpose()
@@ -241,7 +273,8 @@ impl Context {
     /// the file. Of two processes that save, the later one stays.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] as above, or if there is no folder; [`DeviceError::Store`] if writing fails.
+    /// [`Error::Unsupported`] as above, or if there is no folder; [`DeviceError::Store`] if writing fails, or if the folder
+    /// is one that a cache would not be read from, see [`CacheSource::folder`].
     pub fn save_pipeline_cache(&self) -> Result<PathBuf> {
         let (open, bytes) = self.cache().bytes()?;
         let path = open.path.clone().ok_or_else(|| Error::Unsupported {
@@ -250,7 +283,7 @@ impl Context {
         })?;
         let failed =
             |error: std::io::Error| DeviceError::Store { path: path.display().to_string(), message: error.to_string() };
-        stored_cache::replace(&path, &bytes).map_err(failed)?;
+        cache_file::replace(&path, &bytes).map_err(failed)?;
         Ok(path)
     }
 }

@@ -1,10 +1,4 @@
-//! A driver's pipeline cache as bytes of our own and as a file: an envelope that shows whose it is and whether it is whole,
-//! a file that is replaced in one step.
-
-use std::fs;
-use std::io::{self, Write as _};
-use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+//! A driver's pipeline cache as bytes of our own: an envelope that shows whose it is and whether it is whole.
 
 use super::pipeline_cache::CacheFault;
 
@@ -58,65 +52,6 @@ pub(super) fn open<'a>(owner: &Owner, sealed: &'a [u8]) -> Result<&'a [u8], Cach
 /// FNV-1a of 64 bits: against damage, not against forgery.
 fn checksum(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-/// Reads a file that nobody but its owner may write, in a folder of which that is true as well. `None` where there is no file.
-pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, CacheFault> {
-    let unreadable = |error: io::Error| CacheFault::Unreadable { message: format!("{}: {error}", path.display()) };
-    let bytes = match fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        bytes => bytes.map_err(unreadable)?,
-    };
-    for place in [Some(path), path.parent()].into_iter().flatten() {
-        if written_by_others(place).map_err(unreadable)? {
-            return Err(CacheFault::Shared { path: place.to_owned() });
-        }
-    }
-    Ok(Some(bytes))
-}
-
-#[cfg(unix)]
-fn written_by_others(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt as _;
-    // Group and all others.
-    Ok(fs::metadata(path)?.permissions().mode() & 0o022 != 0)
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "there are permissions to ask for on Unix")]
-fn written_by_others(_: &Path) -> io::Result<bool> {
-    Ok(false)
-}
-
-/// Writes a file beside the place and moves it there, so that nobody sees half of one. The folder is made if it is missing.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    /// Two threads of a process write two files.
-    static WRITES: AtomicU32 = AtomicU32::new(0);
-    let mut folder = fs::DirBuilder::new();
-    folder.recursive(true);
-    let mut file = fs::OpenOptions::new();
-    file.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-        folder.mode(0o700);
-        file.mode(0o600);
-    }
-    if let Some(parent) = path.parent() {
-        folder.create(parent)?;
-    }
-    let unfinished = format!("{}-{}.unfinished", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed));
-    let unfinished = path.with_extension(unfinished);
-    let written = file.open(&unfinished).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let moved = written.and_then(|()| fs::rename(&unfinished, path));
-    if moved.is_err() {
-        // What went wrong is reported; that its remains could not be taken away would say no more.
-        let _ = fs::remove_file(&unfinished);
-    }
-    moved
 }
 
 #[cfg(test)]
