@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::caps::Caps;
+use crate::caps::{Caps, threads};
 #[cfg(feature = "gpu")]
 use crate::error::Result;
 #[cfg(feature = "gpu")]
@@ -53,17 +53,25 @@ impl Device {
 
     fn host_instead(why: String) -> Self {
         let host = Self::host();
+        let why = host.fallback.as_ref().map_or_else(|| why.clone(), |threads| format!("{why}; {threads}"));
         let fallback = Fallback { wished: "a hardware GPU".to_owned(), used: host.caps.to_string(), why };
         Self { fallback: Some(fallback), ..host }
     }
 
-    /// The processor.
+    /// The CPU, with the threads of the pool that the caller is in, see [`Caps::host`]. If rayon's global pool cannot start its
+    /// threads, everything runs on the caller's thread, and [`Self::fallback`] and each
+    /// [`Account`](crate::Account) say so.
     pub fn host() -> Self {
+        let fallback = threads::count().err().map(|why| Fallback {
+            wished: "a thread for each core".to_owned(),
+            used: "one thread".to_owned(),
+            why,
+        });
         Self {
             caps: Caps::host(),
             #[cfg(feature = "gpu")]
             context: None,
-            fallback: None,
+            fallback,
             wisdom: Wisdom::shipped(),
         }
     }

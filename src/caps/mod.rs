@@ -2,6 +2,7 @@
 //! are not here can be made and tested. [`Profile`] has some by name.
 
 mod profiles;
+pub(crate) mod threads;
 
 use std::fmt;
 
@@ -160,8 +161,9 @@ impl Caps {
         Profile::WEBGPU_DEFAULT.caps()
     }
 
-    /// The processor that this program runs on, with the threads of the pool that the caller is in: `rayon`'s global one, or
-    /// that of a `ThreadPool::install`.
+    /// The CPU that this program runs on, with the threads of the pool that the caller is in: `rayon`'s global one, or that of a
+    /// `ThreadPool::install`. If the global pool cannot start its threads there is one thread, the caller's;
+    /// [`Device::fallback`](crate::Device::fallback) has the reason.
     pub fn host() -> Self {
         Self {
             name: format!("host ({})", std::env::consts::ARCH),
@@ -171,7 +173,7 @@ impl Caps {
             limits: Limits::HOST,
             timestamps: false,
             f16: false,
-            threads: rayon::current_num_threads(),
+            threads: threads::count().unwrap_or(1),
         }
     }
 

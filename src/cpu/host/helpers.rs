@@ -7,6 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::caps::threads;
+
 /// Work that any number of threads may take part in, each with its own number; the caller's is 0.
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
@@ -19,7 +21,8 @@ const SPINS: u32 = if cfg!(miri) { 1 } else { 4096 };
 /// # Panics
 /// With what `work` panics with on any of them, after all have left it.
 pub(super) fn with_helpers(helpers: usize, work: &Work<'_>) {
-    if helpers == 0 {
+    // Without a pool this thread does all the work, whatever number of threads the plan is for.
+    if helpers == 0 || threads::count().is_err() {
         return work(0);
     }
     // SAFETY: only those who came in time call it, and `Closing` waits until they left, however this function ends.
