@@ -33,7 +33,7 @@ fn encoding(c: &mut Criterion) {
                 let mut encoder = context.device().create_command_encoder(&descriptor);
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 for _ in 0..RUNS {
-                    bound.encode_pass(&mut pass);
+                    bound.encode_pass(&mut pass).expect("the same device");
                 }
                 drop(pass);
                 encoder.finish()

@@ -33,7 +33,7 @@ fn packing(c: &mut Criterion) {
         let bound = bound.expect("the packing's one dispatch");
         group.bench_function(format!("gpu/{name}"), |b| {
             b.iter(|| {
-                context.submit(&bound);
+                context.submit(&bound).expect("the device");
                 context.wait().expect("the device");
             });
         });

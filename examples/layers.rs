@@ -48,7 +48,7 @@ async fn run(device: &Device) -> Result<(), Error> {
     let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
     for layer in &bound {
-        layer.encode_pass(&mut pass);
+        layer.encode_pass(&mut pass)?;
     }
     drop(pass);
     context.queue().submit([encoder.finish()]);

@@ -25,9 +25,11 @@ impl DType {
         }
     }
 
-    /// Bytes of a tensor of so many elements, in whole words: bindings and copies know no less.
+    /// Bytes of a tensor of so many elements, rounded up to whole words of 4 bytes, as bindings and copies need them. Where
+    /// that overflows it is the largest multiple of 4, which is beyond every bound.
     pub const fn bytes(self, len: usize) -> u64 {
-        (self.size() * len as u64).next_multiple_of(4)
+        let bytes = self.size().saturating_mul(len as u64);
+        if bytes > u64::MAX - 3 { u64::MAX - 3 } else { bytes.next_multiple_of(4) }
     }
 
     /// The nearest value that the type has, ties to even.
@@ -56,7 +58,7 @@ impl DType {
     /// # Panics
     /// If there are fewer.
     pub fn from_bytes(self, bytes: &[u8], len: usize) -> Vec<f32> {
-        let bytes = &bytes[..self.size() as usize * len];
+        let bytes = &bytes[..len.saturating_mul(self.size() as usize)];
         match self {
             Self::F32 => bytemuck::pod_collect_to_vec(bytes),
             Self::F16 => bytemuck::pod_collect_to_vec::<u8, f16>(bytes).into_iter().map(f16::to_f32).collect(),

@@ -395,6 +395,12 @@ pub enum DeviceError {
         /// Which object.
         what: &'static str,
     },
+    /// An object that is needed was destroyed.
+    #[error("{what} was destroyed")]
+    Destroyed {
+        /// Which object.
+        what: String,
+    },
     /// A file could not be written.
     #[error("writing {path} failed: {message}")]
     Store {

@@ -229,7 +229,7 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
         let dispatch = async |dispatches: Dispatches| -> winoconv::error::Result<()> {
             let bound = Bound::new(context, &plan, dispatches, &tensors, &workspace).await?;
             let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            bound.encode(&mut encoder);
+            bound.encode(&mut encoder)?;
             context.queue().submit([encoder.finish()]);
             Ok(())
         };
@@ -335,7 +335,7 @@ fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str)
             context.queue().write_buffer(&buffers[0], 0, bytemuck::cast_slice(&twin[0]));
             let bound = Bound::new(context, &plan, Dispatches::Only(i), &tensors, &workspace).await?;
             let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            bound.encode(&mut encoder);
+            bound.encode(&mut encoder)?;
             context.queue().submit([encoder.finish()]);
             let y = context.download(&output, problem.output_len()).await?;
             let both = [y.as_slice(), twin_output.as_slice()];

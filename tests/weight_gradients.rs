@@ -254,7 +254,7 @@ fn compare(context: &gpu::Context, plan: &Plan, case: &Case, poison: f32, what: 
         for (i, step) in plan.steps().iter().enumerate() {
             let bound = Bound::new(context, plan, Dispatches::Only(i), &tensors, &workspace).await?;
             let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
-            bound.encode(&mut encoder);
+            bound.encode(&mut encoder)?;
             context.queue().submit([encoder.finish()]);
             cpu::run_step(plan, i, &operands, &mut twin, &mut twin_output)?;
             for (buffer, (gpu, twin)) in buffers.iter().zip(&twin).enumerate() {

@@ -228,7 +228,7 @@ mod gpus {
         fn encoded(&self) -> wgpu::CommandBuffer {
             let descriptor = wgpu::CommandEncoderDescriptor::default();
             let mut encoder = self.context.device().create_command_encoder(&descriptor);
-            self.bound.encode(&mut encoder);
+            self.bound.encode(&mut encoder).expect("the same device");
             encoder.finish()
         }
 

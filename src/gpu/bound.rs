@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::buffer::Workspace;
 use super::context::Context;
-use super::fault::scoped;
+use super::fault::{scoped, scoped_at_once};
 use super::pipeline::Pipeline;
 use super::weights::Packed;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
@@ -16,6 +16,19 @@ use crate::kernel::{Access, KernelSpec};
 use crate::plan::{Operand, Plan, Slot, Step};
 
 /// A tensor in a caller's buffer.
+///
+/// The buffer must belong to the device that it is bound on. Natively this is checked wherever a buffer is given to this crate,
+/// and another device's is [`DeviceError::WrongDevice`], of whatever instance of wgpu it is; one that was destroyed is
+/// [`DeviceError::Destroyed`]. The check has three limits:
+///
+/// - wgpu does not say whose a buffer is, so the buffer is made to report a harmless error, and this crate looks which device
+///   hears of it. If that is another device that the application opened, its handler of uncaptured errors is called once
+///   with "Buffer is not mapped". Without a handler wgpu panics; that panic is caught, but its message is printed, and a
+///   program built with `panic = "abort"` ends.
+/// - A buffer that is mapped, or has `MAP_READ` or `MAP_WRITE` among its usages, is not asked, since that could end the
+///   mapping. wgpu tells it from buffers of other devices of the same instance; a buffer of another instance may be taken
+///   for another buffer with the same number, or be a panic in wgpu.
+/// - In a browser WebGPU's own validation does it, and the error is [`DeviceError::Validation`].
 #[derive(Debug, Clone, Copy)]
 pub struct Tensor<'a> {
     /// The buffer; it must have the usage `STORAGE`.
@@ -104,9 +117,13 @@ impl<'a> Tensors<'a> {
 /// new ones, see there.
 #[derive(Debug)]
 pub struct Bound {
+    context: Context,
     dispatches: Vec<Dispatch>,
     /// A layer's packed weights, held so that new weights are packed into them for as long as they are in use.
     _packed: Option<Arc<Packed>>,
+    /// What an encoder is told by; none in a browser, and where nothing is encoded.
+    #[cfg(not(target_arch = "wasm32"))]
+    token: Option<Arc<super::identity::Token>>,
 }
 
 #[derive(Debug)]
@@ -130,8 +147,9 @@ impl Bound {
     /// Binds a plan's dispatches, compiling what is not compiled yet.
     ///
     /// # Errors
-    /// A tensor that is missing, too short, misaligned or of the wrong usage; input and output in one buffer; a workspace
-    /// that is too small or of another device; a plan for a larger device; whatever the device says.
+    /// A tensor that is missing, too short, misaligned or of the wrong usage, of another device or destroyed; input and output
+    /// in one buffer; a workspace that is too small or of another device; a plan for a larger device; a device that is
+    /// lost; whatever the device says.
     pub async fn new(
         context: &Context,
         plan: &Plan,
@@ -140,7 +158,9 @@ impl Bound {
         workspace: &Workspace,
     ) -> Result<Self> {
         workspace.check_device(context)?;
+        context.check_lost()?;
         let steps = &*dispatches.of(plan);
+        check_buffers(context, plan, steps, tensors)?;
         let limits = &context.caps().limits;
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
         let mut windows = Vec::with_capacity(steps.len());
@@ -176,8 +196,19 @@ impl Bound {
             });
             Ok(bound.collect())
         });
-        let dispatches: Result<_, DeviceError> = made.await?;
-        Ok(Self { dispatches: dispatches?, _packed: None })
+        let made = made.await;
+        #[cfg(not(target_arch = "wasm32"))]
+        let token = if steps.is_empty() { None } else { Some(context.token().await?) };
+        context.check_lost()?;
+        let dispatches: Result<Vec<Dispatch>, DeviceError> = made?;
+        let dispatches = dispatches?;
+        Ok(Self {
+            context: context.clone(),
+            dispatches,
+            #[cfg(not(target_arch = "wasm32"))]
+            token,
+            _packed: None,
+        })
     }
 
     /// The same, holding a layer's packed weights.
@@ -186,23 +217,50 @@ impl Bound {
     }
 
     /// Encodes the steps as one compute pass.
-    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+    ///
+    /// # Errors
+    /// [`DeviceError::WrongDevice`] if the encoder is of another instance of wgpu, which every device that
+    /// [`Context::new`] opens has to itself. Nothing is encoded then. wgpu says so by a panic, which is caught; its message is
+    /// printed, and a program built with `panic = "abort"` ends. An encoder of another device of the same instance cannot
+    /// be told apart here: wgpu reports the mistake to that device when the encoder is finished.
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         let descriptor = wgpu::ComputePassDescriptor { label: Some("winoconv"), timestamp_writes: None };
-        self.encode_pass(&mut encoder.begin_compute_pass(&descriptor));
+        self.encode_pass(&mut encoder.begin_compute_pass(&descriptor))
     }
 
     /// Encodes the steps into an open compute pass, whose pipeline and bind group 0 they change.
-    pub fn encode_pass(&self, pass: &mut wgpu::ComputePass<'_>) {
-        for dispatch in &self.dispatches {
-            dispatch.encode(pass);
-        }
+    ///
+    /// # Errors
+    /// As [`Self::encode`], for the pass's encoder. The pipeline of such a pass must be set anew.
+    pub fn encode_pass(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<()> {
+        self.encode_only(pass, |_| true)
     }
 
-    /// Encodes only the steps of this kernel, by [`crate::kernel::KernelSpec::kernel`]: to time stages apart.
-    pub fn encode_stage(&self, pass: &mut wgpu::ComputePass<'_>, kernel: &str) {
-        for dispatch in self.dispatches.iter().filter(|dispatch| dispatch.pipeline.spec().kernel() == kernel) {
+    /// Encodes only the steps of this kernel, by [`KernelSpec::kernel`]: to time stages apart.
+    ///
+    /// # Errors
+    /// As [`Self::encode_pass`].
+    pub fn encode_stage(&self, pass: &mut wgpu::ComputePass<'_>, kernel: &str) -> Result<()> {
+        self.encode_only(pass, |spec| spec.kernel() == kernel)
+    }
+
+    fn encode_only(&self, pass: &mut wgpu::ComputePass<'_>, wanted: impl Fn(&KernelSpec) -> bool) -> Result<()> {
+        #[cfg(not(target_arch = "wasm32"))]
+        if let Some(token) = &self.token {
+            token.check(pass)?;
+        }
+        for dispatch in self.dispatches.iter().filter(|dispatch| wanted(dispatch.pipeline.spec())) {
             dispatch.encode(pass);
         }
+        Ok(())
+    }
+
+    /// Refuses another device than the one that it is bound on.
+    pub(super) fn check_device(&self, context: &Context) -> Result<()> {
+        if self.context.is_same(context) {
+            return Ok(());
+        }
+        Err(DeviceError::WrongDevice { what: "the bound plan" }.into())
     }
 
     /// Number of dispatches.
@@ -223,6 +281,19 @@ impl Dispatch {
         let [x, y, z] = self.grid;
         pass.dispatch_workgroups(x, y, z);
     }
+}
+
+/// Refuses buffers of other devices, whose numbers mean something else here, before anything is compared by them.
+fn check_buffers(context: &Context, plan: &Plan, steps: &[Step], tensors: &Tensors<'_>) -> Result<()> {
+    let mut checked = Vec::new();
+    for slot in steps.iter().flat_map(|step| &step.operands).map(|operand| operand.slot) {
+        if !checked.contains(&slot) {
+            checked.push(slot);
+            let what = slot.tensor_name(plan.problem.operation);
+            tensors.get(slot).map_or(Ok(()), |tensor| context.check_buffer(what, tensor.buffer))?;
+        }
+    }
+    Ok(())
 }
 
 /// Where a slot lies: exactly as long as the plan has it, so that a kernel reaches nothing else of the buffer.
@@ -366,10 +437,21 @@ fn bind_group(
 
 impl Context {
     /// Encodes bound steps into an encoder of our own and submits it.
-    pub fn submit(&self, bound: &Bound) {
-        let descriptor = wgpu::CommandEncoderDescriptor { label: Some("winoconv") };
-        let mut encoder = self.device().create_command_encoder(&descriptor);
-        bound.encode(&mut encoder);
-        self.queue().submit([encoder.finish()]);
+    ///
+    /// # Errors
+    /// [`DeviceError::WrongDevice`] if they are bound on another device, [`DeviceError::Destroyed`] if one of their buffers was
+    /// destroyed since, [`DeviceError::Lost`], or whatever else the device says. (In a browser what it says of a submission
+    /// comes later, where its errors surface.)
+    pub fn submit(&self, bound: &Bound) -> Result<()> {
+        bound.check_device(self)?;
+        let submitted = scoped_at_once(self.device(), "submitting a bound plan", || {
+            let descriptor = wgpu::CommandEncoderDescriptor { label: Some("winoconv") };
+            let mut encoder = self.device().create_command_encoder(&descriptor);
+            bound.encode(&mut encoder)?;
+            self.queue().submit([encoder.finish()]);
+            Ok(())
+        });
+        self.check_lost()?;
+        submitted?
     }
 }

@@ -6,23 +6,37 @@ use super::bound::Bound;
 use super::context::Context;
 use super::fault::scoped;
 use crate::dtype::DType;
-use crate::error::{DeviceError, LimitError, Resource, Result};
+use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::plan::Plan;
 
 const STORAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
 
 impl Context {
-    /// A storage buffer of `len` f32, zeroed by the device on first use.
+    /// A storage buffer of `len` f32, at least one, zeroed by the device on first use.
     ///
     /// # Errors
-    /// [`DeviceError::OutOfMemory`], or a bound of the device.
+    /// [`DeviceError::OutOfMemory`], [`DeviceError::Lost`], or a bound of the device.
     pub async fn create_buffer(&self, label: &str, len: usize) -> Result<wgpu::Buffer> {
-        let size = 4 * len.max(1) as u64;
+        self.allocate(label, DType::F32.bytes(len.max(1)), STORAGE).await
+    }
+
+    async fn allocate(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         LimitError::check(label, Resource::BufferBytes, size, self.caps().limits.max_buffer_size)?;
-        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage: STORAGE, mapped_at_creation: false };
+        let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let made = scoped(self.device(), &format!("allocating {label}"), || self.device().create_buffer(&descriptor));
-        made.await
+        let made = made.await;
+        // What a lost device makes is invalid, and nothing is said of it.
+        self.check_lost()?;
+        made
+    }
+
+    /// Writes to the start of a buffer of our own, before everything that is submitted from now on.
+    async fn write(&self, label: &str, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
+        let during = format!("uploading {label}");
+        let written = scoped(self.device(), &during, || self.queue().write_buffer(buffer, 0, bytes)).await;
+        self.check_lost()?;
+        written
     }
 
     /// A storage buffer with these contents.
@@ -30,9 +44,7 @@ impl Context {
     /// # Errors
     /// As [`Self::create_buffer`].
     pub async fn upload(&self, label: &str, data: &[f32]) -> Result<wgpu::Buffer> {
-        let buffer = self.create_buffer(label, data.len()).await?;
-        self.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(data));
-        Ok(buffer)
+        self.upload_as(label, DType::F32, data).await
     }
 
     /// A storage buffer with these contents, stored as a type: rounded where it has less precision.
@@ -42,7 +54,7 @@ impl Context {
     pub async fn upload_as(&self, label: &str, dtype: DType, data: &[f32]) -> Result<wgpu::Buffer> {
         let bytes = dtype.to_bytes(data);
         let buffer = self.create_buffer(label, bytes.len() / 4).await?;
-        self.queue().write_buffer(&buffer, 0, &bytes);
+        self.write(label, &buffer, &bytes).await?;
         Ok(buffer)
     }
 
@@ -65,7 +77,9 @@ impl Context {
             buffer.unmap();
             Ok::<_, DeviceError>(buffer)
         });
-        Ok(made.await??)
+        let made = made.await;
+        self.check_lost()?;
+        Ok(made??)
     }
 
     /// Reads `len` elements of a type from the start of a buffer, after everything submitted so far.
@@ -73,52 +87,64 @@ impl Context {
     /// # Errors
     /// As [`Self::download`].
     pub async fn download_as(&self, buffer: &wgpu::Buffer, dtype: DType, len: usize) -> Result<Vec<f32>> {
-        Ok(dtype.from_bytes(&self.download_bytes(buffer, dtype.bytes(len)).await?, len))
+        const WHAT: &str = "the buffer";
+        self.check_buffer(WHAT, buffer)?;
+        if !buffer.usage().contains(wgpu::BufferUsages::COPY_SRC) {
+            let why = format!("expected COPY_SRC among its usages, got {:?}", buffer.usage());
+            return Err(Error::Unsupported { what: "reading a buffer back".to_owned(), why });
+        }
+        // Whole words are copied.
+        let there = usize::try_from(buffer.size() / 4 * 4 / dtype.size()).unwrap_or(usize::MAX);
+        if len > there {
+            return Err(ShapeError::Length { what: WHAT, expected: len, got: there }.into());
+        }
+        if len == 0 {
+            self.check_lost()?;
+            return Ok(Vec::new());
+        }
+        let bytes = self.download_after(|_| Ok(()), buffer, dtype.bytes(len)).await?;
+        Ok(dtype.from_bytes(&bytes, len))
     }
 
     /// Reads `len` f32 from the start of a buffer, after everything submitted so far.
     ///
     /// # Errors
-    /// [`DeviceError::Map`], or whatever the device reported since the last call.
+    /// [`ShapeError::Length`] if the buffer has fewer, [`Error::Unsupported`] if it has no usage `COPY_SRC`;
+    /// [`DeviceError::WrongDevice`], [`DeviceError::Destroyed`], [`DeviceError::Lost`], [`DeviceError::Map`], or whatever the
+    /// device reported since the last call.
     pub async fn download(&self, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<f32>> {
-        let bytes = self.download_bytes(buffer, 4 * len as u64).await?;
-        Ok(bytemuck::pod_collect_to_vec(&bytes))
+        self.download_as(buffer, DType::F32, len).await
     }
 
     /// Runs bound steps and reads `len` elements, at least one, from the start of a buffer: the copy follows the steps in
     /// the same submission.
     pub(crate) async fn run(&self, bound: &Bound, buffer: &wgpu::Buffer, dtype: DType, len: usize) -> Result<Vec<f32>> {
+        bound.check_device(self)?;
         let bytes = self.download_after(|encoder| bound.encode(encoder), buffer, dtype.bytes(len)).await?;
         Ok(dtype.from_bytes(&bytes, len))
     }
 
-    pub(super) async fn download_bytes(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<u8>> {
-        if size == 0 {
-            return Ok(Vec::new());
-        }
-        self.download_after(|_| (), buffer, size).await
-    }
-
-    async fn download_after(
+    /// Encodes something and reads the first bytes of a buffer of our own, a multiple of 4, after it.
+    pub(super) async fn download_after(
         &self,
-        encode: impl FnOnce(&mut wgpu::CommandEncoder),
+        encode: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>,
         buffer: &wgpu::Buffer,
         size: u64,
     ) -> Result<Vec<u8>> {
         let device = self.device();
-        let staging = scoped(device, "allocating a readback buffer", || {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("readback"),
-                size,
-                usage: wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ,
-                mapped_at_creation: false,
-            })
-        })
-        .await?;
-        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("readback") });
-        encode(&mut encoder);
-        encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
-        self.queue().submit([encoder.finish()]);
+        let readable = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
+        let staging = self.allocate("a readback buffer", size, readable).await?;
+        let submitted = scoped(device, "submitting work to read back", || {
+            let descriptor = wgpu::CommandEncoderDescriptor { label: Some("readback") };
+            let mut encoder = device.create_command_encoder(&descriptor);
+            encode(&mut encoder)?;
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+            self.queue().submit([encoder.finish()]);
+            Ok(())
+        });
+        let submitted: Result<Result<()>> = submitted.await;
+        self.check_lost()?;
+        submitted??;
         let (sender, receiver) = oneshot_channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone only if the caller dropped the future.
@@ -127,8 +153,9 @@ impl Context {
         self.wait()?;
         let failed = |message: String| DeviceError::Map { message };
         let mapped = receiver.receive().await.ok_or_else(|| failed("the device dropped the request".to_owned()))?;
+        // A device that is lost by now may not have done the work.
+        self.check_lost()?;
         mapped.map_err(|error| failed(error.to_string()))?;
-        self.check_faults()?;
         let bytes = staging.get_mapped_range(..).map_err(|error| failed(error.to_string()))?.to_vec();
         Ok(bytes)
     }
@@ -137,10 +164,10 @@ impl Context {
     /// makes progress.
     ///
     /// # Errors
-    /// [`DeviceError::Internal`] if waiting fails, or a late error of the device.
+    /// [`DeviceError::Lost`], [`DeviceError::Internal`] if waiting fails, or a late error of the device.
     pub fn wait(&self) -> Result<()> {
         let polled = self.device().poll(wgpu::PollType::wait_indefinitely());
-        self.check_faults()?;
+        self.check_lost()?;
         let failed = |error: wgpu::PollError| DeviceError::Internal {
             during: "waiting for the device".to_owned(),
             message: error.to_string(),

@@ -2,11 +2,16 @@
 //! lives in a [`Context`].
 
 use std::sync::Arc;
+#[cfg(not(target_arch = "wasm32"))]
+use std::sync::OnceLock;
 
 use super::caps::{caps, kind};
 use super::fault::Faults;
+#[cfg(not(target_arch = "wasm32"))]
+use super::identity::{Token, touchstone};
 use super::pipeline_cache::{CacheSource, PipelineCache};
 use super::pipelines::Pipelines;
+use super::recommended::recommended;
 use super::trusted::ShaderChecks;
 use crate::caps::{Caps, DeviceKind};
 use crate::error::{DeviceError, Result};
@@ -93,6 +98,11 @@ struct Inner {
     faults: Option<Faults>,
     pipelines: Pipelines,
     cache: PipelineCache,
+    /// A buffer that tells whether the device is there, and whether buffers can be asked whose they are.
+    #[cfg(not(target_arch = "wasm32"))]
+    touchstone: Option<wgpu::Buffer>,
+    #[cfg(not(target_arch = "wasm32"))]
+    token: OnceLock<Arc<Token>>,
 }
 
 impl Context {
@@ -106,19 +116,17 @@ impl Context {
             return Err(no_adapter(&adapters, &options.adapter).into());
         };
         let offered = adapter.limits();
+        let mut descriptor = recommended(adapter);
+        descriptor.label = Some("winoconv");
         // Everything on offer, or the defaults, as far as an adapter below them has them.
-        let required_limits =
+        descriptor.required_limits =
             if options.default_limits { wgpu::Limits::default().or_worse_values_from(&offered) } else { offered };
-        let mut wanted = wgpu::Features::TIMESTAMP_QUERY;
-        wanted.set(wgpu::Features::SHADER_F16, !options.no_f16);
-        wanted.set(wgpu::Features::PIPELINE_CACHE, options.pipeline_cache.is_wanted());
-        let descriptor = wgpu::DeviceDescriptor {
-            label: Some("winoconv"),
-            required_features: adapter.features() & wanted,
-            required_limits,
-            memory_hints: wgpu::MemoryHints::Performance,
-            ..Default::default()
-        };
+        if options.no_f16 {
+            descriptor.required_features.remove(wgpu::Features::SHADER_F16);
+        }
+        if !options.pipeline_cache.is_wanted() {
+            descriptor.required_features.remove(wgpu::Features::PIPELINE_CACHE);
+        }
         let request = |error: wgpu::RequestDeviceError| DeviceError::Request {
             adapter: adapter.get_info().name,
             message: error.to_string(),
@@ -128,13 +136,36 @@ impl Context {
         Self::assemble(device, queue, options.checks, Some(faults), &options.pipeline_cache).await
     }
 
-    /// Uses a caller's device. Its errors surface where the caller has them surface: no callback is installed.
+    /// Uses a caller's device. No callback is installed on it. Errors of what this crate makes, encodes and submits itself are
+    /// returned; errors of what the caller encodes and submits surface where the caller has them surface.
     ///
-    /// A pipeline cache needs a device that was requested with the feature `PIPELINE_CACHE`; whether it has one is in
-    /// [`Self::pipeline_cache`].
+    /// Any device will do, and what it was requested with decides how fast it is. [`recommended`](fn@crate::gpu::recommended)
+    /// gives what to request: `SHADER_F16` for tensors in f16, `TIMESTAMP_QUERY` for timing, `PIPELINE_CACHE` for a pipeline
+    /// cache, and the adapter's limits instead of WebGPU's defaults, which allow bindings of 128 MiB, buffers of 256 MiB and
+    /// workgroups of 256 invocations with 16 KiB. What a plan misses is in [`Account::shortfalls`](crate::Account), whether
+    /// there is a pipeline cache in [`Self::pipeline_cache`].
+    ///
+    /// ```
+    /// use winoconv::gpu::{self, CacheSource, Context, ShaderChecks};
+    /// use winoconv::wgpu;
+    ///
+    /// # async fn example(adapter: &wgpu::Adapter) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut wanted = gpu::recommended(adapter);
+    /// wanted.label = Some("my application");
+    /// wanted.required_features |= wgpu::Features::empty(); // and whatever else the application needs
+    /// let (device, queue) = adapter.request_device(&wanted).await?;
+    /// let context = Context::from_wgpu(device, queue, ShaderChecks::default(), CacheSource::off()).await?;
+    /// # assert_eq!(context.caps().f16, adapter.features().contains(wgpu::Features::SHADER_F16));
+    /// # Ok(())
+    /// # }
+    /// # let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    /// # for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::VULKAN)) {
+    /// #     pollster::block_on(example(&adapter)).unwrap();
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// Whatever the device says of a pipeline cache; a device without compute would be another.
+    /// [`DeviceError::Lost`] if the device is lost or destroyed; whatever it says of a pipeline cache.
     pub async fn from_wgpu(
         device: wgpu::Device,
         queue: wgpu::Queue,
@@ -158,11 +189,25 @@ impl Context {
         faults: Option<Faults>,
         source: &CacheSource,
     ) -> Result<Self> {
+        #[cfg(not(target_arch = "wasm32"))]
+        let touchstone = touchstone(&device).await?;
         let info = device.adapter_info();
         let caps = caps(&info, &device.limits(), device.features());
         let cache = PipelineCache::open(&device, &info, source).await?;
-        let pipelines = Pipelines::new(Self::PIPELINE_CAPACITY);
-        Ok(Self { inner: Arc::new(Inner { device, queue, caps, checks, faults, pipelines, cache }) })
+        let inner = Inner {
+            device,
+            queue,
+            caps,
+            checks,
+            faults,
+            pipelines: Pipelines::new(Self::PIPELINE_CAPACITY),
+            cache,
+            #[cfg(not(target_arch = "wasm32"))]
+            touchstone,
+            #[cfg(not(target_arch = "wasm32"))]
+            token: OnceLock::new(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// What the device is and offers.
@@ -195,7 +240,33 @@ impl Context {
         &self.inner.cache
     }
 
-    /// The first error that the device reported late, on a device of our own.
+    /// Whether the device is the caller's, who decided what it was requested with.
+    pub(crate) fn is_borrowed(&self) -> bool {
+        self.inner.faults.is_none()
+    }
+
+    /// A buffer that answers for as long as the device is there. None where buffers cannot be asked.
+    pub(super) fn touchstone(&self) -> Option<&wgpu::Buffer> {
+        #[cfg(not(target_arch = "wasm32"))]
+        return self.inner.touchstone.as_ref();
+        #[cfg(target_arch = "wasm32")]
+        None
+    }
+
+    /// What encoders are told by, made when it is first needed.
+    #[cfg(not(target_arch = "wasm32"))]
+    pub(super) async fn token(&self) -> Result<Arc<Token>> {
+        match self.inner.token.get() {
+            Some(token) => Ok(token.clone()),
+            None => {
+                let token = Token::new(&self.inner.device).await?;
+                Ok(self.inner.token.get_or_init(|| token).clone())
+            }
+        }
+    }
+
+    /// The first error that the device reported late, on a device of our own. One that is lost stays lost; other errors are
+    /// reported once.
     ///
     /// # Errors
     /// That error.
@@ -203,7 +274,7 @@ impl Context {
         self.inner.faults.as_ref().map_or(Ok(()), Faults::check)
     }
 
-    /// Whether the other is the same device.
+    /// Whether the other is a clone of this one. Two contexts that were made from one device of wgpu are not.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }

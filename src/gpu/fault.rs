@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::identity::is_asking;
 use crate::error::{DeviceError, Error, Result};
 
 /// Late errors of a device of our own; the first one is kept.
@@ -15,19 +16,25 @@ impl Faults {
     pub(super) fn listen(device: &wgpu::Device) -> Self {
         let faults = Self::default();
         let late = faults.clone();
-        device.on_uncaptured_error(Arc::new(move |error| late.put(convert(&error, "running"))));
+        device.on_uncaptured_error(Arc::new(move |error| {
+            if !is_asking() {
+                late.put(convert(&error, "running"));
+            }
+        }));
         let lost = faults.clone();
         device.set_device_lost_callback(move |reason, message| {
-            // Destroying a device on purpose is no fault.
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lost.put(DeviceError::Lost { message });
-            }
+            let destroyed = reason == wgpu::DeviceLostReason::Destroyed;
+            lost.put(DeviceError::Lost { message: if destroyed { "it was destroyed".to_owned() } else { message } });
         });
         faults
     }
 
     fn put(&self, error: DeviceError) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        let mut fault = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // That a device is lost outlives whatever went wrong before.
+        if fault.is_none() || matches!(error, DeviceError::Lost { .. }) {
+            *fault = Some(error);
+        }
     }
 
     /// The first late error, if there was one. A lost device stays lost, others are reported once.
@@ -38,6 +45,21 @@ impl Faults {
             Some(lost @ DeviceError::Lost { .. }) => Err(Error::Device(lost.clone())),
             Some(_) => fault.take().map_or(Ok(()), |error| Err(Error::Device(error))),
         }
+    }
+}
+
+/// [`scoped`] where nothing can be awaited. In a browser, where the answer comes later, errors go where the device's do.
+pub(super) fn scoped_at_once<T, C>(device: &wgpu::Device, during: &str, create: C) -> Result<T>
+where
+    T: wgpu::WasmNotSend,
+    C: FnOnce() -> T,
+{
+    #[cfg(not(target_arch = "wasm32"))]
+    return pollster::block_on(scoped(device, during, create));
+    #[cfg(target_arch = "wasm32")]
+    {
+        let _ = (device, during);
+        Ok(create())
     }
 }
 
@@ -69,16 +91,29 @@ where
 
 fn convert(error: &wgpu::Error, during: &str) -> DeviceError {
     let during = during.to_owned();
-    let mut message = error.to_string();
+    // The error's own text has those of its causes in it, on lines of their own.
+    let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
-        message.push_str(": ");
-        message.push_str(&inner.to_string());
+        causes.push(inner.to_string());
         cause = inner.source();
+    }
+    let message = if causes.is_empty() { error.to_string() } else { causes.join(": ") };
+    if let Some(what) = destroyed(error) {
+        return DeviceError::Destroyed { what };
     }
     match error {
         wgpu::Error::OutOfMemory { .. } => DeviceError::OutOfMemory { during, message },
         wgpu::Error::Validation { .. } => DeviceError::Validation { during, message },
         wgpu::Error::Internal { .. } => DeviceError::Internal { during, message },
     }
+}
+
+/// What was destroyed, if that is the error. wgpu says it in the innermost cause: "Buffer with 'output' label has been destroyed".
+fn destroyed(error: &wgpu::Error) -> Option<String> {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string().strip_suffix(" has been destroyed").map(ToOwned::to_owned)
 }

@@ -8,10 +8,12 @@ mod caps;
 mod context;
 mod driver_cache;
 mod fault;
+mod identity;
 mod pipeline;
 mod pipeline_cache;
 mod pipelines;
 mod private_folder;
+mod recommended;
 mod stored_cache;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
@@ -24,6 +26,7 @@ pub use buffer::Workspace;
 pub use context::{AdapterChoice, Context, ContextOptions, adapters};
 pub use pipeline::{CompileTime, Pipeline};
 pub use pipeline_cache::{CacheFault, CacheSource, CacheState};
+pub use recommended::recommended;
 pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};
 /// A buffer of the device.

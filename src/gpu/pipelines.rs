@@ -103,6 +103,7 @@ impl Context {
         }
         let cache = self.cache().driver();
         let pipeline = Pipeline::create(self.device(), spec, self.caps(), self.checks(), cache).await?;
+        self.check_lost()?;
         self.compiled().compiled.fetch_add(1, Ordering::Relaxed);
         Ok(place.insert(Arc::new(pipeline)).clone())
     }
@@ -167,6 +168,7 @@ impl Context {
     /// As [`Self::pipeline`].
     pub async fn time_compile(&self, spec: &KernelSpec) -> Result<CompileTime> {
         let pipeline = Pipeline::create(self.device(), spec, self.caps(), self.checks(), None).await?;
+        self.check_lost()?;
         Ok(pipeline.compile_time())
     }
 }

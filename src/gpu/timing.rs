@@ -11,12 +11,12 @@ impl Context {
     /// has no timestamps ([`crate::caps::Caps::timestamps`]) it is the time from submission to completion.
     ///
     /// # Errors
-    /// Whatever the device reports.
-    pub async fn time(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<Duration> {
-        if self.caps().timestamps { self.time_by_stamps(encode).await } else { self.time_by_clock(encode) }
+    /// What `encode` says, and then nothing is submitted; whatever the device reports.
+    pub async fn time(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>) -> Result<()>) -> Result<Duration> {
+        if self.caps().timestamps { self.time_by_stamps(encode).await } else { self.time_by_clock(encode).await }
     }
 
-    async fn time_by_stamps(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<Duration> {
+    async fn time_by_stamps(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>) -> Result<()>) -> Result<Duration> {
         let device = self.device();
         let (set, resolved) = scoped(device, "preparing timestamps", || {
             let set = device.create_query_set(&wgpu::QuerySetDescriptor {
@@ -33,33 +33,40 @@ impl Context {
             (set, resolved)
         })
         .await?;
-        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some("timing") });
-        encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-            label: Some("timing"),
-            timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
-                query_set: &set,
-                beginning_of_pass_write_index: Some(0),
-                end_of_pass_write_index: Some(1),
-            }),
-        }));
-        encoder.resolve_query_set(&set, 0..2, &resolved, 0);
-        self.queue().submit([encoder.finish()]);
-        let stamps: Vec<u64> = bytemuck::pod_collect_to_vec(&self.download_bytes(&resolved, 16).await?);
+        let pass_and_resolve = |encoder: &mut wgpu::CommandEncoder| {
+            encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some("timing"),
+                timestamp_writes: Some(wgpu::ComputePassTimestampWrites {
+                    query_set: &set,
+                    beginning_of_pass_write_index: Some(0),
+                    end_of_pass_write_index: Some(1),
+                }),
+            }))?;
+            encoder.resolve_query_set(&set, 0..2, &resolved, 0);
+            Ok(())
+        };
+        let stamps = self.download_after(pass_and_resolve, &resolved, 16).await?;
+        let stamps: Vec<u64> = bytemuck::pod_collect_to_vec(&stamps);
         #[expect(clippy::cast_precision_loss, reason = "a time of far less than 2^53 ticks")]
         let ticks = stamps[1].saturating_sub(stamps[0]) as f64;
         Ok(Duration::from_secs_f64(ticks * f64::from(self.queue().get_timestamp_period()) * 1e-9))
     }
 
-    fn time_by_clock(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>)) -> Result<Duration> {
+    async fn time_by_clock(&self, encode: impl FnOnce(&mut wgpu::ComputePass<'_>) -> Result<()>) -> Result<Duration> {
         self.wait()?;
-        let descriptor = wgpu::CommandEncoderDescriptor { label: Some("timing") };
-        let mut encoder = self.device().create_command_encoder(&descriptor);
-        encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
-        let commands = encoder.finish();
+        let encoded = scoped(self.device(), "encoding what is timed", || {
+            let descriptor = wgpu::CommandEncoderDescriptor { label: Some("timing") };
+            let mut encoder = self.device().create_command_encoder(&descriptor);
+            encode(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()))?;
+            Ok(encoder.finish())
+        });
+        let encoded: Result<Result<wgpu::CommandBuffer>> = encoded.await;
+        let commands = encoded??;
         #[cfg(not(target_arch = "wasm32"))]
         let start = std::time::Instant::now();
-        self.queue().submit([commands]);
+        let submitted = scoped(self.device(), "submitting what is timed", || self.queue().submit([commands])).await;
         self.wait()?;
+        submitted?;
         #[cfg(not(target_arch = "wasm32"))]
         return Ok(start.elapsed());
         #[cfg(target_arch = "wasm32")]

@@ -109,7 +109,7 @@ impl GpuWeights {
         let packing = Bound::new(context, plan, Dispatches::Packing, &tensors, &Workspace::default()).await?;
         let packed = Arc::new(Packed { buffer, packing });
         let mut forms = self.forms();
-        context.submit(&packed.packing);
+        context.submit(&packed.packing)?;
         forms.retain(|_, form| form.strong_count() > 0);
         forms.insert(plan.packing_key(), Arc::downgrade(&packed));
         Ok(Some(packed))
@@ -146,6 +146,7 @@ impl GpuWeights {
         let mut copies = Vec::with_capacity(own.len());
         for (i, (own, new)) in own.into_iter().zip(new).enumerate() {
             if let (Some(own), Some(new)) = (own, new) {
+                self.context.check_buffer(what[i], new.buffer)?;
                 check_source(what[i], new, dtypes[i], own.size())?;
                 copies.push((new, own));
             }
@@ -159,11 +160,14 @@ impl GpuWeights {
             }
             let forms = self.forms();
             for packed in forms.values().filter_map(Weak::upgrade) {
-                packed.packing.encode(&mut encoder);
+                packed.packing.encode(&mut encoder)?;
             }
             self.context.queue().submit([encoder.finish()]);
+            Ok(())
         });
-        submitted.await
+        let submitted: Result<Result<()>> = submitted.await;
+        self.context.check_lost()?;
+        submitted?
     }
 }
 

@@ -377,12 +377,12 @@ impl Plan {
 
     /// Bytes between input and output.
     pub fn workspace_bytes(&self) -> u64 {
-        self.workspace.iter().map(|&len| 4 * len as u64).sum()
+        self.workspace.iter().fold(0, |bytes, &len| DType::F32.bytes(len).saturating_add(bytes))
     }
 
     /// Bytes of the packed weights; 0 if they are used as given.
     pub fn packed_bytes(&self) -> u64 {
-        4 * self.packing.len(&self.problem) as u64
+        DType::F32.bytes(self.packing.len(&self.problem))
     }
 
     /// The distinct kernels of a run, in order of first use.

@@ -73,7 +73,7 @@ impl<'a> GpuRig<'a> {
         let tensors =
             Tensors { weights: Some((&self.weights).into()), packed: Some((&buffer).into()), ..Default::default() };
         let bound = Bound::new(self.context, plan, Dispatches::Packing, &tensors, &Workspace::default()).await?;
-        self.context.submit(&bound);
+        self.context.submit(&bound)?;
         self.packed.insert(packing, buffer.clone());
         Ok(Some(buffer))
     }
@@ -113,7 +113,7 @@ impl Rig for GpuRig<'_> {
                 encoder.copy_buffer_to_buffer(&self.poison, 0, buffer, start, len);
             }
         }
-        ready.encode(&mut encoder);
+        ready.encode(&mut encoder)?;
         let mut at = 0;
         for window in self.windows {
             // Windows begin at whole words.
@@ -126,6 +126,6 @@ impl Rig for GpuRig<'_> {
     }
 
     async fn time(&mut self, ready: &Bound, runs: u32) -> Result<Duration> {
-        self.context.time(|pass| (0..runs).for_each(|_| ready.encode_pass(pass))).await
+        self.context.time(|pass| (0..runs).try_for_each(|_| ready.encode_pass(pass))).await
     }
 }

@@ -148,7 +148,25 @@ fn devices(table: &mut Section, bench: &Bench) {
         block_on(layer.run_with_workspace(SHAPE, &[0.0; 84], &mut [0.0; 80], &mut kept))
     };
     run(context.clone().into()).expect("the first device");
-    table.row("a run with the workspace of another device", "Device(WrongDevice)", run(other.into()));
+    table.row("a run with the workspace of another device", "Device(WrongDevice)", run(other.clone().into()));
+    let theirs = buffer(&other, 400);
+    table.row("an input buffer of another device", "Device(WrongDevice)", bench.bind(&theirs, output));
+    table.row("a download from another device's buffer", "Device(WrongDevice)", block_on(context.download(&theirs, 1)));
+    let bound = bench.bind(input, output).expect("legal");
+    let mut encoder = other.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+    table.row("an encoder of another device", "Device(WrongDevice)", bound.encode(&mut encoder));
+    table.row("a bound plan, submitted on another device", "Device(WrongDevice)", other.submit(&bound));
+    table.row("a download of more than the buffer has", "Shape(Length)", block_on(context.download(input, 91)));
+    let usage = wgpu::BufferUsages::STORAGE;
+    let descriptor = wgpu::BufferDescriptor { label: None, size: 16, usage, mapped_at_creation: false };
+    let unreadable = context.device().create_buffer(&descriptor);
+    table.row("a download that the buffer does not allow", "Unsupported", block_on(context.download(&unreadable, 1)));
+    let gone = buffer(context, 400);
+    gone.destroy();
+    table.row("an input buffer that was destroyed", "Device(Destroyed)", bench.bind(&gone, output));
+    table.row("a download from a destroyed buffer", "Device(Destroyed)", block_on(context.download(&gone, 1)));
+    other.device().destroy();
+    table.row("a device that was destroyed", "Device(Lost)", block_on(other.create_buffer("test", 1)));
     let host = layer(&Device::host(), plain(), "staged:f2x3");
     table.row(
         "a layer of the processor, to be bound",

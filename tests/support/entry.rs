@@ -207,10 +207,10 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
         assert_eq!(bound.len(), plan.steps().len(), "{what}: a dispatch for each step");
         let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         if how == EntryPoint::Encode {
-            bound.encode(&mut encoder);
+            bound.encode(&mut encoder)?;
         } else {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            bound.encode_pass(&mut pass);
+            bound.encode_pass(&mut pass)?;
         }
         context.queue().submit([encoder.finish()]);
         context.download(&output, output.size() as usize / 4).await
@@ -250,7 +250,7 @@ pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> wi
             residual: (conv.residual == Residual::Tensor).then_some((&residual).into()),
         };
         let bound = Bound::new(context, plan, Dispatches::Run, &tensors, &workspace).await?;
-        context.submit(&bound);
+        context.submit(&bound)?;
         let found = elements(dtype, &context.download(&output, output.size() as usize / 4).await?);
         let (output, behind) = found.split_at(case.problem.output_len());
         let guard = bits(dtype, f32::from_bits(GUARD));

@@ -74,7 +74,7 @@ impl Noop {
             for part in [Dispatches::Packing, Dispatches::Run] {
                 let bound = block_on(Bound::new(context, plan, part, &tensors, &workspace));
                 let bound = bound.map_err(|error| format!("{error}\n{plan}"))?;
-                context.submit(&bound);
+                context.submit(&bound).map_err(|error| format!("{error}\n{plan}"))?;
                 dispatches += bound.len();
             }
             let heard = self.heard();

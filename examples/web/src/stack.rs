@@ -156,7 +156,7 @@ impl Stack {
         }
         let mut outputs: Vec<Vec<f32>> = Vec::with_capacity(self.layers.len());
         if let Some(on_gpu) = &self.on_gpu {
-            on_gpu.submit(planes);
+            on_gpu.submit(planes)?;
             for (tensor, shape) in on_gpu.tensors.iter().zip(&self.shapes).skip(1 + first) {
                 outputs.push(on_gpu.context.download(tensor, shape.elements()).await?);
             }
@@ -179,9 +179,7 @@ impl Stack {
     pub async fn device_time(&self, runs: u32) -> Result<Option<Duration>> {
         let Some(on_gpu) = self.on_gpu.as_ref().filter(|_| self.device.caps().timestamps) else { return Ok(None) };
         let all = |pass: &mut winoconv::wgpu::ComputePass<'_>| {
-            for _ in 0..runs {
-                on_gpu.layers.iter().for_each(|layer| layer.encode_pass(pass));
-            }
+            (0..runs).try_for_each(|_| on_gpu.layers.iter().try_for_each(|layer| layer.encode_pass(pass)))
         };
         Ok(Some(on_gpu.context.time(all).await? / runs.max(1)))
     }
@@ -207,12 +205,13 @@ impl OnGpu {
         Ok(Self { context: context.clone(), tensors, layers: bound })
     }
 
-    fn submit(&self, planes: &[f32]) {
+    fn submit(&self, planes: &[f32]) -> Result<()> {
         let queue = self.context.queue();
         queue.write_buffer(&self.tensors[0], 0, &DType::F32.to_bytes(planes));
         let descriptor = winoconv::wgpu::CommandEncoderDescriptor { label: Some("filter") };
         let mut encoder = self.context.device().create_command_encoder(&descriptor);
-        self.layers.iter().for_each(|layer| layer.encode(&mut encoder));
+        self.layers.iter().try_for_each(|layer| layer.encode(&mut encoder))?;
         queue.submit([encoder.finish()]);
+        Ok(())
     }
 }

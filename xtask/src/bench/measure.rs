@@ -133,7 +133,7 @@ pub(crate) fn on_gpu(
                 let bound = conv.bind(shape, (input, output), &workspace).await?;
                 // What is timed is verified as well: the caller's buffers, after one encoded run.
                 let mut encoder = context.device().create_command_encoder(&Default::default());
-                bound.encode(&mut encoder);
+                bound.encode(&mut encoder)?;
                 context.queue().submit([encoder.finish()]);
                 let encoded = context.download(output, problem.output_len()).await?;
                 let same = normal.truth.compare(&problem, entry.algorithm, plan.expected_error(), &encoded);
@@ -197,7 +197,7 @@ impl Ready<'_> {
 
     async fn round(&mut self) -> Result<(), winoconv::Error> {
         let runs = self.runs;
-        let time = self.context.time(|pass| (0..runs).for_each(|_| self.bound.encode_pass(pass))).await?;
+        let time = self.context.time(|pass| (0..runs).try_for_each(|_| self.bound.encode_pass(pass))).await?;
         self.times.push(ms(time) / f64::from(runs));
         Ok(())
     }
@@ -208,9 +208,7 @@ impl Ready<'_> {
             let mut times = Vec::new();
             for _ in 0..3 {
                 let encode = |pass: &mut winoconv::wgpu::ComputePass<'_>| {
-                    for _ in 0..self.runs {
-                        self.bound.encode_stage(pass, kernel.kernel());
-                    }
+                    (0..self.runs).try_for_each(|_| self.bound.encode_stage(pass, kernel.kernel()))
                 };
                 times.push(ms(self.context.time(encode).await?) / f64::from(self.runs));
             }
