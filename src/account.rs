@@ -1,6 +1,10 @@
 //! What a run was: a typed account, so that nothing about it has to be read from a log.
 
+mod shortfall;
+
 use std::fmt;
+
+pub use shortfall::Shortfall;
 
 use crate::caps::Caps;
 use crate::device::{Device, Fallback};
@@ -32,6 +36,8 @@ pub struct Account {
     pub candidates: Vec<Candidate>,
     /// Why the device is not the one that was wished for, if so.
     pub fallback: Option<Fallback>,
+    /// What the device lacks and this plan would use.
+    pub shortfalls: Vec<Shortfall>,
 }
 
 impl Account {
@@ -49,6 +55,7 @@ impl Account {
             expected_error: plan.expected_error(),
             candidates: plan.candidates.clone(),
             fallback: device.fallback().cloned(),
+            shortfalls: Shortfall::of(plan, device),
         }
     }
 }
@@ -66,6 +73,9 @@ impl fmt::Display for Account {
         )?;
         if let Some(fallback) = &self.fallback {
             write!(f, "; {fallback}")?;
+        }
+        for shortfall in &self.shortfalls {
+            write!(f, "; {shortfall}")?;
         }
         Ok(())
     }

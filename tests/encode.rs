@@ -13,7 +13,7 @@ use winoconv::error::{DeviceError, Error};
 use winoconv::gpu::{self, AdapterChoice, Bound, CacheSource, Context, ContextOptions, ShaderChecks};
 use winoconv::winograd::{F, Nested};
 use winoconv::{
-    Account, Activation, Algorithm, Conv, Device, Layer, Output, Plan, Preferences, Problem, Shape, Tolerance,
+    Account, Activation, Algorithm, Conv, DType, Device, Layer, Output, Plan, Preferences, Problem, Shape, Tolerance,
 };
 use winoconv::{Workspace, wgpu};
 
@@ -79,7 +79,7 @@ fn three_layers_share_a_workspace_in_one_pass() {
         let mut encoder = encoder(context);
         let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         for bound in &bound {
-            bound.encode_pass(&mut pass);
+            bound.encode_pass(&mut pass).expect("the same device");
         }
         drop(pass);
         context.queue().submit([encoder.finish()]);
@@ -130,9 +130,11 @@ fn encoding_creates_no_gpu_object() {
         let before = objects(context);
         assert_ne!(nothing, before, "the counters count: binding makes bind groups");
         for _ in 0..3 {
-            bound.encode(&mut encoder);
+            bound.encode(&mut encoder).expect("the same device");
         }
-        bound.encode_pass(&mut encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default()));
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+        bound.encode_pass(&mut pass).expect("the same device");
+        drop(pass);
         let commands = encoder.finish();
         assert_eq!(objects(context), before, "objects after encoding four times, on {}", gpu.label);
         context.queue().submit([commands]);
@@ -164,13 +166,16 @@ fn stages_can_be_encoded_apart() {
 
 /// An adapter and device of the test's own, as an application has them.
 fn own_device(gpu: &Gpu) -> (wgpu::Device, wgpu::Queue) {
+    block_on(own_adapter(gpu).request_device(&wgpu::DeviceDescriptor::default())).expect("a device")
+}
+
+fn own_adapter(gpu: &Gpu) -> wgpu::Adapter {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::PRIMARY;
     let instance = wgpu::Instance::new(descriptor);
     let adapters = block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
     let adapter = adapters.into_iter().find(|adapter| adapter.get_info().name == gpu.context.caps().name);
-    let adapter = adapter.expect("the adapter that the crate found");
-    block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).expect("a device")
+    adapter.expect("the adapter that the crate found")
 }
 
 #[test]
@@ -199,7 +204,7 @@ fn a_borrowed_device_keeps_its_errors() {
         let bound = block_on(layer.bind(case.problem.input_shape(), (&input, &output), &workspace)).expect("bound");
         output.destroy();
         let mut encoder = encoder(&context);
-        bound.encode(&mut encoder);
+        bound.encode(&mut encoder).expect("the same device");
         context.queue().submit([encoder.finish()]);
         assert_eq!(context.check_faults(), Ok(()), "no ear of ours on a borrowed device");
         let heard = heard.lock().expect("no panic");
@@ -223,22 +228,53 @@ fn a_late_error_of_our_own_device_is_typed() {
         encoder.copy_buffer_to_buffer(&doomed, 0, &other, 0, 16);
         context.queue().submit([encoder.finish()]);
         let error = context.check_faults().expect_err("the submission was refused");
-        assert!(matches!(error, Error::Device(DeviceError::Validation { .. })), "{error:?}");
+        assert!(matches!(error, Error::Device(DeviceError::Destroyed { .. })), "{error:?}");
         assert_eq!(context.check_faults(), Ok(()), "reported once");
     });
 }
 
+/// What an application did not request is told where it costs something, and nowhere else.
 #[test]
-fn a_destroyed_device_is_an_error_and_no_panic() {
-    on_one_gpu("a_destroyed_device_is_an_error_and_no_panic", |gpu| {
-        let named = AdapterChoice::Named(gpu.context.caps().name.clone());
-        let context = block_on(Context::new(&ContextOptions::default().adapter(named))).expect("a device");
-        let case = case(Conv::new(3, 4, [3, 3]).padding(1), [1, 9, 9]);
-        let layer = layer(&context.clone().into(), &case, forced(2));
-        layer.run_blocking(case.problem.input_shape(), &case.input).expect("alive");
-        context.device().destroy();
-        let error = layer.run_blocking(case.problem.input_shape(), &case.input).expect_err("destroyed");
-        assert!(matches!(error, Error::Device(_)), "{error:?}");
+fn a_borrowed_device_tells_what_it_lacks() {
+    on_one_gpu("a_borrowed_device_tells_what_it_lacks", |gpu| {
+        let adapter = own_adapter(gpu);
+        let borrow = |descriptor: &wgpu::DeviceDescriptor<'_>, cache| -> Device {
+            let (device, queue) = block_on(adapter.request_device(descriptor)).expect("a device");
+            block_on(Context::from_wgpu(device, queue, ShaderChecks::default(), cache)).expect("a context").into()
+        };
+        let told = |device: &Device, conv: Conv, [h, w]: [usize; 2]| -> Vec<String> {
+            let problem = conv.on([1, conv.channels, h, w]).expect("legal");
+            let plan = problem.plan(device, &Preferences::new()).expect("a plan");
+            let account = Account::new(&plan, device);
+            account
+                .shortfalls
+                .iter()
+                .for_each(|shortfall| assert!(account.to_string().contains(&shortfall.to_string())));
+            account.shortfalls.iter().map(ToString::to_string).collect()
+        };
+        let (f32, f16) = (Conv::new(4, 4, [1, 1]), Conv::new(4, 4, [1, 1]).dtype(DType::F16));
+        let emulated = "f16 storage is emulated: the device was opened without SHADER_F16";
+        let anew = "kernels are compiled anew in every process: ";
+        let parts = "bound in parts: max_storage_buffer_binding_size is WebGPU's default, 134217728";
+
+        let defaults = borrow(&wgpu::DeviceDescriptor::default(), CacheSource::empty());
+        assert!(told(&defaults, f16, [8, 8]).contains(&emulated.to_owned()), "{:?}", told(&defaults, f16, [8, 8]));
+        let lines = told(&defaults, f32, [8, 8]);
+        assert!(lines.iter().all(|line| line != emulated && !line.contains("in parts")), "{lines:?}");
+        assert!(lines.iter().any(|line| line.starts_with(anew) && line.contains("PIPELINE_CACHE")), "{lines:?}");
+        // 160 MB each.
+        let lines = told(&defaults, f32, [3200, 3200]);
+        assert!(lines.contains(&format!("input and output {parts}")), "{lines:?}");
+        let off = borrow(&wgpu::DeviceDescriptor::default(), CacheSource::off());
+        let lines = told(&off, f32, [8, 8]);
+        assert!(lines.iter().all(|line| !line.starts_with(anew)), "no cache was asked for: {lines:?}");
+
+        let recommended = borrow(&gpu::recommended(&adapter), CacheSource::off());
+        let own: Device = gpu.context.clone().into();
+        assert_eq!(recommended.caps(), own.caps(), "as a device of our own");
+        assert_eq!(told(&recommended, if own.caps().f16 { f16 } else { f32 }, [8, 8]), Vec::<String>::new());
+        assert_eq!(told(&own, f32, [8, 8]), Vec::<String>::new());
+        assert_eq!(told(&Device::host(), f16, [8, 8]), Vec::<String>::new(), "the CPU lacks nothing of a GPU");
     });
 }
 
@@ -262,7 +298,7 @@ fn an_empty_batch_runs_everywhere() {
         let bound =
             block_on(layer.bind([0, 3, 9, 9], (&one, &one), &gpu::Workspace::default())).expect("nothing to bind");
         assert!(bound.is_empty(), "no dispatch");
-        bound.encode(&mut encoder(&gpu.context));
+        bound.encode(&mut encoder(&gpu.context)).expect("nothing to encode");
     });
 }
 
