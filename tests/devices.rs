@@ -284,7 +284,7 @@ fn all_lost(bench: Bench, bound: &Bound, what: &str) {
         lost("wait", context.wait().err());
         lost("workspace", block_on(gpu::Workspace::new(context, &[plan])).err());
         let forced = Preferences::new().tolerance(Tolerance::Any).algorithm("direct".parse().expect("a label"));
-        let direct = plan.problem.plan(&context.clone().into(), &forced).expect("planning needs no device");
+        let direct = plan.problem().plan(&context.clone().into(), &forced).expect("planning needs no device");
         lost("pipelines", block_on(context.pipelines(&[direct.steps()[0].kernel()])).err());
         lost("time_compile", block_on(context.time_compile(&direct.steps()[0].kernel())).err());
         let layer =

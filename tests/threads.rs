@@ -68,7 +68,7 @@ fn a_plan_for_many_threads_runs_on_one() {
         let plan = Plan::new(&problem, &caps, &Preferences::new()).expect("a plan");
         let case = Case::new(problem, Data::Normal, 3);
         let got = run_plan_on_host(&plan, &case);
-        assert_within(&got, &case.reference().all(), &case.bound(plan.algorithm), "eight threads' plan");
+        assert_within(&got, &case.reference().all(), &case.bound(plan.algorithm()), "eight threads' plan");
     });
 }
 
