@@ -72,13 +72,16 @@ impl Activation {
     }
 
     /// The value in f64, the root of trust. `slope` is the filter's slope, read by [`Self::PRelu`] alone.
+    ///
+    /// NaN gives NaN, on every device. Infinities give the limit; at negative infinity, [`Self::Silu`], [`Self::Gelu`]
+    /// and [`Self::GeluTanh`] give NaN (`-inf * 0`), as in PyTorch.
     pub fn apply(self, x: f64, slope: f64) -> f64 {
         match self {
             Self::None => x,
-            Self::Relu => x.max(0.0),
+            Self::Relu => clamp(x, 0.0, f64::INFINITY),
             Self::LeakyRelu { slope } => leaky(x, f64::from(slope)),
             Self::PRelu => leaky(x, slope),
-            Self::Clamp { low, high } => x.max(f64::from(low)).min(f64::from(high)),
+            Self::Clamp { low, high } => clamp(x, low.into(), high.into()),
             Self::Sigmoid => sigmoid(x),
             Self::Tanh => x.tanh(),
             Self::Silu => x * sigmoid(x),
@@ -154,6 +157,17 @@ impl fmt::Display for Activation {
             Self::Clamp { low, high } => write!(f, "clamp({low}, {high})"),
             other => f.write_str(other.name()),
         }
+    }
+}
+
+/// `f64::min` and `f64::max` would make a number of a NaN, and `f64::clamp` panics where `low > high`.
+fn clamp(x: f64, low: f64, high: f64) -> f64 {
+    if x < low {
+        low
+    } else if x > high {
+        high
+    } else {
+        x
     }
 }
 

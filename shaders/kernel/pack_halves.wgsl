@@ -23,6 +23,15 @@ fn is_output(at: u32) -> bool {
         && in_3 / params.step_4 < params.size_4 && in_3 % params.step_4 == 0u;
 }
 
+// A value's half, in the lower bits. From 65,520 on it is infinite: what pack2x16float makes of such numbers, and of a NaN, is
+// up to the device.
+fn half_of(value: f32) -> u32 {
+    let bits = bitcast<u32>(value);
+    let size = bits & 0x7fffffffu;
+    let beyond = ((bits >> 16u) & 0x8000u) | select(0x7c00u, 0x7e00u, size > 0x7f800000u);
+    return select(pack2x16float(vec2<f32>(value, 0.0)) & 0xffffu, beyond, size >= 0x477ff000u);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
     let word = params.halves_offset / 2u + workgroup.x * WORKGROUP + local;
@@ -35,10 +44,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     var bits = halves[word];
     if (low) {
-        bits = (bits & 0xffff0000u) | pack2x16float(vec2<f32>(values[params.values_offset + at], 0.0));
+        bits = (bits & 0xffff0000u) | half_of(values[params.values_offset + at]);
     }
     if (high) {
-        bits = (bits & 0x0000ffffu) | pack2x16float(vec2<f32>(0.0, values[params.values_offset + at + 1u]));
+        bits = (bits & 0x0000ffffu) | (half_of(values[params.values_offset + at + 1u]) << 16u);
     }
     halves[word] = bits;
 }

@@ -117,7 +117,8 @@ impl Finish<'_> {
         }
         match self.activation {
             Activation::None => {}
-            Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
+            // Not `f32::max`, which makes a number of a NaN.
+            Activation::Relu => values.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
             other => {
                 for (i, x) in values.iter_mut().enumerate() {
                     let filter = match of {

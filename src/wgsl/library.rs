@@ -41,6 +41,8 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/filters_ready.wgsl",
     "shaders/part/finish_at_once.wgsl",
     "shaders/part/finish_by_rows.wgsl",
+    "shaders/part/keep_nan.wgsl",
+    "shaders/part/logistic.wgsl",
     "shaders/part/m_add.wgsl",
     "shaders/part/m_set.wgsl",
     "shaders/part/output_exchange.wgsl",

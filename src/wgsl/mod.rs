@@ -90,7 +90,7 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     if let Some(epilogue) = spec.epilogue() {
         parts.push(if epilogue.bias { "bias_channel" } else { "bias_none" }.to_owned());
         parts.push(format!("residual_{}", epilogue.residual.name()));
-        parts.push(format!("activation_{}", epilogue.activation));
+        parts.extend(activation_parts(epilogue.activation));
         parts.push("epilogue".to_owned());
     }
     if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_) | KernelSpec::WinogradInlined(_)) {
@@ -113,6 +113,16 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
         parts.push("output_exchange".to_owned());
     }
     parts
+}
+
+/// The part of an activation, and what it calls.
+fn activation_parts(name: &str) -> impl Iterator<Item = String> {
+    let called: &[&str] = match name {
+        "clamp" | "tanh" | "gelu" => &["keep_nan"],
+        "sigmoid" | "silu" | "gelu_tanh" => &["keep_nan", "logistic"],
+        _ => &[],
+    };
+    called.iter().map(|&part| part.to_owned()).chain([format!("activation_{name}")])
 }
 
 #[cfg(test)]
