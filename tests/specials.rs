@@ -5,8 +5,8 @@
 mod support;
 
 use support::gpus::on_gpus;
-use support::problems::{forced, legal};
-use winoconv::{Activation, Algorithm, Conv, DType, Device, Layer, Problem, Weights};
+use support::problems::{forced, one_of_each_kind};
+use winoconv::{Activation, Conv, DType, Device, Layer, Weights};
 
 const NAN: f32 = f32::NAN;
 const INF: f32 = f32::INFINITY;
@@ -125,19 +125,6 @@ fn check(device: &Device, label: &str) {
         }
     }
     assert!(failures.is_empty(), "{}:\n{}", failures.len(), failures.join("\n"));
-}
-
-/// With another transform the end is the same.
-fn one_of_each_kind(problem: &Problem, device: &Device) -> Vec<Algorithm> {
-    let mut kinds = Vec::new();
-    let mut chosen = legal(problem, device);
-    chosen.retain(|algorithm| {
-        let kind = std::mem::discriminant(algorithm);
-        let new = !kinds.contains(&kind);
-        kinds.push(kind);
-        new
-    });
-    chosen
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn bound(reference: &Reference<'_>, algorithm: Algorithm, index: usize, size: f6
     // Rounding to f32 when it is stored, beside the function's own error.
     let stored = activation.apply(value, slope).abs() * f64::from(f32::EPSILON);
     let off = activation.lipschitz(slope) * before + activation.evaluation_error(value.abs() + before) + stored;
-    off + storage_bound(problem.conv.dtype, activation.apply(value, slope).abs() + off)
+    off + storage_bound(problem.result_type, activation.apply(value, slope).abs() + off)
 }
 
 /// What storing an output of at most this size adds to its error. Shaders may round it to either neighbour (the twins take

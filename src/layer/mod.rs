@@ -241,7 +241,8 @@ impl Layer {
     }
 
     /// The gradient of the weights, from an input of this shape and the output's gradient, summed over the batch; before
-    /// bias, residual and activation as [`Self::input_gradient`].
+    /// bias, residual and activation as [`Self::input_gradient`]. It is in f32 for a layer in f16 too, whose input and output
+    /// gradient are rounded; for one that is rounded, [`Self::solve`] a problem of [`Problem::with_result_type`].
     ///
     /// # Errors
     /// As [`Self::run`].

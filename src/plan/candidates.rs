@@ -245,7 +245,7 @@ fn judge_one(
         // The processor's kernels cut their work themselves.
         Some(Cut::Only) if host_steps::take(problem, algorithm, caps) => {}
         Some(cut) => {
-            suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?;
+            suits(problem, algorithm, cut, Storage::of(problem, caps)).map_err(Reason::Inapplicable)?;
         }
         None => {}
     }

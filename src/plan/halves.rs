@@ -7,21 +7,17 @@ use super::{Operand, Preferences, Reason, Slot, Step};
 use crate::caps::Limits;
 use crate::conv::{Conv, Residual};
 use crate::error::{LimitError, Resource};
-use crate::kernel::{PackHalves, PackParams, Params, Storage, word};
+use crate::kernel::{PackHalves, PackParams, Params, word};
 use crate::problem::Problem;
 
 /// The problem whose outputs are made in f32, and what is left of the workspace for it. What stands in the output is another
 /// tensor then.
 pub(super) fn held(
     problem: &Problem,
-    storage: Storage,
     limits: &Limits,
     preferences: &Preferences,
 ) -> Result<(Problem, Preferences), LimitError> {
     const WHO: &str = "the output in f32";
-    if storage != Storage::Packed {
-        return Ok((*problem, *preferences));
-    }
     let bytes = 4 * problem.output_len() as u64;
     LimitError::check(WHO, Resource::BufferBytes, bytes, limits.max_buffer_size)?;
     LimitError::check(WHO, Resource::WorkspaceBytes, bytes, preferences.workspace_limit)?;

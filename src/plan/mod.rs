@@ -360,7 +360,8 @@ impl Plan {
     /// How an operand's elements are stored.
     pub const fn operand_type(&self, slot: Slot) -> DType {
         match slot {
-            Slot::Input | Slot::Weights | Slot::Residual | Slot::Output => self.problem.conv.dtype,
+            Slot::Input | Slot::Weights | Slot::Residual => self.problem.conv.dtype,
+            Slot::Output => self.problem.result_type,
             Slot::Packed | Slot::Bias | Slot::Slopes | Slot::Workspace(_) => DType::F32,
         }
     }

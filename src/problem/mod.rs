@@ -10,6 +10,7 @@ use self::axis::Axis;
 use crate::activation::Activation;
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
+use crate::dtype::DType;
 use crate::error::{Error, LimitError, Resource, Result, ShapeError};
 use crate::layout::{Layout, View};
 use crate::padding::Border;
@@ -106,6 +107,8 @@ pub struct Problem {
     pub(crate) input_view: View,
     /// Where the output does, and a residual.
     pub(crate) output_view: View,
+    /// How the result is stored, see [`Self::with_result_type`].
+    pub(crate) result_type: DType,
 }
 
 impl Problem {
@@ -141,6 +144,7 @@ impl Problem {
             before,
             input_view: View::dense(shape, conv.layout),
             output_view: View::dense(output, conv.layout),
+            result_type: conv.dtype,
         };
         for (what, shape) in [("the input's size", shape), ("the output's size", output)] {
             if shape.elements() == usize::MAX {
@@ -175,6 +179,36 @@ impl Problem {
         Ok(placed)
     }
 
+    /// The same with a result that is stored in this type. Otherwise an output and an input gradient are stored as the
+    /// convolution's tensors, and a weight gradient in f32: it is a long sum, it often is smaller than the smallest half,
+    /// and it is added to weights that are kept in f32.
+    ///
+    /// ```
+    /// use winoconv::{Conv, DType};
+    /// let problem = Conv::new(8, 8, [3, 3]).padding(1).dtype(DType::F16).on([1, 8, 16, 16])?;
+    /// assert_eq!(problem.weight_gradient()?.result_type(), DType::F32);
+    /// assert_eq!(problem.weight_gradient()?.with_result_type(DType::F16)?.result_type(), DType::F16);
+    /// assert_eq!(problem.input_gradient()?.with_result_type(DType::F32)?.result_type(), DType::F32);
+    /// # Ok::<(), winoconv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for results in f16 of tensors in f32.
+    pub fn with_result_type(self, dtype: DType) -> Result<Self> {
+        if (self.conv.dtype, dtype) == (DType::F32, DType::F16) {
+            return Err(Error::Unsupported {
+                what: "a result in f16 of tensors in f32".to_owned(),
+                why: "a result is stored as the convolution's tensors are, or in f32".to_owned(),
+            });
+        }
+        Ok(Self { result_type: dtype, ..self })
+    }
+
+    /// How the result is stored.
+    pub const fn result_type(&self) -> DType {
+        self.result_type
+    }
+
     /// The gradient of the input, from that of the output and the weights, before bias, residual and activation: their own
     /// derivatives are the caller's.
     ///
@@ -201,7 +235,11 @@ impl Problem {
 
     fn gradient(&self, operation: Operation) -> Result<Self> {
         let conv = Conv { bias: false, residual: Residual::None, activation: Activation::None, ..self.conv };
-        let gradient = Self { conv, operation, ..*self };
+        let result_type = match operation {
+            Operation::WeightGradient => DType::F32,
+            _ => conv.dtype,
+        };
+        let gradient = Self { conv, operation, result_type, ..*self };
         gradient.check_views()?;
         Ok(gradient)
     }
@@ -428,8 +466,11 @@ impl fmt::Display for Problem {
                 write!(f, ", strided {what}")?;
             }
         }
-        if self.conv.dtype != crate::dtype::DType::F32 {
+        if self.conv.dtype != DType::F32 {
             write!(f, ", {}", self.conv.dtype)?;
+        }
+        if self.result_type != self.conv.dtype {
+            write!(f, " to {}", self.result_type)?;
         }
         Ok(())
     }

@@ -31,6 +31,8 @@ pub(super) struct ProblemPart {
     input_view: View,
     #[serde(with = "ViewForm")]
     output_view: View,
+    #[serde(with = "DTypeForm")]
+    result_type: DType,
 }
 
 impl ProblemPart {
@@ -41,6 +43,7 @@ impl ProblemPart {
             conv: problem.conv,
             input_view: problem.input_view,
             output_view: problem.output_view,
+            result_type: problem.result_type,
         }
     }
 
@@ -54,7 +57,7 @@ impl ProblemPart {
         };
         // A gradient has neither bias nor residual nor activation.
         same("problem.conv", &problem.conv, &self.conv)?;
-        problem.with_views(self.input_view, self.output_view)
+        problem.with_views(self.input_view, self.output_view)?.with_result_type(self.result_type)
     }
 }
 
