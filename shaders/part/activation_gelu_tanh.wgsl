@@ -1,5 +1,7 @@
-// Slot activate: x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2. The argument is bounded as in activation_tanh.wgsl.
+// Slot activate: x (1 + tanh(y)) / 2 with y = sqrt(2/pi) (x + 0.044715 x^3); (1 + tanh(y)) / 2 is logistic(2y). At -infinity
+// it is NaN.
 fn activate(x: f32, k: u32) -> f32 {
-    let inner = 0.79788456 * fma(0.044715 * x * x, x, x);
-    return 0.5 * x * (1.0 + tanh(clamp(inner, -12.0, 12.0)));
+    // Beyond 16 the logistic function is 0 or 1 in f32, and a larger cube could overflow.
+    let near = clamp(x, -16.0, 16.0);
+    return keep_nan(x * logistic(1.5957691 * fma(0.044715 * near * near, near, near)), x);
 }

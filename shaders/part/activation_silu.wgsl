@@ -1,4 +1,4 @@
-// Slot activate: x * sigmoid(x), see activation_sigmoid.wgsl for the bound.
+// Slot activate: x / (1 + exp(-x)). At -infinity that is NaN.
 fn activate(x: f32, k: u32) -> f32 {
-    return x / (1.0 + exp(min(-x, 87.0)));
+    return keep_nan(x * logistic(x), x);
 }

@@ -50,13 +50,14 @@ impl Epilogue {
 
     /// What an output takes before it is written, and its store.
     pub(super) fn counts(self, storage: Storage) -> Counts {
-        // Multiply-adds and other operations of shaders/part/activation_*.wgsl.
+        // Multiply-adds and other operations of shaders/part/activation_*.wgsl: selections and integers are not counted.
         let (multiply_adds, operations) = match self.activation {
-            "relu" | "leaky_relu" | "prelu" | "clamp" => (0, 1),
-            "tanh" => (0, 2),
-            "sigmoid" | "silu" => (0, 4),
+            "leaky_relu" | "prelu" | "clamp" => (0, 1),
+            "tanh" => (0, 3),
+            "sigmoid" => (0, 5),
+            "silu" => (0, 6),
             "gelu" => (5, 11),
-            "gelu_tanh" => (1, 8),
+            "gelu_tanh" => (1, 10),
             _ => (0, 0),
         };
         let residual = usize::from(self.residual != Residual::None);

@@ -2,6 +2,7 @@
 
 use crate::caps::{Caps, DeviceKind};
 use crate::dtype::DType;
+use crate::problem::Problem;
 
 /// The storage of input, weights, output and residual as a kernel sees it; each has parts of its own, which read and
 /// write elements: `shaders/part/src_f32.wgsl` and its kin. U, V and M are f32 whatever it is.
@@ -12,8 +13,9 @@ pub enum Storage {
     F32,
     /// [`DType::F16`] on a device whose shaders have 16-bit floats.
     F16,
-    /// [`DType::F16`] on any other: two elements in a word. An output's word would have two invocations that write it;
-    /// so outputs are made in f32, and [`super::PackHalves`] writes them.
+    /// [`DType::F16`] on any other: two elements in a word. An output's word would have two invocations that write it, so
+    /// kernels write f32, and [`super::PackHalves`] packs them. Where the result is stored in f32 on any device, they are
+    /// the result.
     Packed,
 }
 
@@ -21,13 +23,15 @@ impl Storage {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Packed];
 
-    /// What a device has for tensors of this type. The processor's twins work on f32 that were rounded, as a device with
-    /// 16-bit floats does.
-    pub const fn of(dtype: DType, caps: &Caps) -> Self {
-        match dtype {
-            DType::F32 => Self::F32,
-            DType::F16 if caps.f16 || matches!(caps.kind, DeviceKind::HostCpu) => Self::F16,
-            DType::F16 => Self::Packed,
+    /// What a device has for a problem's tensors. The CPU has slices of f32 that were rounded: there only the result's
+    /// type makes a difference.
+    pub const fn of(problem: &Problem, caps: &Caps) -> Self {
+        let on_cpu = matches!(caps.kind, DeviceKind::HostCpu);
+        match (problem.conv.dtype, problem.result_type) {
+            (DType::F32, _) => Self::F32,
+            (DType::F16, DType::F32) if on_cpu => Self::F32,
+            (DType::F16, DType::F16) if on_cpu || caps.f16 => Self::F16,
+            (DType::F16, _) => Self::Packed,
         }
     }
 

@@ -33,7 +33,7 @@ impl<'a> Ends<'a> {
         self
     }
 
-    /// Adds the output's gradient, of which the weights' gradient is made.
+    /// Adds the output's gradient, which a gradient of the weights, the activation or the slopes is made of.
     #[must_use]
     pub fn gradient(mut self, gradient: impl Into<Tensor<'a>>) -> Self {
         self.gradient = Some(gradient.into());
@@ -144,7 +144,7 @@ impl Layer {
         }
         let packed = prepared.packed_on_gpu(own).await?;
         let factor = match plan.problem.operation {
-            Operation::WeightGradient => ends.gradient,
+            operation if operation.reads_gradient() => ends.gradient,
             _ => Some((&own.weights).into()),
         };
         let tensors = Tensors {
@@ -169,12 +169,13 @@ impl Layer {
     ) -> Result<()> {
         let context = self.on_gpu("a run on a GPU")?.context();
         let plan = &prepared.plan;
-        let dtype = self.conv.dtype;
+        let (dtype, result) = (self.conv.dtype, plan.problem.result_type);
         // A gradient has no residual.
         let third = inputs.residual.or(inputs.gradient).unwrap_or_default();
         if workspace.context.get_or_insert_with(|| context.clone()).is_same(context) {
             workspace.gpu.reserve(context, &plan.workspace).await?;
-            let lens = [inputs.input.len(), output.len(), third.len()].map(|len| dtype.bytes(len) as usize / 4);
+            let lens = [(dtype, inputs.input.len()), (result, output.len()), (dtype, third.len())];
+            let lens = lens.map(|(dtype, len)| dtype.bytes(len) as usize / 4);
             workspace.ends.reserve(context, &lens).await?;
         } else {
             return Err(DeviceError::WrongDevice { what: "the workspace" }.into());
@@ -186,16 +187,16 @@ impl Layer {
             ..Ends::new(&buffers[0], &buffers[1])
         };
         let bound = self.bind_prepared(prepared, ends, &workspace.gpu).await?;
-        let mut writes = vec![(&buffers[0], inputs.input), (&buffers[2], third)];
+        let mut writes = vec![(&buffers[0], dtype, inputs.input), (&buffers[2], dtype, third)];
         // What lies between the elements of an output that has gaps stays what it is.
         let gaps = plan.problem.output_shape().elements() < output.len();
         if gaps || plan.problem.conv.residual == Residual::InPlace {
-            writes.push((&buffers[1], output));
+            writes.push((&buffers[1], result, output));
         }
-        for (buffer, data) in writes {
+        for (buffer, dtype, data) in writes {
             context.queue().write_buffer(buffer, 0, &dtype.to_bytes(data));
         }
-        let found = context.run(&bound, &buffers[1], dtype, output.len()).await?;
+        let found = context.run(&bound, &buffers[1], result, output.len()).await?;
         if gaps {
             // What stands in between need not be what was rounded.
             plan.problem.result().each_position(|at| output[at] = found[at]);

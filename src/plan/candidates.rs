@@ -216,6 +216,9 @@ fn judge_one(
     if preferences.algorithm.is_some_and(|forced| forced != algorithm) {
         return Err(Reason::NotDemanded);
     }
+    if problem.operation.is_of_end() && algorithm != Algorithm::Direct {
+        return Err(Reason::Inapplicable("a gradient of bias, activation or slopes is computed by direct alone"));
+    }
     if let Some(transform) = algorithm.transform() {
         let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
         if windows.in_blocks() && !matches!(algorithm, Algorithm::Staged(_)) {
@@ -245,7 +248,7 @@ fn judge_one(
         // The processor's kernels cut their work themselves.
         Some(Cut::Only) if host_steps::take(problem, algorithm, caps) => {}
         Some(cut) => {
-            suits(problem, algorithm, cut, Storage::of(problem.conv.dtype, caps)).map_err(Reason::Inapplicable)?;
+            suits(problem, algorithm, cut, Storage::of(problem, caps)).map_err(Reason::Inapplicable)?;
         }
         None => {}
     }

@@ -28,7 +28,7 @@ pub(super) struct Errors {
 
 impl Errors {
     pub(super) fn on(problem: &Problem, caps: &Caps) -> Self {
-        let stored = match problem.conv.dtype {
+        let stored = match problem.result_type {
             DType::F32 => 0.0,
             dtype => error_bound::expected_rounding_error(dtype.unit_roundoff()),
         };

@@ -8,6 +8,7 @@ mod candidates;
 mod choice;
 #[cfg(feature = "serde")]
 mod document;
+mod end_steps;
 mod expected_errors;
 mod explain;
 mod fused_estimate;
@@ -98,7 +99,7 @@ impl Slot {
     pub(crate) const fn tensor_name(self, operation: Operation) -> &'static str {
         match self {
             Self::Input => operation.source_name(),
-            Self::Weights if matches!(operation, Operation::WeightGradient) => "the output's gradient",
+            Self::Weights if operation.reads_gradient() => "the output's gradient",
             Self::Weights => "the weights",
             Self::Packed => "the packed weights",
             Self::Bias => "the bias",
@@ -360,7 +361,8 @@ impl Plan {
     /// How an operand's elements are stored.
     pub const fn operand_type(&self, slot: Slot) -> DType {
         match slot {
-            Slot::Input | Slot::Weights | Slot::Residual | Slot::Output => self.problem.conv.dtype,
+            Slot::Input | Slot::Weights | Slot::Residual => self.problem.conv.dtype,
+            Slot::Output => self.problem.result_type,
             Slot::Packed | Slot::Bias | Slot::Slopes | Slot::Workspace(_) => DType::F32,
         }
     }

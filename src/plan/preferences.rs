@@ -9,6 +9,18 @@ use crate::kernel::{Blocking, FusedBlocking, MultiplyCut};
 
 /// How far a result may be from the exact one: the expected relative L2 error on normally distributed data, and on what a ReLU
 /// leaves of them.
+///
+/// It is about all outputs together, and does not bound the error of one output relative to that output. With a Winograd
+/// algorithm that error is relative to the largest value of a tile: beside one far larger value zeros become small
+/// numbers, and a NaN or an infinity makes its whole tile NaN. Where single outputs matter, ask for direct sums; F(2,3), `staged:f2x3`,
+/// has the effect of a NaN alone. `docs/WINOGRAD.md`, "Values far from the others", has the sizes.
+///
+/// ```
+/// use winoconv::{Algorithm, Preferences};
+/// let direct_sums = Preferences::new().algorithm(Algorithm::ImplicitGemm);
+/// let small_tiles = Preferences::new().algorithm("staged:f2x3".parse()?);
+/// # Ok::<(), winoconv::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Tolerance {

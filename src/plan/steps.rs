@@ -7,7 +7,7 @@ use super::gemm_estimate;
 use super::pieces::{Piece, Window, check_dispatches, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
-use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, halves, host_steps};
+use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, end_steps, halves, host_steps};
 use crate::caps::{Caps, Limits};
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
@@ -37,21 +37,24 @@ pub(super) fn build(
     preferences: &Preferences,
 ) -> Result<Built, Reason> {
     let limits = &caps.limits;
+    let dtype = problem.conv.dtype;
     let tensors = [
-        ("the input", problem.input_len()),
-        ("the output", problem.output_len()),
-        ("the weights", problem.weights_len()),
+        ("the input", dtype.bytes(problem.input_len())),
+        ("the output", problem.result_type.bytes(problem.output_len())),
+        ("the weights", dtype.bytes(problem.weights_len())),
     ];
-    for (who, len) in tensors {
-        LimitError::check(who, Resource::BufferBytes, problem.conv.dtype.bytes(len), limits.max_buffer_size)?;
+    for (who, bytes) in tensors {
+        LimitError::check(who, Resource::BufferBytes, bytes, limits.max_buffer_size)?;
     }
-    let storage = match Storage::of(problem.conv.dtype, caps) {
+    let storage = match Storage::of(problem, caps) {
         // Outputs that later pieces add to are not rounded in between.
         Storage::F16 if algorithm.transform().is_none() && sums_in_pieces(problem, limits)? => Storage::Packed,
         storage => storage,
     };
     let given = problem;
-    let (problem, preferences) = &halves::held(given, storage, limits, preferences)?;
+    let packs = storage == Storage::Packed && problem.result_type == DType::F16;
+    let held = if packs { halves::held(given, limits, preferences)? } else { (*given, *preferences) };
+    let (problem, preferences) = &held;
     // The processor's kernels cut their work themselves. Where they have no room, the shaders' twins take one element after
     // the other, as they do where a cut is demanded, or outputs are halves that are packed in the end.
     let whole = matches!(preferences.cut, None | Some(Cut::Only)) && storage != Storage::Packed;
@@ -62,13 +65,13 @@ pub(super) fn build(
         Some(own) => own,
         None => by_shaders(problem, algorithm, storage, caps, preferences)?,
     };
-    if storage == Storage::Packed {
+    if packs {
         halves::pack(given, limits, &mut built)?;
     }
     let in_parts = algorithm.transform().is_none() || problem.operation == Operation::WeightGradient;
     if !(built.packing.is_given() && in_parts) {
         // Transformed from a binding, or read from one.
-        limits.check_tensor("the weights", problem.conv.dtype.bytes(problem.weights_len()))?;
+        limits.check_tensor("the weights", dtype.bytes(problem.weights_len()))?;
     }
     limits.check_tensor("the packed weights", 4 * built.packing.len(problem) as u64)?;
     for step in built.steps.iter().chain(&built.packing.steps(problem)) {
@@ -90,6 +93,7 @@ fn by_shaders(
     let limits = &caps.limits;
     let winograd = |nested| Winograd::new(problem, nested, storage, limits);
     Ok(match algorithm {
+        Algorithm::Direct if problem.operation.is_of_end() => end_steps::build(problem, storage, limits, preferences)?,
         Algorithm::Direct => direct(problem, storage, limits)?,
         Algorithm::Depthwise => depthwise(problem, storage, limits)?,
         Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,

@@ -21,6 +21,7 @@ const POISON_BITS: u32 = 0x7fff_7fff;
 pub(super) struct GpuRig<'a> {
     context: &'a Context,
     windows: &'a [Range<usize>],
+    /// Of the output.
     dtype: DType,
     input: Buffer,
     weights: Buffer,
@@ -42,18 +43,18 @@ impl<'a> GpuRig<'a> {
         data: &Data,
         windows: &'a [Range<usize>],
     ) -> Result<Self> {
-        let dtype = problem.conv.dtype;
-        let shown = windows.iter().map(|window| dtype.bytes(window.len()) as usize / 4).sum();
+        let (dtype, result) = (problem.conv.dtype, problem.result_type);
+        let shown = windows.iter().map(|window| result.bytes(window.len()) as usize / 4).sum();
         Ok(Self {
             context,
             windows,
-            dtype,
+            dtype: result,
             input: context.upload_as("input", dtype, &data.input).await?,
             weights: context.upload_as("weights", dtype, &data.weights).await?,
             bias: context.upload("bias", &data.bias).await?,
             slopes: context.upload("slopes", &data.slopes).await?,
             residual: context.upload_as("residual", dtype, &data.residual).await?,
-            output: context.create_buffer("output", dtype.bytes(problem.output_len()) as usize / 4).await?,
+            output: context.create_buffer("output", result.bytes(problem.output_len()) as usize / 4).await?,
             shown: context.create_buffer("shown outputs", shown).await?,
             poison: context.upload("poison", &vec![f32::from_bits(POISON_BITS); POISON]).await?,
             packed: HashMap::new(),

@@ -90,7 +90,7 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     if let Some(epilogue) = spec.epilogue() {
         parts.push(if epilogue.bias { "bias_channel" } else { "bias_none" }.to_owned());
         parts.push(format!("residual_{}", epilogue.residual.name()));
-        parts.push(format!("activation_{}", epilogue.activation));
+        parts.extend(activation_parts(epilogue.activation));
         parts.push("epilogue".to_owned());
     }
     if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_) | KernelSpec::WinogradInlined(_)) {
@@ -98,6 +98,16 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     }
     if let KernelSpec::Depthwise(depthwise) = spec {
         parts.push(if depthwise.moves { "window_moves" } else { "window_anew" }.to_owned());
+    }
+    match spec {
+        KernelSpec::PackHalves(_) => parts.push("is_element".to_owned()),
+        KernelSpec::ActivationGradient(gradient) => {
+            let logistic = matches!(gradient.activation, "silu" | "gelu_tanh").then_some("logistic");
+            parts.extend(["is_element", "keep_nan"].into_iter().chain(logistic).map(str::to_owned));
+            parts.push(format!("derivative_{}", gradient.activation));
+        }
+        KernelSpec::ChannelSums(sums) => parts.push(sums.term.part().to_owned()),
+        _ => {}
     }
     if let KernelSpec::WinogradMultiply(multiply) = spec {
         parts.push(if multiply.blocking.slices > 1 { "slices_two" } else { "slices_one" }.to_owned());
@@ -113,6 +123,16 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
         parts.push("output_exchange".to_owned());
     }
     parts
+}
+
+/// The part of an activation, and what it calls.
+fn activation_parts(name: &str) -> impl Iterator<Item = String> {
+    let called: &[&str] = match name {
+        "clamp" | "tanh" | "gelu" => &["keep_nan"],
+        "sigmoid" | "silu" | "gelu_tanh" => &["keep_nan", "logistic"],
+        _ => &[],
+    };
+    called.iter().map(|&part| part.to_owned()).chain([format!("activation_{name}")])
 }
 
 #[cfg(test)]

@@ -109,9 +109,11 @@ fn add_residual(x: f32, at: u32) -> f32 {
 }
 
 // ---- shaders/part/activation_relu.wgsl ----
-// Slot activate: max(x, 0).
+// Slot activate: max(x, 0), and NaN for NaN. In bits, since max of a NaN differs between devices: from 0x80000000 (-0) to
+// 0xff800000 (-infinity) x is not positive.
 fn activate(x: f32, k: u32) -> f32 {
-    return max(x, 0.0);
+    let bits = bitcast<u32>(x);
+    return bitcast<f32>(select(bits, 0u, bits - 0x80000000u <= 0x7f800000u));
 }
 
 // ---- shaders/part/epilogue.wgsl ----

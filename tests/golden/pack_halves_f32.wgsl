@@ -19,6 +19,19 @@ struct Params {
     halves_offset: u32,
 }
 
+// ---- shaders/part/is_element.wgsl ----
+// Used by kernels that walk memory: whether a place, counted from the first element of a tensor, is an element of it. Along each
+// dimension, longest steps first, it must be within the size.
+fn is_element(place: u32) -> bool {
+    let in_0 = place % params.step_0;
+    let in_1 = in_0 % params.step_1;
+    let in_2 = in_1 % params.step_2;
+    let in_3 = in_2 % params.step_3;
+    let outer = place / params.step_0 < params.size_0 && in_0 / params.step_1 < params.size_1;
+    return outer && in_1 / params.step_2 < params.size_2 && in_2 / params.step_3 < params.size_3
+        && in_3 / params.step_4 < params.size_4 && in_3 % params.step_4 == 0u;
+}
+
 // ---- leaves ----
 
 // ---- shaders/kernel/pack_halves.wgsl ----
@@ -29,22 +42,24 @@ struct Params {
 //
 // grid      x: blocks of WORKGROUP words of this dispatch
 // constants WORKGROUP
+// slots     is_element
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> values: array<f32>;
 @group(0) @binding(3) var<storage, read_write> halves: array<u32>;
 
-// Whether an element of memory, counted from this dispatch's first one, is an output of it: along each dimension, longest
-// steps first, it is within the size.
+// Whether an element of memory, counted from this dispatch's first one, is an output of it.
 fn is_output(at: u32) -> bool {
-    let from_first = params.first + at;
-    let in_0 = from_first % params.step_0;
-    let in_1 = in_0 % params.step_1;
-    let in_2 = in_1 % params.step_2;
-    let in_3 = in_2 % params.step_3;
-    let outer = at < params.count && from_first / params.step_0 < params.size_0 && in_0 / params.step_1 < params.size_1;
-    return outer && in_1 / params.step_2 < params.size_2 && in_2 / params.step_3 < params.size_3
-        && in_3 / params.step_4 < params.size_4 && in_3 % params.step_4 == 0u;
+    return at < params.count && is_element(params.first + at);
+}
+
+// A value's half, in the lower bits. From 65,520 on it is infinite: what pack2x16float makes of such numbers, and of a NaN, is
+// up to the device.
+fn half_of(value: f32) -> u32 {
+    let bits = bitcast<u32>(value);
+    let size = bits & 0x7fffffffu;
+    let beyond = ((bits >> 16u) & 0x8000u) | select(0x7c00u, 0x7e00u, size > 0x7f800000u);
+    return select(pack2x16float(vec2<f32>(value, 0.0)) & 0xffffu, beyond, size >= 0x477ff000u);
 }
 
 @compute @workgroup_size(WORKGROUP)
@@ -59,10 +74,10 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     }
     var bits = halves[word];
     if (low) {
-        bits = (bits & 0xffff0000u) | pack2x16float(vec2<f32>(values[params.values_offset + at], 0.0));
+        bits = (bits & 0xffff0000u) | half_of(values[params.values_offset + at]);
     }
     if (high) {
-        bits = (bits & 0x0000ffffu) | pack2x16float(vec2<f32>(0.0, values[params.values_offset + at + 1u]));
+        bits = (bits & 0x0000ffffu) | (half_of(values[params.values_offset + at + 1u]) << 16u);
     }
     halves[word] = bits;
 }

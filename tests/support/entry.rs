@@ -93,6 +93,9 @@ async fn run(layer: &Layer, case: &Case) -> winoconv::Result<Output> {
         _ if *problem != dense(problem) => layer.solve(problem, inputs).await,
         Operation::InputGradient => layer.input_gradient(shape, &case.input).await,
         Operation::WeightGradient => layer.weight_gradient(shape, &case.input, &case.weights).await,
+        Operation::ActivationGradient => layer.activation_gradient(shape, &case.input, &case.weights).await,
+        Operation::BiasGradient => layer.bias_gradient(shape, &case.input).await,
+        Operation::SlopeGradient => layer.slope_gradient(shape, &case.input, &case.weights).await,
         _ => layer.run(shape, inputs).await,
     }
 }
@@ -107,6 +110,9 @@ fn of_operation(problem: Problem, operation: Operation) -> Problem {
     match operation {
         Operation::InputGradient => problem.input_gradient().expect("legal"),
         Operation::WeightGradient => problem.weight_gradient().expect("legal"),
+        Operation::ActivationGradient => problem.activation_gradient().expect("legal"),
+        Operation::BiasGradient => problem.bias_gradient().expect("legal"),
+        Operation::SlopeGradient => problem.slope_gradient().expect("legal"),
         _ => problem,
     }
 }
@@ -180,7 +186,7 @@ fn value(dtype: DType, element: u32) -> f32 {
 
 fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
     let context: &Context = layer.device().context().unwrap_or_else(|| panic!("{what}: encoding needs a GPU"));
-    let dtype = case.problem.conv().dtype;
+    let (dtype, result) = (case.problem.conv().dtype, case.problem.result_type());
     let run = async {
         let plan = layer.plan_for(&case.problem)?;
         let workspace = gpu::Workspace::new(context, &[&plan]).await?;
@@ -190,9 +196,10 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
         }
         let input =
             context.upload("input", &guarded(dtype, case.input.iter().copied(), BEFORE_INPUT, AROUND_INPUT)).await?;
-        let output = context.upload("output", &guarded(dtype, before(case), BEFORE_OUTPUT, GUARD)).await?;
+        let output = context.upload("output", &guarded(result, before(case), BEFORE_OUTPUT, GUARD)).await?;
         let at = |elements: usize| dtype.size() * elements as u64;
-        let (from, to) = (Tensor::at(&input, at(BEFORE_INPUT)), Tensor::at(&output, at(BEFORE_OUTPUT)));
+        let (from, to) = (at(BEFORE_INPUT), result.size() * BEFORE_OUTPUT as u64);
+        let (from, to) = (Tensor::at(&input, from), Tensor::at(&output, to));
         let mut ends = Ends::new(from, to);
         let third = guarded(dtype, case.residual.iter().chain(&case.weights).copied(), BEFORE_INPUT, AROUND_INPUT);
         let third = context.upload("residual or gradient", &third).await?;
@@ -200,7 +207,7 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
         if case.problem.conv().residual == Residual::Tensor {
             ends = ends.residual(Tensor::at(&third, residual));
         }
-        if case.problem.operation() == Operation::WeightGradient {
+        if case.reads_gradient() {
             ends = ends.gradient(Tensor::at(&third, residual));
         }
         let bound = layer.bind_problem(&case.problem, ends, &workspace).await?;
@@ -216,20 +223,20 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
         context.download(&output, output.size() as usize / 4).await
     };
     let all = block_on(run).unwrap_or_else(|error: winoconv::Error| panic!("{what}: {error}"));
-    let all = elements(dtype, &all);
+    let all = elements(result, &all);
     let (before, rest) = all.split_at(BEFORE_OUTPUT);
     let (data, behind) = rest.split_at(case.problem.output_len());
-    let guard = bits(dtype, f32::from_bits(GUARD));
+    let guard = bits(result, f32::from_bits(GUARD));
     let touched = |guards: &[u32]| guards.iter().position(|&element| element != guard);
     assert_eq!(touched(before).map(|at| BEFORE_OUTPUT - at), None, "{what}: a guard word so far before the output");
     assert_eq!(touched(behind), None, "{what}: a guard word so far behind the output");
-    data.iter().map(|&element| value(dtype, element)).collect()
+    data.iter().map(|&element| value(result, element)).collect()
 }
 
 /// Runs a plan, which may be for a smaller device than this one, on a GPU: memory as the output has it afterwards.
 pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> winoconv::Result<Vec<f32>> {
     let conv = &plan.problem().conv();
-    let dtype = conv.dtype;
+    let (dtype, result) = (conv.dtype, plan.problem().result_type());
     let stored = |data: &[f32]| guarded(dtype, data.iter().copied(), 0, GUARD);
     let run = async {
         let workspace = gpu::Workspace::new(context, &[plan]).await?;
@@ -239,7 +246,7 @@ pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> wi
         let bias = context.upload("bias", &case.bias).await?;
         let slopes = context.upload("slopes", &case.slopes).await?;
         let residual = context.upload("residual", &stored(&case.residual)).await?;
-        let output = context.upload("output", &stored(&before(case))).await?;
+        let output = context.upload("output", &guarded(result, before(case), 0, GUARD)).await?;
         let tensors = Tensors {
             input: Some((&input).into()),
             output: Some((&output).into()),
@@ -251,11 +258,11 @@ pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> wi
         };
         let bound = Bound::new(context, plan, Dispatches::Run, &tensors, &workspace).await?;
         context.submit(&bound)?;
-        let found = elements(dtype, &context.download(&output, output.size() as usize / 4).await?);
+        let found = elements(result, &context.download(&output, output.size() as usize / 4).await?);
         let (output, behind) = found.split_at(case.problem.output_len());
-        let guard = bits(dtype, f32::from_bits(GUARD));
+        let guard = bits(result, f32::from_bits(GUARD));
         assert!(behind.iter().all(|&element| element == guard), "{}: a guard word behind the output", plan.problem());
-        Ok(output.iter().map(|&element| value(dtype, element)).collect())
+        Ok(output.iter().map(|&element| value(result, element)).collect())
     };
     block_on(run)
 }

@@ -139,3 +139,16 @@ pub(crate) fn legal(problem: &Problem, device: &Device) -> Vec<Algorithm> {
     let out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(Reason::Inapplicable(_)));
     plan.candidates().iter().filter(|candidate| !out(&candidate.verdict)).map(|candidate| candidate.algorithm).collect()
 }
+
+/// Of the legal algorithms one of each kind: what only depends on a kind's kernels is the same with another transform.
+pub(crate) fn one_of_each_kind(problem: &Problem, device: &Device) -> Vec<Algorithm> {
+    let mut kinds = Vec::new();
+    let mut chosen = legal(problem, device);
+    chosen.retain(|algorithm| {
+        let kind = std::mem::discriminant(algorithm);
+        let new = !kinds.contains(&kind);
+        kinds.push(kind);
+        new
+    });
+    chosen
+}

@@ -196,9 +196,15 @@ fn problem(axes: [Axis; RANKS], rest: Rest, activation: Activation) -> Option<Pr
     if rest.gaps[1] {
         problem = problem.with_output_view(part(&problem.of_output().shape, conv.layout)).ok()?;
     }
-    match rest.operation {
-        Operation::InputGradient => problem.input_gradient().ok(),
-        Operation::WeightGradient => problem.weight_gradient().ok(),
+    let problem = match rest.operation {
+        Operation::InputGradient => problem.input_gradient().ok()?,
+        Operation::WeightGradient => problem.weight_gradient().ok()?,
+        _ => problem,
+    };
+    // Some in f16 store their results in the other type.
+    match (rest.dtype, problem.result_type()) {
+        (DType::F16, DType::F16) if rest.n == 1 => problem.with_result_type(DType::F32).ok(),
+        (DType::F16, DType::F32) if rest.n == 1 => problem.with_result_type(DType::F16).ok(),
         _ => Some(problem),
     }
 }
@@ -221,6 +227,9 @@ pub(crate) fn remade(problem: &Problem, change: impl FnOnce(&mut Conv)) -> Probl
         Operation::WeightGradient => forward.and_then(|forward| forward.weight_gradient()),
         _ => forward,
     };
-    let placed = made.and_then(|made| made.with_input_view(input.view)?.with_output_view(output.view));
+    let typed = made.and_then(|made| {
+        if conv.dtype == problem.conv().dtype { made.with_result_type(problem.result_type()) } else { Ok(made) }
+    });
+    let placed = typed.and_then(|made| made.with_input_view(input.view)?.with_output_view(output.view));
     placed.unwrap_or_else(|error| panic!("{problem}: {error}"))
 }
