@@ -3,6 +3,7 @@
 
 mod bindings;
 mod body_size;
+mod bounded_loops;
 mod no_select_of_load;
 mod register_index;
 mod resources;
@@ -31,6 +32,7 @@ pub const LINTS: &[Lint] = &[
     straight_line::LINT,
     no_select_of_load::LINT,
     body_size::LINT,
+    bounded_loops::LINT,
 ];
 
 /// What a kernel is excused from, with the reason: the kernel, the lint.

@@ -110,3 +110,23 @@ fn body_size_finds_a_long_loop() {
     let step = "multiply_step(buffer * STEP_U + row, buffer * STEP_V + column, &acc);";
     only(&findings(&multiply(), from, &format!("{step}\n{from}")), "body_size");
 }
+
+#[test]
+fn bounded_loops_find_a_loop_that_may_not_end() {
+    let from = "for (var c = 0u; c < params.group_c; c++) {";
+    let weight = "read_weight(c)";
+    for to in [
+        "for (var c = 0u; c < params.group_c; c *= 2u) {",
+        "for (var c = 0u; c < params.group_c; c += params.src_c) {",
+        "for (var c = 0u; c != params.group_c; c++) {",
+        "for (var c = 0u; c < params.group_c; c++) { c = 0u;",
+        "for (var c = 0u; c < params.group_c; c++) { if (c > 9u) { continue; } c--;",
+        "var end = params.group_c; for (var c = 0u; c < end; c++) { end++;",
+        "for (var c = 0u; f32(c) < params.act_a; c++) {",
+        &format!("for (var c = 0u; f32(c) < {weight}; c++) {{"),
+        "for (var c = 0u; ; c++) {",
+        "loop { if (column > 3u) { break; } } for (var c = 0u; c < params.group_c; c++) {",
+    ] {
+        only(&findings(&direct(), from, to), "bounded_loops");
+    }
+}
