@@ -245,6 +245,11 @@ impl Sides {
     }
 }
 
+/// A stride as a kernel can take it: one that is larger leads from a single output to none.
+fn in_reach(stride: usize) -> usize {
+    stride.min(MAX_INDEX)
+}
+
 /// A convolution as it stands, or the gradient of a transposed one's input, which is one too.
 fn windows(problem: &Problem) -> Correlation {
     let Sides { source, result, size, out, group_c, group_k } = Sides::of(problem);
@@ -256,7 +261,7 @@ fn windows(problem: &Problem) -> Correlation {
         size,
         out,
         taps: problem.conv.kernel.dhw(1),
-        stride: problem.conv.stride.dhw(1),
+        stride: problem.conv.stride.dhw(1).map(in_reach),
         dilation: problem.conv.dilation.dhw(1),
         before: problem.before.map(usize::cast_signed),
         border: problem.conv.border,
@@ -304,19 +309,43 @@ fn phases_of(out: usize, taps: usize, stride: usize, dilation: usize, before: us
     let common = gcd(stride, dilation);
     // From a tap of a phase to the next, and from its input to the next.
     let (step, inputs) = (stride / common, dilation / common);
+    let inverse = inverse(inputs, step);
     let phase = |phase: usize| {
         let outputs = (out - phase).div_ceil(stride);
-        let of_phase = |tap: &usize| (phase + before).abs_diff(tap * dilation).is_multiple_of(stride);
-        let Some(first) = (0..taps.min(step)).find(of_phase) else {
+        let at = phase + before;
+        let Some(first) = first_tap(at, common, inverse, step).filter(|first| *first < taps) else {
             let taps = Taps { last: 0, step, count: 0 };
             return Phase { phase, out: outputs, taps, dilation: 1, before: 0 };
         };
         let taps = Taps::from(first, step, taps);
-        let place = ((phase + before).cast_signed() - (first * dilation).cast_signed()) / stride.cast_signed();
+        let place = (at.cast_signed() - (first * dilation).cast_signed()) / stride.cast_signed();
         let before = ((taps.count - 1) * inputs).cast_signed() - place;
         Phase { phase, out: outputs, taps, dilation: inputs, before }
     };
     (0..stride.min(out)).map(phase).collect()
+}
+
+/// The first tap r with `r * dilation = at`, up to a multiple of the stride: `common` divides both, `inverse` is that of
+/// `dilation / common` modulo `step = stride / common`.
+fn first_tap(at: usize, common: usize, inverse: usize, step: usize) -> Option<usize> {
+    if !at.is_multiple_of(common) {
+        return None;
+    }
+    let tap = (at / common) as u128 * inverse as u128 % step as u128;
+    usize::try_from(tap).ok()
+}
+
+/// The inverse of `a` modulo `m`, which have no common divisor; 0 modulo 1.
+const fn inverse(a: usize, m: usize) -> usize {
+    // Euclid's algorithm: `x * a = r` modulo m, for both pairs.
+    let m = m as i128;
+    let (mut r, mut x) = ((m, a as i128 % m), (0, 1));
+    while r.1 != 0 {
+        let quotient = r.0 / r.1;
+        r = (r.1, r.0 - quotient * r.1);
+        x = (x.1, x.0 - quotient * x.1);
+    }
+    x.0.rem_euclid(m) as usize
 }
 
 /// A step that leaves out all but every `by`th element, where there are several: else it may be any, and stays in reach.
@@ -402,7 +431,7 @@ fn weight_gradient(problem: &Problem) -> Correlation {
         size,
         out: conv.kernel.dhw(1),
         taps: places,
-        stride: conv.dilation.dhw(1),
+        stride: conv.dilation.dhw(1).map(in_reach),
         dilation: conv.stride.dhw(1),
         before: problem.before.map(usize::cast_signed),
         border: conv.border,

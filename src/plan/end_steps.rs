@@ -3,7 +3,6 @@
 
 use std::ops::Range;
 
-use super::halves::longest_first;
 use super::pieces::{Window, most};
 use super::steps::Built;
 use super::{Cut, Operand, Packing, Preferences, Reason, Slot, Step};
@@ -83,6 +82,36 @@ fn activation(problem: &Problem, storage: Storage, limits: &Limits) -> Vec<Step>
         Step { kernel: kernel.spec(), grid: [count.div_ceil(ActivationGradient::WORKGROUP), 1, 1], params, operands }
     };
     (0..all - offset).step_by(size).map(step).collect()
+}
+
+/// A dimension of a tensor in memory.
+#[derive(Debug, Clone, Copy)]
+struct Dimension {
+    step: u32,
+    size: u32,
+    /// Whether it is the channels'.
+    of_channels: bool,
+}
+
+/// A tensor's dimensions, longest steps first: no two of its elements share a place, so that each step is beyond the reach
+/// of those behind it.
+fn longest_first(placed: &Placed) -> [Dimension; 5] {
+    let [d, h, w] = placed.shape.spatial().dhw(1);
+    let view = &placed.view;
+    let [step_d, step_h, step_w] = view.dhw;
+    let all = [
+        (view.n, placed.shape[0], false),
+        (view.c, placed.shape[1], true),
+        (step_d, d, false),
+        (step_h, h, false),
+        (step_w, w, false),
+    ];
+    let mut all = all.map(|(step, size, of_channels)| {
+        let step = if size == 1 { u32::MAX } else { word(step) };
+        Dimension { step, size: word(size), of_channels }
+    });
+    all.sort_unstable_by_key(|dimension| std::cmp::Reverse((dimension.step, dimension.size)));
+    all
 }
 
 /// What a sum runs over: positions along the dimensions that are not the channels', longest steps first.

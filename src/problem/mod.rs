@@ -341,27 +341,18 @@ impl Problem {
         Ok(())
     }
 
-    /// Every element, and every coordinate in the padded input, is within the reach of 32 bits and a sign.
+    /// Every element, and every coordinate that a kernel computes, is within the reach of 32 bits and a sign.
     fn check_reach(&self) -> Result<()> {
-        let mut reaches = vec![
+        let tensors = [
             ("the input", self.of_input().len()),
             ("the weights", self.conv.weights_len()),
             ("the output", self.of_output().len()),
         ];
-        let (stride, dilation, kernel) = (self.conv.stride.dhw(1), self.conv.dilation.dhw(1), self.conv.kernel.dhw(1));
-        for (i, axis) in AXES.into_iter().enumerate() {
-            let span = kernel[i].saturating_mul(dilation[i]);
-            let steps = self.input[i].max(self.output[i]).saturating_mul(stride[i]);
-            reaches.push((axis, steps.saturating_add(span).saturating_add(self.before[i])));
-        }
-        // Steps along dimensions of one element lead nowhere, and kernels are given them all the same.
-        for (what, placed) in [("a step of the input", self.of_input()), ("a step of the output", self.of_output())] {
-            let View { n, c, dhw: [d, h, w], .. } = placed.view;
-            reaches.extend([n, c, d, h, w].into_iter().filter(|_| !placed.is_empty()).map(|step| (what, step)));
-        }
-        for (what, reach) in reaches {
+        let axes = AXES.into_iter().enumerate().map(|(axis, name)| (name, self.reach(axis)));
+        for (what, reach) in tensors.into_iter().chain(axes) {
             LimitError::check(what, Resource::IndexRange, reach as u64, MAX_INDEX as u64)?;
         }
+        let stride = self.conv.stride.dhw(1);
         let results = match (self.operation, self.conv.transposed) {
             (Operation::Forward, Some(_)) => self.output,
             (Operation::InputGradient, None) => self.input,
@@ -386,6 +377,29 @@ impl Problem {
     /// The padding before the first element, of depth, height and width; 0 where there is no such dimension.
     pub const fn padding_before(&self) -> [usize; MAX_RANK] {
         self.before
+    }
+
+    /// Along a dimension, the largest number that kernels are given or compute: a size, a step, or how far from the
+    /// source's first element a tap lies. See [`crate::correlation`] for which taps those are.
+    fn reach(&self, axis: usize) -> usize {
+        let [kernel, stride, dilation] =
+            [self.conv.kernel, self.conv.stride, self.conv.dilation].map(|of| of.dhw(1)[axis]);
+        let (input, output, before) = (self.input[axis], self.output[axis], self.before[axis]);
+        let span = kernel.saturating_sub(1).saturating_mul(dilation);
+        let (whole, reach) = if self.is_in_phases() {
+            let results = if self.operation == Operation::Forward { output } else { input };
+            let (last, stride) = (results.saturating_sub(1).saturating_add(before), stride.max(1));
+            // In each phase, neighbours are elements that lie `stride` apart.
+            (last.max(span), (last / stride).max(span / stride + 1))
+        } else {
+            let places = if self.conv.transposed.is_some() { input } else { output };
+            let last = places.saturating_sub(1).saturating_mul(stride).saturating_add(span);
+            let steps = [(kernel, dilation), (places, stride)].map(|(count, step)| if count > 1 { step } else { 1 });
+            (last, last.saturating_sub(before).max(before).max(steps[0]).max(steps[1]))
+        };
+        // This machine computes with signed numbers of its own width, too.
+        let within = whole <= usize::MAX >> 1;
+        if within { reach.max(input).max(output) } else { usize::MAX }
     }
 
     /// The convolution's input, whatever is computed.

@@ -89,7 +89,7 @@ pub(crate) fn sizes() -> Section {
         ("a batch that overflows", "Shape(Overflow)", conv.on([usize::MAX, 4, 8, 8])),
         ("an input of more elements than 31 bits count", "Limit", conv.on([1 << 20, 4, 1 << 10, 1 << 10])),
         ("an output of more", "Limit", Conv::new(1, 1 << 20, [1, 1]).on([1, 1, 64, 64])),
-        ("a stride beyond 31 bits", "Limit", on(conv.stride([1, 1 << 31]))),
+        ("padding beyond 31 bits, with a stride as large", "Limit", on(conv.padding(1 << 31).stride(1 << 31))),
         (
             "a stride of 100 in a transposed convolution, whose outputs have 10000 kinds of taps",
             "Limit",
