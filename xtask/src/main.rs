@@ -111,6 +111,7 @@ fn main() -> ExitCode {
     let needs = test::Needs {
         adapters: || pollster::block_on(winoconv::gpu::adapters()).into_iter().map(|caps| caps.name).collect(),
         check_shaders: shaders::check,
+        find_dawn: export::find_dawn,
         check_exports: export::check,
     };
     let verb = Verb::parse();
