@@ -31,3 +31,14 @@ pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};
 /// A buffer of the device.
 pub use wgpu::Buffer;
+
+/// Opens a stored pipeline cache as if it were of this version and this device, and seals its data again: for the fuzzers in
+/// `fuzz/`, which have no device.
+///
+/// # Errors
+/// What is wrong with it.
+#[doc(hidden)]
+pub fn reseal_stored_cache(version: &str, device: &str, sealed: &[u8]) -> Result<Vec<u8>, CacheFault> {
+    let owner = stored_cache::Owner { version: version.to_owned(), device: device.to_owned() };
+    stored_cache::open(&owner, sealed).map(|data| stored_cache::seal(&owner, data))
+}

@@ -138,6 +138,14 @@ impl Case {
         matches!(self.problem.operation(), WeightGradient | ActivationGradient | SlopeGradient)
     }
 
+    /// Memory as the output has it before a run: a residual in place, or NaN.
+    pub(crate) fn before(&self) -> Vec<f32> {
+        match self.problem.conv().residual {
+            Residual::InPlace => self.residual.clone(),
+            _ => vec![f32::NAN; self.problem.output_len()],
+        }
+    }
+
     /// The results, in the order of their shape, from memory.
     pub(crate) fn gather(&self, memory: &[f32]) -> Vec<f32> {
         let reference = self.reference();

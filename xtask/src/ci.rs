@@ -1,6 +1,6 @@
 //! `ci`: what the machines run. Without `--full` it is `test`; with it come the checks that take their time: the benches, one
-//! pass each, the tests on a second Vulkan, every kernel through Microsoft's DXC, the page in a browser, and the library's
-//! types on every target that it promises to build for.
+//! pass each, the tests on a second Vulkan, Miri, ThreadSanitizer, the fuzzers and the soak, every kernel through Microsoft's
+//! DXC, the page in a browser, and the library's types on every target that it promises to build for.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -8,10 +8,17 @@ use std::process::{Command, ExitCode};
 use winoconv::kernel::KernelSpec;
 
 use crate::driver;
+use crate::fuzz::{self, Target};
 use crate::hlsl;
+use crate::nightly;
 use crate::steps::{Outcome, Steps, cargo, run};
-use crate::test::{self, Needs};
+use crate::test::{self, GpuPolicy, Needs};
 use crate::web;
+
+/// How long each fuzzer runs here. `cargo xtask fuzz` runs as long as one likes.
+const FUZZ_MINUTES: f64 = 2.0;
+/// How long the soak runs here.
+const SOAK_MINUTES: f64 = 5.0;
 
 /// Targets that are checked from any machine, without their linkers.
 pub(crate) const TARGETS: &[&str] =
@@ -33,6 +40,12 @@ pub(crate) struct Options {
 /// Runs all steps, prints how they ended, and fails when any of them did.
 pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
     let mut steps = Steps::default();
+    let no_install = options.test.no_install;
+    if options.full {
+        steps.step("nightly toolchain", |_| there(nightly::ensure(no_install)));
+        steps.step("cargo-deny", |_| there(nightly::ensure_cargo_tool("deny", no_install)));
+        steps.step("cargo-fuzz", |_| there(fuzz::ensure_tools(no_install)));
+    }
     if !options.targets {
         test::all_steps(&mut steps, root, &options.test, needs);
     }
@@ -42,18 +55,46 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
         steps.step("every index of every kernel variant", |_| run(&mut every_index(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
-        steps.step("the processor's kernels under Miri", |_| miri(root, options.test.no_install));
-        steps.step("HLSL through DXC", |_| hlsl::judge(root, &KernelSpec::all(), options.test.no_install));
-        steps.step("page in a browser", |_| web::test(root, options.test.no_install));
+        steps.step("Miri", |steps| with_nightly(no_install, || nightly::miri(steps, root)));
+        steps.step("ThreadSanitizer", |steps| match cfg!(windows) {
+            true => Outcome::Skipped("there is none for Windows".to_owned()),
+            false => with_nightly(no_install, || nightly::thread_sanitizer(steps, root)),
+        });
+        for target in Target::ALL {
+            let name = format!("fuzz {}, {FUZZ_MINUTES} minutes", target.name());
+            steps.step(&name, |_| fuzz::step(root, target, FUZZ_MINUTES, no_install));
+        }
+        steps.step(&format!("soak, {SOAK_MINUTES} minutes"), |_| run(&mut soak(options.test.gpu)?));
+        steps.step("HLSL through DXC", |_| hlsl::judge(root, &KernelSpec::all(), no_install));
+        steps.step("page in a browser", |_| web::test(root, no_install));
     }
     if options.full || options.targets {
         for target in TARGETS {
-            steps.step(&format!("target {target}"), |_| {
-                wanted(check_target(root, target, options.test.no_install), options)
-            });
+            steps.step(&format!("target {target}"), |_| wanted(check_target(root, target, no_install), options));
         }
     }
     steps.finish()
+}
+
+fn there(result: Result<(), String>) -> Outcome {
+    result.map_or_else(Outcome::Skipped, |()| Outcome::Passed)
+}
+
+fn with_nightly(no_install: bool, body: impl FnOnce() -> anyhow::Result<()>) -> Outcome {
+    match nightly::ensure(no_install) {
+        Ok(()) => body().into(),
+        Err(missing) => Outcome::Skipped(missing),
+    }
+}
+
+/// The verb `soak` in a process of its own, whose memory is the soak's alone.
+fn soak(gpu: GpuPolicy) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["soak", "--minutes", &SOAK_MINUTES.to_string()]);
+    if gpu == GpuPolicy::Off {
+        command.arg("--no-gpu");
+    }
+    Ok(command)
 }
 
 /// The property tests with many more problems than `test` gives them time for.
@@ -70,32 +111,6 @@ fn every_index(root: &Path, options: &test::Options) -> Command {
     command.env("WINOCONV_BOUNDS", "all").env("WINOCONV_GPU", options.gpu.name());
     command
 }
-
-/// What threads do with one output, instruction by instruction, with plain scalars for registers.
-fn miri(root: &Path, no_install: bool) -> Outcome {
-    let install = "toolchain install nightly --component miri --component rust-src --profile minimal";
-    let has_miri = || {
-        let found = Command::new("cargo").args(["+nightly", "miri", "--version"]).current_dir(root).output();
-        found.is_ok_and(|output| output.status.success())
-    };
-    if !has_miri() {
-        if no_install {
-            return Outcome::Skipped(format!("there is no Miri; run `rustup {install}`"));
-        }
-        println!("$ rustup {install}");
-        let installed = Command::new("rustup").args(install.split(' ')).output();
-        if !installed.is_ok_and(|output| output.status.success()) || !has_miri() {
-            return Outcome::Skipped(format!("there is no Miri, and `rustup {install}` failed"));
-        }
-    }
-    let arguments = "+nightly miri test -p winoconv --lib --no-default-features -- cpu::host";
-    run(Command::new("cargo").args(arguments.split(' ')).current_dir(root).env("MIRIFLAGS", MIRI_FLAGS)).into()
-}
-
-/// Rayon's queue keeps pointers as numbers and breaks the rules of stacked borrows (in crossbeam-epoch, which tree borrows
-/// allow), and its threads stay when the tests end; nothing reads a file.
-const MIRI_FLAGS: &str =
-    "-Zmiri-ignore-leaks -Zmiri-permissive-provenance -Zmiri-disable-isolation -Zmiri-tree-borrows";
 
 /// The verb `test --adapter swiftshader`, where there is that driver; its tests count here.
 fn tests_on_swiftshader(steps: &mut Steps) -> Outcome {

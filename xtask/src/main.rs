@@ -10,16 +10,19 @@ mod driver;
 mod dxc;
 mod explosion;
 mod export;
+mod fuzz;
 mod history;
 mod hlsl;
 mod hwbench;
 mod large;
 mod matrices;
+mod nightly;
 mod node;
 mod portability;
 mod report;
 mod setup;
 mod shaders;
+mod soak;
 mod steps;
 mod study;
 mod test;
@@ -66,6 +69,10 @@ enum Verb {
     CoverageTable(coverage::Options),
     /// Run a layer whose tensors are larger than a binding, verified on samples
     Large(large::Options),
+    /// Fuzz what is read from files: plans' documents, wisdom, stored pipeline caches
+    Fuzz(fuzz::Options),
+    /// Random problems through long-lived layers, pools and devices, verified, and whether memory stays flat
+    Soak(soak::Options),
     /// Measure the investigation's tables anew, and write docs/STUDY.md
     Study(study::Options),
     /// Run what this machine can on every implementation of WebGPU, Vulkan or Metal that it has, and print a table
@@ -90,12 +97,14 @@ impl Verb {
             Self::Compile(options) => options.request.adapter.as_deref(),
             Self::Cold(options) => options.how.adapter.as_deref(),
             Self::Export(options) => options.adapter.as_deref(),
+            Self::Soak(options) => options.adapter.as_deref(),
             Self::ColdOne(_)
             | Self::CompileOne(_)
             | Self::History(_)
             | Self::Shaders(_)
             | Self::Explosion(_)
             | Self::Matrices(_)
+            | Self::Fuzz(_)
             | Self::Web(_)
             | Self::Portability(_)
             | Self::Tidy => None,
@@ -111,6 +120,7 @@ fn main() -> ExitCode {
     let needs = test::Needs {
         adapters: || pollster::block_on(winoconv::gpu::adapters()).into_iter().map(|caps| caps.name).collect(),
         check_shaders: shaders::check,
+        find_dawn: export::find_dawn,
         check_exports: export::check,
     };
     let verb = Verb::parse();
@@ -134,6 +144,8 @@ fn main() -> ExitCode {
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Hwbench(options) => hwbench::verb(&options),
         Verb::Large(options) => large::verb(&options),
+        Verb::Fuzz(options) => fuzz::verb(root, &options),
+        Verb::Soak(options) => soak::verb(&options),
         Verb::CoverageTable(options) => coverage::verb(root, &options),
         Verb::Study(options) => study::verb(root, &options),
         Verb::Portability(options) => portability::verb(root, &options),

@@ -42,7 +42,7 @@ impl Node {
         &self,
         scripts: &[(&str, &str)],
         folders: &[PathBuf],
-        environment: &[(&str, &Path)],
+        environment: &[(&str, PathBuf)],
     ) -> anyhow::Result<ExitStatus> {
         for (name, text) in scripts {
             std::fs::write(self.home.join(name), text)?;
@@ -52,6 +52,6 @@ impl Node {
         for folder in folders {
             command.arg(folder.canonicalize().with_context(|| format!("finding {}", folder.display()))?);
         }
-        command.envs(environment.iter().copied()).status().context("running node")
+        command.envs(environment.iter().map(|(name, value)| (name, value))).status().context("running node")
     }
 }

@@ -1,6 +1,6 @@
 //! What a verb may install on the machine, and only with the package manager of Debian and Ubuntu: a software Vulkan driver
-//! where no adapter was found (the caller looks for one; this file knows nothing of GPUs), the SPIR-V validator, and a browser.
-//! Everything it does is printed first, and every way it can end is a value.
+//! where no adapter was found (the caller looks for one; this file knows nothing of GPUs), a software OpenGL ES where Dawn finds
+//! none, the SPIR-V validator, and a browser. Everything it does is printed first, and every way it can end is a value.
 
 use std::fmt;
 use std::io::ErrorKind;
@@ -9,6 +9,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 /// Mesa's drivers (lavapipe is one of them) and the loader that finds them.
 const VULKAN_PACKAGES: &[&str] = &["mesa-vulkan-drivers", "libvulkan1"];
+/// Mesa's OpenGL ES without a window, and the name by which Dawn opens it (`libEGL.so`, which the package for builds has).
+const GL_PACKAGES: &[&str] = &["libgl1-mesa-dri", "libegl-dev"];
 /// Tools by the name of their program.
 const TOOLS: &[Tool] = &[
     Tool {
@@ -80,6 +82,12 @@ impl fmt::Display for Setup {
 pub(crate) fn ensure_vulkan(no_install: bool) -> Setup {
     println!("no GPU adapter was found on this machine");
     settle(&Machine::here(), &vulkan_elsewhere(), VULKAN_PACKAGES, no_install)
+}
+
+/// Installs a software OpenGL ES; to be called when Dawn found no adapter.
+pub(crate) fn ensure_gl(no_install: bool) -> Setup {
+    println!("Dawn finds no adapter on this machine");
+    settle(&Machine::here(), &vulkan_elsewhere(), GL_PACKAGES, no_install)
 }
 
 /// Has the program `tool` on the `PATH`, installing its package if need be.

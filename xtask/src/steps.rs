@@ -134,27 +134,35 @@ impl Steps {
         }
     }
 
-    /// Prints the table of steps, why tests were skipped, and as the last line the counts of tests. The code is a failure when
-    /// any step failed, a test or not.
+    /// Prints the table of steps, and as the last line the counts of tests with all that was left out. The code is a failure
+    /// when any step failed, a test or not.
     pub(crate) fn finish(&self) -> ExitCode {
         println!("\n== summary");
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
         for row in &self.rows {
             println!("{:width$}  {:>7.1} s  {}", row.name, row.took.as_secs_f64(), row.outcome);
         }
+        let seconds: f64 = self.rows.iter().map(|row| row.took.as_secs_f64()).sum();
+        let failed = self.rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed(_))).count();
+        println!("{} steps in {:.1} minutes, {failed} of them failed", self.rows.len(), seconds / 60.0);
+        println!("tests: {}; left out: {}", self.tally, self.left_out());
+        if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// What did not run, each with the first line of its reason, which says how to get it.
+    fn left_out(&self) -> String {
+        let first_line = |reason: &str| reason.lines().next().unwrap_or_default().to_owned();
+        let steps = self.rows.iter().filter_map(|row| match &row.outcome {
+            Outcome::Skipped(reason) => Some(format!("{} ({})", row.name, first_line(reason))),
+            _ => None,
+        });
         let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
         for reason in self.skips.values() {
             *reasons.entry(reason).or_default() += 1;
         }
-        for (reason, count) in reasons {
-            println!("{count} tests skipped: {reason}");
-        }
-        let of_kind = |is_kind: fn(&Outcome) -> bool| self.rows.iter().filter(|row| is_kind(&row.outcome)).count();
-        let failed = of_kind(|outcome| matches!(outcome, Outcome::Failed(_)));
-        let skipped = of_kind(|outcome| matches!(outcome, Outcome::Skipped(_)));
-        println!("{} steps, {failed} of them failed, {skipped} skipped; of the tests", self.rows.len());
-        println!("{}", self.tally);
-        if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        let tests = reasons.into_iter().map(|(reason, count)| format!("{count} tests ({})", first_line(reason)));
+        let all: Vec<_> = steps.chain(tests).collect();
+        if all.is_empty() { "nothing".to_owned() } else { all.join("; ") }
     }
 }
 
@@ -245,6 +253,18 @@ mod tests {
         assert!(ran);
         assert_eq!(steps.rows[0].outcome, Outcome::Failed("on purpose".into()));
         assert_eq!(steps.finish(), ExitCode::FAILURE);
+    }
+
+    #[test]
+    fn the_last_line_names_what_was_left_out() {
+        let mut steps = Steps::default();
+        steps.step("fine", |_| Outcome::Passed);
+        assert_eq!(steps.left_out(), "nothing");
+        steps.step("lacks", |_| Outcome::Skipped("no tool; run `get tool`\n  and more".into()));
+        for test in ["a", "b"] {
+            steps.skips.insert(test.to_owned(), "no adapter".to_owned());
+        }
+        assert_eq!(steps.left_out(), "lacks (no tool; run `get tool`); 2 tests (no adapter)");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! `test`: everything a change must pass, in the order in which it is cheapest to fail. A step that fails does not stop the
-//! next; the last line counts the tests, those included that said they could not run.
+//! `test`: everything a change must pass. What can be set up is set up first; then come the steps in the order in which
+//! failing is cheapest. A step that fails does not stop the next. The last line counts the tests and names what was left out.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -43,7 +43,9 @@ pub(crate) struct Needs {
     pub(crate) adapters: fn() -> Vec<String>,
     /// Validates every shader variant of the tree.
     pub(crate) check_shaders: fn(&Path) -> anyhow::Result<()>,
-    /// Runs exported plans on another WebGPU; the flag forbids to install it.
+    /// Finds another WebGPU that computes; the flag forbids to install it.
+    pub(crate) find_dawn: fn(&Path, bool) -> Outcome,
+    /// Runs exported plans on it.
     pub(crate) check_exports: fn(&Path, bool) -> Outcome,
 }
 
@@ -80,6 +82,9 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
 pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options, needs: Needs) {
     steps.step("format", |_| run(&mut cargo(root, "fmt --all --check")));
     steps.step("tidy", |_| tidy::run(root));
+    steps.step("adapter", |_| adapter(options, needs));
+    steps.step("spirv-val", |_| tool("spirv-val", options));
+    steps.step("Dawn", |_| (needs.find_dawn)(root, options.no_install));
     steps.step("clippy, library", |_| run(&mut cargo(root, "clippy -p winoconv --lib --all-features -- -D warnings")));
     steps.step("clippy, all targets", |_| {
         run(&mut cargo(root, "clippy --workspace --all-targets --all-features -- -D warnings"))
@@ -89,7 +94,6 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options, needs
     });
     steps.step("check, no default features", |_| run(&mut cargo(root, "check -p winoconv --no-default-features")));
     steps.step("docs", |_| docs(root));
-    steps.step("adapter", |_| adapter(options, needs));
     let log = skip_log(root);
     tests(
         steps,
@@ -108,7 +112,6 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options, needs
             steps.run_tests(command.env(SIMD, registers))
         });
     }
-    steps.step("spirv-val", |_| tool("spirv-val", options));
     steps.step("shaders", |_| (needs.check_shaders)(root));
     steps.step("exported plans", |_| (needs.check_exports)(root, options.no_install));
     steps.step("package", |_| package(root));
@@ -215,7 +218,7 @@ fn package(root: &Path) -> anyhow::Result<()> {
 }
 
 fn package_complaints(listed: &[&str], expected: &[String]) -> Vec<String> {
-    const WORKSHOP: &[&str] = &["xtask/", "tests/", "benches/", "target/", ".ci/", ".github/", ".cargo/"];
+    const WORKSHOP: &[&str] = &["xtask/", "fuzz/", "tests/", "benches/", "target/", ".ci/", ".github/", ".cargo/"];
     let missing = expected
         .iter()
         .filter(|file| !listed.contains(&file.as_str()))
@@ -252,7 +255,7 @@ fn files_below(root: &Path, folder: &str, files: &mut Vec<String>) -> anyhow::Re
 fn deny(root: &Path) -> Outcome {
     if !cargo(root, "deny --version").output().is_ok_and(|output| output.status.success()) {
         return Outcome::Skipped(
-            "cargo-deny is not installed (`cargo install cargo-deny --locked`); 4 checks not made".into(),
+            "cargo-deny is not installed, which takes minutes to build; run `cargo install --locked cargo-deny`".into(),
         );
     }
     if let Err(error) = run(&mut cargo(root, "deny --all-features check bans licenses sources")) {
@@ -284,7 +287,12 @@ fn is_unreachable(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    const NONE: Needs = Needs { adapters: Vec::new, check_shaders: |_| Ok(()), check_exports: |_, _| Outcome::Passed };
+    const NONE: Needs = Needs {
+        adapters: Vec::new,
+        check_shaders: |_| Ok(()),
+        find_dawn: |_, _| Outcome::Passed,
+        check_exports: |_, _| Outcome::Passed,
+    };
     const FOUND: Needs = Needs { adapters: || vec!["llvmpipe (LLVM 15)".to_owned()], ..NONE };
 
     #[test]

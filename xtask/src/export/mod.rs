@@ -4,6 +4,7 @@
 
 mod cases;
 mod data;
+mod dawn;
 mod problem;
 
 use std::collections::BTreeMap;
@@ -16,18 +17,9 @@ use winoconv::plan::{Choice, Document, Slot, Step};
 use winoconv::{Algorithm, DType, Plan, Preferences, Tolerance, wgsl};
 
 use self::data::Data;
+use self::dawn::Dawn;
 use self::problem::Attributes;
-use crate::driver;
-use crate::node::Node;
 use crate::steps::Outcome;
-
-/// The runner, beside what it imports.
-const RUNNER: [(&str, &str); 2] = [
-    ("run.mjs", include_str!("../../../examples/web_plan/run.mjs")),
-    ("plan.mjs", include_str!("../../../examples/web_plan/plan.mjs")),
-];
-/// How the runner ends where Dawn finds no device.
-const NO_DEVICE: i32 = 3;
 
 /// Options of `export`.
 #[derive(Debug, clap::Args)]
@@ -197,6 +189,14 @@ fn usage(slot: Slot) -> &'static [&'static str] {
     }
 }
 
+/// Whether Dawn has a device here, installed if need be.
+pub(crate) fn find_dawn(root: &Path, no_install: bool) -> Outcome {
+    match Dawn::find(root, no_install) {
+        Ok(_) => Outcome::Passed,
+        Err(missing) => Outcome::Skipped(format!("{missing:#}")),
+    }
+}
+
 /// Exports plans of every kind, reads each back, and has Dawn run them.
 pub(crate) fn check(root: &Path, no_install: bool) -> Outcome {
     let folder = root.join("target/export");
@@ -205,11 +205,10 @@ pub(crate) fn check(root: &Path, no_install: bool) -> Outcome {
         Err(error) => return Outcome::Failed(format!("{error:#}")),
     };
     println!("{} plans in {}", folders.len(), folder.display());
-    let node = match Node::with_webgpu(root, no_install) {
-        Ok(node) => node,
-        Err(missing) => return Outcome::Skipped(format!("{missing:#}; exported plans were not run")),
-    };
-    run(&node, &folders).unwrap_or_else(|error| Outcome::Failed(format!("{error:#}")))
+    match Dawn::find(root, no_install) {
+        Ok(dawn) => dawn.run(&folders).into(),
+        Err(missing) => Outcome::Skipped(format!("{missing:#}")),
+    }
 }
 
 fn export_cases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -224,20 +223,4 @@ fn export_cases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         folders.push(out);
     }
     Ok(folders)
-}
-
-/// Runs plans on a device that Dawn finds; where it finds none, on SwiftShader, if that is on this machine.
-fn run(node: &Node, folders: &[PathBuf]) -> anyhow::Result<Outcome> {
-    let mut status = node.run(&RUNNER, folders, &[])?;
-    if status.code() == Some(NO_DEVICE)
-        && let Ok(manifest) = driver::swiftshader()
-    {
-        println!("Vulkan driver: {}", manifest.display());
-        status = node.run(&RUNNER, folders, &driver::LOADER_VARIABLES.map(|name| (name, manifest.as_path())))?;
-    }
-    Ok(match status.code() {
-        Some(0) => Outcome::Passed,
-        Some(NO_DEVICE) => Outcome::Skipped("Dawn finds no adapter; exported plans were not run".to_owned()),
-        _ => Outcome::Failed("exported plans give wrong results, or do not run".to_owned()),
-    })
 }

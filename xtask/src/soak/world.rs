@@ -1,0 +1,323 @@
+//! What lives through the iterations: layers on the CPU and on a GPU, a pool of threads, a device. And what an iteration does
+//! with them.
+
+use std::pin::pin;
+use std::task::{Context as Task, Waker};
+
+use anyhow::{Context as _, ensure};
+use pollster::block_on;
+use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use winoconv::cpu::error_bound_at;
+use winoconv::gpu::{self, AdapterChoice, ContextOptions, ShaderChecks};
+use winoconv::{
+    Activation, Algorithm, Conv, DType, Device, Ends, Layer, Layout, Operation, Plan, Preferences, Problem, Residual,
+    Shape, Spatial, Tolerance, Weights, Workspace,
+};
+
+use super::data::{Case, Data, Random};
+use super::strategies::{Space, activations, problems};
+
+/// Small problems of all sorts.
+const SPACE: Space = Space { kernels: &[1, 2, 3, 4, 5, 7], extra: 12, everything: true };
+/// Outputs of a larger problem that are compared with the exact result.
+const SAMPLES: usize = 24;
+/// Most threads of a pool.
+const THREADS: usize = 6;
+/// Callers of one layer at once.
+const CALLERS: usize = 3;
+/// Largest height and width of a long-lived layer's input, by the number of its dimensions.
+const LARGEST: [usize; 3] = [600, 40, 9];
+
+/// Everything that lives on.
+pub(super) struct World {
+    seed: u64,
+    adapter: Option<AdapterChoice>,
+    pool: ThreadPool,
+    on_host: Vec<Lasting>,
+    on_gpu: Vec<Lasting>,
+}
+
+/// A layer that lives on, with what it was made from.
+struct Lasting {
+    layer: Layer,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+    workspace: Workspace,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, adapter: Option<&str>, no_gpu: bool) -> anyhow::Result<Self> {
+        let adapter = match adapter {
+            Some(name) => AdapterChoice::Named(name.to_owned()),
+            None => AdapterChoice::Software,
+        };
+        let pool = pool(2)?;
+        let host = pool.install(Device::host);
+        let on_host = convs().into_iter().map(|conv| Lasting::new(&host, conv)).collect::<anyhow::Result<_>>()?;
+        let mut world = Self { seed, adapter: (!no_gpu).then_some(adapter), pool, on_host, on_gpu: Vec::new() };
+        world.open(&mut Random::new(seed))?;
+        Ok(world)
+    }
+
+    pub(super) fn devices(&self) -> String {
+        let all =
+            [&self.on_host, &self.on_gpu].map(|layers| layers.first().map(|lasting| lasting.layer.device().caps()));
+        all.into_iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn layers(&self) -> usize {
+        self.on_host.len() + self.on_gpu.len()
+    }
+
+    /// Does something; which, follows from the seed and the number.
+    pub(super) fn step(&mut self, iteration: u64) -> anyhow::Result<&'static str> {
+        let mut random = Random::new(self.seed ^ iteration.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let random = &mut random;
+        let has_gpu = !self.on_gpu.is_empty();
+        match random.below(100) {
+            0..30 => self.fresh(false, random).map(|()| "fresh problems"),
+            30..35 if has_gpu => self.fresh(true, random).map(|()| "fresh problems on the GPU"),
+            35..40 => document(self.seed ^ iteration).map(|()| "documents"),
+            40..50 if has_gpu => self.lasting(true, random).map(|()| "sizes on the GPU"),
+            50..58 => self.dropped(has_gpu, random).map(|()| "dropped futures"),
+            58..62 => self.callers(has_gpu && random.below(2) == 0, random).map(|()| "shared layers"),
+            62..66 => self.new_pool(random).map(|()| "pools"),
+            66 if has_gpu => self.open(random).map(|()| "devices"),
+            _ => self.lasting(false, random).map(|()| "sizes"),
+        }
+    }
+
+    fn device(&self, gpu: bool) -> &Device {
+        let layers = if gpu { &self.on_gpu } else { &self.on_host };
+        layers[0].layer.device()
+    }
+
+    /// A new problem through a layer of its own, every output compared.
+    fn fresh(&self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
+        let problem = problem(random.next())?;
+        let all = Algorithm::all_for(&problem);
+        let forced = Preferences::new().tolerance(Tolerance::Any).algorithm(all[random.below(all.len())]);
+        let device = self.device(gpu);
+        let may = random.below(2) == 0 && problem.plan(device, &forced).is_ok();
+        let preferences = if may { forced } else { Preferences::new() };
+        let case = Case::new(problem, Data::Normal, random.next());
+        let layer = case.layer(device, preferences).with_context(|| problem.to_string())?;
+        let mut output = case.before();
+        let mut workspace = Workspace::new();
+        let run = || block_on(layer.run_problem(&problem, case.inputs(), &mut output, &mut workspace));
+        self.pool.install(run).with_context(|| problem.to_string())?;
+        verify(&case, &layer, &output, usize::MAX)
+    }
+
+    /// A long-lived layer at a size that it may not have seen.
+    fn lasting(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
+        let layers = if gpu { &mut self.on_gpu } else { &mut self.on_host };
+        let at = random.below(layers.len());
+        let lasting = &mut layers[at];
+        let case = lasting.case(random)?;
+        self.pool.install(|| lasting.run(&case))
+    }
+
+    /// A future that is dropped before it ends, then the same layer as if nothing had been.
+    fn dropped(&mut self, has_gpu: bool, random: &mut Random) -> anyhow::Result<()> {
+        let gpu = has_gpu && random.below(4) > 0;
+        let options = self.options(random);
+        let layers = if gpu { &mut self.on_gpu } else { &mut self.on_host };
+        let at = random.below(layers.len());
+        let lasting = &mut layers[at];
+        let case = lasting.case(random)?;
+        let (polls, problem, device) = (random.below(3), case.problem, lasting.layer.device().clone());
+        let mut output = case.before();
+        match random.below(4) {
+            0 => poll(polls, Layer::new(&device, problem.conv, lasting.operands(), Preferences::new())),
+            1 if gpu => poll(polls, Device::gpu(&options)),
+            2 if gpu => poll(polls, bind(&lasting.layer, &case)),
+            _ => {
+                let run = lasting.layer.run_problem(&problem, case.inputs(), &mut output, &mut lasting.workspace);
+                poll(polls, run);
+            }
+        }
+        lasting.run(&case)
+    }
+
+    /// Several callers of one layer.
+    fn callers(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
+        let layers = if gpu { &self.on_gpu } else { &self.on_host };
+        let lasting = &layers[random.below(layers.len())];
+        let cases = (0..CALLERS).map(|_| lasting.case(random)).collect::<anyhow::Result<Vec<_>>>()?;
+        let pool = &self.pool;
+        std::thread::scope(|scope| {
+            let call = |case: &Case| {
+                let mut output = case.before();
+                let mut workspace = Workspace::new();
+                let layer = &lasting.layer;
+                let run = || block_on(layer.run_problem(&case.problem, case.inputs(), &mut output, &mut workspace));
+                pool.install(run).with_context(|| case.problem.to_string())?;
+                verify(case, layer, &output, SAMPLES)
+            };
+            let callers: Vec<_> = cases.iter().map(|case| scope.spawn(move || call(case))).collect();
+            callers
+                .into_iter()
+                .try_for_each(|caller| caller.join().map_err(|_| anyhow::anyhow!("a caller panicked"))?)
+        })
+    }
+
+    /// Another pool in the place of the one that there was.
+    fn new_pool(&mut self, random: &mut Random) -> anyhow::Result<()> {
+        self.pool = pool(1 + random.below(THREADS))?;
+        self.lasting(false, random)
+    }
+
+    /// Another device, opened in another way, and its layers.
+    fn open(&mut self, random: &mut Random) -> anyhow::Result<()> {
+        if self.adapter.is_none() {
+            return Ok(());
+        }
+        self.on_gpu.clear();
+        let device = Device::gpu_blocking(&self.options(random)).context("the GPU; without one: --no-gpu")?;
+        self.on_gpu =
+            convs().into_iter().step_by(3).map(|conv| Lasting::new(&device, conv)).collect::<Result<_, _>>()?;
+        self.lasting(true, random)
+    }
+
+    fn options(&self, random: &mut Random) -> ContextOptions {
+        let checks = if random.below(2) == 0 { ShaderChecks::Checked } else { ShaderChecks::Trusted };
+        let options = ContextOptions::default().adapter(self.adapter.clone().unwrap_or_default()).checks(checks);
+        options.default_limits(random.below(2) == 0).no_f16(random.below(2) == 0)
+    }
+}
+
+impl Lasting {
+    fn new(device: &Device, conv: Conv) -> anyhow::Result<Self> {
+        let problem = conv.on(Shape::new(1, conv.channels, Spatial::all(conv.kernel.rank(), 9)))?;
+        let Case { weights, bias, .. } = Case::new(problem, Data::Normal, 5);
+        let operands = if conv.bias { Weights::new(&weights).bias(&bias) } else { Weights::new(&weights) };
+        let layer = Layer::new_blocking(device, conv, operands, Preferences::new())?;
+        Ok(Self { layer, weights, bias, workspace: Workspace::new() })
+    }
+
+    fn operands(&self) -> Weights<'_> {
+        let weights = Weights::new(&self.weights);
+        if self.bias.is_empty() { weights } else { weights.bias(&self.bias) }
+    }
+
+    /// A problem of the layer's convolution: any size, any operation.
+    fn case(&self, random: &mut Random) -> anyhow::Result<Case> {
+        let conv = *self.layer.conv();
+        let rank = conv.kernel.rank();
+        let sizes: Vec<usize> = (0..rank).map(|_| 9 + random.below(LARGEST[rank - 1] - 8)).collect();
+        let sizes = Spatial::from_slice(&sizes).context("1 to 3 dimensions")?;
+        let forward = conv.on(Shape::new(1 + random.below(2), conv.channels, sizes))?;
+        let problem = match random.below(4) {
+            0 => forward.input_gradient()?,
+            1 => forward.weight_gradient()?,
+            _ => forward,
+        };
+        let mut case = Case::new(problem, Data::Normal, random.next());
+        if problem.operation != Operation::WeightGradient {
+            case.weights.clone_from(&self.weights);
+        }
+        if !case.bias.is_empty() {
+            case.bias.clone_from(&self.bias);
+        }
+        Ok(case)
+    }
+
+    fn run(&mut self, case: &Case) -> anyhow::Result<()> {
+        let problem = case.problem;
+        let mut output = case.before();
+        let run = self.layer.run_problem(&problem, case.inputs(), &mut output, &mut self.workspace);
+        block_on(run).with_context(|| format!("{problem} on {}", self.layer.device().caps()))?;
+        verify(case, &self.layer, &output, SAMPLES)
+    }
+}
+
+/// What is compared with the exact result: so many outputs, within their bounds.
+fn verify(case: &Case, layer: &Layer, output: &[f32], samples: usize) -> anyhow::Result<()> {
+    let (problem, reference) = (case.problem, case.reference());
+    let algorithm = layer.plan_for(&problem)?.algorithm;
+    let exact = reference.sample(samples);
+    let indices: Vec<usize> = exact.iter().map(|sample| sample.index).collect();
+    let bounds = error_bound_at(&reference, algorithm, &indices)?;
+    for (sample, bound) in exact.iter().zip(bounds) {
+        let found = output[sample.position];
+        let error = (f64::from(found) - sample.value).abs();
+        let device = layer.device().caps();
+        ensure!(
+            error <= bound,
+            "{problem}, {algorithm} on {device}: output {} is {found}, expected {} within {bound:e}",
+            sample.index,
+            sample.value
+        );
+    }
+    Ok(())
+}
+
+/// The convolutions of the layers that live on.
+fn convs() -> Vec<Conv> {
+    let three = |c, k| Conv::new(c, k, [3, 3]).padding(1);
+    vec![
+        three(16, 24).bias(true).activation(Activation::Relu),
+        three(48, 48),
+        three(8, 16).layout(Layout::ChannelsLast).bias(true).activation(Activation::Silu),
+        Conv::new(32, 48, [1, 1]).bias(true),
+        Conv::new(3, 16, [7, 7]).stride(2).padding(3),
+        three(24, 24).groups(24),
+        Conv::new(12, 8, [4, 4]).transposed(0).stride(2).padding(1),
+        Conv::new(16, 8, [16]).transposed(0).stride(8).padding(4),
+        Conv::new(4, 6, [3, 3, 3]).padding(1),
+        three(16, 16).dtype(DType::F16),
+        three(16, 12).groups(4).residual(Residual::Tensor),
+        three(8, 8).dilation(2),
+        Conv::new(8, 16, [5, 5]).padding(2).stride(2),
+    ]
+}
+
+fn pool(threads: usize) -> anyhow::Result<ThreadPool> {
+    Ok(ThreadPoolBuilder::new().num_threads(threads).build()?)
+}
+
+/// A problem of the whole space.
+fn problem(seed: u64) -> anyhow::Result<Problem> {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), random);
+    let tree = problems(SPACE, activations()).new_tree(&mut runner);
+    Ok(tree.map_err(|reason| anyhow::anyhow!("{reason}"))?.current())
+}
+
+/// A plan's document reads back.
+fn document(seed: u64) -> anyhow::Result<()> {
+    let problem = problem(seed)?;
+    let plan = problem.plan(&Device::host(), &Preferences::new())?;
+    let text = serde_json::to_string(&plan)?;
+    ensure!(serde_json::from_str::<Plan>(&text)? == plan, "another plan: {text}");
+    Ok(())
+}
+
+/// Buffers, a workspace, a layer bound to them.
+async fn bind(layer: &Layer, case: &Case) -> anyhow::Result<()> {
+    let context = layer.device().context().context("no GPU")?;
+    let problem = &case.problem;
+    let plan = layer.plan_for(problem)?;
+    let workspace = gpu::Workspace::new(context, &[&plan]).await?;
+    let dtype = problem.conv.dtype;
+    let input = context.upload_as("input", dtype, &case.input).await?;
+    let output = context.create_buffer("output", dtype.bytes(problem.output_len()).div_ceil(4) as usize).await?;
+    layer.bind_problem(problem, Ends::new(&input, &output), &workspace).await?;
+    Ok(())
+}
+
+/// Polls a future so many times, and drops it.
+fn poll(times: usize, future: impl Future) {
+    let mut future = pin!(future);
+    for _ in 0..times {
+        // Whether it has ended, and how, is not asked here.
+        if future.as_mut().poll(&mut Task::from_waker(Waker::noop())).is_ready() {
+            break;
+        }
+    }
+}
