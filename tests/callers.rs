@@ -52,7 +52,7 @@ fn callers_share(layer: &Layer, run: impl Fn(&Layer, &Case) -> Vec<f32> + Sync) 
     });
     for (i, case) in cases.iter().enumerate() {
         let plan = layer.plan_for(&case.problem).expect("it ran");
-        assert_within(&all[0][i], &case.reference().all(), &case.bound(plan.algorithm), &case.problem.to_string());
+        assert_within(&all[0][i], &case.reference().all(), &case.bound(plan.algorithm()), &case.problem.to_string());
         assert!(all.iter().all(|found| found[i] == all[0][i]), "{}: other bits", case.problem);
     }
 }
@@ -90,20 +90,20 @@ fn callers_share_a_plan_and_its_operands() {
     let device = pool.install(Device::host);
     let case = case([2, 7, 6], convs()[0]);
     let plan: Plan = case.problem.plan(&device, &Preferences::new()).expect("a plan");
-    let packed = cpu::pack(&plan, &case.weights);
+    let packed = cpu::pack(&plan, &case.weights).expect("weights of the plan");
     let run = || {
         let Case { input, weights, bias, slopes, residual, .. } = &case;
         let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
-        let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+        let mut workspace: Vec<_> = plan.workspace().iter().map(|&len| vec![f32::NAN; len]).collect();
         let mut output = case.before();
-        pool.install(|| cpu::run(&plan, &operands, &mut workspace, &mut output));
+        pool.install(|| cpu::run(&plan, &operands, &mut workspace, &mut output)).expect("lengths of the plan");
         output
     };
     let all: Vec<_> = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(run)).collect();
         callers.into_iter().map(|caller| caller.join().expect("no panic")).collect()
     });
-    assert_within(&all[0], &case.reference().all(), &case.bound(plan.algorithm), "a shared plan");
+    assert_within(&all[0], &case.reference().all(), &case.bound(plan.algorithm()), "a shared plan");
     assert!(all.iter().all(|output| *output == all[0]), "other bits");
 }
 
@@ -164,10 +164,10 @@ mod on_gpus {
                         let convs = convs();
                         for i in 0..convs.len() {
                             let case = case([1, 6, 7], convs[(i + caller) % convs.len()]);
-                            let layer = layer(device, case.problem.conv);
+                            let layer = layer(device, case.problem.conv());
                             let plan = layer.plan_for(&case.problem).expect("a plan");
                             let found = layer.run_blocking(case.problem.input_shape(), &case.input).expect("runs");
-                            let (exact, bound) = (case.reference().all(), case.bound(plan.algorithm));
+                            let (exact, bound) = (case.reference().all(), case.bound(plan.algorithm()));
                             assert_within(&found.data, &exact, &bound, &case.problem.to_string());
                         }
                     });

@@ -131,12 +131,12 @@ fn twins_of_every_sort() {
 
 /// Runs a plan on memory that holds nothing of use.
 fn run(plan: &Plan, case: &Case) -> Vec<f32> {
-    let packed = cpu::pack(plan, &case.weights);
+    let packed = cpu::pack(plan, &case.weights).expect("weights of the plan");
     let Case { input, weights, bias, slopes, residual, .. } = case;
     let operands = cpu::Operands { input, weights, packed: &packed, bias, slopes, residual };
-    let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+    let mut workspace: Vec<_> = plan.workspace().iter().map(|&len| vec![f32::NAN; len]).collect();
     let mut output = case.before();
-    cpu::run(plan, &operands, &mut workspace, &mut output);
+    cpu::run(plan, &operands, &mut workspace, &mut output).expect("lengths of the plan");
     output
 }
 
