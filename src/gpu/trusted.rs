@@ -9,7 +9,8 @@ use crate::wgsl::Checked;
 pub enum ShaderChecks {
     /// The kernels as they are. They keep within bounds by construction: every index into a buffer is guarded or
     /// clamped in the shader by the parameters, every loop ends after a number of turns that the parameters give, and
-    /// parameters, grids and the lengths of bindings are a plan's own. A browser does its own checks in either case.
+    /// parameters, grids and the lengths of bindings are a plan's own. Tests compare every index of every kernel with its
+    /// array's bounds. A browser does its own checks in either case.
     #[default]
     Trusted,
     /// Every index is clamped and every loop counted, whatever the kernel already guarantees. On an H100 that costs 5 to
@@ -34,9 +35,14 @@ pub(super) fn module(device: &wgpu::Device, checked: &Checked, checks: ShaderChe
 #[expect(unsafe_code, reason = "the only way to have a module without run-time checks")]
 fn trusted(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) -> wgpu::ShaderModule {
     // SAFETY: the module must not access memory out of bounds nor loop forever. It is one of our kernels, written from
-    // a spec by `wgsl` and passed by `wgsl::check`: each index into a buffer is guarded or clamped by the parameters, each
-    // loop is bounded by them. What is dispatched with it comes from `Bound` alone, since nothing else has a pipeline's
-    // handle or its bind group layout:
+    // a spec by `wgsl` and passed by `wgsl::check`:
+    // - each index into a buffer or into workgroup memory is guarded or clamped by the parameters. The test class
+    //   `tests/bounds` holds this: it runs every kernel with each index compared with its array's bounds on the device;
+    // - an index may be the sum of terms that wrap around 2^32 (coordinates before the source, negative steps); what is
+    //   compared with the bounds, there and here, is the sum that reaches the array;
+    // - each loop counts up by a constant to a bound that is fixed while it runs: the lint `bounded_loops`.
+    // What is dispatched with it comes from `Bound` alone, since nothing else has a pipeline's handle or its bind group
+    // layout:
     // - steps, so parameters and grids, are the planner's, for a problem whose sizes were checked: nobody else can make or
     //   change a plan, a step or a problem;
     // - each binding is exactly as long as the plan's operand, and at most 2^32 elements with what lies before it;

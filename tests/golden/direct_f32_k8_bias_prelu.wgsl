@@ -195,7 +195,9 @@ fn write_outputs(at: u32, k: u32, filters: ptr<function, array<u32, 8>>, acc: pt
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-    let position = params.first + workgroup.x * WORKGROUP + local;
+    let index = params.first + workgroup.x * WORKGROUP + local;
+    // Past the last position the last one is summed up again, and not written.
+    let position = min(index, params.end - 1u);
     let blocks = (params.group_k + FILTERS - 1u) / FILTERS;
     let g = workgroup.y / blocks;
     var filters: array<u32, FILTERS>;
@@ -228,7 +230,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         }
     }
 
-    if (position < params.end) {
+    if (index < params.end) {
         let at = params.dst_offset + n * params.dst_n + g * params.dst_g
             + plane * params.dst_d + row * params.dst_h + column * params.dst_w;
         write_outputs(at, params.k_first + g * params.k_group, &filters, &acc);

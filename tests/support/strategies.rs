@@ -204,7 +204,7 @@ fn problem(axes: [Axis; RANKS], rest: Rest, activation: Activation) -> Option<Pr
 }
 
 /// Some channels of a larger tensor, whose rows have a gap behind them too.
-fn part(shape: &Shape, layout: Layout) -> View {
+pub(crate) fn part(shape: &Shape, layout: Layout) -> View {
     let spatial: Vec<usize> = shape.spatial().iter().map(|size| size + 1).collect();
     let larger = Shape::new(shape[0], shape[1], Spatial::from_slice(&spatial).expect("as many"));
     View::channels(larger, layout, 2, shape[1] + 3).expect("within")

@@ -22,7 +22,7 @@ pub(crate) const TARGETS: &[&str] =
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) test: test::Options,
-    /// Also what is nightly: benches, tests on SwiftShader, and every target
+    /// Also what is nightly: benches, every index of every kernel, tests on SwiftShader, and every target
     #[arg(long)]
     pub(crate) full: bool,
     /// Only check the targets
@@ -40,6 +40,7 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
         steps.step("benches, one pass each", |_| run(&mut cargo(root, "test -p winoconv --benches")));
         let many = "20,000 random problems on the processor, 2,000 on the GPU";
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
+        steps.step("every index of every kernel variant", |_| run(&mut every_index(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
         steps.step("the processor's kernels under Miri", |_| miri(root, options.test.no_install));
         steps.step("HLSL through DXC", |_| hlsl::judge(root, &KernelSpec::all(), options.test.no_install));
@@ -60,6 +61,13 @@ fn random_problems(root: &Path, options: &test::Options) -> Command {
     let mut command = cargo(root, "test -p winoconv --release --test property -- bounds --nocapture");
     command.env("PROPTEST_CASES", "20000").env("WINOCONV_GPU_PROBLEMS", "2000");
     command.env("WINOCONV_GPU", options.gpu.name());
+    command
+}
+
+/// The bounds test with the whole grid of kernels, where `test` gives it time for a sample.
+fn every_index(root: &Path, options: &test::Options) -> Command {
+    let mut command = cargo(root, "test -p winoconv --release --test bounds -- every_index --nocapture");
+    command.env("WINOCONV_BOUNDS", "all").env("WINOCONV_GPU", options.gpu.name());
     command
 }
 
