@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use crate::dtype::DType;
 use crate::error::ShapeError;
 
 /// A function of one value, applied after the bias.
@@ -38,6 +39,15 @@ pub enum Activation {
     Gelu,
     /// `x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2`, the approximation by tanh
     GeluTanh,
+}
+
+/// What the gradient of an activation is computed from, and so what the forward pass keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kept {
+    /// The activation's result: the convolution's output.
+    Output,
+    /// What the activation is applied to: the output of the same convolution without the activation.
+    Sum,
 }
 
 impl Activation {
@@ -90,6 +100,88 @@ impl Activation {
                 let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
                 0.5 * x * (1.0 + inner.tanh())
             }
+        }
+    }
+
+    /// What [`Self::gradient`] needs. The output alone does not tell where SiLU and GELU stand, nor a negative slope from a
+    /// positive one.
+    pub fn kept(self) -> Kept {
+        match self {
+            Self::LeakyRelu { slope } if slope < 0.0 => Kept::Sum,
+            Self::PRelu | Self::Silu | Self::Gelu | Self::GeluTanh => Kept::Sum,
+            Self::None | Self::Relu | Self::LeakyRelu { .. } | Self::Clamp { .. } | Self::Sigmoid | Self::Tanh => {
+                Kept::Output
+            }
+        }
+    }
+
+    /// The derivative at x. At a corner it is that of the left side, except for [`Self::Clamp`], where it is 0 at both
+    /// bounds; at an infinity it is the limit, and at NaN it is NaN. `slope` is the filter's, read by [`Self::PRelu`] alone.
+    ///
+    /// ```
+    /// use winoconv::Activation;
+    /// assert_eq!(Activation::Relu.derivative(3.0, 0.0), 1.0);
+    /// assert_eq!(Activation::PRelu.derivative(-3.0, 0.25), 0.25);
+    /// assert_eq!(Activation::Sigmoid.derivative(0.0, 0.0), 0.25);
+    /// ```
+    pub fn derivative(self, x: f64, slope: f64) -> f64 {
+        let kept = match self.kept() {
+            Kept::Output => self.apply(x, slope),
+            Kept::Sum => x,
+        };
+        self.gradient(1.0, kept, slope)
+    }
+
+    /// The gradient before the activation, from the gradient behind it and from what [`Self::kept`] names: the first times
+    /// the derivative. Where that is 0 on a whole interval, so is the result, whatever the gradient.
+    pub fn gradient(self, gradient: f64, kept: f64, slope: f64) -> f64 {
+        if kept.is_nan() {
+            return kept;
+        }
+        let gate = |open: bool| if open { gradient } else { 0.0 };
+        match self {
+            Self::None => gradient,
+            Self::Relu => gate(kept > 0.0),
+            Self::LeakyRelu { slope } => gradient * if kept > 0.0 { 1.0 } else { f64::from(slope) },
+            Self::PRelu => gradient * if kept > 0.0 { 1.0 } else { slope },
+            Self::Clamp { low, high } => gate(kept > f64::from(low) && kept < f64::from(high)),
+            Self::Sigmoid => gradient * kept * (1.0 - kept),
+            Self::Tanh => gradient * (1.0 - kept) * (1.0 + kept),
+            Self::Silu => {
+                // Far from zero these three are 0 or 1; an infinity would give NaN.
+                let x = clamp(kept, -FAR, FAR);
+                let s = sigmoid(x);
+                gradient * s * (1.0 + x * (1.0 - s))
+            }
+            Self::Gelu => {
+                let x = clamp(kept, -FAR, FAR);
+                let bell = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
+                gradient * (0.5 * (1.0 + libm::erf(x * std::f64::consts::FRAC_1_SQRT_2)) + x * bell)
+            }
+            Self::GeluTanh => {
+                let x = clamp(kept, -FAR, FAR);
+                let scale = (8.0 / std::f64::consts::PI).sqrt();
+                let s = sigmoid(scale * (x + 0.044_715 * x * x * x));
+                gradient * s * (1.0 + x * (1.0 - s) * scale * (1.0 + 3.0 * 0.044_715 * x * x))
+            }
+        }
+    }
+
+    /// How far a device's own [`Self::gradient`] may be from the exact one of the same arguments.
+    pub(crate) fn gradient_error(self, gradient: f64) -> f64 {
+        match self {
+            Self::None | Self::Relu | Self::Clamp { .. } => 0.0,
+            // A rounding of the product, and a hundred at most of a derivative that is of the order of 1: beside
+            // exponentials of 3 + 2|x| units in the last place, their products with polynomials of x.
+            _ => 128.0 * (f64::from(f32::EPSILON) / 2.0) * gradient.abs(),
+        }
+    }
+
+    /// The same with bounds as they are stored: an output that was clamped is one of them.
+    pub(crate) fn as_stored(self, dtype: DType) -> Self {
+        match self {
+            Self::Clamp { low, high } => Self::Clamp { low: dtype.rounded(low), high: dtype.rounded(high) },
+            other => other,
         }
     }
 
@@ -159,6 +251,9 @@ impl fmt::Display for Activation {
         }
     }
 }
+
+/// Beyond it, logistic functions, error functions and their products with polynomials are at their limits in f64.
+const FAR: f64 = 1e3;
 
 /// `f64::min` and `f64::max` would make a number of a NaN, and `f64::clamp` panics where `low > high`.
 fn clamp(x: f64, low: f64, high: f64) -> f64 {

@@ -84,16 +84,17 @@ impl Problem {
         match self.operation {
             Operation::Forward => self.conv.transposed.is_some(),
             Operation::InputGradient => self.conv.transposed.is_none(),
-            Operation::WeightGradient => false,
+            _ => false,
         }
     }
 }
 
 impl Correlation {
-    /// What a problem comes to.
+    /// What a problem comes to; nothing, if it is a gradient of the convolution's end.
     pub fn all_of(problem: &Problem) -> Vec<Self> {
         let mut all = match problem.operation {
             Operation::WeightGradient => vec![weight_gradient(problem)],
+            operation if operation.is_of_end() => Vec::new(),
             _ if problem.is_in_phases() => phases(problem),
             _ => vec![windows(problem)],
         };

@@ -80,7 +80,7 @@ pub mod wgsl;
 pub mod winograd;
 
 pub use account::Account;
-pub use activation::Activation;
+pub use activation::{Activation, Kept};
 pub use conv::{Conv, Residual};
 pub use correlation::Correlation;
 pub use device::{Device, Fallback};

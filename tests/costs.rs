@@ -5,7 +5,9 @@ use std::collections::HashSet;
 
 use winoconv::caps::DeviceKind;
 use winoconv::caps::Limits;
-use winoconv::kernel::{Counts, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, WinogradFused};
+use winoconv::kernel::{
+    ActivationGradient, ChannelSums, Counts, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, WinogradFused,
+};
 use winoconv::plan::register_limit;
 use winoconv::wgsl::{check, count};
 use winoconv::{Algorithm, Residual};
@@ -99,9 +101,12 @@ fn a_workgroup_does_the_work_of_its_block() {
             }
             KernelSpec::WinogradInlined(kernel) => (64 * kernel.algorithm().outputs() as u32, 0),
             KernelSpec::PackHalves(_) => (PackHalves::WORKGROUP, 0),
+            KernelSpec::ActivationGradient(_) => (ActivationGradient::WORKGROUP, 0),
+            KernelSpec::ChannelSums(kernel) => (ChannelSums::WORKGROUP / kernel.rows(), 0),
             other => panic!("{other} is new to this test"),
         };
-        let halves = spec.storage() == Storage::F16 && spec.epilogue().is_some();
+        let writes = spec.epilogue().is_some() || matches!(spec, KernelSpec::ActivationGradient(_));
+        let halves = spec.storage() == Storage::F16 && writes;
         let element = if halves { 2 } else { 4 };
         assert_eq!(all.storage.stores.bytes, element * u64::from(stores), "{spec}: bytes written");
         let turns = cost.regions.iter().filter(|region| region.part == Part::Turn).flat_map(|region| &region.shares);

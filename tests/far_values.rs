@@ -21,7 +21,7 @@ fn algorithm(label: &str) -> Algorithm {
 fn run(device: &Device, case: &Case, preferences: Preferences) -> (Vec<f32>, Algorithm) {
     let layer = case.layer(device, preferences).expect("a layer");
     let shape = case.problem.input_shape();
-    let chosen = layer.plan(shape).expect("a plan").algorithm;
+    let chosen = layer.plan(shape).expect("a plan").algorithm();
     (layer.run_blocking(shape, &case.input).expect("a run").data, chosen)
 }
 

@@ -24,7 +24,7 @@ fn text_of(spec: &KernelSpec) -> String {
 /// Kernels that stand for the others: each kernel, plain and with everything on, each family of points, two transforms
 /// in one, the smallest and the largest blocking, both readings of the exhibit.
 fn representatives() -> Vec<KernelSpec> {
-    const NAMES: [&str; 20] = [
+    const NAMES: [&str; 24] = [
         "direct_f32_k1",
         "direct_f32_k8_bias_prelu",
         "depthwise_f32_moves_bias_relu",
@@ -45,6 +45,10 @@ fn representatives() -> Vec<KernelSpec> {
         "direct_f16_k4_bias_prelu",
         "direct_packed_k4_bias_prelu",
         "pack_halves_f32",
+        "activation_gradient_packed_prelu",
+        "activation_gradient_f32_gelu",
+        "channel_sums_f32_1",
+        "channel_sums_packed_16_negative",
     ];
     let all = KernelSpec::all();
     let named = |name| all.iter().find(|spec| spec.name() == name).copied();

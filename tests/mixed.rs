@@ -120,3 +120,16 @@ fn a_result_in_f16_of_tensors_in_f32_is_refused() {
         "unsupported: a result in f16 of tensors in f32 (a result is stored as the convolution's tensors are, or in f32)"
     );
 }
+
+/// A layer that has made a gradient in one type makes it in the other when it is asked to.
+#[test]
+fn a_layer_tells_result_types_apart() {
+    let problem = conv().on([1, 4, 6, 6]).expect("legal").weight_gradient().expect("always");
+    let case = tiny(problem);
+    let layer = case.layer(&Device::host(), Preferences::new()).expect("a layer");
+    let left = |gradient: &[f32]| gradient.iter().filter(|&&x| x != 0.0).count();
+    let half = problem.with_result_type(DType::F16).expect("as the tensors");
+    let in_half = pollster::block_on(layer.solve(&half, case.inputs())).expect("a run");
+    let single = layer.weight_gradient_blocking([1, 4, 6, 6], &case.input, &case.weights).expect("a run");
+    assert_eq!((left(&in_half.data), left(&single.data)), (0, 144));
+}

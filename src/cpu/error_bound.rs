@@ -2,6 +2,7 @@
 //! any order of the sums that the kernels use, fused or not, and so it is the tests' tolerance.
 
 use super::Reference;
+use crate::activation::Activation;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::plan::{self, Algorithm, Windows};
@@ -51,7 +52,15 @@ fn bound(reference: &Reference<'_>, algorithm: Algorithm, index: usize, size: f6
     // Two more roundings for bias and residual, and whatever a device may lose by flushing subnormal numbers.
     let gamma = bounds::gamma(roundings.saturating_add(2));
     let flushed = f64::from(f32::MIN_POSITIVE) * f64::from(roundings) * 1e3;
-    let activation = problem.conv.activation;
+    let activation = match problem.operation {
+        Operation::ActivationGradient => {
+            let gradient = f64::from(reference.weights[reference.position(index)]);
+            let off = problem.conv.activation.gradient_error(gradient) + f64::from(f32::MIN_POSITIVE);
+            return off + storage_bound(problem.result_type, reference.at(index).abs() + off);
+        }
+        Operation::SlopeGradient => Activation::None,
+        _ => problem.conv.activation,
+    };
     let slope = reference.slopes.get(reference.filter(index)).map_or(0.0, |&slope| f64::from(slope));
     let [bias, residual] = reference.added(index);
     let before = gamma * (size + bias.abs() + residual.abs()) + flushed;

@@ -1,6 +1,8 @@
 //! The processor as a device: it runs any plan, step by step, with a twin of each kernel over slices. Twins have the
 //! names, operands and parameters of the shaders, and exist to be compared with them.
 
+mod activation_gradient;
+mod channel_sums;
 mod depthwise;
 mod direct;
 mod error_bound;
@@ -28,8 +30,8 @@ use crate::correlation::Correlation;
 use crate::dtype::DType;
 use crate::error::{Result, ShapeError};
 use crate::kernel::{
-    DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams, KernelSpec, MultiplyParams, OutputParams,
-    PackParams, Params, Storage,
+    ActivationParams, ChannelParams, DirectParams, Epilogue, FilterParams, FusedParams, Fusion, InputParams,
+    KernelSpec, MultiplyParams, OutputParams, PackParams, Params, Storage,
 };
 use crate::plan::{Operand, Packing, Plan, Slot, Step, Windows};
 
@@ -347,6 +349,21 @@ fn run_kernel(
         KernelSpec::WinogradOutput(spec) => {
             let params = OutputParams::from_words(&step.params);
             winograd_output::run(&spec, &params, step.grid[1] as usize, &workspace[1], output, finish);
+        }
+        KernelSpec::ActivationGradient(spec) => {
+            let params = ActivationParams::from_words(&step.params);
+            let [kept, gradient] = [0, 1].map(|i| operands.read(step.operands[i]));
+            activation_gradient::run(&spec, &params, activation, [kept, gradient, operands.slopes], output);
+        }
+        KernelSpec::ChannelSums(spec) => {
+            let params = ChannelParams::from_words(&step.params);
+            // The parts' sums are in the workspace; else there are one or two tensors of the caller's.
+            let src = match step.operands[0] {
+                Operand { slot: Slot::Workspace(index), .. } => &workspace[usize::from(index)],
+                given => operands.read(given),
+            };
+            let factor = of(Slot::Weights).map_or(&[][..], |operand| operands.read(operand));
+            channel_sums::run(&spec, &params, step.grid[1], [src, factor], output);
         }
         KernelSpec::PackHalves(_) => {
             if let [values @ Operand { slot: Slot::Workspace(index), .. }, halves] = step.operands[..] {

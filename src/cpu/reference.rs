@@ -93,6 +93,36 @@ impl Reference<'_> {
                 self.over_taps(index, |axis, at, tap, size| self.small(axis, at, tap, size), visit);
             }
             (Operation::WeightGradient, _) => self.over_pairs(index, visit),
+            (Operation::ActivationGradient, _) => {
+                let mut visit = visit;
+                let at = self.position(index);
+                visit(self.input[at], self.weights[at]);
+            }
+            (Operation::BiasGradient, _) => self.over_places(index, |at| self.input[at], |_| 1.0, visit),
+            (Operation::SlopeGradient, _) => {
+                let negative = |at: usize| if self.input[at] > 0.0 { 0.0 } else { self.input[at] };
+                self.over_places(index, negative, |at| self.weights[at], visit);
+            }
+        }
+    }
+
+    /// A gradient of a channel: all elements of that channel of the output.
+    fn over_places(
+        &self,
+        channel: usize,
+        value: impl Fn(usize) -> f32,
+        factor: impl Fn(usize) -> f32,
+        mut visit: impl FnMut(f32, f32),
+    ) {
+        let of_output = self.problem.of_output();
+        let [d, h, w] = of_output.shape.spatial().dhw(1);
+        for n in 0..self.problem.n {
+            for (z, y) in (0..d).flat_map(|z| (0..h).map(move |y| (z, y))) {
+                for x in 0..w {
+                    let at = of_output.view.index(n, channel, [z, y, x]);
+                    visit(value(at), factor(at));
+                }
+            }
         }
     }
 
@@ -201,6 +231,15 @@ impl Reference<'_> {
     pub fn at(&self, index: usize) -> f64 {
         let [bias, residual] = self.added(index);
         let slope = self.slopes.get(self.filter(index)).map_or(0.0, |&slope| f64::from(slope));
+        match self.problem.operation {
+            Operation::ActivationGradient => {
+                let at = self.position(index);
+                let [kept, gradient] = [self.input[at], self.weights[at]].map(f64::from);
+                return self.problem.conv.activation.as_stored(self.problem.conv.dtype).gradient(gradient, kept, slope);
+            }
+            Operation::SlopeGradient => return self.sums(index).0,
+            _ => {}
+        }
         self.problem.conv.activation.apply(self.sums(index).0 + bias + residual, slope)
     }
 

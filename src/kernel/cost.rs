@@ -6,7 +6,8 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul};
 
 use super::{
-    Depthwise, DirectParams, FusedParams, Host, KernelSpec, MultiplyParams, PackHalves, Params, Storage, word,
+    ChannelParams, Depthwise, DirectParams, FusedParams, Host, KernelSpec, MultiplyParams, PackHalves, Params, Storage,
+    word,
 };
 use crate::winograd::{Op, Program, WinogradError};
 
@@ -334,9 +335,12 @@ impl KernelSpec {
             }
             Self::WinogradMultiply(_) => of(MultiplyParams::from_words(params).group_c),
             Self::WinogradFused(_) | Self::WinogradInlined(_) => of(FusedParams::from_words(params).group_c),
-            Self::WinogradFilter(_) | Self::WinogradInput(_) | Self::WinogradOutput(_) | Self::PackHalves(_) => {
-                SumLength::default()
-            }
+            Self::ChannelSums(_) => of(ChannelParams::from_words(params).part),
+            Self::WinogradFilter(_)
+            | Self::WinogradInput(_)
+            | Self::WinogradOutput(_)
+            | Self::PackHalves(_)
+            | Self::ActivationGradient(_) => SumLength::default(),
         }
     }
 
@@ -356,6 +360,8 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.regions()?,
             Self::WinogradInlined(spec) => spec.regions()?,
             Self::PackHalves(_) => PackHalves::regions(),
+            Self::ActivationGradient(spec) => spec.regions(),
+            Self::ChannelSums(spec) => spec.regions(),
             Self::Host(_) => Host::regions(),
         };
         Ok(Cost { regions, registers: self.registers(), workgroup_bytes: self.workgroup_bytes() })
@@ -374,8 +380,8 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.values(),
             // A product's two factors and its sum.
             Self::WinogradInlined(_) => 3,
-            // A word and two values.
-            Self::PackHalves(_) => 3,
+            // A word and two values; what was kept, a gradient and a channel; a sum and two factors.
+            Self::PackHalves(_) | Self::ActivationGradient(_) | Self::ChannelSums(_) => 3,
             Self::Host(_) => 0,
         };
         word(values) + ADDRESSES

@@ -24,6 +24,8 @@ impl KernelSpec {
             | Self::WinogradInput(_)
             | Self::WinogradOutput(_)
             | Self::PackHalves(_)
+            | Self::ActivationGradient(_)
+            | Self::ChannelSums(_)
             | Self::Host(_) => 0,
         }
     }

@@ -1,6 +1,8 @@
 //! Kernels as data: which kernel, with which constants, needing what. No text and no device here: `wgsl` writes
 //! a spec, `cpu` runs it, and both take names, bindings and parameters from this floor.
 
+mod activation_gradient;
+mod channel_sums;
 mod cost;
 mod depthwise;
 mod direct;
@@ -23,6 +25,8 @@ mod winograd_output;
 
 use std::fmt;
 
+pub use activation_gradient::ActivationGradient;
+pub use channel_sums::{ChannelSums, Term};
 pub use cost::{Accesses, Cost, Counts, Part, Region, Share, SumLength, Traffic, Turns};
 pub use depthwise::Depthwise;
 pub use direct::Direct;
@@ -33,7 +37,8 @@ pub use host_patch::{HostPatch, HostStrip};
 pub use implicit_gemm::ImplicitGemm;
 pub use pack_halves::PackHalves;
 pub use params::{
-    DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams, OutputParams, PackParams, Params,
+    ActivationParams, ChannelParams, DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams,
+    OutputParams, PackParams, Params,
 };
 pub use storage::Storage;
 pub use winograd_filter::WinogradFilter;
@@ -88,6 +93,10 @@ pub enum KernelSpec {
     WinogradOutput(WinogradOutput),
     /// Outputs in f32 to the halves of the output's words.
     PackHalves(PackHalves),
+    /// The gradient before an activation.
+    ActivationGradient(ActivationGradient),
+    /// For each channel a sum over images and places: the gradient of a bias or of a slope.
+    ChannelSums(ChannelSums),
     /// One of the processor's own.
     Host(Host),
 }
@@ -139,6 +148,8 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.kernel(),
             Self::WinogradInlined(_) => "winograd_inlined",
             Self::PackHalves(_) => "pack_halves",
+            Self::ActivationGradient(_) => "activation_gradient",
+            Self::ChannelSums(_) => "channel_sums",
             Self::Host(spec) => spec.kernel(),
         }
     }
@@ -156,6 +167,8 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.variant(),
             Self::WinogradInlined(spec) => spec.variant(),
             Self::PackHalves(_) => Storage::F32.name().to_owned(),
+            Self::ActivationGradient(spec) => spec.variant(),
+            Self::ChannelSums(spec) => spec.variant(),
             Self::Host(spec) => spec.variant(),
         };
         format!("{}_{variant}", self.kernel())
@@ -174,6 +187,8 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.bindings(),
             Self::WinogradInlined(spec) => spec.bindings(),
             Self::PackHalves(_) => PackHalves::bindings(),
+            Self::ActivationGradient(spec) => spec.bindings(),
+            Self::ChannelSums(spec) => spec.bindings(),
             Self::Host(spec) => spec.bindings(),
         }
     }
@@ -188,6 +203,8 @@ impl KernelSpec {
             Self::WinogradOutput(_) => OutputParams::FIELDS,
             Self::WinogradFused(_) | Self::WinogradInlined(_) => FusedParams::FIELDS,
             Self::PackHalves(_) => PackParams::FIELDS,
+            Self::ActivationGradient(_) => ActivationParams::FIELDS,
+            Self::ChannelSums(_) => ChannelParams::FIELDS,
         }
     }
 
@@ -202,6 +219,8 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.storage,
             Self::WinogradFused(spec) => spec.storage,
             Self::PackHalves(_) => Storage::Packed,
+            Self::ActivationGradient(spec) => spec.storage,
+            Self::ChannelSums(spec) => spec.storage,
             Self::Host(spec) => spec.storage,
             Self::WinogradMultiply(_) | Self::WinogradInlined(_) => Storage::F32,
         }
@@ -268,6 +287,8 @@ impl KernelSpec {
             Self::WinogradFused(spec) => spec.workgroup_size(),
             Self::WinogradInlined(_) => WinogradInlined::WORKGROUP,
             Self::PackHalves(_) => PackHalves::WORKGROUP,
+            Self::ActivationGradient(_) => ActivationGradient::WORKGROUP,
+            Self::ChannelSums(_) => ChannelSums::WORKGROUP,
             Self::Host(_) => 1,
         }
     }
@@ -280,7 +301,9 @@ impl KernelSpec {
             | Self::WinogradFilter(_)
             | Self::WinogradInlined(_)
             | Self::PackHalves(_)
+            | Self::ActivationGradient(_)
             | Self::Host(_) => 0,
+            Self::ChannelSums(_) => ChannelSums::workgroup_bytes(),
             Self::ImplicitGemm(spec) => spec.workgroup_bytes(),
             Self::WinogradInput(spec) => spec.workgroup_bytes(),
             Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
@@ -302,7 +325,8 @@ impl KernelSpec {
             Self::WinogradOutput(spec) => spec.constants(),
             Self::WinogradFused(spec) => spec.constants(),
             Self::WinogradInlined(spec) => spec.constants(),
-            Self::PackHalves(_) | Self::Host(_) => Vec::new(),
+            Self::ChannelSums(spec) => spec.constants(),
+            Self::PackHalves(_) | Self::ActivationGradient(_) | Self::Host(_) => Vec::new(),
         });
         constants
     }

@@ -451,6 +451,94 @@ params! {
     }
 }
 
+params! {
+    /// Parameters of `activation_gradient`. The tensors' dimensions are sorted as those of [`PackParams`].
+    ActivationParams {
+        /// First element of memory of this dispatch, counted from the tensors' first.
+        first: u32,
+        /// Elements of this dispatch.
+        count: u32,
+        /// Elements along a dimension.
+        size_0: u32,
+        /// Elements along a dimension.
+        size_1: u32,
+        /// Elements along a dimension.
+        size_2: u32,
+        /// Elements along a dimension.
+        size_3: u32,
+        /// Elements along a dimension.
+        size_4: u32,
+        /// From one of them to the next.
+        step_0: u32,
+        /// From one of them to the next.
+        step_1: u32,
+        /// From one of them to the next.
+        step_2: u32,
+        /// From one of them to the next.
+        step_3: u32,
+        /// From one of them to the next.
+        step_4: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_0: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_1: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_2: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_3: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_4: u32,
+        /// This dispatch's first kept value.
+        src_offset: u32,
+        /// This dispatch's first gradient.
+        weights_offset: u32,
+        /// This dispatch's first result.
+        dst_offset: u32,
+        /// First slope.
+        slopes_offset: u32,
+        /// The activation's first number.
+        act_a: f32,
+        /// The activation's second number.
+        act_b: f32,
+    }
+}
+
+params! {
+    /// Parameters of `channel_sums`. Positions are counted over the four dimensions that are not the channels'.
+    ChannelParams {
+        /// Channels of this dispatch.
+        channels: u32,
+        /// From a channel to the next.
+        step_k: u32,
+        /// Positions of a channel.
+        positions: u32,
+        /// Positions of a part.
+        part: u32,
+        /// Positions along a dimension but the first.
+        size_1: u32,
+        /// Positions along a dimension.
+        size_2: u32,
+        /// Positions along a dimension.
+        size_3: u32,
+        /// From one of them to the next.
+        step_0: u32,
+        /// From one of them to the next.
+        step_1: u32,
+        /// From one of them to the next.
+        step_2: u32,
+        /// From one of them to the next.
+        step_3: u32,
+        /// From the sums of a part to those of the next.
+        dst_part: u32,
+        /// The first channel's first value.
+        src_offset: u32,
+        /// The first channel's first factor.
+        weights_offset: u32,
+        /// The first channel's first sum.
+        dst_offset: u32,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,9 @@
 //! The whole grid of variants: finite, since no image size is part of one. Tests and dumps walk it.
 
 use super::{
-    Blocking, Depthwise, Direct, Epilogue, FusedBlocking, Fusion, ImplicitGemm, KernelSpec, PackHalves, Reading,
-    Storage, WinogradFilter, WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput,
+    ActivationGradient, Blocking, ChannelSums, Depthwise, Direct, Epilogue, FusedBlocking, Fusion, ImplicitGemm,
+    KernelSpec, PackHalves, Reading, Storage, Term, WinogradFilter, WinogradFused, WinogradInlined, WinogradInput,
+    WinogradMultiply, WinogradOutput,
 };
 use crate::activation::Activation;
 use crate::caps::Limits;
@@ -42,8 +43,23 @@ impl KernelSpec {
         all.extend(fused().map(WinogradFused::spec));
         all.extend(inlined().map(WinogradInlined::spec));
         all.extend(halves());
+        all.extend(gradients_of_ends());
         all
     }
+}
+
+/// The gradients of activations, biases and slopes.
+fn gradients_of_ends() -> impl Iterator<Item = KernelSpec> {
+    let of_activations = ACTIVATIONS
+        .into_iter()
+        .flat_map(|activation| Storage::ALL.map(|storage| ActivationGradient::new(activation, storage).spec()));
+    // Sums are in f32, and so what is stored as f16 is read from words.
+    let sums = [Storage::F32, Storage::Packed].into_iter().flat_map(|storage| {
+        [Term::Value, Term::Negative]
+            .into_iter()
+            .flat_map(move |term| ChannelSums::LANES.map(|lanes| ChannelSums { term, lanes, storage }.spec()))
+    });
+    of_activations.chain(sums)
 }
 
 /// Every blocking with and without the operands of an epilogue, and at every border; one of them with every epilogue.
@@ -66,7 +82,6 @@ fn halves() -> Vec<KernelSpec> {
         let ends: Vec<_> = ends()
             .into_iter()
             .chain([Residual::Tensor, Residual::InPlace].map(|residual| Epilogue { residual, ..Epilogue::NONE }))
-            .filter(|epilogue| storage != Storage::Packed || epilogue.residual != Residual::InPlace)
             .collect();
         for &epilogue in &ends {
             let border = Border::Zero;
@@ -159,23 +174,25 @@ fn of_gradients() -> Vec<Nested> {
     algorithms
 }
 
+/// Each activation; its numbers are parameters.
+const ACTIVATIONS: [Activation; 10] = [
+    Activation::None,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.0 },
+    Activation::PRelu,
+    Activation::Clamp { low: 0.0, high: 0.0 },
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+];
+
 fn epilogues() -> impl Iterator<Item = Epilogue> {
-    let activations = [
-        Activation::None,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.0 },
-        Activation::PRelu,
-        Activation::Clamp { low: 0.0, high: 0.0 },
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Silu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-    ];
     [false, true]
         .into_iter()
         .flat_map(move |bias| {
-            activations.map(|activation| Epilogue { bias, activation: activation.name(), ..Epilogue::NONE })
+            ACTIVATIONS.map(|activation| Epilogue { bias, activation: activation.name(), ..Epilogue::NONE })
         })
         .chain([Residual::Tensor, Residual::InPlace].map(|residual| Epilogue { residual, ..Epilogue::NONE }))
 }

@@ -61,6 +61,35 @@ impl Layer {
     pub fn weight_gradient_blocking(&self, shape: impl Into<Shape>, input: &[f32], gradient: &[f32]) -> Result<Output> {
         pollster::block_on(self.weight_gradient(shape, input, gradient))
     }
+
+    /// [`Self::activation_gradient`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn activation_gradient_blocking(
+        &self,
+        shape: impl Into<Shape>,
+        kept: &[f32],
+        gradient: &[f32],
+    ) -> Result<Output> {
+        pollster::block_on(self.activation_gradient(shape, kept, gradient))
+    }
+
+    /// [`Self::bias_gradient`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn bias_gradient_blocking(&self, shape: impl Into<Shape>, gradient: &[f32]) -> Result<Output> {
+        pollster::block_on(self.bias_gradient(shape, gradient))
+    }
+
+    /// [`Self::slope_gradient`], blocking.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn slope_gradient_blocking(&self, shape: impl Into<Shape>, kept: &[f32], gradient: &[f32]) -> Result<Output> {
+        pollster::block_on(self.slope_gradient(shape, kept, gradient))
+    }
 }
 
 /// Blocking forms, where a thread may block.

@@ -198,12 +198,7 @@ impl Layer {
         if let Some(prepared) = self.prepared.get(&Key::Dense(operation, shape)) {
             return Ok(prepared);
         }
-        let problem = self.conv.on(shape)?;
-        self.prepared(&match operation {
-            Operation::Forward => problem,
-            Operation::InputGradient => problem.input_gradient()?,
-            Operation::WeightGradient => problem.weight_gradient()?,
-        })
+        self.prepared(&self.conv.on(shape)?.of_operation(operation)?)
     }
 
     /// Convolves an input of `[N, C, H, W]` (or of other dimensions).
@@ -249,6 +244,38 @@ impl Layer {
     pub async fn weight_gradient(&self, shape: impl Into<Shape>, input: &[f32], gradient: &[f32]) -> Result<Output> {
         let prepared = self.prepared_dense(Operation::WeightGradient, shape.into())?;
         self.solve_prepared(&prepared, Inputs::new(input).gradient(gradient)).await
+    }
+
+    /// The gradient before the activation, which the other gradients take, from what the activation keeps of a run with an
+    /// input of this shape and from the output's gradient: see [`Activation::kept`].
+    ///
+    /// [`Activation::kept`]: crate::Activation::kept
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn activation_gradient(&self, shape: impl Into<Shape>, kept: &[f32], gradient: &[f32]) -> Result<Output> {
+        let prepared = self.prepared_dense(Operation::ActivationGradient, shape.into())?;
+        self.solve_prepared(&prepared, Inputs::new(kept).gradient(gradient)).await
+    }
+
+    /// The gradient of the bias, K elements, from the gradient before the activation, of an input of this shape: its sum over
+    /// images and places. The same bits in each run.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn bias_gradient(&self, shape: impl Into<Shape>, gradient: &[f32]) -> Result<Output> {
+        let prepared = self.prepared_dense(Operation::BiasGradient, shape.into())?;
+        self.solve_prepared(&prepared, Inputs::new(gradient)).await
+    }
+
+    /// The gradient of the slopes of PReLU, K elements, from what it was applied to and the output's gradient, of an input of
+    /// this shape. The same bits in each run.
+    ///
+    /// # Errors
+    /// As [`Self::run`]; [`crate::Error::Unsupported`] where the activation is another.
+    pub async fn slope_gradient(&self, shape: impl Into<Shape>, kept: &[f32], gradient: &[f32]) -> Result<Output> {
+        let prepared = self.prepared_dense(Operation::SlopeGradient, shape.into())?;
+        self.solve_prepared(&prepared, Inputs::new(kept).gradient(gradient)).await
     }
 
     /// Solves any problem of this convolution: what [`Self::run`] is for a dense input. Between the elements of a result that has

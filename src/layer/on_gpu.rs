@@ -33,7 +33,7 @@ impl<'a> Ends<'a> {
         self
     }
 
-    /// Adds the output's gradient, of which the weights' gradient is made.
+    /// Adds the output's gradient, which a gradient of the weights, the activation or the slopes is made of.
     #[must_use]
     pub fn gradient(mut self, gradient: impl Into<Tensor<'a>>) -> Self {
         self.gradient = Some(gradient.into());
@@ -144,7 +144,7 @@ impl Layer {
         }
         let packed = prepared.packed_on_gpu(own).await?;
         let factor = match plan.problem.operation {
-            Operation::WeightGradient => ends.gradient,
+            operation if operation.reads_gradient() => ends.gradient,
             _ => Some((&own.weights).into()),
         };
         let tensors = Tensors {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::conv::{Conv, Residual};
 use crate::dtype::DType;
 use crate::error::{Error, Result, ShapeError};
-use crate::problem::{Operation, Problem};
+use crate::problem::Problem;
 
 /// Weights of a convolution, in its order ([`Conv::weights_shape`]), with bias and slopes where it has them.
 #[derive(Debug, Clone, Copy)]
@@ -75,7 +75,7 @@ impl<'a> Inputs<'a> {
         self
     }
 
-    /// Adds the output's gradient, of which the weights' gradient is made.
+    /// Adds the output's gradient, which a gradient of the weights, the activation or the slopes is made of.
     #[must_use]
     pub const fn gradient(mut self, gradient: &'a [f32]) -> Self {
         self.gradient = Some(gradient);
@@ -104,7 +104,7 @@ pub(super) fn check_inputs(problem: &Problem, residual: bool, gradient: bool) ->
         return Err(ShapeError::Presence { what, expected, got: "some" }.into());
     }
     check_one("the residual", problem.conv.residual == Residual::Tensor, residual)?;
-    check_one("the output's gradient", problem.operation == Operation::WeightGradient, gradient)
+    check_one("the output's gradient", problem.operation.reads_gradient(), gradient)
 }
 
 impl<'a> From<&'a [f32]> for Inputs<'a> {

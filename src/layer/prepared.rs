@@ -68,16 +68,18 @@ enum Packed {
 /// How a prepared problem is found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
-    /// Dense tensors, by the sizes of the convolution's input: such a problem need not be made and checked again.
+    /// Dense tensors and the operation's own result type, by the sizes of the convolution's input: such a problem need not be
+    /// made and checked again.
     Dense(Operation, Shape),
-    /// Tensors that lie otherwise.
+    /// All others.
     Other(Box<Problem>),
 }
 
 impl Key {
     pub(super) fn of(problem: &Problem) -> Self {
         let is_dense = |placed: Placed| placed.view == View::dense(placed.shape, problem.conv.layout);
-        if is_dense(problem.of_input()) && is_dense(problem.of_output()) {
+        let as_usual = problem.result_type == problem.operation.result_type(&problem.conv);
+        if as_usual && is_dense(problem.of_input()) && is_dense(problem.of_output()) {
             return Self::Dense(problem.operation, problem.of_input().shape);
         }
         Self::Other(Box::new(*problem))

@@ -36,6 +36,9 @@ impl Algorithm {
     /// Everything that could solve a problem, whether or not it is wise, but the exhibit [`Self::Inlined`]:
     /// `Direct` first, then the others without a transform. (Plans for a processor consider one tile shape more.)
     pub fn all_for(problem: &Problem) -> Vec<Self> {
+        if problem.operation.is_of_end() {
+            return vec![Self::Direct];
+        }
         let mut all = Self::for_sizes(Sizes::of_problem(problem));
         all.retain(|algorithm| *algorithm != Self::Depthwise || is_depthwise(problem));
         all

@@ -216,6 +216,9 @@ fn judge_one(
     if preferences.algorithm.is_some_and(|forced| forced != algorithm) {
         return Err(Reason::NotDemanded);
     }
+    if problem.operation.is_of_end() && algorithm != Algorithm::Direct {
+        return Err(Reason::Inapplicable("a gradient of bias, activation or slopes is computed by direct alone"));
+    }
     if let Some(transform) = algorithm.transform() {
         let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
         if windows.in_blocks() && !matches!(algorithm, Algorithm::Staged(_)) {

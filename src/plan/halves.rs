@@ -8,7 +8,7 @@ use crate::caps::Limits;
 use crate::conv::{Conv, Residual};
 use crate::error::{LimitError, Resource};
 use crate::kernel::{PackHalves, PackParams, Params, word};
-use crate::problem::Problem;
+use crate::problem::{Placed, Problem};
 
 /// The problem whose outputs are made in f32, and what is left of the workspace for it. What stands in the output is another
 /// tensor then.
@@ -66,17 +66,42 @@ pub(super) fn pack(problem: &Problem, limits: &Limits, built: &mut Built) -> Res
     Ok(())
 }
 
-/// The output's dimensions, longest steps first: no two of its elements share a place, so that each step is beyond the
-/// reach of those behind it. Then the elements of memory from the first output to the last one, and where the first one is.
+/// A dimension of a tensor in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Dimension {
+    pub(super) step: u32,
+    pub(super) size: u32,
+    /// Whether it is the channels'.
+    pub(super) of_channels: bool,
+}
+
+/// A tensor's dimensions, longest steps first: no two of its elements share a place, so that each step is beyond the reach
+/// of those behind it.
+pub(super) fn longest_first(placed: &Placed) -> [Dimension; 5] {
+    let [d, h, w] = placed.shape.spatial().dhw(1);
+    let view = &placed.view;
+    let [step_d, step_h, step_w] = view.dhw;
+    let all = [
+        (view.n, placed.shape[0], false),
+        (view.c, placed.shape[1], true),
+        (step_d, d, false),
+        (step_h, h, false),
+        (step_w, w, false),
+    ];
+    let mut all = all.map(|(step, size, of_channels)| {
+        let step = if size == 1 { u32::MAX } else { word(step) };
+        Dimension { step, size: word(size), of_channels }
+    });
+    all.sort_unstable_by_key(|dimension| std::cmp::Reverse((dimension.step, dimension.size)));
+    all
+}
+
+/// The output's dimensions, then the elements of memory from the first output to the last one, and where the first one is.
 fn params(problem: &Problem) -> (PackParams, usize, usize) {
     let result = problem.result();
-    let [d, h, w] = result.shape.spatial().dhw(1);
-    let view = &result.view;
-    let [step_d, step_h, step_w] = view.dhw;
-    let all = [(view.n, result.shape[0]), (view.c, result.shape[1]), (step_d, d), (step_h, h), (step_w, w)];
-    let mut all = all.map(|(step, size)| if size == 1 { (u32::MAX, 1) } else { (word(step), word(size)) });
-    all.sort_unstable_by(|a, b| b.cmp(a));
-    let [(step_0, size_0), (step_1, size_1), (step_2, size_2), (step_3, size_3), (step_4, size_4)] = all;
+    let dimensions = longest_first(&result);
+    let [size_0, size_1, size_2, size_3, size_4] = dimensions.map(|dimension| dimension.size);
+    let [step_0, step_1, step_2, step_3, step_4] = dimensions.map(|dimension| dimension.step);
     let params = PackParams {
         size_0,
         size_1,
@@ -90,5 +115,5 @@ fn params(problem: &Problem) -> (PackParams, usize, usize) {
         step_4,
         ..Default::default()
     };
-    (params, result.len() - view.offset, view.offset)
+    (params, result.len() - result.view.offset, result.view.offset)
 }

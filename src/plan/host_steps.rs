@@ -18,7 +18,8 @@ use crate::winograd::Nested;
 pub(super) fn take(problem: &Problem, algorithm: Algorithm, caps: &Caps) -> bool {
     let own =
         matches!(algorithm, Algorithm::Direct | Algorithm::Depthwise | Algorithm::ImplicitGemm | Algorithm::Staged(_));
-    own && caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient
+    own && caps.kind == DeviceKind::HostCpu
+        && matches!(problem.operation, Operation::Forward | Operation::InputGradient)
 }
 
 /// The steps of an algorithm that the processor has kernels for, if the workspace has room for their blocks.

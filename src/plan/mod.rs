@@ -8,6 +8,7 @@ mod candidates;
 mod choice;
 #[cfg(feature = "serde")]
 mod document;
+mod end_steps;
 mod expected_errors;
 mod explain;
 mod fused_estimate;
@@ -98,7 +99,7 @@ impl Slot {
     pub(crate) const fn tensor_name(self, operation: Operation) -> &'static str {
         match self {
             Self::Input => operation.source_name(),
-            Self::Weights if matches!(operation, Operation::WeightGradient) => "the output's gradient",
+            Self::Weights if operation.reads_gradient() => "the output's gradient",
             Self::Weights => "the weights",
             Self::Packed => "the packed weights",
             Self::Bias => "the bias",

@@ -7,7 +7,7 @@ use super::gemm_estimate;
 use super::pieces::{Piece, Window, check_dispatches, most, pieces};
 use super::windows::Windows;
 use super::winograd_steps::Winograd;
-use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, halves, host_steps};
+use super::{Algorithm, Cut, Operand, Packing, Preferences, Reason, Slot, Step, end_steps, halves, host_steps};
 use crate::caps::{Caps, Limits};
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
@@ -93,6 +93,7 @@ fn by_shaders(
     let limits = &caps.limits;
     let winograd = |nested| Winograd::new(problem, nested, storage, limits);
     Ok(match algorithm {
+        Algorithm::Direct if problem.operation.is_of_end() => end_steps::build(problem, storage, limits, preferences)?,
         Algorithm::Direct => direct(problem, storage, limits)?,
         Algorithm::Depthwise => depthwise(problem, storage, limits)?,
         Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,

@@ -36,6 +36,12 @@ pub enum Operation {
     InputGradient,
     /// The gradient of the weights, from the input and the output's gradient.
     WeightGradient,
+    /// The gradient before the activation, from what it [keeps](Activation::kept) and the output's gradient.
+    ActivationGradient,
+    /// The gradient of the bias, from that of what the activation is applied to.
+    BiasGradient,
+    /// The gradient of PReLU's slopes, from what it is applied to and the output's gradient.
+    SlopeGradient,
 }
 
 impl Operation {
@@ -43,7 +49,35 @@ impl Operation {
     pub(crate) const fn source_name(self) -> &'static str {
         match self {
             Self::Forward | Self::WeightGradient => "the input",
-            Self::InputGradient => "the output's gradient",
+            Self::InputGradient | Self::BiasGradient => "the output's gradient",
+            Self::ActivationGradient | Self::SlopeGradient => "what the activation keeps",
+        }
+    }
+
+    /// Whether [`Problem::factor`] is the output's gradient, and not the weights.
+    pub(crate) const fn reads_gradient(self) -> bool {
+        matches!(self, Self::WeightGradient | Self::ActivationGradient | Self::SlopeGradient)
+    }
+
+    /// Whether it is of the convolution's end alone, and no correlation.
+    pub(crate) const fn is_of_end(self) -> bool {
+        matches!(self, Self::ActivationGradient | Self::BiasGradient | Self::SlopeGradient)
+    }
+
+    /// How results are stored unless a problem says otherwise.
+    pub(crate) const fn result_type(self, conv: &Conv) -> DType {
+        match self {
+            Self::Forward | Self::InputGradient | Self::ActivationGradient => conv.dtype,
+            Self::WeightGradient | Self::BiasGradient | Self::SlopeGradient => DType::F32,
+        }
+    }
+
+    /// The convolution as far as the operation depends on it.
+    const fn conv(self, conv: &Conv) -> Conv {
+        match self {
+            Self::Forward => *conv,
+            Self::ActivationGradient | Self::SlopeGradient => Conv { bias: false, residual: Residual::None, ..*conv },
+            _ => Conv { bias: false, residual: Residual::None, activation: Activation::None, ..*conv },
         }
     }
 }
@@ -144,7 +178,7 @@ impl Problem {
             before,
             input_view: View::dense(shape, conv.layout),
             output_view: View::dense(output, conv.layout),
-            result_type: conv.dtype,
+            result_type: Operation::Forward.result_type(conv),
         };
         for (what, shape) in [("the input's size", shape), ("the output's size", output)] {
             if shape.elements() == usize::MAX {
@@ -233,12 +267,61 @@ impl Problem {
         self.gradient(Operation::WeightGradient)
     }
 
+    /// The gradient before the activation (and so of a residual), from what the activation keeps
+    /// ([`crate::plan::Slot::Input`], see [`Activation::kept`]) and the gradient behind it
+    /// ([`crate::plan::Slot::Weights`]). All three lie as the output does.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a gradient's problem, which has no activation.
+    pub fn activation_gradient(&self) -> Result<Self> {
+        if !matches!(self.operation, Operation::Forward | Operation::ActivationGradient | Operation::SlopeGradient) {
+            return Err(Error::Unsupported {
+                what: format!("the gradient of the activation of the {self}"),
+                why: "it has no activation; ask for it from the convolution's problem".to_owned(),
+            });
+        }
+        self.gradient(Operation::ActivationGradient)
+    }
+
+    /// The gradient of the bias, from that of what the activation is applied to ([`crate::plan::Slot::Input`]): its sum over
+    /// images and places, K elements.
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn bias_gradient(&self) -> Result<Self> {
+        self.gradient(Operation::BiasGradient)
+    }
+
+    /// The gradient of the slopes of PReLU, from what it is applied to ([`crate::plan::Slot::Input`]) and the output's
+    /// gradient ([`crate::plan::Slot::Weights`]), summed over images and places: K elements.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where the activation is another.
+    pub fn slope_gradient(&self) -> Result<Self> {
+        if !self.conv.activation.has_slopes() {
+            return Err(Error::Unsupported {
+                what: format!("the gradient of the slopes of the {self}"),
+                why: format!("its activation is {}, expected prelu", self.conv.activation),
+            });
+        }
+        self.gradient(Operation::SlopeGradient)
+    }
+
+    /// The problem itself, or one of its gradients.
+    pub(crate) fn of_operation(&self, operation: Operation) -> Result<Self> {
+        match operation {
+            Operation::Forward => Ok(*self),
+            Operation::InputGradient => self.input_gradient(),
+            Operation::WeightGradient => self.weight_gradient(),
+            Operation::ActivationGradient => self.activation_gradient(),
+            Operation::BiasGradient => self.bias_gradient(),
+            Operation::SlopeGradient => self.slope_gradient(),
+        }
+    }
+
     fn gradient(&self, operation: Operation) -> Result<Self> {
-        let conv = Conv { bias: false, residual: Residual::None, activation: Activation::None, ..self.conv };
-        let result_type = match operation {
-            Operation::WeightGradient => DType::F32,
-            _ => conv.dtype,
-        };
+        let conv = operation.conv(&self.conv);
+        let result_type = operation.result_type(&conv);
         let gradient = Self { conv, operation, result_type, ..*self };
         gradient.check_views()?;
         Ok(gradient)
@@ -246,11 +329,7 @@ impl Problem {
 
     /// Whether it is a problem of this convolution.
     pub(crate) fn check_conv(&self, conv: &Conv) -> Result<()> {
-        let expected = match self.operation {
-            Operation::Forward => *conv,
-            _ => Conv { bias: false, residual: Residual::None, activation: Activation::None, ..*conv },
-        };
-        if self.conv == expected { Ok(()) } else { Err(ShapeError::OtherConv.into()) }
+        if self.conv == self.operation.conv(conv) { Ok(()) } else { Err(ShapeError::OtherConv.into()) }
     }
 
     fn check_views(&self) -> Result<()> {
@@ -330,24 +409,28 @@ impl Problem {
     pub fn source(&self) -> Placed {
         match self.operation {
             Operation::Forward | Operation::WeightGradient => self.of_input(),
-            Operation::InputGradient => self.of_output(),
+            _ => self.of_output(),
         }
     }
 
     /// What is read as [`crate::plan::Slot::Weights`]: the weights, or the output's gradient.
     pub fn factor(&self) -> Placed {
         match self.operation {
-            Operation::Forward | Operation::InputGradient => self.of_weights(),
-            Operation::WeightGradient => self.of_output(),
+            operation if operation.reads_gradient() => self.of_output(),
+            _ => self.of_weights(),
         }
     }
 
     /// What is written: the output, or a gradient.
     pub fn result(&self) -> Placed {
         match self.operation {
-            Operation::Forward => self.of_output(),
+            Operation::Forward | Operation::ActivationGradient => self.of_output(),
             Operation::InputGradient => self.of_input(),
             Operation::WeightGradient => self.of_weights(),
+            Operation::BiasGradient | Operation::SlopeGradient => {
+                let shape = Shape::new(1, self.conv.filters, Spatial::all(self.conv.rank(), 1));
+                Placed { shape, view: View::dense(shape, Layout::ChannelsFirst) }
+            }
         }
     }
 
@@ -393,6 +476,13 @@ impl Problem {
 
     /// The most products that are summed into one result.
     pub fn terms(&self) -> usize {
+        match self.operation {
+            Operation::ActivationGradient => return 1,
+            Operation::BiasGradient | Operation::SlopeGradient => {
+                return self.n * self.output.iter().product::<usize>();
+            }
+            _ => {}
+        }
         self.correlations().iter().map(Correlation::terms).max().unwrap_or(0)
     }
 
@@ -422,6 +512,9 @@ impl fmt::Display for Problem {
             Operation::Forward => {}
             Operation::InputGradient => f.write_str("gradient of the input of ")?,
             Operation::WeightGradient => f.write_str("gradient of the weights of ")?,
+            Operation::ActivationGradient => f.write_str("gradient before the activation of ")?,
+            Operation::BiasGradient => f.write_str("gradient of the bias of ")?,
+            Operation::SlopeGradient => f.write_str("gradient of the slopes of ")?,
         }
         write!(f, "{} -> {filters}, {kernel}", self.of_input().shape)?;
         let ones = Spatial::all(self.conv.rank(), 1);

@@ -20,7 +20,10 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
         KernelSpec::WinogradInlined(spec) => inlined::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradOutput(output) => output_leaves(&mut leaves, output.algorithm)?,
         // The processor's have no text at all.
-        KernelSpec::PackHalves(_) | KernelSpec::Host(_) => {}
+        KernelSpec::PackHalves(_)
+        | KernelSpec::ActivationGradient(_)
+        | KernelSpec::ChannelSums(_)
+        | KernelSpec::Host(_) => {}
     }
     Ok(leaves)
 }

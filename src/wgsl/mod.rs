@@ -99,6 +99,16 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     if let KernelSpec::Depthwise(depthwise) = spec {
         parts.push(if depthwise.moves { "window_moves" } else { "window_anew" }.to_owned());
     }
+    match spec {
+        KernelSpec::PackHalves(_) => parts.push("is_element".to_owned()),
+        KernelSpec::ActivationGradient(gradient) => {
+            let logistic = matches!(gradient.activation, "silu" | "gelu_tanh").then_some("logistic");
+            parts.extend(["is_element", "keep_nan"].into_iter().chain(logistic).map(str::to_owned));
+            parts.push(format!("derivative_{}", gradient.activation));
+        }
+        KernelSpec::ChannelSums(sums) => parts.push(sums.term.part().to_owned()),
+        _ => {}
+    }
     if let KernelSpec::WinogradMultiply(multiply) = spec {
         parts.push(if multiply.blocking.slices > 1 { "slices_two" } else { "slices_one" }.to_owned());
         parts.push(if multiply.adds { "m_add" } else { "m_set" }.to_owned());

@@ -45,6 +45,23 @@ fn gradients(table: &mut Section) {
         layer.weight_gradient_blocking(SHAPE, &INPUT, &OUTPUT[1..]),
     );
     table.row("the same for the input's gradient", "Shape(Length)", layer.input_gradient_blocking(SHAPE, &OUTPUT[1..]));
+    table.row(
+        "a bias's gradient from an output gradient of another length",
+        "Shape(Length)",
+        layer.bias_gradient_blocking(SHAPE, &OUTPUT[1..]),
+    );
+    table.row(
+        "what the activation keeps, of another length",
+        "Shape(Length)",
+        layer.activation_gradient_blocking(SHAPE, &OUTPUT[1..], &OUTPUT),
+    );
+    table.row(
+        "the slopes' gradient without slopes",
+        "Unsupported",
+        layer.slope_gradient_blocking(SHAPE, &OUTPUT, &OUTPUT),
+    );
+    table.row("the activation's gradient of a gradient", "Unsupported", weights.activation_gradient());
+    table.row("a result in f16 of tensors in f32", "Unsupported", weights.with_result_type(winoconv::DType::F16));
     let of = |conv: Conv| conv.on(SHAPE).expect("legal");
     table.row(
         "a problem of another convolution than the layer's",

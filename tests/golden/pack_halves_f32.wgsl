@@ -19,6 +19,19 @@ struct Params {
     halves_offset: u32,
 }
 
+// ---- shaders/part/is_element.wgsl ----
+// Used by kernels that walk memory: whether a place, counted from the first element of a tensor, is an element of it. Along each
+// dimension, longest steps first, it must be within the size.
+fn is_element(place: u32) -> bool {
+    let in_0 = place % params.step_0;
+    let in_1 = in_0 % params.step_1;
+    let in_2 = in_1 % params.step_2;
+    let in_3 = in_2 % params.step_3;
+    let outer = place / params.step_0 < params.size_0 && in_0 / params.step_1 < params.size_1;
+    return outer && in_1 / params.step_2 < params.size_2 && in_2 / params.step_3 < params.size_3
+        && in_3 / params.step_4 < params.size_4 && in_3 % params.step_4 == 0u;
+}
+
 // ---- leaves ----
 
 // ---- shaders/kernel/pack_halves.wgsl ----
@@ -29,22 +42,15 @@ struct Params {
 //
 // grid      x: blocks of WORKGROUP words of this dispatch
 // constants WORKGROUP
+// slots     is_element
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> values: array<f32>;
 @group(0) @binding(3) var<storage, read_write> halves: array<u32>;
 
-// Whether an element of memory, counted from this dispatch's first one, is an output of it: along each dimension, longest
-// steps first, it is within the size.
+// Whether an element of memory, counted from this dispatch's first one, is an output of it.
 fn is_output(at: u32) -> bool {
-    let from_first = params.first + at;
-    let in_0 = from_first % params.step_0;
-    let in_1 = in_0 % params.step_1;
-    let in_2 = in_1 % params.step_2;
-    let in_3 = in_2 % params.step_3;
-    let outer = at < params.count && from_first / params.step_0 < params.size_0 && in_0 / params.step_1 < params.size_1;
-    return outer && in_1 / params.step_2 < params.size_2 && in_2 / params.step_3 < params.size_3
-        && in_3 / params.step_4 < params.size_4 && in_3 % params.step_4 == 0u;
+    return at < params.count && is_element(params.first + at);
 }
 
 // A value's half, in the lower bits. From 65,520 on it is infinite: what pack2x16float makes of such numbers, and of a NaN, is

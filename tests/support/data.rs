@@ -112,11 +112,11 @@ impl Case {
         Reference { problem, input, weights, bias, slopes, residual }
     }
 
-    /// A layer of the problem's convolution. For the gradient of the weights, which does not read any, they are NaN.
+    /// A layer of the problem's convolution. For an operation that does not read the weights, they are NaN.
     pub(crate) fn layer(&self, device: &Device, preferences: Preferences) -> winoconv::Result<Layer> {
         let unread = vec![f32::NAN; self.problem.conv().weights_len()];
-        let gradient = self.problem.operation() == Operation::WeightGradient;
-        let weights = if gradient { self.weights_as(&unread) } else { self.operands() };
+        let reads_weights = matches!(self.problem.operation(), Operation::Forward | Operation::InputGradient);
+        let weights = if reads_weights { self.operands() } else { self.weights_as(&unread) };
         Layer::new_blocking(device, self.problem.conv(), weights, preferences)
     }
 
@@ -126,10 +126,16 @@ impl Case {
         if self.problem.conv().residual == Residual::Tensor {
             inputs = inputs.residual(&self.residual);
         }
-        if self.problem.operation() == Operation::WeightGradient {
+        if self.reads_gradient() {
             inputs = inputs.gradient(&self.weights);
         }
         inputs
+    }
+
+    /// Whether the factor is the output's gradient.
+    pub(crate) fn reads_gradient(&self) -> bool {
+        use Operation::{ActivationGradient, SlopeGradient, WeightGradient};
+        matches!(self.problem.operation(), WeightGradient | ActivationGradient | SlopeGradient)
     }
 
     /// The results, in the order of their shape, from memory.

@@ -93,6 +93,9 @@ async fn run(layer: &Layer, case: &Case) -> winoconv::Result<Output> {
         _ if *problem != dense(problem) => layer.solve(problem, inputs).await,
         Operation::InputGradient => layer.input_gradient(shape, &case.input).await,
         Operation::WeightGradient => layer.weight_gradient(shape, &case.input, &case.weights).await,
+        Operation::ActivationGradient => layer.activation_gradient(shape, &case.input, &case.weights).await,
+        Operation::BiasGradient => layer.bias_gradient(shape, &case.input).await,
+        Operation::SlopeGradient => layer.slope_gradient(shape, &case.input, &case.weights).await,
         _ => layer.run(shape, inputs).await,
     }
 }
@@ -107,6 +110,9 @@ fn of_operation(problem: Problem, operation: Operation) -> Problem {
     match operation {
         Operation::InputGradient => problem.input_gradient().expect("legal"),
         Operation::WeightGradient => problem.weight_gradient().expect("legal"),
+        Operation::ActivationGradient => problem.activation_gradient().expect("legal"),
+        Operation::BiasGradient => problem.bias_gradient().expect("legal"),
+        Operation::SlopeGradient => problem.slope_gradient().expect("legal"),
         _ => problem,
     }
 }
@@ -201,7 +207,7 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
         if case.problem.conv().residual == Residual::Tensor {
             ends = ends.residual(Tensor::at(&third, residual));
         }
-        if case.problem.operation() == Operation::WeightGradient {
+        if case.reads_gradient() {
             ends = ends.gradient(Tensor::at(&third, residual));
         }
         let bound = layer.bind_problem(&case.problem, ends, &workspace).await?;

@@ -227,6 +227,9 @@ pub(crate) fn remade(problem: &Problem, change: impl FnOnce(&mut Conv)) -> Probl
         Operation::WeightGradient => forward.and_then(|forward| forward.weight_gradient()),
         _ => forward,
     };
-    let placed = made.and_then(|made| made.with_input_view(input.view)?.with_output_view(output.view));
+    let typed = made.and_then(|made| {
+        if conv.dtype == problem.conv().dtype { made.with_result_type(problem.result_type()) } else { Ok(made) }
+    });
+    let placed = typed.and_then(|made| made.with_input_view(input.view)?.with_output_view(output.view));
     placed.unwrap_or_else(|error| panic!("{problem}: {error}"))
 }

@@ -50,12 +50,8 @@ impl ProblemPart {
     /// The problem, checked.
     pub(super) fn problem(&self) -> Result<Problem> {
         let forward = self.conv.on(self.input)?;
-        let problem = match self.operation {
-            Operation::Forward => forward,
-            Operation::InputGradient => forward.input_gradient()?,
-            Operation::WeightGradient => forward.weight_gradient()?,
-        };
-        // A gradient has neither bias nor residual nor activation.
+        let problem = forward.of_operation(self.operation)?;
+        // A gradient has neither bias nor residual, and few an activation.
         same("problem.conv", &problem.conv, &self.conv)?;
         problem.with_views(self.input_view, self.output_view)?.with_result_type(self.result_type)
     }
@@ -154,6 +150,9 @@ enum OperationForm {
     Forward,
     InputGradient,
     WeightGradient,
+    ActivationGradient,
+    BiasGradient,
+    SlopeGradient,
 }
 
 #[derive(Serialize, Deserialize)]
