@@ -131,7 +131,7 @@ impl World {
         let (polls, problem, device) = (random.below(3), case.problem, lasting.layer.device().clone());
         let mut output = case.before();
         match random.below(4) {
-            0 => poll(polls, Layer::new(&device, problem.conv()(), lasting.operands(), Preferences::new())),
+            0 => poll(polls, Layer::new(&device, problem.conv(), lasting.operands(), Preferences::new())),
             1 if gpu => poll(polls, Device::gpu(&options)),
             2 if gpu => poll(polls, bind(&lasting.layer, &case)),
             _ => {
@@ -216,7 +216,7 @@ impl Lasting {
             _ => forward,
         };
         let mut case = Case::new(problem, Data::Normal, random.next());
-        if problem.operation()() != Operation::WeightGradient {
+        if problem.operation() != Operation::WeightGradient {
             case.weights.clone_from(&self.weights);
         }
         if !case.bias.is_empty() {
@@ -304,7 +304,7 @@ async fn bind(layer: &Layer, case: &Case) -> anyhow::Result<()> {
     let problem = &case.problem;
     let plan = layer.plan_for(problem)?;
     let workspace = gpu::Workspace::new(context, &[&plan]).await?;
-    let dtype = problem.conv()().dtype;
+    let dtype = problem.conv().dtype;
     let input = context.upload_as("input", dtype, &case.input).await?;
     let output = context.create_buffer("output", dtype.bytes(problem.output_len()).div_ceil(4) as usize).await?;
     layer.bind_problem(problem, Ends::new(&input, &output), &workspace).await?;
