@@ -356,7 +356,7 @@ pub enum Remedy {
     RequestLimit {
         /// The limit, as wgpu spells it.
         limit: &'static str,
-        /// The least value that does.
+        /// A value that does: the least one, unless it is found by doubling.
         least: u64,
     },
     /// Raise `workspace_limit` of [`Preferences`](crate::Preferences).

@@ -225,11 +225,6 @@ fn what_can_never_run_is_refused_with_the_layer() {
         (three.stride(2).dilation(2), any("staged:f4x3"), "stride 1 or dilation 1"),
         (three, algorithm("staged:f6x3"), "the tolerance allows"),
         (three, any("inlined:f6x3"), "written out in one kernel"),
-        (
-            three,
-            any("staged:f4x3").cut("staged:f4x3@64x60x8_8x8/1".parse::<Choice>().expect("a cut").cut),
-            "do not divide",
-        ),
         (three, any("staged:f4x3").workspace_limit(1000), "bytes of workspace"),
     ] {
         let Err(Error::NoPlan(error)) = layer(conv, preferences) else { panic!("{conv:?}, {preferences:?}: {why}") };

@@ -10,8 +10,8 @@ use crate::padding::{Border, Padding};
 use crate::problem::{Operation, Problem};
 use crate::spatial::{Shape, Spatial};
 
-/// Limits that one candidate may need raised: each is raised once, as a rule.
-const MOST_RAISED: usize = 12;
+/// How often limits are raised for one candidate: each once, as a rule, and those that take dispatches by doubling.
+const MOST_RAISED: usize = 24;
 
 /// Of candidates that are all out.
 pub(super) fn no_plan(problem: &Problem, caps: &Caps, preferences: &Preferences, candidates: &[Candidate]) -> NoPlan {
@@ -127,6 +127,19 @@ fn mend(
     let (mut raised, mut by): (Vec<Remedy>, f64) = (Vec::new(), 0.0);
     for _ in 0..MOST_RAISED {
         let remedy = match &reason {
+            // Longer bindings take fewer dispatches, and a larger workspace does.
+            Reason::Limit(error) if error.resource == Resource::Dispatches => {
+                by += 1.0;
+                let limits = &mut caps.limits;
+                let binding = &mut limits.max_storage_buffer_binding_size;
+                if *binding < limits.max_buffer_size {
+                    *binding = binding.saturating_mul(2).min(limits.max_buffer_size);
+                    Remedy::RequestLimit { limit: Resource::BindingBytes.setting()?, least: *binding }
+                } else {
+                    preferences.workspace_limit = preferences.workspace_limit.max(1).saturating_mul(2);
+                    Remedy::RaiseWorkspace { least: preferences.workspace_limit }
+                }
+            }
             Reason::Limit(error) => {
                 raise(error, &mut caps, &mut preferences)?;
                 by += powers(error.need, error.bound);
