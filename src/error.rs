@@ -25,6 +25,9 @@ pub enum Error {
     /// A kernel or a buffer needs more than the device has. No work was done.
     #[error(transparent)]
     Limit(#[from] LimitError),
+    /// A preference makes no sense. No work was done.
+    #[error(transparent)]
+    Preference(#[from] PreferenceError),
     /// Every candidate was ruled out by the preferences or by the device. No work was done.
     #[error(transparent)]
     NoPlan(#[from] NoPlan),
@@ -246,6 +249,29 @@ pub enum Resource {
     LoopOperations,
 }
 
+impl Resource {
+    /// The setting that bounds it: a limit of the device as wgpu spells it, or `workspace_limit` of
+    /// [`Preferences`](crate::Preferences). None for the bounds of this crate, and for those of a device's hardware.
+    pub const fn setting(self) -> Option<&'static str> {
+        Some(match self {
+            Self::WorkgroupBytes => "max_compute_workgroup_storage_size",
+            Self::Invocations => "max_compute_invocations_per_workgroup",
+            Self::WorkgroupSize => "max_compute_workgroup_size_x",
+            Self::Workgroups => "max_compute_workgroups_per_dimension",
+            Self::StorageBuffers => "max_storage_buffers_per_shader_stage",
+            Self::BindingBytes => "max_storage_buffer_binding_size",
+            Self::BufferBytes => "max_buffer_size",
+            Self::WorkspaceBytes => "workspace_limit",
+            Self::IndexRange
+            | Self::Phases
+            | Self::Dispatches
+            | Self::InlinedTerms
+            | Self::Accumulators
+            | Self::LoopOperations => return None,
+        })
+    }
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -267,9 +293,8 @@ impl fmt::Display for Resource {
     }
 }
 
-/// A need beyond a bound: who needs, how much, and the bound.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("{who} needs {need} {resource}, the bound is {bound}")]
+/// A need beyond a bound: who needs, how much, and the bound. It prints with what would help, see [`Self::remedy`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LimitError {
     /// The kernel variant or the tensor.
     pub who: String,
@@ -292,26 +317,130 @@ impl LimitError {
         }
         Err(Self { who: who.to_owned(), resource, need, bound })
     }
+
+    /// What would help against this error. (Another bound may be too small as well: [`NoPlan::remedies`] has all.) None
+    /// where the bound is one of the hardware.
+    pub fn remedy(&self) -> Option<Remedy> {
+        let least = self.need;
+        Some(match (self.resource, self.resource.setting()) {
+            (Resource::WorkspaceBytes, _) => Remedy::RaiseWorkspace { least },
+            (_, Some(limit)) => Remedy::RequestLimit { limit, least },
+            (Resource::IndexRange, _) => Remedy::Other("cut the problem, for instance into smaller batches"),
+            (Resource::Phases, _) => Remedy::Other("use a smaller stride"),
+            (Resource::Dispatches, _) => Remedy::Other("request larger limits, or raise workspace_limit"),
+            _ => return None,
+        })
+    }
+
+    /// The error without what would help.
+    pub(crate) fn fact(&self) -> String {
+        let Self { who, resource, need, bound } = self;
+        format!("{who} needs {need} {resource}, the bound is {bound}")
+    }
 }
 
-/// No candidate is left: all of them, each with the reason why it is out.
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.fact())?;
+        self.remedy().map_or(Ok(()), |remedy| write!(f, "; {remedy}"))
+    }
+}
+
+impl std::error::Error for LimitError {}
+
+/// What makes a refused request possible.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// Open the device with a larger limit, if its adapter has it.
+    RequestLimit {
+        /// The limit, as wgpu spells it.
+        limit: &'static str,
+        /// A value that does: the least one, unless it is found by doubling.
+        least: u64,
+    },
+    /// Raise `workspace_limit` of [`Preferences`](crate::Preferences).
+    RaiseWorkspace {
+        /// The least number of bytes that does.
+        least: u64,
+    },
+    /// Raise the tolerance.
+    RaiseTolerance {
+        /// The least [`Tolerance`](crate::Tolerance) that does, rounded up: `TimesDirect(2.5)`.
+        to: String,
+    },
+    /// Anything else.
+    Other(&'static str),
+}
+
+impl fmt::Display for Remedy {
+    #[expect(clippy::cast_precision_loss, reason = "printed with one decimal beside the exact number")]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RequestLimit { limit, least } => write!(f, "request {limit} (at least {least})"),
+            Self::RaiseWorkspace { least } if *least < 1 << 20 => write!(f, "raise workspace_limit to {least}"),
+            Self::RaiseWorkspace { least } => {
+                write!(f, "raise workspace_limit to {least} ({:.1} MiB)", *least as f64 / 1_048_576.0)
+            }
+            Self::RaiseTolerance { to } => write!(f, "raise the tolerance to {to}"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+/// A preference that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is {got}, expected {expected}")]
+pub struct PreferenceError {
+    /// Which one.
+    pub what: &'static str,
+    /// What came.
+    pub got: String,
+    /// What makes sense.
+    pub expected: &'static str,
+}
+
+/// No candidate is left. It prints as two lines: the reason that most candidates share, and what would help; with `{:#}`
+/// every candidate and its reason follow, a line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NoPlan {
     /// What was asked of the planner.
     pub asked: String,
-    /// Algorithm and reason.
+    /// The reason that most candidates share.
+    pub reason: String,
+    /// How many share it.
+    pub sharing: usize,
+    /// What would help: all of these together. Empty where nothing does that this crate knows.
+    pub remedies: Vec<Remedy>,
+    /// Each candidate's algorithm and reason.
     pub rejected: Vec<(String, String)>,
 }
 
 impl fmt::Display for NoPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no algorithm is left for {}", self.asked)?;
-        for (algorithm, reason) in &self.rejected {
-            write!(f, "; {algorithm}: {reason}")?;
+        let Self { asked, reason, sharing, remedies, rejected } = self;
+        write!(f, "no plan for {asked}: {reason}")?;
+        match rejected.len() {
+            0 | 1 => {}
+            all if all == *sharing => write!(f, " (all {all} candidates)")?,
+            all => write!(f, " ({sharing} of {all} candidates)")?,
+        }
+        let remedies: Vec<String> = remedies.iter().map(Remedy::to_string).collect();
+        match remedies.is_empty() {
+            true => f.write_str("\nno limit and no preference that could be raised helps")?,
+            false => write!(f, "\n{}", remedies.join(" and "))?,
+        }
+        if f.alternate() {
+            for (algorithm, reason) in rejected {
+                write!(f, "\n  {algorithm}: {reason}")?;
+            }
         }
         Ok(())
     }
 }
+
+impl std::error::Error for NoPlan {}
 
 /// A line of a wisdom file that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]

@@ -1,14 +1,23 @@
 //! Tensors in f16, as far as no GPU is needed: what is planned for devices with and without 16-bit floats, what the tolerance
 //! takes into account, and where values are rounded. What kernels compute is in `property.rs`.
 
+mod support;
+
 use pollster::block_on;
-use winoconv::caps::Caps;
+#[cfg(feature = "gpu")]
+use support::{
+    data::{Case, Data, assert_exact},
+    entry::{run_plan_on_gpu, run_plan_on_host},
+    gpus::on_one_gpu,
+};
+use winoconv::caps::{Caps, Limits};
 use winoconv::error::Error;
 use winoconv::kernel::{KernelSpec, Reading, Storage};
 use winoconv::plan::{Reason, Slot, Verdict, expected_error};
 use winoconv::winograd::{F, Nested};
 use winoconv::{
-    Algorithm, Conv, DType, Device, Layer, Plan, Preferences, Problem, Residual, Tolerance, View, Weights, Workspace,
+    Activation, Algorithm, Conv, DType, Device, Layer, Layout, Plan, Preferences, Problem, Residual, Tolerance, View,
+    Weights, Workspace,
 };
 
 fn conv() -> Conv {
@@ -51,15 +60,139 @@ fn a_device_without_16_bit_floats_packs_its_outputs() {
     }
 }
 
+/// Dispatches that pack.
+fn packs(plan: &Plan) -> usize {
+    plan.steps().iter().filter(|step| matches!(step.kernel(), KernelSpec::PackHalves(_))).count()
+}
+
 #[test]
-fn outputs_in_f32_count_as_workspace() {
+fn outputs_in_f32_count_as_workspace_and_are_made_in_parts_where_it_is_small() {
     let problem = problem(conv());
     let held = 4 * problem.output_len() as u64;
     let direct = Preferences::new().algorithm(Algorithm::Direct);
     let caps = Caps::webgpu_default();
-    assert!(Plan::new(&problem, &caps, &direct.workspace_limit(held)).is_ok(), "as much as there is");
-    let error = Plan::new(&problem, &caps, &direct.workspace_limit(held - 1)).expect_err("a byte less");
+    for (limit, parts) in [(held, 1), (held - 1, 2), (held / 2, 2), (held / 2 - 1, 4), (held / 24, 24)] {
+        let plan = Plan::new(&problem, &caps, &direct.workspace_limit(limit));
+        let plan = plan.unwrap_or_else(|error| panic!("{limit} bytes: {error}"));
+        assert!(plan.workspace_bytes() <= limit, "{limit} bytes: {plan}");
+        assert_eq!(packs(&plan), parts, "{limit} bytes");
+    }
+    let error = Plan::new(&problem, &caps, &direct.workspace_limit(4)).expect_err("too many parts");
     assert!(matches!(&error, Error::NoPlan(_)) && error.to_string().contains("the output in f32"), "{error}");
+}
+
+/// 125,440,000 bytes in f32, of which the default workspace has room for 94,371,840.
+#[test]
+fn a_large_output_has_a_plan_on_a_device_without_16_bit_floats() {
+    let conv = Conv::new(64, 64, [3, 3]).padding(1).dtype(DType::F16);
+    for size in [600, 700, 1000] {
+        let problem = conv.on([1, 64, size, size]).expect("legal");
+        let plan = plan(&problem, false, &Preferences::new());
+        assert!(plan.workspace_bytes() <= Preferences::DEFAULT_WORKSPACE, "{plan}");
+        assert!((1..10).contains(&packs(&plan)), "{size}: {} parts", packs(&plan));
+    }
+}
+
+/// Problems whose outputs lie in every way that parts could get wrong, each with algorithms that pack in parts.
+fn in_parts() -> Vec<(Problem, Vec<&'static str>)> {
+    let three = Conv::new(6, 8, [3, 3]).padding(1).dtype(DType::F16);
+    let on = |conv: Conv, shape: &[usize]| {
+        let shape = winoconv::Shape::from_slice(shape).expect("1 to 3 dimensions");
+        conv.on(shape).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let plain = vec!["direct", "implicit_gemm"];
+    let winograd =
+        vec!["direct", "implicit_gemm", "staged:f2x3", "fused:f2x3", "fused_output:f2x3", "fused_filter:f2x3"];
+    let full = three.bias(true).activation(Activation::PRelu);
+    let last = full.layout(Layout::ChannelsLast).residual(Residual::InPlace);
+    let transposed = Conv::new(4, 6, [3, 3]).transposed(1).stride(2).padding(1).groups(2).dtype(DType::F16);
+    let odd = on(full.residual(Residual::Tensor), &[4, 6, 7, 9]);
+    let view = View { offset: 3, n: 8 * 77 + 5, c: 77, dhw: [77, 11, 1] };
+    let slice = View::channels(odd.of_output().shape, Layout::ChannelsLast, 1, 11).expect("1 + 8 of 11");
+    vec![
+        (on(full, &[5, 6, 7, 9]), winograd.clone()),
+        (on(full.residual(Residual::InPlace), &[5, 6, 7, 9]), winograd),
+        (on(last, &[3, 6, 7, 9]), plain.clone()),
+        (odd.with_output_view(view).expect("no overlap"), plain.clone()),
+        (odd.with_output_view(slice).expect("no overlap"), plain.clone()),
+        (on(three.groups(2), &[1, 6, 7, 9]), plain.clone()),
+        (on(Conv::new(5, 10, [3, 3]).groups(5).dtype(DType::F16), &[2, 5, 8, 9]), vec!["direct", "depthwise"]),
+        (on(transposed, &[3, 4, 4, 5]), plain.clone()),
+        (on(Conv::new(3, 2, [7]).transposed(0).stride(3).dilation(2).dtype(DType::F16), &[2, 3, 11]), plain.clone()),
+        (on(Conv::new(3, 4, [2, 3, 2]).padding(1).dtype(DType::F16), &[2, 3, 3, 5, 4]), plain.clone()),
+        (on(three.stride(2), &[3, 6, 7, 9]).input_gradient().expect("legal"), plain.clone()),
+        (on(three, &[2, 6, 7, 9]).weight_gradient().expect("legal"), plain.clone()),
+        (on(transposed, &[2, 4, 4, 5]).weight_gradient().expect("legal"), plain),
+    ]
+}
+
+/// Small integers are exact in halves: each output must come from its own part, and what lies between outputs stay.
+#[cfg(feature = "gpu")]
+#[test]
+fn parts_are_the_whole() {
+    let mut several = 0;
+    for (problem, labels) in in_parts() {
+        let case = Case::new(problem, Data::Integer, 7);
+        let exact = case.reference().all();
+        for label in labels {
+            let forced = Preferences::new().tolerance(Tolerance::Any).algorithm(label.parse().expect("a label"));
+            let whole = plan(&problem, false, &forced).workspace_bytes();
+            for limit in [whole, whole * 2 / 3, whole / 2, whole / 5] {
+                let caps = Caps::webgpu_default();
+                let what = format!("{problem} by {label} in {limit} bytes");
+                let plan = match Plan::new(&problem, &caps, &forced.workspace_limit(limit)) {
+                    Ok(plan) => plan,
+                    // Winograd's parts are whole images.
+                    Err(_) if label.contains(':') && limit < whole / 2 => continue,
+                    Err(error) => panic!("{what}: {error}"),
+                };
+                assert!(plan.workspace_bytes() <= limit, "{what}: {}", plan.workspace_bytes());
+                several += usize::from(packs(&plan) > 1);
+                let untouched = |memory: &[f32]| {
+                    let mut is_output = vec![false; memory.len()];
+                    problem.result().each_position(|at| is_output[at] = true);
+                    let gaps = memory.iter().zip(is_output).filter(|(_, is_output)| !is_output);
+                    gaps.filter(|(value, _)| !value.is_nan()).count()
+                };
+                let got = run_plan_on_host(&plan, &case);
+                assert_exact(&case.gather(&got), &exact, &format!("{what}, by the twins"));
+                let in_place = problem.conv().residual == Residual::InPlace;
+                assert!(in_place || untouched(&got) == 0, "{what}: between outputs");
+                on_one_gpu("parts_are_the_whole", |gpu| {
+                    let got = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|e| panic!("{what}: {e}"));
+                    assert_exact(&case.gather(&got), &exact, &what);
+                    assert!(in_place || untouched(&got) == 0, "{what}: between outputs");
+                });
+            }
+        }
+    }
+    assert!(several > 40, "{several} plans in parts: too little to check");
+}
+
+/// Where shaders have 16-bit floats, outputs that are summed up in pieces are held in f32, in parts as well.
+#[cfg(feature = "gpu")]
+#[test]
+fn sums_in_pieces_are_made_in_parts_too() {
+    // One image's input has 48,000 bytes in f32.
+    let problem = Conv::new(30, 4, [5, 5]).padding(2).dtype(DType::F16).on([3, 30, 20, 20]).expect("legal");
+    let limits = Limits { max_storage_buffer_binding_size: 12_000, ..Limits::WEBGPU_DEFAULT };
+    let case = Case::new(problem, Data::Integer, 8);
+    let exact = case.reference().all();
+    for (f16, limit, parts) in [(true, 1 << 20, 1), (true, 8_000, 3), (false, 8_000, 3)] {
+        let caps = Caps { f16, limits, ..Caps::webgpu_default() };
+        let preferences = Preferences::new().algorithm(Algorithm::Direct).workspace_limit(limit);
+        let plan = Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| panic!("{error}"));
+        assert!(packs(&plan) >= parts, "{plan}");
+        assert!(
+            plan.steps().iter().any(|step| step.kernel().name().contains("_added")),
+            "nothing is summed in pieces: {plan}"
+        );
+        assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &exact, "by the twins");
+        on_one_gpu("sums_in_pieces_are_made_in_parts_too", |gpu| {
+            let got = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|error| panic!("{error}"));
+            assert_exact(&case.gather(&got), &exact, "on a GPU");
+        });
+    }
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn only_coordinates_that_occur_must_be_in_reach() {
         on_one_gpu("only_coordinates_that_occur_must_be_in_reach", |gpu| {
             let plan = plan(gpu.context.caps());
             let got = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|error| panic!("{what}: {error}"));
-            assert_sampled(&case, &got, &exact, &format!("{what} by {}", plan.algorithm));
+            assert_sampled(&case, &got, &exact, &format!("{what} by {}", plan.algorithm()));
         });
     }
 }

@@ -150,7 +150,8 @@ pub struct Caps {
     pub timestamps: bool,
     /// Whether shaders have 16-bit floats.
     pub f16: bool,
-    /// Threads that share the work, if it is the processor; 1 elsewhere.
+    /// Threads that share the work, if it is the CPU; 1 elsewhere. Neither a plan's choice nor a bit of its results depends on
+    /// them, only its time and its workspace.
     pub threads: usize,
 }
 

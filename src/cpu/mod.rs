@@ -243,6 +243,11 @@ fn take_step(
         Slot::Output => &stood[operand.range(stood.len())],
         _ => operands.read(operand),
     });
+    // What is made elsewhere may be a part of the output, whose place in a residual is another one.
+    let offset =
+        |name| step.kernel.params().iter().position(|(field, _)| *field == name).map_or(0, |at| step.params[at]);
+    let apart = offset("residual_offset").wrapping_sub(offset("dst_offset"));
+    let residual = residual.get(apart as usize..).unwrap_or_default();
     match bound("dst") {
         Some(place @ Operand { slot: Slot::Workspace(index), .. }) => {
             let mut held = std::mem::take(&mut workspace[usize::from(index)]);
@@ -270,7 +275,8 @@ fn run_kernel(
     let finish = Finish {
         // Where later steps add to the outputs, the last one has the activation.
         activation: if epilogue.activation == activation.name() { activation } else { Activation::None },
-        bias: of(Slot::Bias).map_or(&[], |operand| operands.read(operand)),
+        // All of it, whatever part a GPU would bind: filters are counted from the first one.
+        bias: of(Slot::Bias).map_or(&[], |_| operands.bias),
         slopes: operands.slopes,
         from: epilogue.residual,
         residual,

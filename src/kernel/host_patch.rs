@@ -16,12 +16,44 @@ pub struct HostPatch {
     pub(crate) columns: usize,
     /// Panels of filters of a block, of those of a group.
     pub(crate) panels: usize,
+    /// The terms that a patch holds, where it does not hold all of them. A block is one row and one panel then.
+    pub(crate) part: Option<SumPart>,
 }
 
-/// `4x56x2`: rows, columns, panels of filters.
+/// A part of a sum: so many rows of taps, taps of a row, and channels. More than one row only of whole ones, more than one tap
+/// only of all channels, so that the weights of a part lie side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SumPart {
+    pub(crate) tap_rows: usize,
+    pub(crate) taps: usize,
+    pub(crate) channels: usize,
+}
+
+/// `4x56x2`: rows, columns, panels of filters; and behind an `s` the part of the sum, as `1x56x1s1x512x64`.
 impl fmt::Display for HostPatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}x{}x{}", self.rows, self.columns, self.panels)
+        write!(f, "{}x{}x{}", self.rows, self.columns, self.panels)?;
+        let Some(SumPart { tap_rows, taps, channels }) = self.part else { return Ok(()) };
+        write!(f, "s{tap_rows}x{taps}x{channels}")
+    }
+}
+
+impl SumPart {
+    /// The whole sum, one plane of taps at a time.
+    pub(crate) const fn whole(of: &Correlation) -> Self {
+        Self { tap_rows: of.taps[1], taps: of.taps[2], channels: of.group_c }
+    }
+
+    /// About half of it; none of a tap's 16 channels.
+    pub(crate) fn half(self) -> Option<Self> {
+        match self {
+            Self { tap_rows: 2.., .. } => Some(Self { tap_rows: self.tap_rows.div_ceil(2), ..self }),
+            Self { taps: 2.., .. } => Some(Self { taps: self.taps.div_ceil(2), ..self }),
+            Self { channels, .. } if channels > LANES => {
+                Some(Self { channels: channels.div_ceil(2).next_multiple_of(LANES), ..self })
+            }
+            _ => None,
+        }
     }
 }
 
@@ -127,20 +159,53 @@ impl HostPatch {
         }
     }
 
+    /// The correlation whose terms a patch holds at a time: all of them, or the largest part.
+    fn held(&self, of: &Correlation) -> Correlation {
+        let Some(SumPart { tap_rows, taps, channels }) = self.part else { return *of };
+        let [_, h, w] = of.taps;
+        Correlation { taps: [1, tap_rows.min(h), taps.min(w)], group_c: channels.min(of.group_c), ..*of }
+    }
+
+    /// How many parts the sum has.
+    pub(crate) fn sums(&self, of: &Correlation) -> usize {
+        let Some(SumPart { tap_rows, taps, channels }) = self.part else { return 1 };
+        let [d, h, w] = of.taps;
+        d * h.div_ceil(tap_rows) * w.div_ceil(taps) * of.group_c.div_ceil(channels)
+    }
+
+    /// The `index`-th part, in the order of the weights' rows: as a correlation of its own, with the range of those rows.
+    pub(crate) fn sum(&self, of: &Correlation, index: usize) -> (Correlation, Range<usize>) {
+        let Some(SumPart { tap_rows, taps, channels }) = self.part else { return (*of, 0..of.terms()) };
+        let [_, h, w] = of.taps;
+        let part = |index: usize, size: usize, all: usize| index * size..all.min((index + 1) * size);
+        let (c, rest) = (index % of.group_c.div_ceil(channels), index / of.group_c.div_ceil(channels));
+        let (s, rest) = (rest % w.div_ceil(taps), rest / w.div_ceil(taps));
+        let (r, t) = (rest % h.div_ceil(tap_rows), rest / h.div_ceil(tap_rows));
+        let [r, s, c] = [part(r, tap_rows, h), part(s, taps, w), part(c, channels, of.group_c)];
+        let mut sum = Correlation { taps: [1, r.len(), s.len()], group_c: c.len(), ..*of };
+        for (axis, first) in [t, r.start, s.start].into_iter().enumerate() {
+            sum.before[axis] -= (first * of.dilation[axis]).cast_signed();
+        }
+        sum.src.offset += c.start.cast_signed() * of.src.c;
+        let first = ((t * h + r.start) * w + s.start) * of.group_c + c.start;
+        (sum, first..first + sum.terms())
+    }
+
     /// Places of a whole patch.
     pub(crate) fn places(&self, of: &Correlation) -> usize {
+        let of = &self.held(of);
         let rows = of.taps[0] * self.source_rows(of, self.rows) * self.phases(of);
         of.group_c.div_ceil(LANES).saturating_mul(rows).saturating_mul(self.width(of, self.columns))
     }
 
     /// Elements of the table of where taps' values lie.
-    pub(crate) const fn table(&self, of: &Correlation) -> usize {
-        of.taps_len().next_multiple_of(LANES)
+    pub(crate) fn table(&self, of: &Correlation) -> usize {
+        self.held(of).taps_len().next_multiple_of(LANES)
     }
 
     /// Elements that a thread needs: the table, the patch, sums of a row, and lines on their way in and out.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
-        let lines = self.width(of, self.columns).next_multiple_of(LANES);
+        let lines = self.width(&self.held(of), self.columns).next_multiple_of(LANES);
         let lanes = self.places(of).saturating_add(2 * self.columns + lines).saturating_mul(LANES);
         lanes.saturating_add(self.table(of))
     }

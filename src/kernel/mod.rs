@@ -29,6 +29,7 @@ pub use direct::Direct;
 pub use epilogue::Epilogue;
 pub use host::{Host, HostBlock, HostKernel};
 pub(crate) use host::{LANES, LAST_CACHE, PANEL, SUM};
+pub(crate) use host_patch::{Block, SumPart};
 pub use host_patch::{HostPatch, HostStrip};
 pub use implicit_gemm::ImplicitGemm;
 pub use pack_halves::PackHalves;

@@ -27,7 +27,7 @@ use crate::device::Device;
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu;
-use crate::plan::{Plan, Preferences};
+use crate::plan::{Plan, Preferences, check_demand};
 use crate::problem::{Operation, Problem};
 use crate::spatial::Shape;
 
@@ -87,10 +87,12 @@ impl Layer {
     /// Puts a convolution's weights on a device.
     ///
     /// # Errors
-    /// [`crate::error::ShapeError`] if they do not fit the description; whatever the device says.
+    /// [`crate::error::ShapeError`] if they do not fit the description; a preference that makes no sense;
+    /// [`crate::error::NoPlan`] if the preferences demand what can run on no input; whatever the device says.
     pub async fn new(device: &Device, conv: Conv, weights: Weights<'_>, preferences: Preferences) -> Result<Self> {
         conv.validate()?;
         weights.check(&conv)?;
+        check_demand(&conv, device.caps(), &preferences)?;
         let operands = Operands::new(device, &conv, weights).await?;
         let prepared = PreparedProblems::new(Self::CACHE_CAPACITY);
         Ok(Self { device: device.clone(), conv, preferences, operands, prepared })

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::expected_errors::Errors;
-use super::pieces::{Window, check_dispatches};
+use super::pieces::{Window, check_dispatches, too_large};
 use super::steps::{Built, factors, filter_rows, tensor_len};
 use super::tensor_parts::Chunk;
 use super::winograd_steps::{Factor, U, Winograd};
@@ -113,6 +113,7 @@ impl Winograd<'_> {
         let (groups, tiles) = (of.groups, self.tiles.count());
         let part = self.bytes(of.filters(), tiles);
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(4 * u64::from(u32::MAX));
+        let reach = u64::from(u32::MAX);
         let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
         let who = format!("staged {}", self.algorithm);
         let check = |count: usize| -> Result<Runs, LimitError> {
@@ -122,7 +123,8 @@ impl Winograd<'_> {
             let m = part.saturating_mul(parts.into());
             let total = u.saturating_add(v).saturating_add(m);
             LimitError::check(&who, Resource::WorkspaceBytes, total, workspace_limit)?;
-            LimitError::check(&who, Resource::BindingBytes, u.max(v).max(m), binding)?;
+            limits.check_tensor(&who, u.max(v).max(m))?;
+            LimitError::check(&who, Resource::IndexRange, u.max(v).max(m) / 4, reach)?;
             LimitError::check(&who, Resource::Workgroups, rows as u64, workgroups)?;
             let products = self.algorithm.products() as u64 * groups as u64;
             LimitError::check(&who, Resource::Workgroups, products * u64::from(parts), workgroups)?;
@@ -134,9 +136,8 @@ impl Winograd<'_> {
                 ("the input", source, self.source_of(images.clone())),
                 ("the output's gradient", weights, self.weights_of(images)),
             ] {
-                if tensor_len(self.problem, slot) > self.most {
-                    let [need, bound] = [window.len, self.most].map(|len| 4 * len as u64);
-                    LimitError::check(what, Resource::BindingBytes, need, bound)?;
+                if tensor_len(self.problem, slot) > self.most && window.len > self.most {
+                    return Err(too_large(what, window.len, limits));
                 }
             }
             let most_parts = ((workspace_limit - u - v) / part).min(binding / part).min(workgroups / products);

@@ -6,14 +6,14 @@ use super::algorithm::is_depthwise;
 use super::expected_errors::Errors;
 use super::windows::Windows;
 use super::{
-    Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Sizes, Wisdom, heuristics, host_steps, steps,
-    summed,
+    Algorithm, Choice, Cut, Distrust, Ignored, Origin, Preferences, Sizes, Wisdom, heuristics, host_estimate,
+    host_steps, steps, summed,
 };
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
 use crate::error::LimitError;
 use crate::kernel::{Epilogue, ImplicitGemm, Storage, WinogradFused};
-use crate::problem::Problem;
+use crate::problem::{Operation, Problem};
 
 /// An algorithm and the verdict on it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -100,7 +100,7 @@ impl fmt::Display for Reason {
                 let data = if *after_relu { " after a ReLU" } else { "" };
                 write!(f, "expected error{data} {expected:.1e}, the tolerance allows {allowed:.1e}")
             }
-            Self::Limit(error) => write!(f, "{error}"),
+            Self::Limit(error) => f.write_str(&error.fact()),
             Self::Inapplicable(why) => f.write_str(why),
             Self::NotDemanded => f.write_str("another algorithm was demanded"),
         }
@@ -207,7 +207,8 @@ pub(super) fn follow(
     (Origin::Wisdom { time_ns: entry.time_ns, driver: entry.driver.clone() }, Some(cut))
 }
 
-fn judge_one(
+/// The estimate of a run in nanoseconds and the bytes of workspace, or why a candidate is out.
+pub(super) fn judge_one(
     problem: &Problem,
     algorithm: Algorithm,
     caps: &Caps,
@@ -251,8 +252,20 @@ fn judge_one(
     }
     let built = steps::build(problem, algorithm, caps, preferences)?;
     Errors::on(problem, caps).within(Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
+    let is_twin = caps.kind == DeviceKind::HostCpu && !host_steps::take(problem, algorithm, caps);
+    if is_twin && preferences.is_open() && problem.operation != Operation::WeightGradient {
+        return Err(Reason::Inapplicable("the CPU has no kernel for it: its twin runs where it is demanded"));
+    }
     let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
-    Ok((heuristics::estimate_ns(problem, &built.steps, algorithm, caps), bytes))
+    let estimate_ns = if caps.kind == DeviceKind::HostCpu && caps.threads != host_estimate::NOMINAL_THREADS {
+        // A choice is the same for any number of threads: it is estimated for one number, whatever there are.
+        let nominal = Caps { threads: host_estimate::NOMINAL_THREADS, ..caps.clone() };
+        let built = steps::build(problem, algorithm, &nominal, preferences)?;
+        heuristics::estimate_ns(problem, &built.steps, algorithm, &nominal)
+    } else {
+        heuristics::estimate_ns(problem, &built.steps, algorithm, caps)
+    };
+    Ok((estimate_ns, bytes))
 }
 
 /// Whether an algorithm's work can be cut so.

@@ -42,6 +42,11 @@ impl Errors {
         Self { terms: problem.mean_terms(), windows, channels, rounding, on_host, stored }
     }
 
+    /// The same for images so large that no sum is cut short by a border: direct summation's error is the largest then.
+    pub(super) fn of_whole_sums(problem: &Problem, caps: &Caps) -> Self {
+        Self { terms: problem.terms(), ..Self::on(problem, caps) }
+    }
+
     /// What storing the outputs adds to the errors of arithmetic.
     pub(super) const fn stored(&self) -> f64 {
         self.stored
@@ -79,6 +84,29 @@ impl Errors {
                 error_bound::expected_error_after_relu(nested, self.longest_sum(choice, nested), rounding)
             }
         }
+    }
+
+    /// The least tolerance of the same kind that admits a choice, rounded up to three digits; none where there is no such
+    /// number.
+    pub(super) fn admitting(&self, choice: Choice, tolerance: Tolerance) -> Option<Tolerance> {
+        let direct = Algorithm::Direct.into();
+        let least = match tolerance {
+            Tolerance::TimesDirect(_) => {
+                (self.normal(choice) / self.normal(direct)).max(self.after_relu(choice) / self.after_relu(direct))
+            }
+            _ => self.normal(choice).max(self.after_relu(choice)).hypot(self.stored),
+        };
+        if !(least.is_finite() && least > 0.0) {
+            return None;
+        }
+        // A little more, since a quotient is rounded.
+        let scale = 10f64.powf(2.0 - least.log10().floor());
+        let up = (least * (1.0 + 1e-9) * scale).ceil() / scale;
+        Some(match tolerance {
+            Tolerance::TimesDirect(_) => Tolerance::TimesDirect(up),
+            Tolerance::RelativeL2(_) => Tolerance::RelativeL2(up),
+            Tolerance::Any => Tolerance::Any,
+        })
     }
 
     /// Whether a choice's errors are within the tolerance, on both kinds of data.

@@ -28,6 +28,9 @@ impl fmt::Display for Plan {
         if self.steps.is_empty() {
             writeln!(f, "  no dispatch: the output is empty")?;
         }
+        if let Some(why) = self.twins() {
+            writeln!(f, "  by the shaders' twins, on one thread: {why}")?;
+        }
         // Each kernel's first dispatch stands for the others.
         let kernels = self.kernels();
         for kernel in &kernels {

@@ -55,10 +55,15 @@ impl HostBlocks {
         ChunkRows { channel, count: LANES.min(self.group_c - channel), phase: chunk / of_phase }
     }
 
+    /// Elements that a thread needs for blocks of its own.
+    pub(crate) const fn scratch(&self) -> usize {
+        self.beside.saturating_add(self.v)
+    }
+
     /// Elements of the workspace: what each of the threads needs, and what all of them share.
     pub(crate) fn workspace(&self, threads: usize) -> Vec<usize> {
         match self.shared {
-            0 => vec![scratches(threads.min(self.all), self.beside.saturating_add(self.v))],
+            0 => vec![scratches(threads.min(self.all), self.scratch())],
             shared => vec![scratches(threads, self.beside), shared.saturating_mul(self.v).saturating_add(LANES)],
         }
     }

@@ -4,10 +4,12 @@
 
 use super::Step;
 use super::heuristics::count;
+use super::host_blocks::scratches;
 use super::windows::Windows;
 use crate::correlation::Correlation;
 use crate::kernel::{
     DirectParams, HostBlock, HostKernel, HostPatch, HostStrip, KernelSpec, LANES, LAST_CACHE, PANEL, Params as _, SUM,
+    SumPart,
 };
 use crate::winograd::{F, Nested, Program};
 
@@ -61,26 +63,43 @@ const MOST_ROWS: usize = 64;
 const MOST_THREADS: usize = 4096;
 /// Blocks for each thread, so that none waits long for the last one.
 const BLOCKS_PER_THREAD: usize = 4;
+/// Columns of a patch, and tiles of a block, below which fewer threads are better than fewer of them: a block of registers.
+const FEW: u32 = 14;
 
-/// The blocks of tiles: as many as the cache holds, and of U and V that is kept which is read more often.
-pub(super) fn block(
-    windows: &Windows,
-    algorithm: Nested,
-    threads: usize,
-    fits: impl Fn(HostBlock) -> bool,
-) -> HostBlock {
+/// The threads that choices are estimated for, so that results do not depend on how many there are. The picks for the layers
+/// of the benchmark are those for two threads.
+pub(super) const NOMINAL_THREADS: usize = 2;
+
+/// The blocks of tiles, the best first: as many tiles as the cache holds, and of U and V that is kept which is read more often.
+/// The others need less of a workspace.
+pub(super) fn blocks(windows: &Windows, algorithm: Nested, threads: usize) -> Vec<HostBlock> {
     let bytes = 4 * algorithm.products();
     let (rows, tiles) = (windows.group_rows(), windows.tiles(algorithm).count());
-    let own = HostBlock { tiles: tiles_of(bytes * (rows + PANEL), tiles, threads), together: 0 };
-    let tiles_of_shared = tiles_of(bytes * 2 * PANEL, tiles, 1);
-    let all = tiles.div_ceil(tiles_of_shared as usize);
-    let v = bytes * windows.rows() * tiles_of_shared as usize;
-    let together = all.div_ceil(all.div_ceil((SHARED_BYTES / v).max(1)));
-    let shared = HostBlock { tiles: tiles_of_shared, together: u32::try_from(together).unwrap_or(u32::MAX) };
+    let own = |tiles: u32| HostBlock { tiles, together: 0 };
+    let shared = |tiles_of_block: u32| {
+        let all = tiles.div_ceil(tiles_of_block as usize);
+        let v = bytes * windows.rows() * tiles_of_block as usize;
+        let together = all.div_ceil(all.div_ceil((SHARED_BYTES / v).max(1)));
+        HostBlock { tiles: tiles_of_block, together: u32::try_from(together).unwrap_or(u32::MAX) }
+    };
+    let own_tiles = tiles_of(bytes * (rows + PANEL), tiles, threads);
+    let shared_tiles = tiles_of(bytes * 2 * PANEL, tiles, 1);
     // A thread without a block waits for the others.
-    let idle = tiles.div_ceil(own.tiles as usize) < threads && windows.of.group_k > PANEL;
-    let better = || traffic_cycles(windows, algorithm, shared) < traffic_cycles(windows, algorithm, own);
-    if (idle || better()) && fits(shared) { shared } else { own }
+    let idle = tiles.div_ceil(own_tiles as usize) < threads && windows.of.group_k > PANEL;
+    let cycles = |block| traffic_cycles(windows, algorithm, block);
+    let owned = halvings(own_tiles).map(own);
+    let all_shared = halvings(shared_tiles).map(shared);
+    if idle || cycles(shared(shared_tiles)) < cycles(own(own_tiles)) {
+        all_shared.chain(owned).collect()
+    } else {
+        owned.chain(all_shared).collect()
+    }
+}
+
+/// So many tiles, and fewer, down to what a block of registers takes.
+fn halvings(tiles: u32) -> impl Iterator<Item = u32> {
+    let least = tiles.min(FEW);
+    std::iter::successors(Some(tiles), move |&tiles| (tiles > least).then(|| tiles.div_ceil(2).max(least)))
 }
 
 /// Cycles of one thread for what passes between a core's cache and what lies beyond: U for each block; or U once, and V
@@ -135,6 +154,82 @@ pub(super) fn strip(of: &Correlation, threads: usize) -> HostStrip {
     HostStrip { patch: cut(of, STRIP_COLUMNS, panels, threads, fits) }
 }
 
+/// The blocks of a product that a workspace of so many bytes has room for, and for how many threads: smaller ones first, then
+/// for fewer threads. Where it has no room for one thread's patch of a few columns, a patch holds a part of the sum, which does
+/// not depend on the threads: parts decide how sums round.
+///
+/// # Errors
+/// How many elements the least of all needs.
+pub(super) fn patch_within(
+    of: &Correlation,
+    mut patch: HostPatch,
+    threads: usize,
+    bytes: u64,
+) -> Result<(HostPatch, usize), usize> {
+    let room = usize::try_from(bytes / 4).unwrap_or(usize::MAX);
+    let fits = |patch: &HostPatch, threads: usize| scratches(threads, patch.scratch(of)) <= room;
+    let few_columns = FEW as usize;
+    let few = HostPatch { rows: 1, columns: few_columns.min(of.out[2]), panels: 1, part: None };
+    if !fits(&few, 1) {
+        let cached = |patch: &HostPatch| fits(patch, 1) && 4 * patch.scratch(of) <= PATCH_BYTES;
+        let parts = std::iter::successors(Some(SumPart::whole(of)), |part| part.half());
+        let of_parts = || parts.clone().map(|part| HostPatch { part: Some(part), ..few });
+        // Else the smallest, which says what it needs.
+        patch = of_parts().find(cached).or_else(|| of_parts().last()).unwrap_or(few);
+        while patch.columns > 1 && !fits(&patch, 1) {
+            patch.columns = patch.columns.div_ceil(2);
+        }
+    }
+    loop {
+        patch = match patch {
+            _ if fits(&patch, threads.min(patch.tasks(of))) => break,
+            HostPatch { rows: 2.., .. } => HostPatch { rows: patch.rows.div_ceil(2), ..patch },
+            HostPatch { columns, .. } if columns > few_columns => {
+                HostPatch { columns: columns.div_ceil(2).max(few_columns), ..patch }
+            }
+            _ => break,
+        };
+    }
+    fewer_threads(threads.min(patch.tasks(of)), patch.scratch(of), room).map(|threads| (patch, threads))
+}
+
+/// The same for strips, with the table that all threads share.
+pub(super) fn strip_within(
+    of: &Correlation,
+    mut strip: HostStrip,
+    threads: usize,
+    bytes: u64,
+) -> Result<(HostStrip, usize), usize> {
+    let table = strip.table(of);
+    let all = usize::try_from(bytes / 4).unwrap_or(usize::MAX);
+    let Some(room) = all.checked_sub(table) else {
+        let least = HostStrip { patch: HostPatch { rows: 1, columns: LANES.min(of.out[2]), ..strip.patch } };
+        return Err(table.saturating_add(scratches(1, least.scratch(of))));
+    };
+    loop {
+        let patch = strip.patch;
+        strip.patch = match patch {
+            _ if scratches(threads.min(patch.tasks(of)), strip.scratch(of)) <= room => break,
+            HostPatch { rows: 2.., .. } => HostPatch { rows: patch.rows.div_ceil(2), ..patch },
+            HostPatch { columns, .. } if columns > LANES => {
+                HostPatch { columns: columns.div_ceil(2).next_multiple_of(LANES).min(columns - 1), ..patch }
+            }
+            _ => break,
+        };
+    }
+    let threads = fewer_threads(threads.min(strip.patch.tasks(of)), strip.scratch(of), room);
+    threads.map(|threads| (strip, threads)).map_err(|least| least.saturating_add(table))
+}
+
+/// At most so many threads that each have a scratch in the room; or the elements that one needs.
+pub(super) fn fewer_threads(threads: usize, scratch: usize, room: usize) -> Result<usize, usize> {
+    let most = room.saturating_sub(LANES) / scratch.next_multiple_of(LANES).max(1);
+    match threads.min(most) {
+        0 => Err(scratches(1, scratch)),
+        threads => Ok(threads),
+    }
+}
+
 /// Even columns, and as many rows as fit while each thread has some blocks.
 fn cut(
     of: &Correlation,
@@ -144,7 +239,7 @@ fn cut(
     fits: impl Fn(&HostPatch) -> bool,
 ) -> HostPatch {
     let columns = of.out[2].div_ceil(of.out[2].div_ceil(columns));
-    let mut best = HostPatch { rows: 1, columns, panels };
+    let mut best = HostPatch { rows: 1, columns, panels, part: None };
     for rows in 2..=MOST_ROWS.min(of.out[1]) {
         // Even ones.
         let next = HostPatch { rows: of.out[1].div_ceil(of.out[1].div_ceil(rows)), ..best };

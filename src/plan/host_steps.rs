@@ -1,4 +1,6 @@
-//! The processor's own steps: one for each correlation, computed from its sizes by kernels that cut their work themselves.
+//! The CPU's own steps: one for each correlation, computed from its sizes by kernels that cut their work themselves. What a
+//! result rounds to does not depend on the number of threads, nor on how large the workspace lets blocks be; but where not even
+//! one thread's patch has room, it depends on the workspace how sums are cut into parts.
 
 use std::collections::HashMap;
 
@@ -21,7 +23,8 @@ pub(super) fn take(problem: &Problem, algorithm: Algorithm, caps: &Caps) -> bool
     own && caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient
 }
 
-/// The steps of an algorithm that the processor has kernels for, if the workspace has room for their blocks.
+/// The steps of an algorithm that the CPU has kernels for. Threads whose scratch the workspace has no room for do not take
+/// part.
 pub(super) fn build(
     problem: &Problem,
     algorithm: Algorithm,
@@ -53,14 +56,21 @@ fn winograd(
     let limit = preferences.workspace_limit;
     let threads = host_estimate::threads(host_estimate::winograd_cycles(&windows, algorithm), caps.threads);
     let lens = |block, threads| HostBlocks::new(&windows, algorithm, block).workspace(threads);
-    let block = host_estimate::block(&windows, algorithm, threads, |block| bytes(&lens(block, threads)) <= limit);
-    // Smaller blocks, and then fewer threads, where there is no room for those.
-    let halves = |most: usize| std::iter::successors(Some(most), |&n| (n > 1).then_some(n / 2));
-    let smaller = halves(block.tiles as usize).map(|tiles| (HostBlock { tiles: word(tiles), together: 0 }, threads));
-    let fewer = halves(threads).map(|threads| (HostBlock { tiles: 1, together: 0 }, threads));
-    let mut all = std::iter::once((block, threads)).chain(smaller).chain(fewer);
-    let fitting = all.find(|&(block, threads)| bytes(&lens(block, threads)) <= limit);
-    let (block, threads) = fitting.unwrap_or((HostBlock { tiles: 1, together: 0 }, 1));
+    let fits = |&(block, threads): &(HostBlock, usize)| bytes(&lens(block, threads)) <= limit;
+    // Smaller blocks where there is no room, then fewer threads, then the smallest blocks.
+    let blocks = host_estimate::blocks(&windows, algorithm, threads);
+    let own = |tiles: u32| HostBlock { tiles, together: 0 };
+    let few = blocks.iter().map(|block| block.tiles).min().unwrap_or(1);
+    let scratch = HostBlocks::new(&windows, algorithm, own(few)).scratch();
+    let room = usize::try_from(limit / 4).unwrap_or(usize::MAX);
+    let fewer = host_estimate::fewer_threads(threads, scratch, room).unwrap_or(1);
+    let smallest = std::iter::successors(Some(few), |&tiles| (tiles > 1).then(|| tiles.div_ceil(2)));
+    let mut all = blocks
+        .into_iter()
+        .map(|block| (block, threads))
+        .chain([(own(few), fewer)])
+        .chain(smallest.map(|tiles| (own(tiles), 1)));
+    let (block, threads) = all.find(fits).unwrap_or((own(1), 1));
     let workspace = lens(block, threads);
     let who = format!("staged {algorithm}");
     LimitError::check(&who, Resource::WorkspaceBytes, bytes(&workspace), limit)?;
@@ -83,12 +93,11 @@ fn gemm(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Preferen
         }
         let threads = host_estimate::threads(host_estimate::gemm_cycles(&of), caps.threads);
         let patch = host_estimate::patch(&of, threads);
-        let threads = threads.min(patch.tasks(&of));
+        let within = host_estimate::patch_within(&of, patch, threads, preferences.workspace_limit);
+        let (patch, threads) = within.map_err(|need| too_small("implicit_gemm", need, preferences))?;
         built.needs(scratches(threads, patch.scratch(&of)));
         built.steps.push(step(problem, &of, (HostKernel::Gemm(patch), threads), packed(&of), storage));
     }
-    let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
-    LimitError::check("implicit_gemm", Resource::WorkspaceBytes, need, limit)?;
     Ok(built)
 }
 
@@ -106,12 +115,11 @@ fn direct(problem: &Problem, storage: Storage, caps: &Caps, preferences: &Prefer
         }
         let threads = host_estimate::threads(host_estimate::direct_cycles(&of), caps.threads);
         let strip = host_estimate::strip(&of, threads);
-        let threads = threads.min(strip.patch.tasks(&of));
+        let within = host_estimate::strip_within(&of, strip, threads, preferences.workspace_limit);
+        let (strip, threads) = within.map_err(|need| too_small("direct", need, preferences))?;
         built.needs(strip.table(&of).saturating_add(scratches(threads, strip.scratch(&of))));
         built.steps.push(step(problem, &of, (HostKernel::Direct(strip), threads), packed(&of), storage));
     }
-    let (need, limit) = (bytes(&built.workspace), preferences.workspace_limit);
-    LimitError::check("direct", Resource::WorkspaceBytes, need, limit)?;
     Ok(built)
 }
 
@@ -121,6 +129,12 @@ impl Built {
         let most = self.workspace.first().copied().unwrap_or(0).max(len);
         self.workspace = vec![most];
     }
+}
+
+/// The workspace has no room for what one thread needs at least.
+fn too_small(who: &str, need: usize, preferences: &Preferences) -> LimitError {
+    let (need, bound) = (bytes(&[need]), preferences.workspace_limit);
+    LimitError { who: who.to_owned(), resource: Resource::WorkspaceBytes, need, bound }
 }
 
 const fn nothing() -> Built {
@@ -190,7 +204,7 @@ fn placed(problem: &Problem, of: &Correlation, kernel: crate::kernel::KernelSpec
     let output = Operand::from(Slot::Output);
     let params =
         DirectParams { end: word(of.n * of.out_len()), k_group: word(of.group_k), ..direct_params(of, &problem.conv) };
-    let ends = epilogue_operands(&problem.conv, output);
+    let ends = epilogue_operands(&problem.conv, output, Operand::from);
     let operands = [source.into(), weights, output].into_iter().chain(ends).collect();
     Step { kernel, grid: [1; 3], params: params.words(), operands }
 }

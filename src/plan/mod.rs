@@ -22,6 +22,7 @@ mod multiply_cost;
 mod origin;
 mod pieces;
 mod preferences;
+mod refusal;
 mod steps;
 mod tensor_parts;
 mod windows;
@@ -41,15 +42,16 @@ pub use origin::{Distrust, Ignored, Origin};
 pub use preferences::{Preferences, Tolerance};
 pub use wisdom::Wisdom;
 
-use crate::caps::{Caps, Limits};
+use crate::caps::{Caps, DeviceKind, Limits};
 use crate::dtype::DType;
-use crate::error::{Error, LimitError, NoPlan, Resource, Result};
+use crate::error::{Error, LimitError, Resource, Result};
 use crate::kernel::{Counts, KernelSpec};
 use crate::problem::{Operation, Problem};
 use crate::winograd::{self, Nested, WinogradError};
 
 use self::expected_errors::Errors;
 pub(crate) use self::host_blocks::{ChunkRows, HostBlocks, scratches};
+pub(crate) use self::refusal::check_demand;
 pub use self::windows::Sizes;
 pub(crate) use self::windows::Windows;
 
@@ -258,7 +260,8 @@ impl Plan {
     /// Plans `problem` for a device with `caps`, by the planner's estimates alone.
     ///
     /// # Errors
-    /// [`NoPlan`] with every candidate's reason if none is left.
+    /// [`crate::error::NoPlan`] with the reasons, and with what would help, if no candidate is left; what
+    /// [`Preferences::validate`] says.
     pub fn new(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Self> {
         Self::with_wisdom(problem, caps, preferences, &Wisdom::new())
     }
@@ -270,20 +273,14 @@ impl Plan {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_wisdom(problem: &Problem, caps: &Caps, preferences: &Preferences, wisdom: &Wisdom) -> Result<Self> {
+        preferences.validate()?;
         let mut candidates = candidates::judge(problem, caps, preferences);
         let (origin, cut) = candidates::follow(wisdom, problem, caps, preferences, &mut candidates);
         let Some(chosen) = candidates.first().filter(|c| c.verdict == Verdict::Chosen).map(|c| c.algorithm) else {
-            // Where one was demanded, only its own reason says anything.
-            let said = |c: &Candidate| c.verdict != Verdict::Rejected(Reason::NotDemanded);
-            let rejected = candidates.drain(..).filter(said).map(|c| (c.algorithm.to_string(), c.verdict.to_string()));
-            let asked = match preferences.algorithm {
-                Some(forced) => format!("{problem}, {forced} demanded"),
-                None => problem.to_string(),
-            };
-            return Err(NoPlan { asked, rejected: rejected.collect() }.into());
+            return Err(refusal::no_plan(problem, caps, preferences, &candidates).into());
         };
         let built = steps::build(problem, chosen, caps, &Preferences { cut, ..*preferences })
-            .map_err(|reason| refused(problem, chosen, &reason))?;
+            .map_err(|reason| refusal::refused(problem, chosen, &reason))?;
         Ok(Self {
             problem: *problem,
             algorithm: chosen,
@@ -365,6 +362,22 @@ impl Plan {
         }
     }
 
+    /// Why the shaders' twins compute it, one element after the other and on one thread, if they do so on the CPU: because
+    /// there is no kernel for it yet, or because of what was demanded. Never because of the workspace or the threads.
+    pub fn twins(&self) -> Option<&'static str> {
+        let is_own = host_steps::take(&self.problem, self.algorithm, &self.caps);
+        // Its own kernels cut their work themselves.
+        let is_twin = !is_own || self.cut != Cut::Only;
+        if self.caps.kind != DeviceKind::HostCpu || self.steps.is_empty() || !is_twin {
+            return None;
+        }
+        Some(match self.problem.operation {
+            _ if is_own => "a cut was demanded",
+            Operation::WeightGradient => "the CPU has no kernels for the gradient of weights yet",
+            _ => "the CPU has no kernel for this algorithm, which was demanded",
+        })
+    }
+
     /// Everything that was chosen.
     pub const fn choice(&self) -> Choice {
         Choice { algorithm: self.algorithm, cut: self.cut }
@@ -416,12 +429,6 @@ impl Plan {
     pub fn expected_error(&self) -> f64 {
         expected_error(&self.problem, self.choice(), &self.caps)
     }
-}
-
-/// A choice that was judged to be legal, and is not when it is built.
-fn refused(problem: &Problem, algorithm: Algorithm, reason: &Reason) -> Error {
-    let rejected = vec![(algorithm.to_string(), reason.to_string())];
-    NoPlan { asked: problem.to_string(), rejected }.into()
 }
 
 /// What Winograd sums over in each product: channels, and whatever else is a row of U and V.

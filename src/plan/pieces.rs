@@ -1,6 +1,7 @@
 //! Tensors larger than a binding: a correlation is cut into pieces, each of which reads and writes parts that can be bound.
 //! Batch, groups, filters and places of outputs divide the work; where the source alone is too large, channels or taps are
-//! divided, and the later pieces add to what the earlier ones wrote.
+//! divided, and the later pieces add to what the earlier ones wrote. Filters are divided as well where a grid has too few
+//! workgroups for all of them.
 
 use super::{Operand, Slot};
 use crate::activation::Activation;
@@ -70,7 +71,7 @@ pub(super) struct Piece {
 
 /// A dimension along which a tensor is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Axis {
+pub(super) enum Axis {
     Images,
     Groups,
     Channels,
@@ -81,7 +82,7 @@ enum Axis {
 
 impl Piece {
     /// The whole of a correlation.
-    const fn whole(of: Correlation) -> Self {
+    pub(super) const fn whole(of: Correlation) -> Self {
         Self { of, k_first: 0, k_group: of.group_k, first: true, last: true }
     }
 
@@ -129,6 +130,17 @@ impl Piece {
         [self.k_first, self.k_group]
     }
 
+    /// What it reads of a tensor with an element for each filter: the bias, and the slopes.
+    pub(super) const fn of_filters(&self) -> Window {
+        let len = (self.of.groups.saturating_sub(1)) * self.k_group + self.of.group_k;
+        Window { first: self.k_first, len }
+    }
+
+    /// Both halves along groups or filters; `None` where it has but one filter.
+    pub(super) fn halves_of_filters(&self) -> Option<[Self; 2]> {
+        self.halves(Axis::Groups).or_else(|| self.halves(Axis::Filters))
+    }
+
     /// Both halves along an axis; `None` where it has but one element.
     fn halves(&self, axis: Axis) -> Option<[Self; 2]> {
         let size = match axis {
@@ -152,7 +164,7 @@ impl Piece {
     }
 
     /// What lies in a range of an axis.
-    fn range(&self, axis: Axis, from: usize, to: usize) -> Self {
+    pub(super) fn range(&self, axis: Axis, from: usize, to: usize) -> Self {
         let mut piece = *self;
         let of = &mut piece.of;
         let (count, by) = (to - from, from.cast_signed());
@@ -225,6 +237,7 @@ impl Piece {
                 ];
                 own.into_iter().chain(spatial).collect()
             }
+            Tensor::PerFilter => return self.halves_of_filters(),
             Tensor::Outputs => {
                 let spatial = (0..MAX_RANK).map(|i| (reach(of.out[i], steps(&of.dst)[i]), Axis::Outputs(i)));
                 let own = [
@@ -246,16 +259,30 @@ enum Tensor {
     Source,
     Weights,
     Outputs,
+    PerFilter,
 }
 
-/// Keeps of the source what the outputs and taps of an axis reach; all of it, where a border is made of its elements.
+/// Keeps of the source what the outputs and taps of an axis reach. What lies beyond the source is made of its elements, too,
+/// where the border is not zero.
 fn narrow(of: &mut Correlation, axis: usize) {
     let size = of.size[axis].cast_signed();
     let span = |steps: usize, step: usize| (steps.saturating_sub(1) * step).cast_signed();
-    let first = -of.before[axis];
-    let end = first + span(of.out[axis], of.stride[axis]) + span(of.taps[axis], of.dilation[axis]) + 1;
-    if of.border != Border::Zero {
-        return;
+    // Positions in the source, from the first one to one past the last.
+    let mut first = -of.before[axis];
+    let mut end = first + span(of.out[axis], of.stride[axis]) + span(of.taps[axis], of.dilation[axis]) + 1;
+    match of.border {
+        Border::Zero | Border::Replicate => {}
+        _ if first >= 0 && end <= size => {}
+        // Mirrored at the first element or at the last one: at both, all of it is kept.
+        Border::Reflect if end <= size => (first, end) = (0, end.max(1 - first).min(size)),
+        Border::Reflect if first >= 0 => (first, end) = (first.min(2 * size - 1 - end).max(0), size),
+        // All of it lies at the other end.
+        Border::Circular if end <= 0 || first >= size => {
+            let around = if end <= 0 { size } else { -size };
+            of.before[axis] -= around;
+            (first, end) = (first + around, end + around);
+        }
+        Border::Reflect | Border::Circular => return,
     }
     let first = first.clamp(0, size - 1);
     let end = end.clamp(first + 1, size);
@@ -264,19 +291,21 @@ fn narrow(of: &mut Correlation, axis: usize) {
     of.size[axis] = (end - first).cast_unsigned();
 }
 
-/// The pieces of a correlation, in the order in which they run.
+/// The pieces of a part of a correlation, in the order in which they run; `per_filter` if it reads tensors with an element
+/// for each filter.
 ///
 /// # Errors
 /// The binding that the smallest piece exceeds; [`MAX_DISPATCHES`].
-pub(super) fn pieces(of: Correlation, limits: &Limits) -> Result<Vec<Piece>, LimitError> {
+pub(super) fn pieces(part: Piece, per_filter: bool, limits: &Limits) -> Result<Vec<Piece>, LimitError> {
     let most = most(limits);
-    let mut waiting = vec![Piece::whole(of)];
+    let mut waiting = vec![part];
     let mut done = Vec::new();
     while let Some(piece) = waiting.pop() {
         let sizes = [
             (Tensor::Source, "the input", piece.source().len),
             (Tensor::Weights, "the weights", piece.weights().len),
             (Tensor::Outputs, "the output", piece.outputs().len),
+            (Tensor::PerFilter, "the bias", if per_filter { piece.of_filters().len } else { 0 }),
         ];
         let Some((tensor, who, len)) = sizes.into_iter().find(|(.., len)| *len > most) else {
             done.push(piece);
@@ -284,11 +313,19 @@ pub(super) fn pieces(of: Correlation, limits: &Limits) -> Result<Vec<Piece>, Lim
             continue;
         };
         let Some([first, second]) = piece.cut(tensor) else {
-            let (need, bound) = (4 * len as u64, 4 * most as u64);
-            return Err(LimitError { who: who.to_owned(), resource: Resource::BindingBytes, need, bound });
+            return Err(too_large(who, len, limits));
         };
         // The first half is to run first.
         waiting.extend([second, first]);
     }
     Ok(done)
+}
+
+/// The bound that so many elements exceed, with what a device may bind before them.
+pub(super) fn too_large(who: &str, len: usize, limits: &Limits) -> LimitError {
+    let need = (len.saturating_add(ALIGNMENT) as u64).saturating_mul(4);
+    let bound = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    let resource =
+        if need > limits.max_storage_buffer_binding_size { Resource::BindingBytes } else { Resource::BufferBytes };
+    LimitError { who: who.to_owned(), resource, need, bound }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use super::{Algorithm, Choice, Cut};
+use crate::error::PreferenceError;
 use crate::kernel::{Blocking, FusedBlocking, MultiplyCut};
 
 /// How far a result may be from the exact one: the expected relative L2 error on normally distributed data, and on what a ReLU
@@ -12,9 +13,10 @@ use crate::kernel::{Blocking, FusedBlocking, MultiplyCut};
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Tolerance {
-    /// A multiple of what direct summation in f32 is expected to have on the same problem and the same kind of data.
+    /// A multiple of what direct summation in f32 is expected to have on the same problem and the same kind of data:
+    /// finite, and not negative.
     TimesDirect(f64),
-    /// A bound of its own, for example `1e-5`.
+    /// A bound of its own, for example `1e-5`: finite, and not negative.
     RelativeL2(f64),
     /// Whatever is fastest.
     Any,
@@ -28,6 +30,23 @@ impl Tolerance {
             Self::RelativeL2(bound) => bound,
             Self::Any => f64::INFINITY,
         }
+    }
+
+    /// Whether its number makes sense.
+    pub(super) fn check(self) -> Result<(), PreferenceError> {
+        let (number, of) = match self {
+            Self::TimesDirect(factor) => (factor, "times direct summation's error"),
+            Self::RelativeL2(bound) => (bound, "relative to the result"),
+            Self::Any => return Ok(()),
+        };
+        if number.is_finite() && number >= 0.0 {
+            return Ok(());
+        }
+        Err(PreferenceError {
+            what: "the tolerance",
+            got: format!("{number} {of}"),
+            expected: "a finite number that is not negative, or Tolerance::Any, which admits every error",
+        })
     }
 
     fn key(self) -> (u8, u64) {
@@ -128,6 +147,19 @@ impl Preferences {
     #[must_use]
     pub const fn choice(self, choice: Choice) -> Self {
         self.algorithm(choice.algorithm).cut(choice.cut)
+    }
+
+    /// Whether they make sense: whatever is planned asks this first. A workspace limit of 0 does.
+    ///
+    /// # Errors
+    /// [`PreferenceError`] for a tolerance that is not a number, infinite or negative.
+    pub fn validate(&self) -> Result<(), PreferenceError> {
+        self.tolerance.check()
+    }
+
+    /// Whether the choice is the planner's.
+    pub(super) const fn is_open(&self) -> bool {
+        self.algorithm.is_none() && self.cut.is_none()
     }
 
     /// The blocking that fused kernels must have.

@@ -36,39 +36,46 @@ pub(super) fn build(
     caps: &Caps,
     preferences: &Preferences,
 ) -> Result<Built, Reason> {
-    let limits = &caps.limits;
+    let (limits, conv) = (&caps.limits, &problem.conv);
+    let per_filter = |is_there| if is_there { DType::F32.bytes(conv.filters) } else { 0 };
     let tensors = [
-        ("the input", problem.input_len()),
-        ("the output", problem.output_len()),
-        ("the weights", problem.weights_len()),
+        ("the input", conv.dtype.bytes(problem.input_len())),
+        ("the output", conv.dtype.bytes(problem.output_len())),
+        ("the weights", conv.dtype.bytes(problem.weights_len())),
+        ("the bias", per_filter(conv.bias)),
+        ("the slopes", per_filter(conv.activation.has_slopes())),
     ];
-    for (who, len) in tensors {
-        LimitError::check(who, Resource::BufferBytes, problem.conv.dtype.bytes(len), limits.max_buffer_size)?;
+    for (who, bytes) in tensors {
+        LimitError::check(who, Resource::BufferBytes, bytes, limits.max_buffer_size)?;
     }
-    let storage = match Storage::of(problem.conv.dtype, caps) {
+    let parts: Vec<Piece> = problem.correlations().into_iter().map(Piece::whole).collect();
+    let storage = match Storage::of(conv.dtype, caps) {
         // Outputs that later pieces add to are not rounded in between.
-        Storage::F16 if algorithm.transform().is_none() && sums_in_pieces(problem, limits)? => Storage::Packed,
+        Storage::F16 if algorithm.transform().is_none() && sums_in_pieces(problem, &parts, limits)? => Storage::Packed,
         storage => storage,
     };
-    let given = problem;
-    let (problem, preferences) = &halves::held(given, storage, limits, preferences)?;
-    // The processor's kernels cut their work themselves. Where they have no room, the shaders' twins take one element after
-    // the other, as they do where a cut is demanded, or outputs are halves that are packed in the end.
+    // The CPU's kernels cut their work themselves. Where a cut is demanded, and where outputs are halves that are packed in the
+    // end, the shaders' twins run.
     let whole = matches!(preferences.cut, None | Some(Cut::Only)) && storage != Storage::Packed;
-    let own = (whole && host_steps::take(problem, algorithm, caps))
-        .then(|| host_steps::build(problem, algorithm, storage, caps, preferences))
-        .and_then(Result::ok);
-    let mut built = match own {
-        Some(own) => own,
-        None => by_shaders(problem, algorithm, storage, caps, preferences)?,
+    let built = if whole && host_steps::take(problem, algorithm, caps) {
+        host_steps::build(problem, algorithm, storage, caps, preferences)?
+    } else if storage == Storage::Packed {
+        let any_part = algorithm.transform().is_none();
+        halves::build(problem, parts, any_part, limits, preferences, |held, parts, preferences| {
+            by_shaders(held, parts, algorithm, storage, caps, preferences)
+        })?
+    } else {
+        by_shaders(problem, &parts, algorithm, storage, caps, preferences)?
     };
-    if storage == Storage::Packed {
-        halves::pack(given, limits, &mut built)?;
-    }
     let in_parts = algorithm.transform().is_none() || problem.operation == Operation::WeightGradient;
+    if !in_parts {
+        for (who, bytes) in &tensors[3..] {
+            limits.check_tensor(who, *bytes)?;
+        }
+    }
     if !(built.packing.is_given() && in_parts) {
         // Transformed from a binding, or read from one.
-        limits.check_tensor("the weights", problem.conv.dtype.bytes(problem.weights_len()))?;
+        limits.check_tensor("the weights", conv.dtype.bytes(problem.weights_len()))?;
     }
     limits.check_tensor("the packed weights", 4 * built.packing.len(problem) as u64)?;
     for step in built.steps.iter().chain(&built.packing.steps(problem)) {
@@ -79,20 +86,24 @@ pub(super) fn build(
     Ok(built)
 }
 
-/// The dispatches of shaders.
+/// The dispatches of shaders for a problem's correlations, or parts of them.
 fn by_shaders(
     problem: &Problem,
+    parts: &[Piece],
     algorithm: Algorithm,
     storage: Storage,
     caps: &Caps,
     preferences: &Preferences,
 ) -> Result<Built, Reason> {
     let limits = &caps.limits;
-    let winograd = |nested| Winograd::new(problem, nested, storage, limits);
+    let winograd = |nested| match parts {
+        [part] => Winograd::new(problem, part, nested, storage, limits),
+        _ => Err(Reason::Inapplicable("its outputs come in phases, each with other taps")),
+    };
     Ok(match algorithm {
-        Algorithm::Direct => direct(problem, storage, limits)?,
-        Algorithm::Depthwise => depthwise(problem, storage, limits)?,
-        Algorithm::ImplicitGemm => implicit_gemm(problem, storage, caps, preferences)?,
+        Algorithm::Direct => direct(problem, parts, storage, limits)?,
+        Algorithm::Depthwise => depthwise(problem, parts, storage, limits)?,
+        Algorithm::ImplicitGemm => implicit_gemm(problem, parts, storage, caps, preferences)?,
         Algorithm::Staged(nested) => match winograd(nested)? {
             blocks if blocks.windows.in_blocks() => blocks.staged_blocks(caps, preferences)?,
             whole => whole.staged(caps, preferences)?,
@@ -105,17 +116,19 @@ fn by_shaders(
 }
 
 /// One invocation for each position and a few filters.
-fn direct(problem: &Problem, storage: Storage, limits: &Limits) -> Result<Built, LimitError> {
+fn direct(problem: &Problem, parts: &[Piece], storage: Storage, limits: &Limits) -> Result<Built, LimitError> {
     let block = |of: &Correlation, epilogue| {
         let kernel = Direct::of(of, epilogue, storage);
         Block::of_positions(of, kernel.spec(), [Direct::WORKGROUP, kernel.filters])
     };
-    Ok(Built { packing: Packing::Given, cut: Cut::Only, steps: each(problem, limits, block)?, workspace: Vec::new() })
+    let steps = each(problem, parts, limits, block)?;
+    Ok(Built { packing: Packing::Given, cut: Cut::Only, steps, workspace: Vec::new() })
 }
 
 /// A product of matrices for each group, all cut alike.
 fn implicit_gemm(
     problem: &Problem,
+    parts: &[Piece],
     storage: Storage,
     caps: &Caps,
     preferences: &Preferences,
@@ -125,19 +138,20 @@ fn implicit_gemm(
         let kernel = ImplicitGemm { blocking, border: of.border, storage, epilogue };
         Block::of_positions(of, kernel.spec(), [blocking.tiles, blocking.filters])
     };
-    let steps = each(problem, &caps.limits, block)?;
+    let steps = each(problem, parts, &caps.limits, block)?;
     Ok(Built { packing: Packing::Given, cut: Cut::Gemm(blocking), steps, workspace: Vec::new() })
 }
 
 /// One invocation for each strip of outputs of a filter.
-fn depthwise(problem: &Problem, storage: Storage, limits: &Limits) -> Result<Built, LimitError> {
+fn depthwise(problem: &Problem, parts: &[Piece], storage: Storage, limits: &Limits) -> Result<Built, LimitError> {
     let block = |of: &Correlation, epilogue| Block {
         kernel: Depthwise::of(of, epilogue, storage).spec(),
         units: Depthwise::strips(of),
         of_workgroup: Depthwise::WORKGROUP,
         rows: 1,
     };
-    Ok(Built { packing: Packing::Given, cut: Cut::Only, steps: each(problem, limits, block)?, workspace: Vec::new() })
+    let steps = each(problem, parts, limits, block)?;
+    Ok(Built { packing: Packing::Given, cut: Cut::Only, steps, workspace: Vec::new() })
 }
 
 /// A kernel that computes a correlation, and what its grid is counted in.
@@ -162,18 +176,28 @@ impl Block {
 /// One dispatch for each piece of the correlations, and more beyond the reach of a grid.
 fn each(
     problem: &Problem,
+    parts: &[Piece],
     limits: &Limits,
     block: impl Fn(&Correlation, Epilogue) -> Block,
 ) -> Result<Vec<Step>, LimitError> {
+    let workgroups = limits.max_compute_workgroups_per_dimension;
+    let mut waiting = all_pieces(problem, parts, limits)?;
+    // The first one is to run first.
+    waiting.reverse();
     let mut steps = Vec::new();
-    for piece in all_pieces(problem, limits)? {
+    while let Some(piece) = waiting.pop() {
         let conv = piece.conv(&problem.conv);
-        let (of, operands) = placed(&piece, &conv, problem, limits);
+        let Placed { of, operands, per_filter } = placed(&piece, &conv, problem, limits);
         let Block { kernel, units, of_workgroup, rows } = block(&of, Epilogue::of(&conv));
+        if rows > workgroups as usize
+            && let Some([first, second]) = piece.halves_of_filters()
+        {
+            waiting.extend([second, first]);
+            continue;
+        }
         let [k_first, k_group] = piece.filters().map(word);
         // One dispatch reaches so many; more are walked in chunks. (No workgroups at all are refused with the grid.)
-        let workgroups = limits.max_compute_workgroups_per_dimension.max(1);
-        let reach = (of_workgroup as usize).saturating_mul(workgroups as usize);
+        let reach = (of_workgroup as usize).saturating_mul(workgroups.max(1) as usize);
         let all = if of.is_empty() { 0 } else { units };
         check_dispatches(steps.len().saturating_add(all / reach))?;
         steps.extend((0..all).step_by(reach).map(|first| {
@@ -185,6 +209,8 @@ fn each(
                     end: word(all.min(first.saturating_add(reach))),
                     k_first,
                     k_group,
+                    bias_offset: per_filter,
+                    slopes_offset: per_filter,
                     ..direct_params(&of, &conv)
                 }
                 .words(),
@@ -195,24 +221,34 @@ fn each(
     Ok(steps)
 }
 
-/// The pieces of all correlations of a problem.
-fn all_pieces(problem: &Problem, limits: &Limits) -> Result<Vec<Piece>, LimitError> {
+/// The pieces of parts of a problem's correlations.
+fn all_pieces(problem: &Problem, parts: &[Piece], limits: &Limits) -> Result<Vec<Piece>, LimitError> {
+    let per_filter = problem.conv.bias || problem.conv.activation.has_slopes();
     let mut all = Vec::new();
-    for of in problem.correlations() {
-        all.extend(pieces(of, limits)?);
+    for part in parts {
+        all.extend(pieces(*part, per_filter, limits)?);
         check_dispatches(all.len())?;
     }
     Ok(all)
 }
 
 /// Whether some of a problem's outputs are added up by several dispatches.
-fn sums_in_pieces(problem: &Problem, limits: &Limits) -> Result<bool, LimitError> {
-    Ok(all_pieces(problem, limits)?.iter().any(Piece::is_part_of_sum))
+fn sums_in_pieces(problem: &Problem, parts: &[Piece], limits: &Limits) -> Result<bool, LimitError> {
+    Ok(all_pieces(problem, parts, limits)?.iter().any(Piece::is_part_of_sum))
 }
 
-/// A piece's correlation with its offsets in the parts that are bound, and those parts: source, weights and output, then the
-/// operands of its end, which is `conv`'s.
-fn placed(piece: &Piece, conv: &Conv, problem: &Problem, limits: &Limits) -> (Correlation, Vec<Operand>) {
+/// A piece as it is dispatched.
+struct Placed {
+    /// Its correlation, with its offsets in the parts that are bound.
+    of: Correlation,
+    /// Those parts: source, weights and output, then the operands of its end.
+    operands: Vec<Operand>,
+    /// Where the part of bias and slopes that is bound begins, as an offset that leads from there to the first filter's.
+    per_filter: u32,
+}
+
+/// A piece, whose end is `conv`'s.
+fn placed(piece: &Piece, conv: &Conv, problem: &Problem, limits: &Limits) -> Placed {
     let most = most(limits);
     let mut of = piece.of;
     let [source, weights] = factors(&of);
@@ -227,9 +263,10 @@ fn placed(piece: &Piece, conv: &Conv, problem: &Problem, limits: &Limits) -> (Co
         steps.offset -= operand.first.cast_signed();
         operands.push(operand);
     }
-    let of_end = epilogue_operands(conv, operands[2]);
-    operands.extend(of_end);
-    (of, operands)
+    let of_filters = |slot| operand(piece.of_filters(), slot);
+    operands.extend(epilogue_operands(conv, operands[2], of_filters));
+    let per_filter = wrapped(-of_filters(Slot::Bias).first.cast_signed());
+    Placed { of, operands, per_filter }
 }
 
 /// Elements of memory of a caller's tensor; none of what is the plan's own.
@@ -362,10 +399,15 @@ pub(super) fn filter_rows(
     }
 }
 
-/// Bias, slopes and residual, where the convolution has them; of the residual the part that `output` is of the output.
-pub(super) fn epilogue_operands(conv: &Conv, output: Operand) -> impl Iterator<Item = Operand> + use<> {
-    let bias = conv.bias.then_some(Slot::Bias.into());
-    let slopes = conv.activation.has_slopes().then_some(Slot::Slopes.into());
+/// Bias, slopes and residual, where the convolution has them: of the first two what `of_filters` says, of the residual the part
+/// that `output` is of the output.
+pub(super) fn epilogue_operands<F: Fn(Slot) -> Operand>(
+    conv: &Conv,
+    output: Operand,
+    of_filters: F,
+) -> impl Iterator<Item = Operand> + use<F> {
+    let bias = conv.bias.then(|| of_filters(Slot::Bias));
+    let slopes = conv.activation.has_slopes().then(|| of_filters(Slot::Slopes));
     let residual = (conv.residual == Residual::Tensor).then_some(Operand { slot: Slot::Residual, ..output });
     bias.into_iter().chain(slopes).chain(residual)
 }

@@ -3,10 +3,11 @@
 
 use std::ops::Range;
 
-use super::pieces::{Window, check_dispatches};
+use super::pieces::{Window, check_dispatches, too_large};
 use super::winograd_steps::Winograd;
+use crate::caps::Limits;
 use crate::correlation::Correlation;
-use crate::error::{LimitError, Resource};
+use crate::error::LimitError;
 use crate::padding::Border;
 
 /// A run of tiles, from the first on.
@@ -30,21 +31,18 @@ impl Winograd<'_> {
     ///
     /// # Errors
     /// The binding that a single tile exceeds.
-    pub(super) fn chunks(&self, size: usize, most: usize, divided: Divided) -> Result<Vec<Chunk>, LimitError> {
+    pub(super) fn chunks(&self, size: usize, limits: &Limits, divided: Divided) -> Result<Vec<Chunk>, LimitError> {
         let all = self.tiles.count();
         let mut chunks = Vec::new();
         for first in (0..all).step_by(size.max(1)) {
             let mut waiting = vec![Chunk { first, count: size.min(all - first) }];
             while let Some(chunk) = waiting.pop() {
-                match self.too_large(chunk, most, divided) {
+                match self.too_large(chunk, self.most, divided) {
                     None => {
                         chunks.push(chunk);
                         check_dispatches(chunks.len())?;
                     }
-                    Some((who, len)) if chunk.count == 1 => {
-                        let (need, bound) = (4 * len as u64, 4 * most as u64);
-                        return Err(LimitError { who: who.to_owned(), resource: Resource::BindingBytes, need, bound });
-                    }
+                    Some((who, len)) if chunk.count == 1 => return Err(too_large(who, len, limits)),
                     Some(_) => {
                         let half = chunk.count / 2;
                         waiting.push(Chunk { first: chunk.first + half, count: chunk.count - half });

@@ -17,7 +17,7 @@ use crate::winograd::Nested;
 pub(crate) struct Windows {
     pub(crate) of: Correlation,
     /// Taps of a block in height and width, where taps are cut into blocks.
-    block: Option<[usize; 2]>,
+    pub(super) block: Option<[usize; 2]>,
 }
 
 /// What a problem asks of a transform, in height and width.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::expected_errors::Errors;
-use super::pieces::{Window, check_dispatches, most};
+use super::pieces::{Piece, Window, check_dispatches, most};
 use super::steps::{Built, epilogue_operands, factors, tensor_len};
 use super::tensor_parts::{Chunk, Divided};
 use super::windows::Windows;
@@ -43,13 +43,16 @@ pub(super) struct Winograd<'a> {
 }
 
 impl<'a> Winograd<'a> {
+    /// The part of a problem that a piece of its correlation is: all of it, or some images.
     pub(super) fn new(
         problem: &'a Problem,
+        part: &Piece,
         algorithm: Nested,
         storage: Storage,
         limits: &Limits,
     ) -> Result<Self, Reason> {
-        let windows = Windows::of_algorithm(problem, algorithm).map_err(Reason::Inapplicable)?;
+        let whole = Windows::of_algorithm(problem, algorithm).map_err(Reason::Inapplicable)?;
+        let windows = Windows { of: part.of, ..whole };
         Ok(Self { problem, windows, algorithm, tiles: windows.tiles(algorithm), storage, most: most(limits) })
     }
 
@@ -81,7 +84,7 @@ impl<'a> Winograd<'a> {
             }
         };
         let mut steps = Vec::new();
-        for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: true })? {
+        for chunk in self.chunks(chunk, &caps.limits, Divided { source: true, outputs: true })? {
             steps.extend(self.input(chunk, &v)?);
             let packed = Factor { u: Slot::Packed, rows: self.windows.group_rows(), adds: false };
             steps.push(self.multiply(chunk, &v, cut, packed));
@@ -102,7 +105,7 @@ impl<'a> Winograd<'a> {
         let v = self.planes(rows[0], chunk);
         let kernel = self.fused_kernel(Fusion::Output, chunk, caps, preferences)?;
         let mut steps = Vec::new();
-        for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: false })? {
+        for chunk in self.chunks(chunk, &caps.limits, Divided { source: true, outputs: false })? {
             steps.extend(self.input(chunk, &v)?);
             steps.push(self.fused_step(chunk, v.stride(), kernel, caps));
             check_dispatches(steps.len())?;
@@ -126,7 +129,7 @@ impl<'a> Winograd<'a> {
         };
         let v = self.planes(rows[0], chunk);
         let mut steps = Vec::new();
-        for chunk in self.chunks(chunk, self.most, Divided { source: true, outputs: false })? {
+        for chunk in self.chunks(chunk, &caps.limits, Divided { source: true, outputs: false })? {
             steps.extend(self.input(chunk, &v)?);
             steps.push(self.inlined_step(chunk, v.stride(), kernel));
             check_dispatches(steps.len())?;
@@ -151,9 +154,10 @@ impl<'a> Winograd<'a> {
             return Ok(Built { packing, ..self.nothing(preferences) });
         }
         let kernel = self.fused_kernel(fusion, self.tiles.count(), caps, preferences)?;
-        let workgroups = caps.limits.max_compute_workgroups_per_dimension as usize;
+        // No workgroups at all are refused with the grid.
+        let workgroups = caps.limits.max_compute_workgroups_per_dimension.max(1) as usize;
         let reach = workgroups.saturating_mul(kernel.blocking.tiles as usize);
-        let chunks = self.chunks(reach, self.most, Divided { source: false, outputs: false })?;
+        let chunks = self.chunks(reach, &caps.limits, Divided { source: false, outputs: false })?;
         let steps = chunks.into_iter().map(|chunk| self.fused_step(chunk, 0, kernel, caps)).collect();
         Ok(Built { packing, ..self.built(Cut::Fused(kernel.blocking), steps, Vec::new()) })
     }
@@ -274,8 +278,7 @@ impl<'a> Winograd<'a> {
         let who = format!("staged {} {cut}", self.algorithm);
         let [v, m] = [4 * v as u64, 4 * m as u64 * u64::from(cut.parts)];
         LimitError::check(&who, Resource::WorkspaceBytes, v + m, preferences.workspace_limit)?;
-        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        LimitError::check(&who, Resource::BindingBytes, m, binding)?;
+        limits.check_tensor(&who, m)?;
         LimitError::check(&who, Resource::IndexRange, m / 4, u32::MAX.into())?;
         let workgroups = batches as u64 * u64::from(cut.parts);
         LimitError::check(&who, Resource::Workgroups, workgroups, limits.max_compute_workgroups_per_dimension.into())?;
@@ -362,7 +365,7 @@ impl<'a> Winograd<'a> {
             kernel: kernel.spec(),
             grid: [word(chunk.count).div_ceil(kernel.tiles()), word(filters.len()), 1],
             params: params.words(),
-            operands: [M.into(), output].into_iter().chain(epilogue_operands(conv, output)).collect(),
+            operands: [M.into(), output].into_iter().chain(epilogue_operands(conv, output, Operand::from)).collect(),
         }
     }
 
@@ -439,7 +442,7 @@ impl<'a> Winograd<'a> {
             params: self.fused_params(chunk, t_stride).words(),
             operands: [V.into(), Slot::Packed.into(), output]
                 .into_iter()
-                .chain(epilogue_operands(conv, output))
+                .chain(epilogue_operands(conv, output, Operand::from))
                 .collect(),
         }
     }
@@ -458,7 +461,10 @@ impl<'a> Winograd<'a> {
             kernel: kernel.spec(),
             grid: [word(columns).div_ceil(walk), word(rows), 1],
             params: FusedParams { walk, ..self.fused_params(chunk, t_stride) }.words(),
-            operands: [source, filters, output].into_iter().chain(epilogue_operands(conv, output)).collect(),
+            operands: [source, filters, output]
+                .into_iter()
+                .chain(epilogue_operands(conv, output, Operand::from))
+                .collect(),
         }
     }
 
@@ -482,13 +488,14 @@ impl<'a> Winograd<'a> {
         let widest = widest.unwrap_or(1);
         let smallest = (tiles.min(VECTOR) as u64).next_multiple_of(VECTOR as u64);
         LimitError::check(&who, Resource::WorkspaceBytes, smallest * sum, workspace_limit)?;
+        limits.check_tensor(&who, smallest * widest)?;
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        LimitError::check(&who, Resource::BindingBytes, smallest * widest, binding)?;
         let reach = u64::from(u32::MAX);
         LimitError::check(&who, Resource::IndexRange, smallest * (widest / 4), reach)?;
         let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
         let (algorithm, border, storage) = (self.algorithm, self.windows.of.border, self.storage);
         let per_workgroup = u64::from(WinogradInput { algorithm, border, storage }.tiles());
+        LimitError::check(&who, Resource::Workgroups, smallest.div_ceil(per_workgroup), workgroups)?;
         let most = (workspace_limit / sum)
             .min(binding / widest)
             .min(workgroups.saturating_mul(per_workgroup))

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use winoconv::caps::Caps;
-use winoconv::error::{Error, NoPlan};
+use winoconv::error::Error;
 
 const BLESS: &str = "WINOCONV_BLESS=1 cargo test --test errors";
 
@@ -66,13 +66,9 @@ fn kind(error: &Error) -> String {
     }
 }
 
-/// The message, without what differs from machine to machine; of candidates that are out, the first alone.
+/// The message, without what differs from machine to machine.
 fn message(error: &Error) -> String {
     let shown = match error {
-        Error::NoPlan(NoPlan { asked, rejected }) if rejected.len() > 1 => {
-            let rejected = rejected[..1].to_vec();
-            format!("{}; ...", Error::NoPlan(NoPlan { asked: asked.clone(), rejected }))
-        }
         Error::Device(winoconv::error::DeviceError::NoAdapter { found, .. }) => error.to_string().replace(found, "..."),
         other => other.to_string(),
     };
@@ -100,7 +96,7 @@ fn write(section: &Section, number: &mut usize) -> String {
     for row in &section.rows {
         let Some(error) = &row.came else { continue };
         *number += 1;
-        let message = message(error).replace('|', "\\|").replace('\n', " ");
+        let message = message(error).replace('|', "\\|").replace('\n', "<br>");
         writeln!(text, "| {} | `{}` | {message} |", row.given.replace('|', "\\|"), kind(error))
             .expect("a string takes anything");
     }

@@ -153,9 +153,23 @@ fn limits(table: &mut Section) {
     }
 }
 
-/// Algorithms that do not apply, devices that are too small.
+/// Preferences that make no sense, or allow too little.
+fn preferences(table: &mut Section) {
+    let problem = problem(conv());
+    for (given, tolerance) in [
+        ("a tolerance that is not a number", Tolerance::TimesDirect(f64::NAN)),
+        ("a negative tolerance", Tolerance::RelativeL2(-1e-6)),
+        ("an infinite tolerance", Tolerance::TimesDirect(f64::INFINITY)),
+    ] {
+        table.row(given, "Preference", plan(&problem, &Preferences::new().tolerance(tolerance)));
+    }
+    table.row("no workspace at all, on the CPU", "NoPlan", plan(&problem, &Preferences::new().workspace_limit(0)));
+}
+
+/// Preferences, algorithms that do not apply, devices that are too small.
 pub(crate) fn demands() -> Section {
     let mut table = Section::new("Demands and devices");
+    preferences(&mut table);
     inapplicable(&mut table);
     limits(&mut table);
     table

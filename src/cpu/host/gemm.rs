@@ -14,7 +14,7 @@ use super::source::{Channels, Columns, line, read_row};
 use super::walk::{Task, walk};
 use crate::correlation::Correlation;
 use crate::cpu::Finish;
-use crate::kernel::{HostPatch, LANES, PANEL, word};
+use crate::kernel::{Block, HostPatch, LANES, PANEL, word};
 
 /// Puts weights into panels.
 pub(crate) fn pack(of: &Correlation, weights: &[f32], u: &mut [f32]) {
@@ -63,18 +63,76 @@ impl Task for Gemm<'_> {
     fn run<S: Simd>(&self, simd: S, task: usize, scratch: &mut [f32]) {
         let (of, patch) = (&self.of, &self.patch);
         let block = patch.block(of, task);
-        let (taps, scratch) = scratch.split_at_mut(patch.table(of));
-        let taps: &mut [u32] = &mut bytemuck::cast_slice_mut(taps)[..of.taps_len()];
+        let (table, scratch) = scratch.split_at_mut(patch.table(of));
+        let table: &mut [u32] = bytemuck::cast_slice_mut(table);
         let (places, rest) = scratch.as_chunks_mut::<LANES>().0.split_at_mut(patch.places(of));
         let (sums, lines) = rest.split_at_mut(2 * patch.columns);
         let lines = lines.as_flattened_mut();
+        let panels = of.group_k.div_ceil(PANEL);
+        // Of a sum in parts, a block has one row and one panel, whose sums stay where they are from part to part.
+        for index in 0..patch.sums(of) {
+            let (part, rows) = patch.sum(of, index);
+            let is_last = rows.end == of.terms();
+            let width = patch.width(&part, block.columns);
+            let taps = &mut table[..part.taps_len()];
+            let (of_chunk, places) = self.read(&part, &block, width, places, lines);
+            // Where each tap's values begin.
+            for (tap, place) in taps.iter_mut().enumerate() {
+                *place = word(patch.tap(&part, part.tap(tap), 0, block.rows, width));
+            }
+            for panel in block.panels.clone() {
+                let u = &self.u[(block.g * panels + panel) * of.terms()..][rows.clone()];
+                let filter = panel * PANEL;
+                for row in 0..block.rows {
+                    let sums = &mut sums[..2 * block.columns];
+                    // Taps in the order of U's rows, and channels of each.
+                    let above = patch.tap_row(&part, [0, 0], row, block.rows) * width;
+                    let shape = [part.group_c, taps.len()];
+                    let chunks = Chunks::new(places, of_chunk, shape, |tap| taps[tap] as usize + above);
+                    let filters = PANEL.min(of.group_k - filter);
+                    product(simd, [block.columns, filters, ALL], rows.start > 0, chunks, u, sums);
+                    if !is_last {
+                        continue;
+                    }
+                    let whole = Line {
+                        filter: block.g * of.group_k + filter,
+                        count: filters,
+                        first: of.dst.at([block.n, block.g, filter], [block.z, block.y + row, block.x]),
+                        filter_step: of.dst.c,
+                        place_step: of.dst.dhw[2],
+                    };
+                    for (half, sums) in sums.chunks_exact_mut(block.columns).enumerate() {
+                        let line = whole.lanes_from(half * LANES);
+                        if line.count > 0 {
+                            // SAFETY: an output belongs to one block, and so to one task.
+                            #[expect(unsafe_code, reason = "threads write to one tensor")]
+                            unsafe {
+                                write_places(&self.result, &self.finish, line, sums, lines);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Gemm<'_> {
+    /// The patch that a part of the sums reads, and how far apart its chunks of 16 channels lie.
+    #[inline(always)]
+    fn read<'p>(
+        &self,
+        of: &Correlation,
+        block: &Block,
+        width: usize,
+        places: &'p mut [[f32; LANES]],
+        lines: &mut [f32],
+    ) -> (usize, &'p [[f32; LANES]]) {
+        let patch = &self.patch;
         let [phases_z, phases_y, phases_x] = [of.taps[0], patch.source_rows(of, block.rows), patch.phases(of)];
-        let width = patch.width(of, block.columns);
         let line_lanes = &mut lines[..LANES * line(width)];
-        let chunks = of.group_c.div_ceil(LANES);
-        // The patch.
         let mut at = 0;
-        for chunk in 0..chunks {
+        for chunk in 0..of.group_c.div_ceil(LANES) {
             let channel = chunk * LANES;
             let count = LANES.min(of.group_c - channel);
             for t in 0..phases_z {
@@ -94,42 +152,6 @@ impl Task for Gemm<'_> {
                 }
             }
         }
-        let places = &places[..at];
-        let of_chunk = phases_z * phases_y * phases_x * width;
-        // Where each tap's values begin.
-        for (tap, place) in taps.iter_mut().enumerate() {
-            *place = word(patch.tap(of, of.tap(tap), 0, block.rows, width));
-        }
-        let rows = of.taps_len() * of.group_c;
-        let panels = of.group_k.div_ceil(PANEL);
-        for panel in block.panels.clone() {
-            let u = &self.u[(block.g * panels + panel) * rows..][..rows];
-            let filter = panel * PANEL;
-            for row in 0..block.rows {
-                let sums = &mut sums[..2 * block.columns];
-                // Taps in the order of U's rows, and channels of each.
-                let above = patch.tap_row(of, [0, 0], row, block.rows) * width;
-                let chunks = Chunks::new(places, of_chunk, [of.group_c, taps.len()], |tap| taps[tap] as usize + above);
-                let filters = PANEL.min(of.group_k - filter);
-                product(simd, [block.columns, filters, ALL], chunks, u, sums);
-                let whole = Line {
-                    filter: block.g * of.group_k + filter,
-                    count: filters,
-                    first: of.dst.at([block.n, block.g, filter], [block.z, block.y + row, block.x]),
-                    filter_step: of.dst.c,
-                    place_step: of.dst.dhw[2],
-                };
-                for (half, sums) in sums.chunks_exact_mut(block.columns).enumerate() {
-                    let line = whole.lanes_from(half * LANES);
-                    if line.count > 0 {
-                        // SAFETY: an output belongs to one block, and so to one task.
-                        #[expect(unsafe_code, reason = "threads write to one tensor")]
-                        unsafe {
-                            write_places(&self.result, &self.finish, line, sums, lines);
-                        }
-                    }
-                }
-            }
-        }
+        (phases_z * phases_y * phases_x * width, &places[..at])
     }
 }

@@ -40,11 +40,12 @@ struct Rows<'u, C> {
 
 /// `m[filter / 16][place][filter % 16] = sum over rows of v(row / 16)[place][row % 16] * u[row][filter]`, in the rows' order, for
 /// so many places and filters of a panel; but each `per_sum` chunks are summed up on their own, and then added. `chunks` gives
-/// 16 rows of all places, and how many of them there are.
+/// 16 rows of all places, and how many of them there are. If it `adds`, the sums are added to what `m` holds.
 #[inline(always)]
 pub(super) fn product<'v, S: Simd>(
     simd: S,
     [places, filters, per_sum]: [usize; 3],
+    mut adds: bool,
     mut chunks: impl Iterator<Item = (&'v [[f32; LANES]], usize)> + Clone,
     u: &[[f32; PANEL]],
     m: &mut [[f32; LANES]],
@@ -53,7 +54,7 @@ pub(super) fn product<'v, S: Simd>(
     // Factors that the first cache does not hold are read once from beyond, a sum's at a time; those that it holds, without a
     // break.
     let by_sums = per_sum != ALL && u.len() > ROWS_IN_CACHE;
-    let (mut left, mut adds) = (u, false);
+    let mut left = u;
     loop {
         let (mut rest, mut count, mut len) = (chunks.clone(), ALL, left.len());
         if by_sums {

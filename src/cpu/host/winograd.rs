@@ -264,7 +264,7 @@ impl<'a> Winograd<'a> {
             let u = &self.u[((g * panels + panel) * points + point) * group_rows..][..group_rows];
             let chunks = Chunks::new(v, of_chunk, [group_c, phases], |phase| phase * of_phase + point * tiles);
             self.ask_for_outputs(at, point);
-            product(simd, [tiles, self.filters(panel), chunks_per_sum], chunks, u, m);
+            product(simd, [tiles, self.filters(panel), chunks_per_sum], false, chunks, u, m);
         }
     }
 

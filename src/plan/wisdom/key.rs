@@ -132,8 +132,10 @@ fn read_tolerance(text: &str) -> Option<Tolerance> {
     if text == "any" {
         return Some(Tolerance::Any);
     }
-    match text.strip_suffix("xdirect") {
-        Some(factor) => factor.parse().ok().map(Tolerance::TimesDirect),
-        None => text.parse().ok().map(Tolerance::RelativeL2),
-    }
+    let tolerance = match text.strip_suffix("xdirect") {
+        Some(factor) => Tolerance::TimesDirect(factor.parse().ok()?),
+        None => Tolerance::RelativeL2(text.parse().ok()?),
+    };
+    // No plan is made with any other.
+    tolerance.check().is_ok().then_some(tolerance)
 }
