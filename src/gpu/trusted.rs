@@ -40,7 +40,8 @@ fn trusted(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) 
     //   `tests/bounds` holds this: it runs every kernel with each index compared with its array's bounds on the device;
     // - an index may be the sum of terms that wrap around 2^32 (coordinates before the source, negative steps); what is
     //   compared with the bounds, there and here, is the sum that reaches the array;
-    // - each loop counts up by a constant to a bound that is fixed while it runs: the lint `bounded_loops`.
+    // - each loop counts up by a constant to a bound that is fixed while it runs, or divides its counter by a constant
+    //   down to 0: the lint `bounded_loops`.
     // What is dispatched with it comes from `Bound` alone, since nothing else has a pipeline's handle or its bind group
     // layout:
     // - steps, so parameters and grids, are the planner's, for a problem whose sizes were checked: nobody else can make or

@@ -132,7 +132,7 @@ fn problem(kernel: &KernelSpec, algorithm: Algorithm, random: &mut Random) -> Op
         .border(border)
         .bias(epilogue.bias)
         .residual(if operation == Operation::Forward { epilogue.residual } else { Residual::None })
-        .activation(activation(epilogue.activation))
+        .activation(activation(applied(kernel, epilogue)))
         .dtype(if kernel.storage() == Storage::F32 { DType::F32 } else { DType::F16 })
         .layout(layout(random))
         .weights_layout(layout(random));
@@ -150,7 +150,26 @@ fn problem(kernel: &KernelSpec, algorithm: Algorithm, random: &mut Random) -> Op
     match operation {
         Operation::InputGradient => problem.input_gradient().ok(),
         Operation::WeightGradient => problem.weight_gradient().ok(),
+        Operation::ActivationGradient => problem.activation_gradient().ok(),
+        Operation::BiasGradient => problem.bias_gradient().ok(),
+        Operation::SlopeGradient => problem.slope_gradient().ok(),
         _ => Some(problem),
+    }
+}
+
+/// The name of the activation that a kernel applies, or is the gradient of.
+fn applied(kernel: &KernelSpec, epilogue: Epilogue) -> &'static str {
+    let name = kernel.name();
+    match kernel {
+        KernelSpec::ActivationGradient(_) => {
+            // `activation_gradient_f32_leaky_relu`
+            let storage = kernel.storage().name();
+            let own = name.strip_prefix("activation_gradient_").and_then(|rest| rest.strip_prefix(storage));
+            let own = own.and_then(|rest| rest.strip_prefix('_'));
+            ACTIVATIONS.map(Activation::name).into_iter().find(|name| Some(*name) == own).expect("an activation's name")
+        }
+        KernelSpec::ChannelSums(_) if name.ends_with("_negative") => Activation::PRelu.name(),
+        _ => epilogue.activation,
     }
 }
 
@@ -161,6 +180,12 @@ fn adds(kernel: &KernelSpec) -> bool {
 
 /// Forward, or a gradient where the kernel has no end.
 fn operation(kernel: &KernelSpec, epilogue: Epilogue, random: &mut Random) -> Operation {
+    match kernel {
+        KernelSpec::ActivationGradient(_) => return Operation::ActivationGradient,
+        KernelSpec::ChannelSums(_) if kernel.name().ends_with("_negative") => return Operation::SlopeGradient,
+        KernelSpec::ChannelSums(_) => return Operation::BiasGradient,
+        _ => {}
+    }
     if epilogue != Epilogue::NONE {
         return Operation::Forward;
     }
@@ -279,19 +304,21 @@ fn layout(random: &mut Random) -> Layout {
     if random.below(4) == 0 { Layout::ChannelsLast } else { Layout::ChannelsFirst }
 }
 
-/// One with numbers of its own where it takes any.
+/// Each with numbers of its own where it takes any.
+const ACTIVATIONS: [Activation; 10] = [
+    Activation::None,
+    Activation::Relu,
+    Activation::LeakyRelu { slope: 0.5 },
+    Activation::PRelu,
+    Activation::Clamp { low: -1.0, high: 1.0 },
+    Activation::Sigmoid,
+    Activation::Tanh,
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+];
+
 fn activation(name: &str) -> Activation {
-    let all = [
-        Activation::None,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.5 },
-        Activation::PRelu,
-        Activation::Clamp { low: -1.0, high: 1.0 },
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Silu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-    ];
-    all.into_iter().find(|activation| activation.name() == name).unwrap_or_else(|| panic!("no activation {name}"))
+    let found = ACTIVATIONS.into_iter().find(|activation| activation.name() == name);
+    found.unwrap_or_else(|| panic!("no activation {name}"))
 }

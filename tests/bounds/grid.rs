@@ -59,6 +59,7 @@ pub(crate) fn features(kernel: &KernelSpec, kinds: bool) -> Vec<String> {
             features.push(format!("{fusion}, at once {}", fused.finishes_at_once()));
         }
         KernelSpec::WinogradInlined(inlined) => features.push(format!("{:?}", inlined.reading())),
+        KernelSpec::ActivationGradient(_) | KernelSpec::ChannelSums(_) => features.push(kernel.name()),
         _ => {}
     }
     features.extend(kernel.border().map(|border| format!("border {border}")));

@@ -13,7 +13,8 @@ const MAX_STEP: u32 = 1 << 16;
 pub(super) const LINT: Lint = Lint {
     name: "bounded_loops",
     explanation: "Every loop counts a variable of its own up by a constant, to a bound made of parameters and other numbers \
-                  that nothing in the loop changes: shaders run without a check that loops end.",
+                  that nothing in the loop changes, or divides it by a constant down to 0: shaders run without a check that \
+                  loops end.",
     check,
 };
 
@@ -21,7 +22,7 @@ fn check(_: &KernelSpec, checked: &Checked) -> Vec<String> {
     let mut findings = Vec::new();
     for (name, function) in functions(&checked.module) {
         each_loop(&function.body, &mut |turn| {
-            if let Err(why) = turn.counts_up(&checked.module, function) {
+            if let Err(why) = turn.ends(&checked.module, function) {
                 findings.push(format!("a loop in fn {name} {why}"));
             }
         });
@@ -57,9 +58,9 @@ fn blocks_of(statement: &Statement) -> Vec<&Block> {
 }
 
 impl Turn<'_> {
-    /// Whether it is `for (...; i < bound; i += step)` as naga has it: a condition that breaks before anything else, and one
-    /// store at the end.
-    fn counts_up(&self, module: &Module, function: &Function) -> Result<(), &'static str> {
+    /// Whether it is `for (...; i < bound; i += step)` or `for (...; i > 0; i /= step)` as naga has it: a condition that breaks
+    /// before anything else, and one store at the end.
+    fn ends(&self, module: &Module, function: &Function) -> Result<(), &'static str> {
         let first = self.body.iter().find(|statement| !matches!(statement, Statement::Emit(_)));
         let Some(Statement::If { condition, accept, reject }) = first else {
             return Err("does not begin with its condition");
@@ -67,8 +68,14 @@ impl Turn<'_> {
         if self.break_if.is_some() || !accept.is_empty() || !matches!(reject[..], [Statement::Break]) {
             return Err("does not end where its condition fails");
         }
-        let Expression::Binary { op: BinaryOperator::Less, left, right } = function.expressions[*condition] else {
-            return Err("has a condition other than `<`");
+        let (left, right, up) = match function.expressions[*condition] {
+            Expression::Binary { op: BinaryOperator::Less, left, right } => (left, right, true),
+            Expression::Binary { op: BinaryOperator::Greater, left, right }
+                if constant(module, function, right) == Some(0) =>
+            {
+                (left, right, false)
+            }
+            _ => return Err("has a condition other than `< bound` or `> 0`"),
         };
         let Some(counter) = loaded(function, left) else { return Err("has no counter") };
         let mut fixed = vec![counter];
@@ -84,16 +91,13 @@ impl Turn<'_> {
             Statement::Store { value, .. } => Some(&function.expressions[*value]),
             _ => None,
         });
-        match store {
-            Some(&Expression::Binary { op: BinaryOperator::Add, left, right })
-                if changed == [counter] && loaded(function, left) == Some(counter) =>
-            {
-                match constant(module, function, right) {
-                    Some(1..=MAX_STEP) => Ok(()),
-                    _ => Err("does not count by a constant"),
-                }
-            }
-            _ => Err("does not count up"),
+        let Some(&Expression::Binary { op, left, right }) = store else { return Err("does not count") };
+        if changed != [counter] || loaded(function, left) != Some(counter) {
+            return Err("does not count");
+        }
+        match (up, op, constant(module, function, right)) {
+            (true, BinaryOperator::Add, Some(1..=MAX_STEP)) | (false, BinaryOperator::Divide, Some(2..)) => Ok(()),
+            _ => Err("does not count by a constant"),
         }
     }
 }

@@ -119,6 +119,8 @@ fn bounded_loops_find_a_loop_that_may_not_end() {
         "for (var c = 0u; c < params.group_c; c *= 2u) {",
         "for (var c = 0u; c < params.group_c; c += params.src_c) {",
         "for (var c = 0u; c != params.group_c; c++) {",
+        "for (var c = params.group_c; c > 0u; c /= 1u) {",
+        "for (var c = params.group_c; c > 0u; c++) {",
         "for (var c = 0u; c < params.group_c; c++) { c = 0u;",
         "for (var c = 0u; c < params.group_c; c++) { if (c > 9u) { continue; } c--;",
         "var end = params.group_c; for (var c = 0u; c < end; c++) { end++;",
