@@ -92,7 +92,7 @@ fn every_legal_problem_has_a_plan() {
     let start = Instant::now();
     let mut random = Random::new(20);
     let (mut legal, mut planned, mut beyond) = (0, 0, 0);
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(2_000);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000);
     while legal < cases {
         let problem = match draw(&mut random) {
             Ok(problem) => problem,

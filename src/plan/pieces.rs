@@ -208,6 +208,13 @@ impl Piece {
         piece
     }
 
+    /// The same with no more of the source than it reads.
+    fn narrowed(&self) -> Self {
+        let mut piece = *self;
+        (0..MAX_RANK).for_each(|axis| narrow(&mut piece.of, axis));
+        piece
+    }
+
     /// The axis to cut along, of those that make the tensor smaller: the one that reaches furthest in memory.
     fn cut(&self, too_large: Tensor) -> Option<[Self; 2]> {
         let of = &self.of;
@@ -218,7 +225,10 @@ impl Piece {
                 let spatial = (0..MAX_RANK).map(|i| {
                     // Outputs or taps, whichever reach further.
                     let (outputs, taps) = (of.out[i] * of.stride[i], of.taps[i] * of.dilation[i]);
-                    let axis = if outputs >= taps { Axis::Outputs(i) } else { Axis::Taps(i) };
+                    let axis = match of.taps[i] < 2 || (of.out[i] > 1 && outputs >= taps) {
+                        true => Axis::Outputs(i),
+                        false => Axis::Taps(i),
+                    };
                     (reach(of.size[i], steps(&of.src)[i]), axis)
                 });
                 let own = [
@@ -312,6 +322,12 @@ pub(super) fn pieces(part: Piece, per_filter: bool, limits: &Limits) -> Result<V
             check_dispatches(done.len())?;
             continue;
         };
+        // Of what is not cut, a stride beyond the taps may read little.
+        let narrowed = piece.narrowed();
+        if tensor == Tensor::Source && narrowed.source().len < len {
+            waiting.push(narrowed);
+            continue;
+        }
         let Some([first, second]) = piece.cut(tensor) else {
             return Err(too_large(who, len, limits));
         };
