@@ -88,13 +88,14 @@ fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
         Plan::new(problem, &caps, preferences).unwrap_or_else(|error| panic!("{problem}, {algorithm}: {error}"))
     };
     let whole = plan(&forced(algorithm));
+    if whole.workspace_bytes() == 0 {
+        return forced(algorithm);
+    }
     let limited = forced(algorithm).workspace_limit(whole.workspace_bytes() / 3);
     let plan = plan(&limited);
-    if whole.workspace_bytes() > 0 {
-        let chunks = plan.steps().len() / plan.kernels().len();
-        assert!(chunks >= 3, "{problem}, {algorithm}: {chunks} chunks, expected at least 3");
-        assert!(plan.workspace_bytes() <= limited.workspace_limit, "{problem}, {algorithm}: over the limit");
-    }
+    let chunks = plan.steps().len() / plan.kernels().len();
+    assert!(chunks >= 3, "{problem}, {algorithm}: {chunks} chunks, expected at least 3");
+    assert!(plan.workspace_bytes() <= limited.workspace_limit, "{problem}, {algorithm}: over the limit");
     limited
 }
 

@@ -205,8 +205,6 @@ fn another_problem_or_device_is_checked_as_any_other() {
         ("/problem/input", json!([usize::MAX, 8, 32, 32])),
         ("/problem/input", json!([1, 8, 1_usize << 40, 32])),
         ("/problem/input_view/offset", json!(usize::MAX)),
-        ("/problem/input_view/n", json!(usize::MAX)),
-        ("/problem/input_view/n", json!(1_u64 << 40)),
         ("/problem/input_view/dhw", json!([0, usize::MAX, usize::MAX])),
         ("/problem/output_view/offset", json!(1_usize << 31)),
         ("/problem/conv/dilation", json!([usize::MAX, 1])),
@@ -225,6 +223,9 @@ fn another_problem_or_device_is_checked_as_any_other() {
     for (path, value) in [
         ("/problem/input", json!([2, 8, 32, 32])),
         ("/problem/output_view/offset", json!(8)),
+        // Of a single image it is a step that nobody takes.
+        ("/problem/input_view/n", json!(usize::MAX)),
+        ("/problem/input_view/n", json!(1_u64 << 40)),
         ("/problem/conv/bias", json!(false)),
         ("/problem/conv/border", json!("reflect")),
         ("/problem/operation", json!("input_gradient")),
@@ -362,6 +363,6 @@ fn what_a_document_asks_for_is_bounded() {
     let start = std::time::Instant::now();
     let error = read(&document).expect_err("too many dispatches");
     let took = start.elapsed();
-    assert!(error.to_string().contains("16384"), "the bound is named: {error:#}");
+    assert!(format!("{error:#}").contains("16384"), "the bound is named: {error:#}");
     assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }

@@ -86,7 +86,8 @@ fn layers_of_every_sort() {
         let case = Case::new(problem, Data::Normal, 7);
         let exact = case.reference().all();
         for algorithm in algorithms() {
-            let layer = case.layer(&device, forced(algorithm)).expect("legal operands");
+            // An algorithm that takes no input of the convolution is refused here, one that does not take this one later.
+            let Ok(layer) = case.layer(&device, forced(algorithm)) else { continue };
             if layer.plan_for(&problem).is_err() {
                 continue;
             }

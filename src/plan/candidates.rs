@@ -256,7 +256,8 @@ pub(super) fn judge_one(
     let built = steps::build(problem, algorithm, caps, preferences)?;
     Errors::on(problem, caps).within(Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
     let is_twin = caps.kind == DeviceKind::HostCpu && !host_steps::take(problem, algorithm, caps);
-    if is_twin && preferences.is_open() && problem.operation != Operation::WeightGradient {
+    let has_kernels = problem.operation != Operation::WeightGradient && !problem.operation.is_of_end();
+    if is_twin && preferences.is_open() && has_kernels {
         return Err(Reason::Inapplicable("the CPU has no kernel for it: its twin runs where it is demanded"));
     }
     let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();

@@ -174,7 +174,7 @@ mod tests {
     fn a_target_that_cannot_be_had_is_told() {
         let reason = ensure_target("no-such-target", true).expect_err("no such target");
         assert!(reason.contains("rustup"), "{reason}");
-        let test = || test::Options { gpu: test::GpuPolicy::Off, adapter: None, no_install: true };
+        let test = || test::Options { gpu: GpuPolicy::Off, adapter: None, no_install: true };
         let check = |targets: bool| {
             let options = Options { test: test(), full: !targets, targets };
             wanted(check_target(Path::new("."), "no-such-target", true), &options)
