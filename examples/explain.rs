@@ -51,7 +51,7 @@ fn explain(asked: &Asked) -> Result<(), Error> {
     let plan = Plan::new(&problem, &caps, &Preferences::new())?;
     println!("{plan}");
 
-    let packing: Vec<_> = plan.packing().steps(&problem).iter().map(|step| step.kernel()).collect();
+    let packing: Vec<_> = plan.packing().steps(&problem).iter().map(winoconv::plan::Step::kernel).collect();
     println!("kernels, for the weights once: {}", names(&packing)?);
     println!("kernels, for each run: {}", names(&plan.kernels())?);
     let is_out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(_));

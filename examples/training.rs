@@ -49,7 +49,7 @@ fn main() -> Result<(), Error> {
     // Pictures, and what is to be found: how much each pixel differs from its right neighbour.
     let shape = [IMAGES, 1, SIZE, SIZE];
     let input: Vec<f32> = (0..IMAGES * SIZE * SIZE).map(|_| random()).collect();
-    let right = |i: usize| if (i + 1) % SIZE == 0 { 0.0 } else { input[i + 1] };
+    let right = |i: usize| if (i + 1).is_multiple_of(SIZE) { 0.0 } else { input[i + 1] };
     let target: Vec<f32> = (0..input.len()).map(|i| (input[i] - right(i)).abs()).collect();
 
     let three = |channels, filters| Conv::new(channels, filters, [3, 3]).padding(1).bias(true);

@@ -45,15 +45,15 @@ impl Device {
         #[cfg(feature = "gpu")]
         return match Self::gpu(&ContextOptions::default()).await {
             Ok(device) => device,
-            Err(error) => Self::host_instead(error.to_string()),
+            Err(error) => Self::host_instead(&error.to_string()),
         };
         #[cfg(not(feature = "gpu"))]
-        Self::host_instead("this build has no feature gpu".to_owned())
+        Self::host_instead("this build has no feature gpu")
     }
 
-    fn host_instead(why: String) -> Self {
+    fn host_instead(why: &str) -> Self {
         let host = Self::host();
-        let why = host.fallback.as_ref().map_or_else(|| why.clone(), |threads| format!("{why}; {threads}"));
+        let why = host.fallback.as_ref().map_or_else(|| why.to_owned(), |threads| format!("{why}; {threads}"));
         let fallback = Fallback { wished: "a hardware GPU".to_owned(), used: host.caps.to_string(), why };
         Self { fallback: Some(fallback), ..host }
     }

@@ -60,7 +60,7 @@ fn the_choice_does_not_depend_on_threads() {
 fn more_threads_do_not_take_a_twin() {
     for problem in problems() {
         let [one, many] = [1, 192].map(|threads| plan(&problem, threads, &Preferences::new()));
-        let kernels = |plan: &Plan| plan.kernels().iter().map(|kernel| kernel.kernel()).collect::<Vec<_>>();
+        let kernels = |plan: &Plan| plan.kernels().iter().map(winoconv::kernel::KernelSpec::kernel).collect::<Vec<_>>();
         assert_eq!(kernels(&one), kernels(&many), "{problem}");
     }
 }

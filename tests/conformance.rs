@@ -19,10 +19,11 @@ use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
 use support::gpus::{on_gpus, on_one_gpu};
 use support::problems::{self, Algorithms, Entry, forced};
 use winoconv::caps::{Caps, DeviceKind, Limits};
+use winoconv::error::{NoPlan, Remedy};
 use winoconv::kernel::Reading;
 use winoconv::plan::{Reason, Verdict};
 use winoconv::winograd::{F, Nested};
-use winoconv::{Activation, Algorithm, Conv, Device, Layer, Plan, Preferences, Problem, Tolerance};
+use winoconv::{Activation, Algorithm, Conv, Device, Error, Layer, Plan, Preferences, Problem, Tolerance};
 
 /// A problem, one algorithm for it, and what is expected.
 struct Job {
@@ -99,6 +100,15 @@ fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
     limited
 }
 
+/// The same with the workspace that the refusal asks for.
+fn raised(preferences: Preferences, error: &NoPlan) -> Preferences {
+    let least = error.remedies.iter().find_map(|remedy| match remedy {
+        Remedy::RaiseWorkspace { least } => Some(*least),
+        _ => None,
+    });
+    preferences.workspace_limit(least.unwrap_or_else(|| panic!("{error}")))
+}
+
 impl Suite {
     fn new() -> Self {
         Self::of(of_the_suite)
@@ -128,7 +138,12 @@ impl Suite {
 
     fn layer(&self, job: &Job, device: &Device) -> Layer {
         let case = &self.cases[job.case].0;
-        Layer::new_blocking(device, case.problem.conv(), case.operands(), job.preferences)
+        let preferences = match case.problem.plan(device, &job.preferences) {
+            // The smallest blocks of the CPU's kernels may need more than a chunk of the shaders'.
+            Err(Error::NoPlan(error)) if device.caps().kind == DeviceKind::HostCpu => raised(job.preferences, &error),
+            _ => job.preferences,
+        };
+        Layer::new_blocking(device, case.problem.conv(), case.operands(), preferences)
             .unwrap_or_else(|error| panic!("{}: {error}", job.what))
     }
 

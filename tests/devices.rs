@@ -264,8 +264,8 @@ fn an_encoder_of_another_device_is_refused() {
 }
 
 /// Every call on a device that is gone.
-fn all_lost(bench: Bench, bound: &Bound, what: &str) {
-    let Bench { context, input, output, plan, .. } = &bench;
+fn all_lost(bench: &Bench, bound: &Bound, what: &str) {
+    let Bench { context, input, output, plan, .. } = bench;
     let lost = |call: &str, error: Option<Error>| {
         let got = error.map_or("no error".to_owned(), |error| kind(&error));
         assert_eq!(got, "Lost", "{what}: {call}");
@@ -312,7 +312,7 @@ fn a_destroyed_device_is_lost_in_every_call() {
             in_time(move || {
                 let bound = bench.bound();
                 context.device().destroy();
-                all_lost(bench, &bound, what);
+                all_lost(&bench, &bound, what);
             });
         }
     });
@@ -411,7 +411,7 @@ fn futures_may_be_dropped_half_way() {
         let bench = Bench::new(&own(gpu));
         in_time(move || {
             let Bench { context, layer, plan, input, output, room } = &bench;
-            let kernels: Vec<_> = plan.steps().iter().map(|step| step.kernel()).collect();
+            let kernels: Vec<_> = plan.steps().iter().map(winoconv::plan::Step::kernel).collect();
             for round in 0..3 {
                 drop(layer.run(SHAPE, &[1.0; INPUT]));
                 poll_once(context.pipelines(&kernels));
@@ -434,7 +434,7 @@ fn a_future_that_waits_for_a_kernel_may_be_dropped() {
     on_one_gpu("a_future_that_waits_for_a_kernel_may_be_dropped", |gpu| {
         let bench = Bench::new(&own(gpu));
         in_time(move || {
-            let kernels: Vec<_> = bench.plan.steps().iter().map(|step| step.kernel()).collect();
+            let kernels: Vec<_> = bench.plan.steps().iter().map(winoconv::plan::Step::kernel).collect();
             thread::scope(|scope| {
                 for _ in 0..4 {
                     scope.spawn(|| kernels.iter().for_each(|kernel| poll_once(bench.context.pipeline(kernel))));

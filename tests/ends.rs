@@ -163,8 +163,9 @@ fn tensors_larger_than_a_binding_are_walked_in_parts() {
         let case = Case::new(problem, Data::Integer, 4);
         let exact = case.reference().all();
         let plan = Plan::new(&problem, &caps, &Preferences::new()).unwrap_or_else(|error| panic!("{problem}: {error}"));
-        in_parts +=
-            usize::from(plan.steps().iter().flat_map(|step| step.operands()).any(|operand| operand.len.is_some()));
+        in_parts += usize::from(
+            plan.steps().iter().flat_map(winoconv::plan::Step::operands).any(|operand| operand.len.is_some()),
+        );
         assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &exact, &format!("{problem}"));
         on_one_gpu("tensors_larger_than_a_binding_are_walked_in_parts", |gpu| {
             let got = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|error| panic!("{problem}: {error}"));

@@ -83,8 +83,9 @@ fn draw(random: &mut Random) -> Result<Problem, Error> {
 fn is_beyond(problem: &Problem, limits: &Limits) -> bool {
     let conv = &problem.conv();
     let per_filter = if conv.bias || conv.activation.has_slopes() { 4 * conv.filters as u64 } else { 0 };
-    let tensors = [problem.input_len(), problem.weights_len(), problem.output_len()].map(|len| conv.dtype.bytes(len));
-    tensors.into_iter().chain([per_filter]).any(|bytes| bytes > limits.max_buffer_size)
+    let operands = [problem.input_len(), problem.weights_len()].map(|len| conv.dtype.bytes(len));
+    let result = problem.result_type().bytes(problem.output_len());
+    operands.into_iter().chain([result, per_filter]).any(|bytes| bytes > limits.max_buffer_size)
 }
 
 #[test]

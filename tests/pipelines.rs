@@ -40,7 +40,7 @@ fn layer(context: &Context, case: &Case) -> Layer {
 /// A run's kernels and the packing's.
 fn kernels(plan: &Plan) -> Vec<KernelSpec> {
     let packing = plan.packing().steps(plan.problem());
-    plan.steps().iter().chain(&packing).map(|step| step.kernel()).collect()
+    plan.steps().iter().chain(&packing).map(winoconv::plan::Step::kernel).collect()
 }
 
 fn run(layer: &Layer, case: &Case, what: &str) {

@@ -92,7 +92,9 @@ fn narrow(caps: &Caps, seed: u64) -> Caps {
 
 /// How many of the plans bind a tensor in parts.
 fn in_parts<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> usize {
-    let part = |plan: &&Plan| plan.steps().iter().flat_map(|step| step.operands()).any(|operand| operand.len.is_some());
+    let part = |plan: &&Plan| {
+        plan.steps().iter().flat_map(winoconv::plan::Step::operands).any(|operand| operand.len.is_some())
+    };
     plans.into_iter().filter(part).count()
 }
 
@@ -277,7 +279,7 @@ fn random_problems(gpu: &Gpu, stored: Option<DType>) {
                 .plan(&device, &forced(algorithm))
                 .map_err(|error| TestCaseError::fail(error.to_string()))?;
             let packing = plan.packing().steps(&problem);
-            let needed = plan.steps().iter().chain(&packing).map(|step| step.kernel());
+            let needed = plan.steps().iter().chain(&packing).map(winoconv::plan::Step::kernel);
             let mut known = kernels.borrow_mut();
             let all: HashSet<_> = needed.chain(known.iter().copied()).collect();
             if all.len() > PIPELINES {

@@ -174,7 +174,8 @@ fn smaller_devices_take_more_runs() {
     for (limits, parts) in [(few, false), (small, true)] {
         let plan = Plan::new(&problem, &Caps { limits, ..Caps::webgpu_default() }, &forced(algorithm));
         let plan = plan.unwrap_or_else(|error| panic!("{limits:?}: {error}"));
-        let in_parts = plan.steps().iter().flat_map(|step| step.operands()).any(|operand| operand.len.is_some());
+        let in_parts =
+            plan.steps().iter().flat_map(winoconv::plan::Step::operands).any(|operand| operand.len.is_some());
         assert_eq!(in_parts, parts, "{plan}");
         assert!(runs(&plan) >= 5, "{plan}");
         let what = format!("{} runs", runs(&plan));

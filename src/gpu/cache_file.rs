@@ -107,6 +107,7 @@ mod tests {
     }
 
     /// Gives a file to another user, which root alone can. Says that the test is skipped otherwise.
+    #[expect(clippy::print_stdout, reason = "a skipped test says so")]
     fn give_away(test: &str, path: &Path) -> bool {
         let given = chown(path, Some(NOBODY), None);
         if given.is_err() {

@@ -82,7 +82,7 @@ impl FusedBlocking {
         let blocking = Self::of(block, each, round);
         check_block(&blocking, &[block[0], block[1], block[2], each[0], each[1], round])?;
         let divides = block[0].is_multiple_of(each[0]) && block[1].is_multiple_of(each[1]);
-        if divides { Ok(blocking) } else { Err(no_blocking(&blocking)) }
+        if divides { Ok(blocking) } else { Err(no_blocking(blocking)) }
     }
 
     /// One that is written here.

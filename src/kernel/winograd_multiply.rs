@@ -75,7 +75,7 @@ impl Blocking {
         let blocking = Self::of(block, each).sliced(slices);
         check_block(&blocking, &[block[0], block[1], block[2], each[0], each[1], slices])?;
         let divides = block[0].is_multiple_of(each[0]) && block[1].is_multiple_of(each[1]);
-        if divides && slices <= 2 { Ok(blocking) } else { Err(no_blocking(&blocking)) }
+        if divides && slices <= 2 { Ok(blocking) } else { Err(no_blocking(blocking)) }
     }
 
     /// One that is written here.

@@ -26,7 +26,7 @@ const HALVINGS: u32 = 6;
 /// f32 outputs, in what is left of the workspace. Parts are some images; or, if `any_part` will do, some filters and places, too.
 pub(super) fn build(
     problem: &Problem,
-    whole: Vec<Piece>,
+    whole: &[Piece],
     any_part: bool,
     limits: &Limits,
     preferences: &Preferences,
@@ -38,8 +38,8 @@ pub(super) fn build(
         other => other,
     };
     let held = Problem { conv: Conv { residual, ..problem.conv }, ..*problem };
-    let Some(region) = Region::whole(problem, &whole) else {
-        return build(&held, &whole, preferences);
+    let Some(region) = Region::whole(problem, whole) else {
+        return build(&held, whole, preferences);
     };
     let axes = match any_part {
         // What is no correlation is made as a whole.
@@ -56,7 +56,7 @@ pub(super) fn build(
             let resource = if need > limits.max_buffer_size { Resource::BufferBytes } else { Resource::WorkspaceBytes };
             Reason::Limit(LimitError { who: WHO.to_owned(), resource, need, bound })
         });
-        let built = built.and_then(|parts| in_parts(&held, &whole, &parts, limits, preferences, &build));
+        let built = built.and_then(|parts| in_parts(&held, whole, &parts, limits, preferences, &build));
         match built {
             Ok(mut built) => {
                 if problem.conv.residual == Residual::InPlace {

@@ -62,7 +62,7 @@ pub(super) fn build(
         host_steps::build(problem, algorithm, storage, caps, preferences)?
     } else if packs {
         let any_part = algorithm.transform().is_none();
-        halves::build(problem, parts, any_part, limits, preferences, |held, parts, preferences| {
+        halves::build(problem, &parts, any_part, limits, preferences, |held, parts, preferences| {
             by_shaders(held, parts, algorithm, storage, caps, preferences)
         })?
     } else {

@@ -152,7 +152,10 @@ fn kinds(plan: &Plan, dispatches: &[Dispatch]) -> [(&'static str, bool); 17] {
         ("views", !dense(&problem.of_input()) || !dense(&problem.of_output())),
         ("f16", any(|dispatch| dispatch.kernel.storage() == Storage::F16)),
         ("packed halves", any(|dispatch| dispatch.kernel.storage() == Storage::Packed)),
-        ("bound in parts", plan.steps().iter().flat_map(|step| step.operands()).any(|operand| operand.len.is_some())),
+        (
+            "bound in parts",
+            plan.steps().iter().flat_map(winoconv::plan::Step::operands).any(|operand| operand.len.is_some()),
+        ),
         ("chunks", any(|dispatch| dispatch.param("first") > Some(0))),
         (
             "split-K",

@@ -218,7 +218,7 @@ async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
     let packing = plan.packing().steps(&problem);
     let mut kernels = Vec::new();
-    for kernel in plan.kernels().into_iter().chain(packing.iter().map(|step| step.kernel())) {
+    for kernel in plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Step::kernel)) {
         begin(format!("compiling {kernel}"))?;
         // Kept for the run: a kernel that takes a minute need not take another.
         let pipeline = context.pipeline(&kernel).await?;

@@ -82,7 +82,13 @@ mod tests {
             assert!(kernels.contains(kernel), "{kernel} is not in {kernels:?}");
         }
         let plan = |name: &str| &all.iter().find(|(other, _)| *other == name).expect("there").1;
-        assert!(plan("parts").steps().iter().flat_map(|step| step.operands()).any(|operand| operand.first % 64 != 0));
+        assert!(
+            plan("parts")
+                .steps()
+                .iter()
+                .flat_map(winoconv::plan::Step::operands)
+                .any(|operand| operand.first % 64 != 0)
+        );
         for name in ["fused_walking", "fused_filter_walking"] {
             let step = &plan(name).steps()[0];
             let walk = step.kernel().params().iter().position(|(field, _)| *field == "walk").expect("it may walk");

@@ -124,7 +124,7 @@ fn place(entries: &mut Vec<Entry>, row: Row) {
 }
 
 fn packing(plan: &Plan) -> Vec<KernelSpec> {
-    plan.packing().steps(plan.problem()).iter().map(|step| step.kernel()).collect()
+    plan.packing().steps(plan.problem()).iter().map(winoconv::plan::Step::kernel).collect()
 }
 
 /// A plan in numbers.
