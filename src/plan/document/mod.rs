@@ -113,7 +113,7 @@ impl Document {
     /// demanded: [`Plan::origin`] says so.
     ///
     /// # Errors
-    /// [`DocumentError`] with the first thing that is not as planned; what [`Problem::validate`] says of the problem;
+    /// [`DocumentError`] with the first thing that is not as planned; what [`Conv::on`](crate::Conv::on) says of the problem;
     /// [`crate::error::NoPlan`] if its choice may not run.
     pub fn plan(&self) -> Result<Plan> {
         let problem = self.problem.problem()?;
