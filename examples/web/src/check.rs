@@ -116,7 +116,8 @@ mod tests {
             let (planes, size) = (picture.planes(margin), [9 + 2 * margin, 13 + 2 * margin]);
             let all = offers(&device, filter, size).expect("legal");
             let runs = || all.iter().filter(|offer| offer.refused.is_none()).map(|offer| offer.algorithm);
-            assert!(runs().count() > 10, "{filter:?}: {all:?}");
+            // A CPU has no fused kernels: direct, the two products where they apply, and `staged` with each transform are left.
+            assert!(runs().count() > 8, "{filter:?}: {all:?}");
             for algorithm in runs() {
                 let mut stack = block_on(Stack::new(&device, filter, Some(algorithm), size)).expect("it is offered");
                 let worst = block_on(check(&mut stack, &planes, usize::MAX, false));
