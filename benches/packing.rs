@@ -18,7 +18,7 @@ fn packing(c: &mut Criterion) {
     for label in ["staged:f2x3", "staged:f4x3", "staged:f6qx3"] {
         let caps = context.as_ref().map_or_else(Caps::webgpu_default, |context| context.caps().clone());
         let plan = Plan::new(&problem, &caps, &support::forced(label)).expect("a plan");
-        let steps = plan.packing().steps(&problem);
+        let steps = plan.packing().dispatches(&problem);
         let name = steps[0].kernel().name();
         group.bench_function(format!("host/{name}"), |b| b.iter(|| cpu::pack(black_box(&plan), &weights)));
         let Some(context) = &context else { continue };

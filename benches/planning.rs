@@ -34,7 +34,7 @@ fn planning(c: &mut Criterion) {
     let preferences = support::forced("staged:f4x3");
     let caps = Caps { limits: winoconv::caps::Limits::HOST, ..Caps::webgpu_default() };
     let plan = Plan::new(&problem, &caps, &preferences).expect("a plan");
-    group.bench_function(format!("{}_dispatches", plan.steps().len()), |b| {
+    group.bench_function(format!("{}_dispatches", plan.dispatches().len()), |b| {
         b.iter(|| Plan::new(black_box(&problem), &caps, &preferences).expect("a plan"));
     });
     group.finish();

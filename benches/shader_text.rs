@@ -16,8 +16,8 @@ fn kernels() -> Vec<KernelSpec> {
     let mut kernels = Vec::new();
     for label in ["direct", "staged:f4x3", "staged:f6qx3"] {
         let plan = Plan::new(&problem, &Caps::webgpu_default(), &support::forced(label)).expect("a plan");
-        let packing = plan.packing().steps(&problem);
-        for kernel in packing.iter().map(winoconv::plan::Step::kernel).chain(plan.kernels()) {
+        let packing = plan.packing().dispatches(&problem);
+        for kernel in packing.iter().map(winoconv::plan::Dispatch::kernel).chain(plan.kernels()) {
             if !kernels.contains(&kernel) {
                 kernels.push(kernel);
             }

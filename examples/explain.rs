@@ -51,15 +51,16 @@ fn explain(asked: &Asked) -> Result<(), Error> {
     let plan = Plan::new(&problem, &caps, &Preferences::new())?;
     println!("{plan}");
 
-    let packing: Vec<_> = plan.packing().steps(&problem).iter().map(winoconv::plan::Step::kernel).collect();
+    let packing: Vec<_> = plan.packing().dispatches(&problem).iter().map(winoconv::plan::Dispatch::kernel).collect();
     println!("kernels, for the weights once: {}", names(&packing)?);
-    println!("kernels, for each run: {}", names(&plan.kernels())?);
+    let on_cpu = plan.cpu_steps().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    println!("kernels, for each run: {}", if on_cpu.is_empty() { names(&plan.kernels())? } else { on_cpu });
     let is_out = |verdict: &Verdict| matches!(verdict, Verdict::Rejected(_));
     let out = plan.candidates().iter().filter(|candidate| is_out(&candidate.verdict)).count();
     println!("{out} of {} candidates are rejected, each with its reason above", plan.candidates().len());
     if let Some(name) = &asked.shader {
         let kernels = packing.into_iter().chain(plan.kernels());
-        for kernel in kernels.filter(|kernel| kernel.name().contains(name) && !is_host(kernel)) {
+        for kernel in kernels.filter(|kernel| kernel.name().contains(name)) {
             println!("\n{}", wgsl::source(&kernel)?.text);
         }
     }
@@ -67,17 +68,9 @@ fn explain(asked: &Asked) -> Result<(), Error> {
 }
 
 fn names(kernels: &[KernelSpec]) -> Result<String, Error> {
-    let name = |kernel| match kernel {
-        host if is_host(host) => Ok(host.to_string()),
-        shader => Ok(format!("{shader} ({} bytes of WGSL)", wgsl::source(shader)?.text.len())),
-    };
+    let name = |kernel| Ok(format!("{kernel} ({} bytes of WGSL)", wgsl::source(kernel)?.text.len()));
     let names: Vec<String> = kernels.iter().map(name).collect::<Result<_, Error>>()?;
     Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })
-}
-
-/// Whether a kernel is the processor's own, which has no shader.
-const fn is_host(kernel: &KernelSpec) -> bool {
-    matches!(kernel, KernelSpec::Host(_))
 }
 
 fn read(mut words: impl Iterator<Item = String>) -> Option<Asked> {

@@ -6,7 +6,6 @@ use crate::dtype::DType;
 use crate::error::{Result, ShapeError};
 use crate::layout::{Layout, View};
 use crate::padding::{Border, Padding};
-use crate::problem::Problem;
 use crate::spatial::{Shape, Spatial};
 
 /// What is added to the output from a tensor like it.
@@ -273,14 +272,5 @@ impl Conv {
             return Err(ShapeError::Overflow { what: "the weights' size", numbers }.into());
         }
         Ok(())
-    }
-
-    /// This convolution on an input of `[N, C, H, W]` (or of other dimensions, as the kernel has).
-    ///
-    /// # Errors
-    /// [`ShapeError`] where the two do not fit, [`crate::error::LimitError`] where a tensor has more elements than a
-    /// 32-bit index reaches.
-    pub fn on(&self, input: impl Into<Shape>) -> Result<Problem> {
-        Problem::new(self, input.into())
     }
 }

@@ -76,6 +76,7 @@ pub mod plan;
 mod problem;
 mod spatial;
 pub mod tune;
+pub mod twin;
 pub mod wgsl;
 pub mod winograd;
 

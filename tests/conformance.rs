@@ -94,7 +94,7 @@ fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
     }
     let limited = forced(algorithm).workspace_limit(whole.workspace_bytes() / 3);
     let plan = plan(&limited);
-    let chunks = plan.steps().len() / plan.kernels().len();
+    let chunks = plan.dispatches().len() / plan.kernels().len();
     assert!(chunks >= 3, "{problem}, {algorithm}: {chunks} chunks, expected at least 3");
     assert!(plan.workspace_bytes() <= limited.workspace_limit, "{problem}, {algorithm}: over the limit");
     limited
@@ -247,7 +247,7 @@ fn plans_of_smaller_devices_run_here() {
     let plans = all.map(|(limits, algorithm, parts)| {
         let caps = Caps { limits, ..Caps::webgpu_default() };
         let plan = Plan::new(&problem, &caps, &forced(algorithm)).unwrap_or_else(|error| panic!("{error}"));
-        let got = plan.steps().len() / plan.kernels().len();
+        let got = plan.dispatches().len() / plan.kernels().len();
         assert!(got >= parts, "{algorithm}: {got} parts, expected at least {parts}");
         plan
     });

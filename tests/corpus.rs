@@ -91,7 +91,7 @@ fn documents() -> Vec<(String, Vec<u8>)> {
             let preferences = Preferences::new().tolerance(Tolerance::RelativeL2(1.0)).algorithm(algorithm);
             let Ok(plan) = Plan::new(&problem, &caps, &preferences) else { continue };
             // The steps are what makes a document long.
-            if plan.operand_len(Slot::Output).is_some() && plan.steps().len() <= 12 {
+            if plan.operand_len(Slot::Output).is_some() && plan.dispatches().len() <= 12 {
                 let caps = Caps { name: "a device".to_owned(), driver: String::new(), ..caps };
                 let plan = Plan::new(&problem, &caps, &preferences).expect("as before");
                 let name = format!("{i:02}-{}-{device}.json", label.replace(':', "-"));

@@ -285,8 +285,8 @@ fn all_lost(bench: &Bench, bound: &Bound, what: &str) {
         lost("workspace", block_on(gpu::Workspace::new(context, &[plan])).err());
         let forced = Preferences::new().tolerance(Tolerance::Any).algorithm("direct".parse().expect("a label"));
         let direct = plan.problem().plan(&context.clone().into(), &forced).expect("planning needs no device");
-        lost("pipelines", block_on(context.pipelines(&[direct.steps()[0].kernel()])).err());
-        lost("time_compile", block_on(context.time_compile(&direct.steps()[0].kernel())).err());
+        lost("pipelines", block_on(context.pipelines(&[direct.dispatches()[0].kernel()])).err());
+        lost("time_compile", block_on(context.time_compile(&direct.dispatches()[0].kernel())).err());
         let layer =
             Layer::new_blocking(&context.clone().into(), Conv::new(2, 4, [3, 3]), Weights::new(&[0.5; 72]), forced);
         lost("a layer", layer.err());
@@ -411,7 +411,7 @@ fn futures_may_be_dropped_half_way() {
         let bench = Bench::new(&own(gpu));
         in_time(move || {
             let Bench { context, layer, plan, input, output, room } = &bench;
-            let kernels: Vec<_> = plan.steps().iter().map(winoconv::plan::Step::kernel).collect();
+            let kernels: Vec<_> = plan.dispatches().iter().map(winoconv::plan::Dispatch::kernel).collect();
             for round in 0..3 {
                 drop(layer.run(SHAPE, &[1.0; INPUT]));
                 poll_once(context.pipelines(&kernels));
@@ -434,7 +434,7 @@ fn a_future_that_waits_for_a_kernel_may_be_dropped() {
     on_one_gpu("a_future_that_waits_for_a_kernel_may_be_dropped", |gpu| {
         let bench = Bench::new(&own(gpu));
         in_time(move || {
-            let kernels: Vec<_> = bench.plan.steps().iter().map(winoconv::plan::Step::kernel).collect();
+            let kernels: Vec<_> = bench.plan.dispatches().iter().map(winoconv::plan::Dispatch::kernel).collect();
             thread::scope(|scope| {
                 for _ in 0..4 {
                     scope.spawn(|| kernels.iter().for_each(|kernel| poll_once(bench.context.pipeline(kernel))));

@@ -340,7 +340,7 @@ fn another_version_is_read_as_long_as_it_dispatches_the_same() {
         estimated[part] = document[part].clone();
     }
     let read = read(&estimated).expect("its steps are those of its choice");
-    assert_eq!((read.choice(), read.origin(), read.steps()), (other, &Origin::Demand, forced.steps()));
+    assert_eq!((read.choice(), read.origin(), read.dispatches()), (other, &Origin::Demand, forced.dispatches()));
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn tensors_larger_than_a_binding_are_walked_in_parts() {
         let exact = case.reference().all();
         let plan = Plan::new(&problem, &caps, &Preferences::new()).unwrap_or_else(|error| panic!("{problem}: {error}"));
         in_parts += usize::from(
-            plan.steps().iter().flat_map(winoconv::plan::Step::operands).any(|operand| operand.len.is_some()),
+            plan.dispatches().iter().flat_map(winoconv::plan::Dispatch::operands).any(|operand| operand.len.is_some()),
         );
         assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &exact, &format!("{problem}"));
         on_one_gpu("tensors_larger_than_a_binding_are_walked_in_parts", |gpu| {

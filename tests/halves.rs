@@ -41,7 +41,7 @@ fn a_device_without_16_bit_floats_packs_its_outputs() {
         let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
         let [with, without] = [true, false].map(|f16| plan(&problem, f16, &preferences));
         let packs =
-            |plan: &Plan| plan.steps().iter().filter(|s| matches!(s.kernel(), KernelSpec::PackHalves(_))).count();
+            |plan: &Plan| plan.dispatches().iter().filter(|s| matches!(s.kernel(), KernelSpec::PackHalves(_))).count();
         assert_eq!((packs(&with), packs(&without)), (0, 1), "{algorithm}");
         let touches = |kernel: &KernelSpec| kernel.epilogue().is_some() || kernel.border().is_some();
         for (plan, storage) in [(&with, Storage::F16), (&without, Storage::Packed)] {
@@ -51,9 +51,10 @@ fn a_device_without_16_bit_floats_packs_its_outputs() {
         }
         let held = 4 * problem.output_len() as u64;
         assert_eq!(without.workspace_bytes(), with.workspace_bytes() + held, "{algorithm}: outputs in f32");
-        let last = without.steps().last().expect("steps");
+        let last = without.dispatches().last().expect("steps");
         assert_eq!(last.operands()[1].slot, Slot::Output, "{algorithm}: packed into the output");
-        let written = without.steps().iter().flat_map(|step| step.kernel().bindings().into_iter().zip(step.operands()));
+        let written =
+            without.dispatches().iter().flat_map(|step| step.kernel().bindings().into_iter().zip(step.operands()));
         for (binding, operand) in written.filter(|(binding, _)| binding.name == "dst") {
             assert!(matches!(operand.slot, Slot::Workspace(_)), "{algorithm}: {binding:?}");
         }
@@ -62,7 +63,7 @@ fn a_device_without_16_bit_floats_packs_its_outputs() {
 
 /// Dispatches that pack.
 fn packs(plan: &Plan) -> usize {
-    plan.steps().iter().filter(|step| matches!(step.kernel(), KernelSpec::PackHalves(_))).count()
+    plan.dispatches().iter().filter(|step| matches!(step.kernel(), KernelSpec::PackHalves(_))).count()
 }
 
 #[test]
@@ -184,7 +185,7 @@ fn sums_in_pieces_are_made_in_parts_too() {
         let plan = Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| panic!("{error}"));
         assert!(packs(&plan) >= parts, "{plan}");
         assert!(
-            plan.steps().iter().any(|step| step.kernel().name().contains("_added")),
+            plan.dispatches().iter().any(|step| step.kernel().name().contains("_added")),
             "nothing is summed in pieces: {plan}"
         );
         assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &exact, "by the twins");

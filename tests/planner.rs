@@ -47,7 +47,7 @@ fn assert_respects(plan: &Plan) {
         4 * len as u64
     };
     assert!(plan.workspace_bytes() <= plan.preferences().workspace_limit, "{what}: over the workspace limit");
-    for step in plan.steps().iter().chain(&plan.packing().steps(problem)) {
+    for step in plan.dispatches().iter().chain(&plan.packing().dispatches(problem)) {
         let what = format!("{what}, {step}");
         let most = limits.max_compute_workgroups_per_dimension;
         assert!(step.grid().iter().all(|&size| 1 <= size && size <= most), "{what}: at most {most} workgroups");
@@ -171,7 +171,7 @@ fn a_plan_prints_every_candidate_with_its_verdict() {
         let line = line.unwrap_or_else(|| panic!("{algorithm} is not in\n{text}"));
         assert!(line.contains(&candidate.verdict.to_string()), "the verdict on {algorithm} is not in: {line}");
     }
-    for step in plan.steps() {
+    for step in plan.dispatches() {
         let mut after = text.lines().skip_while(|line| !line.contains(&step.to_string())).skip(1);
         let work = after.next().unwrap_or_default();
         for what in ["flop, ", " through storage", &format!(" {} registers", step.kernel().registers())] {
@@ -415,7 +415,11 @@ fn an_empty_batch_has_no_steps() {
         for algorithm in Algorithm::all_for(&problem) {
             let plan = Plan::new(&problem, &caps, &any().algorithm(algorithm));
             let plan = plan.unwrap_or_else(|error| panic!("{algorithm} on {caps}: {error}"));
-            assert_eq!((plan.steps().len(), plan.workspace_bytes()), (0, 0), "{algorithm} on {caps}: nothing to do");
+            assert_eq!(
+                (plan.dispatches().len(), plan.workspace_bytes()),
+                (0, 0),
+                "{algorithm} on {caps}: nothing to do"
+            );
             assert!(plan.to_string().contains("the output is empty"), "{plan}");
         }
     }
@@ -508,14 +512,14 @@ fn planning_a_new_size_is_cheap() {
 
 /// For each step of a fused kernel: blocks of tiles, those that a workgroup walks, workgroups beside each other.
 fn walks(plan: &Plan) -> Vec<[u32; 3]> {
-    let walk = |step: &winoconv::plan::Step| match &step.kernel() {
+    let walk = |step: &winoconv::plan::Dispatch| match &step.kernel() {
         KernelSpec::WinogradFused(kernel) => {
             let params = FusedParams::from_words(step.params());
             Some([params.tiles.div_ceil(kernel.blocking().tiles()), params.walk, step.grid()[0]])
         }
         _ => None,
     };
-    plan.steps().iter().filter_map(walk).collect()
+    plan.dispatches().iter().filter_map(walk).collect()
 }
 
 #[test]

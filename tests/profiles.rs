@@ -56,7 +56,7 @@ fn plans(caps: &Caps, problem: &Problem) -> Vec<Plan> {
 
 /// Every kernel of a plan, that which packs too.
 fn kernels(plan: &Plan) -> impl Iterator<Item = KernelSpec> {
-    let packing = plan.packing().steps(plan.problem()).into_iter().map(|step| step.kernel());
+    let packing = plan.packing().dispatches(plan.problem()).into_iter().map(|step| step.kernel());
     plan.kernels().into_iter().chain(packing)
 }
 

@@ -93,7 +93,7 @@ fn narrow(caps: &Caps, seed: u64) -> Caps {
 /// How many of the plans bind a tensor in parts.
 fn in_parts<'a>(plans: impl IntoIterator<Item = &'a Plan>) -> usize {
     let part = |plan: &&Plan| {
-        plan.steps().iter().flat_map(winoconv::plan::Step::operands).any(|operand| operand.len.is_some())
+        plan.dispatches().iter().flat_map(winoconv::plan::Dispatch::operands).any(|operand| operand.len.is_some())
     };
     plans.into_iter().filter(part).count()
 }
@@ -278,8 +278,8 @@ fn random_problems(gpu: &Gpu, stored: Option<DType>) {
                 .problem
                 .plan(&device, &forced(algorithm))
                 .map_err(|error| TestCaseError::fail(error.to_string()))?;
-            let packing = plan.packing().steps(&problem);
-            let needed = plan.steps().iter().chain(&packing).map(winoconv::plan::Step::kernel);
+            let packing = plan.packing().dispatches(&problem);
+            let needed = plan.dispatches().iter().chain(&packing).map(winoconv::plan::Dispatch::kernel);
             let mut known = kernels.borrow_mut();
             let all: HashSet<_> = needed.chain(known.iter().copied()).collect();
             if all.len() > PIPELINES {

@@ -15,7 +15,7 @@ use winoconv::kernel::{
     FusedParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params, Reading, WinogradInlined,
 };
 use winoconv::layout::{Planes, Tiles};
-use winoconv::plan::{Cut, Step};
+use winoconv::plan::{Cut, Dispatch};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Algorithm, Conv, Padding, Plan, Preferences, Tolerance, wgpu};
 
@@ -102,7 +102,7 @@ fn compare_filter(plan: &Plan, case: &Case, nested: Nested, gpu: &[f32], twin: &
     worst
 }
 
-fn compare_input(step: &Step, case: &Case, nested: Nested, gpu: &[f32], twin: &[f32], what: &str) -> f64 {
+fn compare_input(step: &Dispatch, case: &Case, nested: Nested, gpu: &[f32], twin: &[f32], what: &str) -> f64 {
     let bounds = TransformBound::new(nested, Stage::Input);
     let params = InputParams::from_words(step.params());
     let problem = &case.problem;
@@ -137,7 +137,7 @@ fn compare_input(step: &Step, case: &Case, nested: Nested, gpu: &[f32], twin: &[
 }
 
 /// `tiles` is the number of columns that carry data in this chunk.
-fn compare_multiply(step: &Step, tiles: usize, [u, v]: [&[f32]; 2], [gpu, twin]: [&[f32]; 2], what: &str) -> f64 {
+fn compare_multiply(step: &Dispatch, tiles: usize, [u, v]: [&[f32]; 2], [gpu, twin]: [&[f32]; 2], what: &str) -> f64 {
     let params = MultiplyParams::from_words(step.params());
     let words = [params.group_c, params.group_k, params.k_stride, params.t_stride];
     let [group_c, group_k, k_stride, t_stride] = words.map(|word| word as usize);
@@ -157,7 +157,14 @@ fn compare_multiply(step: &Step, tiles: usize, [u, v]: [&[f32]; 2], [gpu, twin]:
     worst
 }
 
-fn compare_output(step: &Step, case: &Case, nested: Nested, m: &[f32], [gpu, twin]: [&[f32]; 2], what: &str) -> f64 {
+fn compare_output(
+    step: &Dispatch,
+    case: &Case,
+    nested: Nested,
+    m: &[f32],
+    [gpu, twin]: [&[f32]; 2],
+    what: &str,
+) -> f64 {
     let bounds = TransformBound::new(nested, Stage::Output);
     let params = OutputParams::from_words(step.params());
     let problem = &case.problem;
@@ -200,10 +207,15 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
     let plan = |preferences| Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| failed(error));
     let limit = plan(preferences).workspace_bytes() / job.parts;
     let plan = plan(preferences.workspace_limit(limit));
-    assert!(plan.steps().len() as u64 >= 3 * job.parts, "{what}: {} steps for {} parts", plan.steps().len(), job.parts);
-    let parts = |step: &Step| OutputParams::from_words(step.params()).parts;
     assert!(
-        job.name != CHANNELS_IN_PARTS || plan.steps().last().is_some_and(|step| parts(step) > 1),
+        plan.dispatches().len() as u64 >= 3 * job.parts,
+        "{what}: {} steps for {} parts",
+        plan.dispatches().len(),
+        job.parts
+    );
+    let parts = |step: &Dispatch| OutputParams::from_words(step.params()).parts;
+    assert!(
+        job.name != CHANNELS_IN_PARTS || plan.dispatches().last().is_some_and(|step| parts(step) > 1),
         "{what}: not in parts"
     );
 
@@ -243,7 +255,7 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
         let mut twin: Vec<_> = plan.workspace().iter().map(|&len| poisoned(len)).collect();
         let mut twin_output = poisoned(problem.output_len());
         let mut tiles = 0;
-        for (i, step) in plan.steps().iter().enumerate() {
+        for (i, step) in plan.dispatches().iter().enumerate() {
             let what = format!("{what}, step {i}");
             if let KernelSpec::WinogradInput(_) = step.kernel() {
                 // What the chunk before left must not be taken for this one's.
@@ -307,7 +319,7 @@ fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str)
     let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
     let plan = |preferences| Plan::new(&problem, context.caps(), &preferences).unwrap_or_else(|error| failed(error));
     let plan = plan(preferences.workspace_limit(plan(preferences).workspace_bytes() / job.parts));
-    assert!(plan.steps().len() as u64 >= 2 * job.parts, "{what}: {} steps", plan.steps().len());
+    assert!(plan.dispatches().len() as u64 >= 2 * job.parts, "{what}: {} steps", plan.dispatches().len());
 
     let packed = cpu::pack(&plan, &case.weights).unwrap_or_else(|error| failed(error));
     let operands = Operands { input: &case.input, packed: &packed, bias: &case.bias, ..Default::default() };
@@ -329,7 +341,7 @@ fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str)
             residual: None,
         };
         let mut worst = 0.0;
-        for (i, step) in plan.steps().iter().enumerate() {
+        for (i, step) in plan.dispatches().iter().enumerate() {
             cpu::run_step(&plan, i, &operands, &mut twin, &mut twin_output)?;
             let KernelSpec::WinogradInlined(kernel) = step.kernel() else { continue };
             context.queue().write_buffer(&buffers[0], 0, bytemuck::cast_slice(&twin[0]));
@@ -350,7 +362,7 @@ fn run_inlined(context: &gpu::Context, job: &Job, reading: Reading, label: &str)
 
 /// Both sides sum the same terms, each rounded at most once for its coefficient, product, channel and place in the sum.
 fn compare_inlined(
-    step: &Step,
+    step: &Dispatch,
     kernel: &WinogradInlined,
     case: &Case,
     [u, v]: [&[f32]; 2],

@@ -84,7 +84,7 @@ fn staged(problem: &Problem) -> Vec<Algorithm> {
 
 /// Runs of the sum.
 fn runs(plan: &Plan) -> usize {
-    plan.steps().iter().filter(|step| matches!(step.kernel(), KernelSpec::WinogradFilter(_))).count()
+    plan.dispatches().iter().filter(|step| matches!(step.kernel(), KernelSpec::WinogradFilter(_))).count()
 }
 
 /// Preferences under which it is done in at least three runs; none, if there are fewer blocks.
@@ -92,11 +92,11 @@ fn in_runs(problem: &Problem, algorithm: Algorithm, device: &Device) -> Option<P
     let plan = |preferences| problem.plan(device, &preferences).unwrap_or_else(|error| panic!("{problem}: {error}"));
     let whole = plan(forced(algorithm));
     let [v, m, u] = whole.workspace()[..3] else { panic!("{problem}: {} buffers", whole.workspace().len()) };
-    let multiply = MultiplyParams::from_words(whole.steps()[2].params());
+    let multiply = MultiplyParams::from_words(whole.dispatches()[2].params());
     if multiply.group_c < 3 {
         return None;
     }
-    let m = m / OutputParams::from_words(whole.steps()[3].params()).parts as usize;
+    let m = m / OutputParams::from_words(whole.dispatches()[3].params()).parts as usize;
     let beside = whole.workspace()[3..].iter().sum::<usize>();
     let limit = 4 * ((u + v) / 3 + m + beside) as u64;
     let preferences = forced(algorithm).workspace_limit(limit);
@@ -175,7 +175,7 @@ fn smaller_devices_take_more_runs() {
         let plan = Plan::new(&problem, &Caps { limits, ..Caps::webgpu_default() }, &forced(algorithm));
         let plan = plan.unwrap_or_else(|error| panic!("{limits:?}: {error}"));
         let in_parts =
-            plan.steps().iter().flat_map(winoconv::plan::Step::operands).any(|operand| operand.len.is_some());
+            plan.dispatches().iter().flat_map(winoconv::plan::Dispatch::operands).any(|operand| operand.len.is_some());
         assert_eq!(in_parts, parts, "{plan}");
         assert!(runs(&plan) >= 5, "{plan}");
         let what = format!("{} runs", runs(&plan));
@@ -252,7 +252,7 @@ fn compare(context: &gpu::Context, plan: &Plan, case: &Case, poison: f32, what: 
             output: Some((&output).into()),
             ..Default::default()
         };
-        for (i, step) in plan.steps().iter().enumerate() {
+        for (i, step) in plan.dispatches().iter().enumerate() {
             let bound = Bound::new(context, plan, Dispatches::Only(i), &tensors, &workspace).await?;
             let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             bound.encode(&mut encoder)?;

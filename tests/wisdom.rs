@@ -59,7 +59,7 @@ fn a_plan_follows_wisdom_and_says_so() {
     assert!(plan.to_string().contains("chosen by wisdom: 41.2 us with driver 1.2"), "{plan}");
     // The rest is as if it had been demanded.
     let demanded = Plan::new(&problem(), &caps(), &preferences.choice(choice)).expect("legal");
-    assert_eq!((plan.steps(), plan.workspace()), (demanded.steps(), demanded.workspace()));
+    assert_eq!((plan.dispatches(), plan.workspace()), (demanded.dispatches(), demanded.workspace()));
     assert_eq!(*demanded.origin(), Origin::Demand);
     assert_eq!((plan.candidates()[0].algorithm, &plan.candidates()[0].verdict), (choice.algorithm, &Verdict::Chosen));
     assert_eq!(plan.candidates().len(), by_estimate.candidates().len(), "every algorithm once");

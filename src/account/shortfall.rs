@@ -95,10 +95,9 @@ impl Shortfall {
 fn in_parts(plan: &Plan) -> Option<Shortfall> {
     let limit = DEFAULTS.iter().find(|(_, _, resource)| *resource == Resource::BindingBytes)?;
     let bound = plan.caps.limits.max_storage_buffer_binding_size;
-    let mut slots: Vec<_> = plan.steps.iter().flat_map(|step| &step.operands).map(|operand| operand.slot).collect();
+    let mut slots = plan.slots();
     slots.retain(|&slot| plan.operand_type(slot).bytes(plan.operand_len(slot).unwrap_or(0)) > bound);
     slots.sort_unstable_by_key(ToString::to_string);
-    slots.dedup();
     if bound != limit.1 || slots.is_empty() {
         return None;
     }

@@ -13,7 +13,7 @@ use super::pipeline::Pipeline;
 use super::weights::Packed;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::kernel::{Access, KernelSpec};
-use crate::plan::{Operand, Plan, Slot, Step};
+use crate::plan::{Dispatch, Operand, Plan, Slot};
 
 /// A tensor in a caller's buffer.
 ///
@@ -87,11 +87,13 @@ pub enum Dispatches {
 
 impl Dispatches {
     /// The steps of a plan.
-    fn of(self, plan: &Plan) -> Cow<'_, [Step]> {
+    fn of(self, plan: &Plan) -> Cow<'_, [Dispatch]> {
         match self {
-            Self::Run => Cow::Borrowed(&plan.steps),
-            Self::Packing => Cow::Owned(plan.packing.steps(&plan.problem)),
-            Self::Only(index) => Cow::Borrowed(plan.steps.get(index..).map_or(&[], |rest| &rest[..rest.len().min(1)])),
+            Self::Run => Cow::Borrowed(&plan.dispatches),
+            Self::Packing => Cow::Owned(plan.packing.dispatches(&plan.problem)),
+            Self::Only(index) => {
+                Cow::Borrowed(plan.dispatches.get(index..).map_or(&[], |rest| &rest[..rest.len().min(1)]))
+            }
         }
     }
 }
@@ -118,7 +120,7 @@ impl<'a> Tensors<'a> {
 #[derive(Debug)]
 pub struct Bound {
     context: Context,
-    dispatches: Vec<Dispatch>,
+    dispatches: Vec<Ready>,
     /// A layer's packed weights, held so that new weights are packed into them for as long as they are in use.
     _packed: Option<Arc<Packed>>,
     /// What an encoder is told by; none in a browser, and where nothing is encoded.
@@ -126,8 +128,9 @@ pub struct Bound {
     token: Option<Arc<super::identity::Token>>,
 }
 
+/// A dispatch with its pipeline and bind group.
 #[derive(Debug)]
-struct Dispatch {
+struct Ready {
     pipeline: Arc<Pipeline>,
     group: wgpu::BindGroup,
     grid: [u32; 3],
@@ -148,8 +151,8 @@ impl Bound {
     ///
     /// # Errors
     /// A tensor that is missing, too short, misaligned or of the wrong usage, of another device or destroyed; input and output
-    /// in one buffer; a workspace that is too small or of another device; a plan for a larger device; a device that is
-    /// lost; whatever the device says.
+    /// in one buffer; a workspace that is too small or of another device; a plan for a larger device or for the CPU's kernels; a device
+    /// that is lost; whatever the device says.
     pub async fn new(
         context: &Context,
         plan: &Plan,
@@ -159,6 +162,10 @@ impl Bound {
     ) -> Result<Self> {
         workspace.check_device(context)?;
         context.check_lost()?;
+        if !plan.cpu_steps.is_empty() {
+            let why = "expected a plan for this device: Plan::new with its Context::caps()".to_owned();
+            return Err(Error::Unsupported { what: "on a GPU, a plan for the CPU's kernels".to_owned(), why });
+        }
         let steps = &*dispatches.of(plan);
         check_buffers(context, plan, steps, tensors)?;
         let limits = &context.caps().limits;
@@ -192,7 +199,7 @@ impl Bound {
             let dispatches = steps.iter().zip(pipelines).zip(&windows).enumerate();
             let bound = dispatches.map(|(i, ((step, pipeline), windows))| {
                 let group = bind_group(context.device(), step, &pipeline, windows, &uniforms, i * stride);
-                Dispatch { pipeline, group, grid: step.grid }
+                Ready { pipeline, group, grid: step.grid }
             });
             Ok(bound.collect())
         });
@@ -200,7 +207,7 @@ impl Bound {
         #[cfg(not(target_arch = "wasm32"))]
         let token = if steps.is_empty() { None } else { Some(context.token().await?) };
         context.check_lost()?;
-        let dispatches: Result<Vec<Dispatch>, DeviceError> = made?;
+        let dispatches: Result<Vec<Ready>, DeviceError> = made?;
         let dispatches = dispatches?;
         Ok(Self {
             context: context.clone(),
@@ -274,7 +281,7 @@ impl Bound {
     }
 }
 
-impl Dispatch {
+impl Ready {
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, &self.group, &[]);
@@ -284,7 +291,7 @@ impl Dispatch {
 }
 
 /// Refuses buffers of other devices, whose numbers mean something else here, before anything is compared by them.
-fn check_buffers(context: &Context, plan: &Plan, steps: &[Step], tensors: &Tensors<'_>) -> Result<()> {
+fn check_buffers(context: &Context, plan: &Plan, steps: &[Dispatch], tensors: &Tensors<'_>) -> Result<()> {
     let mut checked = Vec::new();
     for slot in steps.iter().flat_map(|step| &step.operands).map(|operand| operand.slot) {
         if !checked.contains(&slot) {
@@ -346,7 +353,7 @@ fn window<'a>(
 }
 
 /// A kernel without a parameter for a tensor's first element takes it from the window's start alone.
-fn refuse_offset(step: &Step, operand: usize, window: &Window<'_>) -> Result<()> {
+fn refuse_offset(step: &Dispatch, operand: usize, window: &Window<'_>) -> Result<()> {
     let Some(binding) = step.kernel.bindings().into_iter().nth(operand) else { return Ok(()) };
     if window.first == 0 || offset_field(step, binding.name).is_some() {
         return Ok(());
@@ -356,12 +363,12 @@ fn refuse_offset(step: &Step, operand: usize, window: &Window<'_>) -> Result<()>
 }
 
 /// Position of the parameter that holds a binding's first element.
-fn offset_field(step: &Step, name: &str) -> Option<usize> {
+fn offset_field(step: &Dispatch, name: &str) -> Option<usize> {
     step.kernel.params().iter().position(|(field, _)| field.strip_suffix("_offset") == Some(name))
 }
 
 /// wgpu refuses a buffer that a dispatch both reads and writes, even in parts that do not touch.
-fn refuse_aliases(step: &Step, windows: &[Window<'_>]) -> Result<()> {
+fn refuse_aliases(step: &Dispatch, windows: &[Window<'_>]) -> Result<()> {
     let bindings = step.kernel.bindings();
     for (i, (binding, window)) in bindings.iter().zip(windows).enumerate() {
         let same = |(j, other): (usize, &Window<'_>)| j != i && other.buffer == window.buffer;
@@ -378,7 +385,7 @@ fn refuse_aliases(step: &Step, windows: &[Window<'_>]) -> Result<()> {
 /// All steps' parameters in one buffer, with the tensors' first elements filled in.
 fn uniforms(
     device: &wgpu::Device,
-    steps: &[Step],
+    steps: &[Dispatch],
     windows: &[Vec<Window<'_>>],
     stride: usize,
 ) -> Result<wgpu::Buffer, DeviceError> {
@@ -409,7 +416,7 @@ fn uniforms(
 
 fn bind_group(
     device: &wgpu::Device,
-    step: &Step,
+    step: &Dispatch,
     pipeline: &Pipeline,
     windows: &[Window<'_>],
     uniforms: &wgpu::Buffer,

@@ -1,15 +1,16 @@
 //! A device, its queue, and what we keep for it: capabilities and compiled pipelines. No global state: everything
 //! lives in a [`Context`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 #[cfg(not(target_arch = "wasm32"))]
 use std::sync::OnceLock;
 
+use super::cache::{CacheSource, CacheState, PipelineCache};
 use super::caps::{caps, kind};
 use super::fault::Faults;
 #[cfg(not(target_arch = "wasm32"))]
 use super::identity::{Token, touchstone};
-use super::pipeline_cache::{CacheSource, PipelineCache};
 use super::pipelines::Pipelines;
 use super::recommended::recommended;
 use super::trusted::ShaderChecks;
@@ -238,6 +239,30 @@ impl Context {
     /// What the driver compiled before.
     pub(super) fn cache(&self) -> &PipelineCache {
         &self.inner.cache
+    }
+
+    /// What became of the pipeline cache that was asked for.
+    pub fn pipeline_cache(&self) -> &CacheState {
+        self.inner.cache.state()
+    }
+
+    /// All that the driver compiled for this device so far and what it had from before, to be stored by the application and
+    /// given to [`CacheSource::bytes`] the next time.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if none was asked for or the backend has none.
+    pub fn pipeline_cache_bytes(&self) -> Result<Vec<u8>> {
+        self.inner.cache.bytes()
+    }
+
+    /// Stores the same in the folder that the device was opened with, replacing what is there in one step, and returns
+    /// the file. Of two processes that save, the later one stays.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] as above, or if there is no folder; [`DeviceError::Store`] if writing fails, or if the folder
+    /// is one that a cache would not be read from, see [`CacheSource::folder`].
+    pub fn save_pipeline_cache(&self) -> Result<PathBuf> {
+        self.inner.cache.save()
     }
 
     /// Whether the device is the caller's, who decided what it was requested with.

@@ -1,11 +1,24 @@
 //! Errors of devices, made typed: scopes around what we create, and on our own devices a place where late errors wait
 //! for the next call.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::identity::is_asking;
 use crate::error::{DeviceError, Error, Result};
+
+thread_local! {
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does what may make a device report an error that is no fault of its own: on this thread, for as long as it takes.
+#[cfg(not(target_arch = "wasm32"))]
+pub(super) fn expecting_errors<T>(work: impl FnOnce() -> T) -> T {
+    EXPECTED.set(true);
+    let done = work();
+    EXPECTED.set(false);
+    done
+}
 
 /// Late errors of a device of our own; the first one is kept.
 #[derive(Debug, Clone, Default)]
@@ -17,7 +30,7 @@ impl Faults {
         let faults = Self::default();
         let late = faults.clone();
         device.on_uncaptured_error(Arc::new(move |error| {
-            if !is_asking() {
+            if !EXPECTED.get() {
                 late.put(convert(&error, "running"));
             }
         }));

@@ -71,16 +71,10 @@ enum Answer {
 }
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(super) use native::{Token, is_asking, touchstone};
-
-#[cfg(target_arch = "wasm32")]
-pub(super) fn is_asking() -> bool {
-    false
-}
+pub(super) use native::{Token, touchstone};
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native {
-    use std::cell::Cell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -88,16 +82,7 @@ mod native {
 
     use super::Answer;
     use crate::error::{DeviceError, Result};
-    use crate::gpu::fault::scoped;
-
-    thread_local! {
-        static ASKING: Cell<bool> = const { Cell::new(false) };
-    }
-
-    /// Whether a buffer is being asked on this thread: then an error that a device reports is no fault of its own.
-    pub(in crate::gpu) fn is_asking() -> bool {
-        ASKING.get()
-    }
+    use crate::gpu::fault::{expecting_errors, scoped};
 
     pub(super) fn ask(device: &wgpu::Device, buffer: &wgpu::Buffer) -> Answer {
         let mappable = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::MAP_WRITE;
@@ -113,10 +98,8 @@ mod native {
             return Answer::Ours;
         }
         let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        ASKING.set(true);
         // Another device may have no handler of errors, and panics then.
-        let unmapped = catch_unwind(AssertUnwindSafe(|| buffer.unmap()));
-        ASKING.set(false);
+        let unmapped = expecting_errors(|| catch_unwind(AssertUnwindSafe(|| buffer.unmap())));
         drop(unmapped);
         match block_on(scope.pop()) {
             Some(error) if error.to_string().contains("has been destroyed") => Answer::Destroyed,

@@ -3,18 +3,14 @@
 
 mod bound;
 mod buffer;
-mod cache_file;
+mod cache;
 mod caps;
 mod context;
-mod driver_cache;
 mod fault;
 mod identity;
 mod pipeline;
-mod pipeline_cache;
 mod pipelines;
-mod private_folder;
 mod recommended;
-mod stored_cache;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 mod timing;
@@ -23,22 +19,13 @@ mod weights;
 
 pub use bound::{Bound, Dispatches, Tensor, Tensors};
 pub use buffer::Workspace;
+#[doc(hidden)]
+pub use cache::reseal_stored_cache;
+pub use cache::{CacheFault, CacheSource, CacheState};
 pub use context::{AdapterChoice, Context, ContextOptions, adapters};
 pub use pipeline::{CompileTime, Pipeline};
-pub use pipeline_cache::{CacheFault, CacheSource, CacheState};
 pub use recommended::recommended;
 pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};
 /// A buffer of the device.
 pub use wgpu::Buffer;
-
-/// Opens a stored pipeline cache as if it were of this version and this device, and seals its data again: for the fuzzers in
-/// `fuzz/`, which have no device.
-///
-/// # Errors
-/// What is wrong with it.
-#[doc(hidden)]
-pub fn reseal_stored_cache(version: &str, device: &str, sealed: &[u8]) -> Result<Vec<u8>, CacheFault> {
-    let owner = stored_cache::Owner { version: version.to_owned(), device: device.to_owned() };
-    stored_cache::open(&owner, sealed).map(|data| stored_cache::seal(&owner, data))
-}

@@ -1,8 +1,9 @@
 //! `activation_gradient`: the gradient before an activation.
 
 use super::cost::{Counts, Part, Region, Share, Turns};
-use super::{Binding, Epilogue, KernelSpec, Storage};
+use super::{Binding, Epilogue, Kernel, KernelSpec, Storage};
 use crate::activation::Activation;
+use crate::winograd::WinogradError;
 
 /// One invocation for each element of memory: see `shaders/kernel/activation_gradient.wgsl`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -27,22 +28,46 @@ impl ActivationGradient {
         KernelSpec::ActivationGradient(self)
     }
 
-    pub(super) fn variant(&self) -> String {
-        format!("{}_{}", self.storage.name(), self.activation)
-    }
-
     /// Whether the slopes are an operand.
     pub(crate) fn has_slopes(&self) -> bool {
         self.activation == Activation::PRelu.name()
     }
+}
 
-    pub(super) fn bindings(&self) -> Vec<Binding> {
+impl Kernel for ActivationGradient {
+    fn kernel(&self) -> &'static str {
+        "activation_gradient"
+    }
+
+    fn variant(&self) -> String {
+        format!("{}_{}", self.storage.name(), self.activation)
+    }
+
+    fn bindings(&self) -> Vec<Binding> {
         let own = [Binding::read(1, "src"), Binding::read(2, "weights"), Binding::write(3, "dst")];
         let slopes = self.has_slopes().then_some(Binding::read(Epilogue::SLOPES, "slopes"));
         own.into_iter().chain(slopes).collect()
     }
 
-    pub(super) fn regions(&self) -> Vec<Region> {
+    fn own_parts(&self) -> Vec<String> {
+        let logistic = matches!(self.activation, "silu" | "gelu_tanh").then_some("logistic");
+        let shared = ["is_element", "keep_nan"].into_iter().chain(logistic).map(str::to_owned);
+        shared.chain([format!("derivative_{}", self.activation)]).collect()
+    }
+
+    fn params(&self) -> &'static [(&'static str, &'static str)] {
+        ActivationParams::FIELDS
+    }
+
+    fn storage(&self) -> Storage {
+        self.storage
+    }
+
+    fn workgroup_size(&self) -> u32 {
+        Self::WORKGROUP
+    }
+
+    fn regions(&self) -> Result<Vec<Region>, WinogradError> {
         // Multiply-adds and other operations of shaders/part/derivative_*.wgsl.
         let (multiply_adds, operations) = match self.activation {
             "leaky_relu" | "prelu" => (0, 1),
@@ -58,6 +83,68 @@ impl ActivationGradient {
             + Counts::load_stored(2, self.storage)
             + Counts::load(usize::from(self.has_slopes()), 1)
             + Counts::store_output(self.storage);
-        vec![Region::new(Part::Once, [Share { counts, invocations: Self::WORKGROUP, turns: Turns::Fixed(1) }])]
+        Ok(vec![Region::new(Part::Once, [Share { counts, invocations: Self::WORKGROUP, turns: Turns::Fixed(1) }])])
+    }
+
+    fn values(&self) -> usize {
+        // What was kept, a gradient and a channel.
+        3
+    }
+
+    fn variants() -> Vec<KernelSpec> {
+        let of = |activation| Storage::ALL.map(|storage| Self::new(activation, storage).spec());
+        Epilogue::ACTIVATIONS.into_iter().flat_map(of).collect()
+    }
+}
+
+params! {
+    /// Parameters of `activation_gradient`. The tensors' dimensions are sorted as those of [`PackParams`].
+    ActivationParams {
+        /// First element of memory of this dispatch, counted from the tensors' first.
+        first: u32,
+        /// Elements of this dispatch.
+        count: u32,
+        /// Elements along a dimension.
+        size_0: u32,
+        /// Elements along a dimension.
+        size_1: u32,
+        /// Elements along a dimension.
+        size_2: u32,
+        /// Elements along a dimension.
+        size_3: u32,
+        /// Elements along a dimension.
+        size_4: u32,
+        /// From one of them to the next.
+        step_0: u32,
+        /// From one of them to the next.
+        step_1: u32,
+        /// From one of them to the next.
+        step_2: u32,
+        /// From one of them to the next.
+        step_3: u32,
+        /// From one of them to the next.
+        step_4: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_0: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_1: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_2: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_3: u32,
+        /// 1 if the dimension is the channels', else 0.
+        k_4: u32,
+        /// This dispatch's first kept value.
+        src_offset: u32,
+        /// This dispatch's first gradient.
+        weights_offset: u32,
+        /// This dispatch's first result.
+        dst_offset: u32,
+        /// First slope.
+        slopes_offset: u32,
+        /// The activation's first number.
+        act_a: f32,
+        /// The activation's second number.
+        act_b: f32,
     }
 }

@@ -1,8 +1,9 @@
 //! `channel_sums`: for each channel, a sum over images and places.
 
-use super::cost::{Counts, Part, Region, Share, Turns};
-use super::{Binding, KernelSpec, Storage};
+use super::cost::{Counts, Part, Region, Share, SumLength, Turns};
+use super::{Binding, Constant, Kernel, KernelSpec, Params as _, Storage};
 use crate::layout::View;
+use crate::winograd::WinogradError;
 
 /// What is summed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +16,7 @@ pub enum Term {
 
 impl Term {
     /// The part that computes it.
-    pub(crate) const fn part(self) -> &'static str {
+    const fn part(self) -> &'static str {
         match self {
             Self::Value => "term_value",
             Self::Negative => "term_negative",
@@ -55,8 +56,14 @@ impl ChannelSums {
     pub const fn spec(self) -> KernelSpec {
         KernelSpec::ChannelSums(self)
     }
+}
 
-    pub(super) fn variant(&self) -> String {
+impl Kernel for ChannelSums {
+    fn kernel(&self) -> &'static str {
+        "channel_sums"
+    }
+
+    fn variant(&self) -> String {
         let term = match self.term {
             Term::Value => "",
             Term::Negative => "_negative",
@@ -64,20 +71,40 @@ impl ChannelSums {
         format!("{}_{}{term}", self.storage.name(), self.lanes)
     }
 
-    pub(super) fn bindings(&self) -> Vec<Binding> {
+    fn bindings(&self) -> Vec<Binding> {
         let factor = (self.term == Term::Negative).then_some(Binding::read(2, "weights"));
         [Binding::read(1, "src")].into_iter().chain(factor).chain([Binding::write(3, "dst")]).collect()
     }
 
-    pub(super) fn constants(&self) -> Vec<super::Constant> {
-        vec![("LANES", self.lanes)]
+    fn own_parts(&self) -> Vec<String> {
+        vec![self.term.part().to_owned()]
     }
 
-    pub(super) const fn workgroup_bytes() -> u32 {
+    fn params(&self) -> &'static [(&'static str, &'static str)] {
+        ChannelParams::FIELDS
+    }
+
+    fn storage(&self) -> Storage {
+        self.storage
+    }
+
+    fn workgroup_size(&self) -> u32 {
+        Self::WORKGROUP
+    }
+
+    fn workgroup_bytes(&self) -> u32 {
         4 * Self::WORKGROUP
     }
 
-    pub(super) fn regions(&self) -> Vec<Region> {
+    fn constants(&self) -> Vec<Constant> {
+        vec![("LANES", self.lanes)]
+    }
+
+    fn sum(&self, params: &[u32]) -> SumLength {
+        SumLength::of_channels(ChannelParams::from_words(params).part)
+    }
+
+    fn regions(&self) -> Result<Vec<Region>, WinogradError> {
         let share = |counts, invocations, turns| [Share { counts, invocations, turns }];
         let (loads, operations) = match self.term {
             Term::Value => (1, 1),
@@ -104,10 +131,62 @@ impl ChannelSums {
             invocations: self.lanes,
             turns: Turns::Fixed(1),
         };
-        vec![
+        Ok(vec![
             Region::new(Part::Once, [put, get]),
             Region::new(Part::Turn, share(term, Self::WORKGROUP, Turns::WeightsBy(self.rows()))),
             Region::new(Part::Round, tree),
-        ]
+        ])
+    }
+
+    fn values(&self) -> usize {
+        // A sum and two factors.
+        3
+    }
+
+    fn variants() -> Vec<KernelSpec> {
+        let mut all = Vec::new();
+        // Sums are in f32, and so what is stored as f16 is read from words.
+        for storage in [Storage::F32, Storage::Packed] {
+            for term in [Term::Value, Term::Negative] {
+                all.extend(Self::LANES.map(|lanes| Self { term, lanes, storage }.spec()));
+            }
+        }
+        all
+    }
+}
+
+params! {
+    /// Parameters of `channel_sums`. Positions are counted over the four dimensions that are not the channels'.
+    ChannelParams {
+        /// Channels of this dispatch.
+        channels: u32,
+        /// From a channel to the next.
+        step_k: u32,
+        /// Positions of a channel.
+        positions: u32,
+        /// Positions of a part.
+        part: u32,
+        /// Positions along a dimension but the first.
+        size_1: u32,
+        /// Positions along a dimension.
+        size_2: u32,
+        /// Positions along a dimension.
+        size_3: u32,
+        /// From one of them to the next.
+        step_0: u32,
+        /// From one of them to the next.
+        step_1: u32,
+        /// From one of them to the next.
+        step_2: u32,
+        /// From one of them to the next.
+        step_3: u32,
+        /// From the sums of a part to those of the next.
+        dst_part: u32,
+        /// The first channel's first value.
+        src_offset: u32,
+        /// The first channel's first factor.
+        weights_offset: u32,
+        /// The first channel's first sum.
+        dst_offset: u32,
     }
 }

@@ -5,11 +5,8 @@
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul};
 
-use super::{
-    ChannelParams, Depthwise, DirectParams, FusedParams, Host, KernelSpec, MultiplyParams, PackHalves, Params, Storage,
-    word,
-};
-use crate::winograd::{Op, Program, WinogradError};
+use super::Storage;
+use crate::winograd::{Op, Program};
 
 /// Registers that any kernel needs for addresses, sizes and loop counters. Fused F(4x4,3x3) with 32 accumulators, 36
 /// values of a tile and 12 of a channel ran within 96 on an H100 and spilled nothing.
@@ -225,6 +222,14 @@ pub struct SumLength {
     pub weights: usize,
 }
 
+impl SumLength {
+    /// Of so many channels, or rows of U and V, and no taps beside them.
+    pub(super) const fn of_channels(channels: u32) -> Self {
+        let channels = channels as usize;
+        Self { channels, tap_rows: channels, weights: channels }
+    }
+}
+
 /// How often a loop's body is walked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Turns {
@@ -316,74 +321,5 @@ impl Cost {
     /// the image.
     pub fn of_workgroup(&self, sum: SumLength) -> Counts {
         self.regions.iter().flat_map(|region| &region.shares).map(|share| share.of_workgroup(sum)).sum()
-    }
-}
-
-impl KernelSpec {
-    /// How long the sums of a dispatch with these parameters are; nothing, where none is summed.
-    pub fn sum(&self, params: &[u32]) -> SumLength {
-        let of = |channels: u32| {
-            let channels = channels as usize;
-            SumLength { channels, tap_rows: channels, weights: channels }
-        };
-        match self {
-            Self::Direct(_) | Self::ImplicitGemm(_) | Self::Depthwise(_) | Self::Host(_) => {
-                let p = DirectParams::from_words(params);
-                let [channels, d, h, w] = [p.group_c, p.taps_d, p.taps_h, p.taps_w].map(|word| word as usize);
-                let tap_rows = channels * d * h;
-                SumLength { channels, tap_rows, weights: tap_rows * w }
-            }
-            Self::WinogradMultiply(_) => of(MultiplyParams::from_words(params).group_c),
-            Self::WinogradFused(_) | Self::WinogradInlined(_) => of(FusedParams::from_words(params).group_c),
-            Self::ChannelSums(_) => of(ChannelParams::from_words(params).part),
-            Self::WinogradFilter(_)
-            | Self::WinogradInput(_)
-            | Self::WinogradOutput(_)
-            | Self::PackHalves(_)
-            | Self::ActivationGradient(_) => SumLength::default(),
-        }
-    }
-
-    /// What the kernel does and needs.
-    ///
-    /// # Errors
-    /// If its algorithm has no transforms.
-    pub fn cost(&self) -> Result<Cost, WinogradError> {
-        let regions = match self {
-            Self::Direct(spec) => spec.regions(),
-            Self::ImplicitGemm(spec) => spec.regions(),
-            Self::Depthwise(spec) => spec.regions(),
-            Self::WinogradFilter(spec) => spec.regions()?,
-            Self::WinogradInput(spec) => spec.regions()?,
-            Self::WinogradMultiply(spec) => spec.regions(),
-            Self::WinogradOutput(spec) => spec.regions()?,
-            Self::WinogradFused(spec) => spec.regions()?,
-            Self::WinogradInlined(spec) => spec.regions()?,
-            Self::PackHalves(_) => PackHalves::regions(),
-            Self::ActivationGradient(spec) => spec.regions(),
-            Self::ChannelSums(spec) => spec.regions(),
-            Self::Host(_) => Host::regions(),
-        };
-        Ok(Cost { regions, registers: self.registers(), workgroup_bytes: self.workgroup_bytes() })
-    }
-
-    /// [`Cost::registers`] alone, which needs no transforms.
-    pub fn registers(&self) -> u32 {
-        let values = match self {
-            Self::Direct(spec) => spec.values(),
-            Self::ImplicitGemm(spec) => spec.values(),
-            Self::Depthwise(_) => Depthwise::values(),
-            Self::WinogradFilter(spec) => spec.values(),
-            Self::WinogradInput(spec) => spec.values(),
-            Self::WinogradMultiply(spec) => spec.blocking.values(),
-            Self::WinogradOutput(spec) => spec.values(),
-            Self::WinogradFused(spec) => spec.values(),
-            // A product's two factors and its sum.
-            Self::WinogradInlined(_) => 3,
-            // A word and two values; what was kept, a gradient and a channel; a sum and two factors.
-            Self::PackHalves(_) | Self::ActivationGradient(_) | Self::ChannelSums(_) => 3,
-            Self::Host(_) => 0,
-        };
-        word(values) + ADDRESSES
     }
 }

@@ -26,6 +26,43 @@ impl Epilogue {
     /// Nothing at all.
     pub const NONE: Self = Self { bias: false, residual: Residual::None, activation: Activation::None.name() };
 
+    /// Each activation; its numbers are parameters.
+    pub(super) const ACTIVATIONS: [Activation; 10] = [
+        Activation::None,
+        Activation::Relu,
+        Activation::LeakyRelu { slope: 0.0 },
+        Activation::PRelu,
+        Activation::Clamp { low: 0.0, high: 0.0 },
+        Activation::Sigmoid,
+        Activation::Tanh,
+        Activation::Silu,
+        Activation::Gelu,
+        Activation::GeluTanh,
+    ];
+
+    /// Without and with the operands of an epilogue.
+    pub(super) fn ends() -> [Self; 2] {
+        let ends = [(false, Activation::None), (true, Activation::PRelu)];
+        ends.map(|(bias, activation)| Self { bias, activation: activation.name(), ..Self::NONE })
+    }
+
+    /// Those, and each residual.
+    pub(super) fn ends_and_residuals() -> [Self; 4] {
+        let [without, with] = Self::ends();
+        let [tensor, in_place] = Self::residuals();
+        [without, with, tensor, in_place]
+    }
+
+    fn residuals() -> [Self; 2] {
+        [Residual::Tensor, Residual::InPlace].map(|residual| Self { residual, ..Self::NONE })
+    }
+
+    /// Each bias with each activation, and each residual.
+    pub(super) fn variants() -> impl Iterator<Item = Self> {
+        let of = |bias| Self::ACTIVATIONS.map(|activation| Self { bias, activation: activation.name(), ..Self::NONE });
+        [of(false), of(true)].into_iter().flatten().chain(Self::residuals())
+    }
+
     /// What `conv` asks for.
     pub const fn of(conv: &Conv) -> Self {
         Self { bias: conv.bias, residual: conv.residual, activation: conv.activation.name() }

@@ -1,11 +1,12 @@
 //! `implicit_gemm`: a product of matrices for each group, blocked for registers and workgroup memory, whose second factor is
 //! the source itself: no column buffer, and any correlation whatever.
 
-use super::cost::{Counts, Part, Region, Share, Turns};
+use super::cost::{Counts, Part, Region, Share, SumLength, Turns};
 use super::direct::border_suffix;
-use super::{Binding, Blocking, Constant, Epilogue, KernelSpec, Storage};
+use super::{Binding, Blocking, Constant, DirectParams, Epilogue, Kernel, KernelSpec, Storage, borders};
 use crate::caps::Limits;
 use crate::padding::Border;
+use crate::winograd::WinogradError;
 
 /// The product, cut into blocks of filters and output positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,23 +79,54 @@ impl ImplicitGemm {
     pub const fn pitch_u(blocking: &Blocking) -> u32 {
         blocking.filters / 4 + 1
     }
+}
 
-    /// Two buffers, each a step's worth of weights and columns.
-    pub(super) const fn workgroup_bytes(&self) -> u32 {
-        let b = &self.blocking;
-        2 * 16 * b.channels * (Self::pitch_u(b) + b.tiles / 4)
+impl Kernel for ImplicitGemm {
+    fn kernel(&self) -> &'static str {
+        "implicit_gemm"
     }
 
-    pub(super) fn variant(&self) -> String {
+    fn variant(&self) -> String {
         format!("{}_{}{}{}", self.storage.name(), self.blocking, border_suffix(self.border), self.epilogue.suffix())
     }
 
-    pub(super) fn bindings(&self) -> Vec<Binding> {
+    fn bindings(&self) -> Vec<Binding> {
         let own = [Binding::read(1, "src"), Binding::read(2, "weights"), Binding::write(3, "dst")];
         own.into_iter().chain(self.epilogue.bindings()).collect()
     }
 
-    pub(super) fn constants(&self) -> Vec<Constant> {
+    fn params(&self) -> &'static [(&'static str, &'static str)] {
+        DirectParams::FIELDS
+    }
+
+    fn storage(&self) -> Storage {
+        self.storage
+    }
+
+    fn border(&self) -> Option<Border> {
+        Some(self.border)
+    }
+
+    fn epilogue(&self) -> Option<Epilogue> {
+        Some(self.epilogue)
+    }
+
+    fn stored_as(&self, storage: Storage) -> Option<KernelSpec> {
+        let spec = Self { storage, ..*self };
+        spec.is_legal().then(|| spec.spec())
+    }
+
+    fn workgroup_size(&self) -> u32 {
+        self.blocking.threads()
+    }
+
+    /// Two buffers, each a step's worth of weights and columns.
+    fn workgroup_bytes(&self) -> u32 {
+        let b = &self.blocking;
+        2 * 16 * b.channels * (Self::pitch_u(b) + b.tiles / 4)
+    }
+
+    fn constants(&self) -> Vec<Constant> {
         let b = self.blocking;
         vec![
             ("BLOCK_K", b.filters),
@@ -107,7 +139,19 @@ impl ImplicitGemm {
         ]
     }
 
-    pub(super) fn regions(&self) -> Vec<Region> {
+    fn accumulators(&self) -> u32 {
+        self.blocking.filters_each * self.blocking.tiles_each
+    }
+
+    fn loop_operations(&self) -> u32 {
+        self.step_operations()
+    }
+
+    fn sum(&self, params: &[u32]) -> SumLength {
+        DirectParams::sum(params)
+    }
+
+    fn regions(&self) -> Result<Vec<Region>, WinogradError> {
         let b = self.blocking;
         let (each_k, each_t, channels) = (b.filters_each as usize, b.tiles_each as usize, u64::from(b.channels));
         let vectors = (b.fetch_u() + b.fetch_v()) as usize;
@@ -116,15 +160,33 @@ impl ImplicitGemm {
         let multiplied = (Counts::read((each_k + each_t) / 4, 4) + Counts::sums(each_k * each_t)) * channels;
         let finished = self.epilogue.counts(self.storage) * (each_k * each_t) as u64;
         let share = |counts, turns| [Share { counts, invocations: b.threads(), turns }];
-        vec![
+        Ok(vec![
             Region::new(Part::Once, share(fetched + finished, Turns::Fixed(1))),
             Region::new(Part::Turn, share(fetched + staged + multiplied, Turns::WeightsBy(b.channels))),
-        ]
+        ])
     }
 
     /// The product's, the places of four positions, and the two rows that are fetched next.
-    pub(super) const fn values(&self) -> usize {
+    fn values(&self) -> usize {
         self.blocking.values() + 4 * 4 + 2 * 4
+    }
+
+    fn variants() -> Vec<KernelSpec> {
+        let of = |blocking, border, storage, epilogue| Self { blocking, border, storage, epilogue };
+        let mut all = Vec::new();
+        for blocking in Self::BLOCKINGS {
+            all.extend(Epilogue::ends().map(|epilogue| of(blocking, Border::Zero, Storage::F32, epilogue)));
+            all.extend(borders().map(|border| of(blocking, border, Storage::F32, Epilogue::NONE)));
+            for storage in Storage::HALVES {
+                let ends = Epilogue::ends_and_residuals().into_iter();
+                all.extend(ends.map(|epilogue| of(blocking, Border::Zero, storage, epilogue)));
+            }
+        }
+        // One of them with every epilogue.
+        let one = Blocking::of([32, 32, 16], [4, 4]);
+        let rest = Epilogue::variants().filter(|epilogue| !Epilogue::ends().contains(epilogue));
+        all.extend(rest.map(|epilogue| of(one, Border::Zero, Storage::F32, epilogue)));
+        all.into_iter().filter(Self::is_legal).map(Self::spec).collect()
     }
 }
 

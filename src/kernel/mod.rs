@@ -1,57 +1,31 @@
 //! Kernels as data: which kernel, with which constants, needing what. No text and no device here: `wgsl` writes
 //! a spec, `cpu` runs it, and both take names, bindings and parameters from this floor.
 
+#[macro_use]
+mod params;
+
 mod activation_gradient;
 mod channel_sums;
 mod cost;
 mod depthwise;
 mod direct;
 mod epilogue;
-mod footprint;
-mod fused_cost;
-mod host;
-mod host_patch;
 mod implicit_gemm;
 mod pack_halves;
-mod params;
 mod storage;
-mod variants;
-mod winograd_filter;
-mod winograd_fused;
-mod winograd_inlined;
-mod winograd_input;
-mod winograd_multiply;
-mod winograd_output;
+mod winograd;
 
 use std::fmt;
 
-pub use activation_gradient::ActivationGradient;
-pub use channel_sums::{ChannelSums, Term};
 pub use cost::{Accesses, Cost, Counts, Part, Region, Share, SumLength, Traffic, Turns};
-pub use depthwise::Depthwise;
-pub use direct::Direct;
 pub use epilogue::Epilogue;
-pub use host::{Host, HostBlock, HostKernel};
-pub(crate) use host::{LANES, LAST_CACHE, PANEL, SUM};
-pub(crate) use host_patch::{Block, SumPart};
-pub use host_patch::{HostPatch, HostStrip};
-pub use implicit_gemm::ImplicitGemm;
-pub use pack_halves::PackHalves;
-pub use params::{
-    ActivationParams, ChannelParams, DirectParams, FilterParams, FusedParams, InputParams, MultiplyParams,
-    OutputParams, PackParams, Params,
-};
+pub use params::Params;
 pub use storage::Storage;
-pub use winograd_filter::WinogradFilter;
-pub use winograd_fused::{FusedBlocking, Fusion, WinogradFused};
-pub use winograd_inlined::{Reading, WinogradInlined};
-pub use winograd_input::WinogradInput;
-pub use winograd_multiply::{Blocking, MultiplyCut, WinogradMultiply};
-pub use winograd_output::WinogradOutput;
 
 use crate::caps::Limits;
 use crate::error::{Error, LimitError, Resource, Result};
 use crate::padding::Border;
+use crate::winograd::WinogradError;
 
 /// Most accumulators that one invocation keeps on any device: 128 spilled to memory on an H100 and halved the speed or
 /// worse. Apple's GPUs may keep as many, see [`Limits::APPLE_ACCUMULATORS`].
@@ -70,37 +44,160 @@ fn check_block(blocking: &impl fmt::Display, numbers: &[u32]) -> Result<()> {
     Err(Error::Unsupported { what: format!("blocking {blocking}"), why })
 }
 
-/// One variant of a kernel: everything that its text depends on, and nothing of the image's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum KernelSpec {
-    /// Direct convolution.
-    Direct(Direct),
-    /// Convolution as a product of matrices, without a column buffer.
-    ImplicitGemm(ImplicitGemm),
-    /// Convolution of groups of one channel.
-    Depthwise(Depthwise),
-    /// Filter transform, U = G g G^T.
-    WinogradFilter(WinogradFilter),
-    /// Input transform, V = B^T d B.
-    WinogradInput(WinogradInput),
-    /// Multiply, M = U^T V for each point.
-    WinogradMultiply(WinogradMultiply),
-    /// Multiply and output transform, and the input transform too where it is fused.
-    WinogradFused(WinogradFused),
-    /// Multiply and output transform as one unshared expression: an exhibit, never chosen.
-    WinogradInlined(WinogradInlined),
-    /// Output transform, Y = A^T M A, with bias and activation.
-    WinogradOutput(WinogradOutput),
-    /// Outputs in f32 to the halves of the output's words.
-    PackHalves(PackHalves),
-    /// The gradient before an activation.
-    ActivationGradient(ActivationGradient),
-    /// For each channel a sum over images and places: the gradient of a bias or of a slope.
-    ChannelSums(ChannelSums),
-    /// One of the processor's own.
-    Host(Host),
+/// Declares the kernels, each by the module and the struct of its spec, what else its module shows, and its files in
+/// `shaders/kernel`.
+macro_rules! kernels {
+    // A macro within a macro has no dollar sign of its own: it is handed one.
+    ($d:tt $($(#[$doc:meta])* $module:ident::{$name:ident $(, $more:ident)*}: $($file:literal),+;)*) => {
+        $(pub use $module::$name; $(pub use $module::$more;)*)*
+
+        /// One variant of a kernel: everything that its text depends on, and nothing of the image's size.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum KernelSpec { $($(#[$doc])* $name($name),)* }
+
+        impl KernelSpec {
+            /// The grid of variants that a planner can choose from: finite, since no image size is part of one. Tests and dumps
+            /// walk it.
+            pub fn all() -> Vec<Self> {
+                [$(<$name as Kernel>::variants(),)*].concat()
+            }
+
+            /// What answers for it.
+            fn answers(&self) -> &dyn Kernel {
+                match self { $(Self::$name(spec) => spec,)* }
+            }
+        }
+
+        /// Evaluates an expression with the spec of whichever kernel it is: for what other floors know of every kernel.
+        macro_rules! with_spec {
+            ($d kernel:expr, $d spec:ident => $d body:expr) => {
+                match $d kernel { $($crate::kernel::KernelSpec::$name($d spec) => $d body,)* }
+            };
+        }
+        pub(crate) use with_spec;
+
+        /// Path and text of every kernel's file.
+        macro_rules! kernel_files {
+            () => {
+                &[$($((
+                    concat!("shaders/kernel/", $file, ".wgsl"),
+                    include_str!(concat!("../../shaders/kernel/", $file, ".wgsl")),
+                )),+),*]
+            };
+        }
+        pub(crate) use kernel_files;
+    };
 }
+
+kernels! { $
+    /// Direct convolution.
+    direct::{Direct, DirectParams}: "direct";
+    /// Convolution as a product of matrices, without a column buffer.
+    implicit_gemm::{ImplicitGemm}: "implicit_gemm";
+    /// Convolution of groups of one channel.
+    depthwise::{Depthwise}: "depthwise";
+    /// Filter transform, U = G g G^T.
+    winograd::{WinogradFilter, FilterParams}: "winograd_filter";
+    /// Input transform, V = B^T d B.
+    winograd::{WinogradInput, InputParams}: "winograd_input";
+    /// Multiply, M = U^T V for each point.
+    winograd::{WinogradMultiply, Blocking, MultiplyCut, MultiplyParams}: "winograd_multiply";
+    /// Multiply and output transform, and the input transform too where it is fused.
+    winograd::{WinogradFused, FusedBlocking, FusedParams, Fusion}: "winograd_fused", "winograd_fused_output";
+    /// Multiply and output transform as one unshared expression: an exhibit, never chosen.
+    winograd::{WinogradInlined, Reading}: "winograd_inlined";
+    /// Output transform, Y = A^T M A, with bias and activation.
+    winograd::{WinogradOutput, OutputParams}: "winograd_output";
+    /// Outputs in f32 to the halves of the output's words.
+    pack_halves::{PackHalves, PackParams}: "pack_halves";
+    /// The gradient before an activation.
+    activation_gradient::{ActivationGradient, ActivationParams}: "activation_gradient";
+    /// For each channel a sum over images and places: the gradient of a bias or of a slope.
+    channel_sums::{ChannelSums, ChannelParams, Term}: "channel_sums";
+}
+
+/// Everything that is asked of a kernel. Its file has the struct of its constants, this, and its uniform struct.
+pub(crate) trait Kernel {
+    /// The kernel's name: of its file in `shaders/kernel`, of its twin in `src/twin`.
+    fn kernel(&self) -> &'static str;
+
+    /// The variant's name behind the kernel's.
+    fn variant(&self) -> String;
+
+    /// Storage buffers, in the order of a dispatch's operands.
+    fn bindings(&self) -> Vec<Binding>;
+
+    /// The uniform struct's fields: name and WGSL type.
+    fn params(&self) -> &'static [(&'static str, &'static str)];
+
+    /// How the callers' tensors among its operands are stored.
+    fn storage(&self) -> Storage {
+        Storage::F32
+    }
+
+    /// The parts that fill the slots that only this kernel has: files of `shaders/part`, without `.wgsl`.
+    fn own_parts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What lies around the source, where the kernel's loads depend on it.
+    fn border(&self) -> Option<Border> {
+        None
+    }
+
+    /// Bias, residual and activation, where the kernel writes the output.
+    fn epilogue(&self) -> Option<Epilogue> {
+        None
+    }
+
+    /// The same kernel for tensors that are stored otherwise; `None` where there is none.
+    fn stored_as(&self, _: Storage) -> Option<KernelSpec> {
+        None
+    }
+
+    /// Invocations of a workgroup.
+    fn workgroup_size(&self) -> u32;
+
+    /// Bytes of workgroup memory.
+    fn workgroup_bytes(&self) -> u32 {
+        0
+    }
+
+    /// The constants that are its own, sorted by use: what sizes arrays, unrolls loops or shapes workgroups.
+    fn constants(&self) -> Vec<Constant> {
+        Vec::new()
+    }
+
+    /// Sums that an invocation keeps in registers while it walks the channels; 0 where it sums nothing.
+    fn accumulators(&self) -> u32 {
+        0
+    }
+
+    /// Scalar operations of the longest loop, see [`KernelSpec::loop_operations`].
+    fn loop_operations(&self) -> u32 {
+        LONGEST_OF_SHORT
+    }
+
+    /// How long the sums of a dispatch with these parameters are; nothing, where none is summed.
+    fn sum(&self, _: &[u32]) -> SumLength {
+        SumLength::default()
+    }
+
+    /// What it does, by regions of its text.
+    fn regions(&self) -> Result<Vec<Region>, WinogradError>;
+
+    /// 32-bit values that an invocation must have at the same time.
+    fn values(&self) -> usize;
+
+    /// The variants of the grid.
+    fn variants() -> Vec<KernelSpec>
+    where
+        Self: Sized;
+}
+
+/// Operations of the longest loop of those kernels all of whose loops are short: of `winograd_inlined` for F(4x4,3x3).
+const LONGEST_OF_SHORT: u32 = 480;
 
 /// What a kernel may do with a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -136,200 +233,98 @@ impl Binding {
 pub type Constant = (&'static str, u32);
 
 impl KernelSpec {
-    /// The kernel's name: of its file in `shaders/kernel`, of its twin in `src/cpu`.
-    pub const fn kernel(&self) -> &'static str {
-        match self {
-            Self::Direct(_) => "direct",
-            Self::ImplicitGemm(_) => "implicit_gemm",
-            Self::Depthwise(_) => "depthwise",
-            Self::WinogradFilter(_) => "winograd_filter",
-            Self::WinogradInput(_) => "winograd_input",
-            Self::WinogradMultiply(_) => "winograd_multiply",
-            Self::WinogradOutput(_) => "winograd_output",
-            Self::WinogradFused(spec) => spec.kernel(),
-            Self::WinogradInlined(_) => "winograd_inlined",
-            Self::PackHalves(_) => "pack_halves",
-            Self::ActivationGradient(_) => "activation_gradient",
-            Self::ChannelSums(_) => "channel_sums",
-            Self::Host(spec) => spec.kernel(),
-        }
+    /// The kernel's name: of its file in `shaders/kernel`, of its twin in `src/twin`.
+    pub fn kernel(&self) -> &'static str {
+        self.answers().kernel()
     }
 
     /// The variant's name, the same for pipelines, dumps, benchmarks and reports.
     pub fn name(&self) -> String {
-        let variant = match self {
-            Self::Direct(spec) => spec.variant(),
-            Self::ImplicitGemm(spec) => spec.variant(),
-            Self::Depthwise(spec) => spec.variant(),
-            Self::WinogradFilter(spec) => spec.variant(),
-            Self::WinogradInput(spec) => spec.variant(),
-            Self::WinogradMultiply(spec) => spec.variant(),
-            Self::WinogradOutput(spec) => spec.variant(),
-            Self::WinogradFused(spec) => spec.variant(),
-            Self::WinogradInlined(spec) => spec.variant(),
-            Self::PackHalves(_) => Storage::F32.name().to_owned(),
-            Self::ActivationGradient(spec) => spec.variant(),
-            Self::ChannelSums(spec) => spec.variant(),
-            Self::Host(spec) => spec.variant(),
-        };
-        format!("{}_{variant}", self.kernel())
+        format!("{}_{}", self.kernel(), self.answers().variant())
     }
 
-    /// Storage buffers, in the order of a step's operands.
+    /// Storage buffers, in the order of a dispatch's operands.
     pub fn bindings(&self) -> Vec<Binding> {
-        match self {
-            Self::Direct(spec) => spec.bindings(),
-            Self::ImplicitGemm(spec) => spec.bindings(),
-            Self::Depthwise(spec) => spec.bindings(),
-            Self::WinogradFilter(spec) => spec.bindings(),
-            Self::WinogradInput(spec) => spec.bindings(),
-            Self::WinogradMultiply(spec) => spec.bindings(),
-            Self::WinogradOutput(spec) => spec.bindings(),
-            Self::WinogradFused(spec) => spec.bindings(),
-            Self::WinogradInlined(spec) => spec.bindings(),
-            Self::PackHalves(_) => PackHalves::bindings(),
-            Self::ActivationGradient(spec) => spec.bindings(),
-            Self::ChannelSums(spec) => spec.bindings(),
-            Self::Host(spec) => spec.bindings(),
-        }
+        self.answers().bindings()
     }
 
-    /// The uniform struct's fields.
-    pub const fn params(&self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Direct(_) | Self::ImplicitGemm(_) | Self::Depthwise(_) | Self::Host(_) => DirectParams::FIELDS,
-            Self::WinogradFilter(_) => FilterParams::FIELDS,
-            Self::WinogradInput(_) => InputParams::FIELDS,
-            Self::WinogradMultiply(_) => MultiplyParams::FIELDS,
-            Self::WinogradOutput(_) => OutputParams::FIELDS,
-            Self::WinogradFused(_) | Self::WinogradInlined(_) => FusedParams::FIELDS,
-            Self::PackHalves(_) => PackParams::FIELDS,
-            Self::ActivationGradient(_) => ActivationParams::FIELDS,
-            Self::ChannelSums(_) => ChannelParams::FIELDS,
-        }
+    /// The uniform struct's fields: name and WGSL type.
+    pub fn params(&self) -> &'static [(&'static str, &'static str)] {
+        self.answers().params()
     }
 
     /// How the callers' tensors among its operands are stored.
-    pub const fn storage(&self) -> Storage {
-        match self {
-            Self::Direct(spec) => spec.storage,
-            Self::ImplicitGemm(spec) => spec.storage,
-            Self::Depthwise(spec) => spec.storage,
-            Self::WinogradFilter(spec) => spec.storage,
-            Self::WinogradInput(spec) => spec.storage,
-            Self::WinogradOutput(spec) => spec.storage,
-            Self::WinogradFused(spec) => spec.storage,
-            Self::PackHalves(_) => Storage::Packed,
-            Self::ActivationGradient(spec) => spec.storage,
-            Self::ChannelSums(spec) => spec.storage,
-            Self::Host(spec) => spec.storage,
-            Self::WinogradMultiply(_) | Self::WinogradInlined(_) => Storage::F32,
-        }
+    pub fn storage(&self) -> Storage {
+        self.answers().storage()
     }
 
     /// What lies around the source, where the kernel's loads depend on it.
-    pub const fn border(&self) -> Option<Border> {
-        match self {
-            Self::Direct(spec) => Some(spec.border),
-            Self::ImplicitGemm(spec) => Some(spec.border),
-            Self::Depthwise(spec) => Some(spec.border),
-            Self::WinogradInput(spec) => Some(spec.border),
-            Self::Host(spec) => Some(spec.border),
-            _ => None,
-        }
+    pub fn border(&self) -> Option<Border> {
+        self.answers().border()
     }
 
     /// Bias, residual and activation, where the kernel writes the output.
-    pub const fn epilogue(&self) -> Option<Epilogue> {
-        match self {
-            Self::Direct(spec) => Some(spec.epilogue),
-            Self::ImplicitGemm(spec) => Some(spec.epilogue),
-            Self::Depthwise(spec) => Some(spec.epilogue),
-            Self::WinogradOutput(spec) => Some(spec.epilogue),
-            Self::WinogradFused(spec) => Some(spec.epilogue),
-            Self::WinogradInlined(spec) => Some(spec.epilogue),
-            Self::Host(spec) => Some(spec.epilogue),
-            _ => None,
-        }
+    pub fn epilogue(&self) -> Option<Epilogue> {
+        self.answers().epilogue()
     }
 
     /// The same kernel for tensors that are stored otherwise; `None` where there is none.
     #[must_use]
     pub fn stored_as(self, storage: Storage) -> Option<Self> {
-        Some(match self {
-            Self::Direct(spec) => Direct { storage, ..spec }.spec(),
-            Self::Depthwise(spec) => Depthwise { storage, ..spec }.spec(),
-            Self::ImplicitGemm(spec) => {
-                let spec = ImplicitGemm { storage, ..spec };
-                return spec.is_legal().then(|| spec.spec());
-            }
-            Self::WinogradFilter(spec) => WinogradFilter { storage, ..spec }.spec(),
-            Self::WinogradInput(spec) => WinogradInput { storage, ..spec }.spec(),
-            Self::WinogradOutput(spec) => WinogradOutput { storage, ..spec }.spec(),
-            Self::WinogradFused(spec)
-                if spec.fusion != Fusion::Filter || WinogradFused::takes_weights(spec.algorithm, storage) =>
-            {
-                WinogradFused { storage, ..spec }.spec()
-            }
-            _ => return None,
-        })
+        self.answers().stored_as(storage)
+    }
+
+    /// The parts that fill the slots that only this kernel has.
+    pub(crate) fn own_parts(&self) -> Vec<String> {
+        self.answers().own_parts()
     }
 
     /// Invocations of a workgroup.
     pub fn workgroup_size(&self) -> u32 {
-        match self {
-            Self::Direct(_) => Direct::WORKGROUP,
-            Self::ImplicitGemm(spec) => spec.blocking.threads(),
-            Self::Depthwise(_) => Depthwise::WORKGROUP,
-            Self::WinogradFilter(_) => WinogradFilter::WORKGROUP,
-            Self::WinogradInput(spec) => spec.workgroup_size(),
-            Self::WinogradMultiply(spec) => spec.blocking.threads(),
-            Self::WinogradOutput(spec) => spec.workgroup_size(),
-            Self::WinogradFused(spec) => spec.workgroup_size(),
-            Self::WinogradInlined(_) => WinogradInlined::WORKGROUP,
-            Self::PackHalves(_) => PackHalves::WORKGROUP,
-            Self::ActivationGradient(_) => ActivationGradient::WORKGROUP,
-            Self::ChannelSums(_) => ChannelSums::WORKGROUP,
-            Self::Host(_) => 1,
-        }
+        self.answers().workgroup_size()
     }
 
     /// Bytes of workgroup memory.
     pub fn workgroup_bytes(&self) -> u32 {
-        match self {
-            Self::Direct(_)
-            | Self::Depthwise(_)
-            | Self::WinogradFilter(_)
-            | Self::WinogradInlined(_)
-            | Self::PackHalves(_)
-            | Self::ActivationGradient(_)
-            | Self::Host(_) => 0,
-            Self::ChannelSums(_) => ChannelSums::workgroup_bytes(),
-            Self::ImplicitGemm(spec) => spec.workgroup_bytes(),
-            Self::WinogradInput(spec) => spec.workgroup_bytes(),
-            Self::WinogradMultiply(spec) => spec.blocking.workgroup_bytes(),
-            Self::WinogradOutput(spec) => spec.workgroup_bytes(),
-            Self::WinogradFused(spec) => spec.workgroup_bytes(),
-        }
+        self.answers().workgroup_bytes()
     }
 
     /// The head's constants, sorted by use: what sizes arrays, unrolls loops or shapes workgroups.
     pub fn constants(&self) -> Vec<Constant> {
         let mut constants = vec![("WORKGROUP", self.workgroup_size())];
-        constants.extend(match self {
-            Self::Direct(spec) => spec.constants(),
-            Self::ImplicitGemm(spec) => spec.constants(),
-            Self::Depthwise(_) => Vec::new(),
-            Self::WinogradFilter(spec) => spec.constants(),
-            Self::WinogradInput(spec) => spec.constants(),
-            Self::WinogradMultiply(spec) => spec.constants(),
-            Self::WinogradOutput(spec) => spec.constants(),
-            Self::WinogradFused(spec) => spec.constants(),
-            Self::WinogradInlined(spec) => spec.constants(),
-            Self::ChannelSums(spec) => spec.constants(),
-            Self::PackHalves(_) | Self::ActivationGradient(_) | Self::Host(_) => Vec::new(),
-        });
+        constants.extend(self.answers().constants());
         constants
+    }
+
+    /// Sums that an invocation keeps in registers while it walks the channels; 0 where it sums nothing.
+    pub fn accumulators(&self) -> u32 {
+        self.answers().accumulators()
+    }
+
+    /// Scalar operations, as [`crate::wgsl::count`] counts them, of the longest body of a loop, calls included, the loops
+    /// in it not: at least as many as there are, and exactly so many where they are near to what a cache may hold, but
+    /// for `implicit_gemm`, where they may be a few less.
+    pub fn loop_operations(&self) -> u32 {
+        self.answers().loop_operations()
+    }
+
+    /// How long the sums of a dispatch with these parameters are; nothing, where none is summed.
+    pub fn sum(&self, params: &[u32]) -> SumLength {
+        self.answers().sum(params)
+    }
+
+    /// What the kernel does and needs.
+    ///
+    /// # Errors
+    /// If its algorithm has no transforms.
+    pub fn cost(&self) -> std::result::Result<Cost, WinogradError> {
+        let regions = self.answers().regions()?;
+        Ok(Cost { regions, registers: self.registers(), workgroup_bytes: self.workgroup_bytes() })
+    }
+
+    /// [`Cost::registers`] alone, which needs no transforms.
+    pub fn registers(&self) -> u32 {
+        word(self.answers().values()) + cost::ADDRESSES
     }
 
     /// Whether a device can run this variant at all: the bounds that do not depend on sizes.
@@ -365,6 +360,11 @@ impl fmt::Display for KernelSpec {
     }
 }
 
+/// The borders that are not zero.
+fn borders() -> impl Iterator<Item = Border> {
+    Border::ALL.into_iter().filter(|border| *border != Border::Zero)
+}
+
 /// A size as the 32-bit number that kernels take. Problems are checked to be within the index range.
 pub(crate) fn word(size: usize) -> u32 {
     u32::try_from(size).expect("checked against the index range when the problem was made")
@@ -374,4 +374,53 @@ pub(crate) fn word(size: usize) -> u32 {
 pub(crate) fn wrapped(step: isize) -> u32 {
     let step = i32::try_from(step).expect("checked against the index range when the problem was made");
     step.cast_unsigned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::winograd::{F, Nested};
+
+    #[test]
+    fn variants_have_names_of_their_own() {
+        let all = KernelSpec::all();
+        let names: HashSet<String> = all.iter().map(KernelSpec::name).collect();
+        assert_eq!(names.len(), all.len(), "one name a variant");
+    }
+
+    #[test]
+    fn every_variant_but_large_fused_ones_is_legal_on_every_device() {
+        for spec in KernelSpec::all() {
+            let limits =
+                if matches!(spec, KernelSpec::WinogradFused(_)) { Limits::LARGEST } else { Limits::WEBGPU_DEFAULT };
+            assert_eq!(spec.check(&limits), Ok(()), "{spec}");
+        }
+    }
+
+    #[test]
+    fn fused_kernels_fit_every_class_of_device() {
+        let classes = [(16, 256), (32, 1024), (48, 1024)].map(|(kib, threads)| Limits {
+            max_compute_workgroup_storage_size: kib << 10,
+            max_compute_invocations_per_workgroup: threads,
+            max_compute_workgroup_size: [threads, threads, 64],
+            ..Limits::WEBGPU_DEFAULT
+        });
+        let fused = || WinogradFused::variants().into_iter();
+        for fusion in [Fusion::Output, Fusion::Input, Fusion::Filter] {
+            for f in F::shipped().iter().filter(|f| f.products() <= 9) {
+                for limits in &classes {
+                    let fits = |spec: &KernelSpec| match spec {
+                        KernelSpec::WinogradFused(kernel) => {
+                            let is_asked = kernel.fusion == fusion && kernel.algorithm == Nested::square(*f);
+                            is_asked && spec.check(limits).is_ok()
+                        }
+                        _ => false,
+                    };
+                    assert!(fused().any(|spec| fits(&spec)), "{f} {fusion:?} has no blocking for {limits:?}");
+                }
+            }
+        }
+    }
 }

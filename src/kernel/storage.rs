@@ -22,6 +22,8 @@ pub enum Storage {
 impl Storage {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Packed];
+    /// Those of f16.
+    pub(super) const HALVES: [Self; 2] = [Self::F16, Self::Packed];
 
     /// What a device has for a problem's tensors. The CPU has slices of f32 that were rounded: there only the result's
     /// type makes a difference.

@@ -327,7 +327,7 @@ impl Layer {
         let plan = &prepared.plan;
         inputs.check(&plan.problem)?;
         check_len("the output", plan.problem.output_len(), output.len())?;
-        if !plan.steps.is_empty() {
+        if plan.step_count() > 0 {
             match &self.operands {
                 Operands::Host(own) => {
                     let operands = own.current();

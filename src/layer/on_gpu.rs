@@ -138,8 +138,8 @@ impl Layer {
         check_inputs(&plan.problem, ends.residual.is_some(), ends.gradient.is_some())?;
         if !own.is_packed(plan) {
             // Both together: packing need not be waited for to compile what runs after it.
-            let packing = plan.packing.steps(&plan.problem);
-            let kernels: Vec<_> = packing.iter().chain(&plan.steps).map(|step| step.kernel).collect();
+            let packing = plan.packing.dispatches(&plan.problem);
+            let kernels: Vec<_> = packing.iter().chain(&plan.dispatches).map(|step| step.kernel).collect();
             context.pipelines(&kernels).await?;
         }
         let packed = prepared.packed_on_gpu(own).await?;

@@ -2,8 +2,11 @@
 
 use std::fmt;
 
-use super::{Candidate, Plan, Step, Verdict, register_limit};
+use super::{Candidate, Dispatch, Plan, Verdict, register_limit};
 use crate::kernel::KernelSpec;
+
+/// Steps of the CPU's kernels that are listed one by one: a transposed convolution has one for each phase.
+const MOST_CPU_STEPS: usize = 4;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,7 +28,7 @@ impl fmt::Display for Plan {
             Bytes(self.packed_bytes()),
         )?;
         writeln!(f, "  chosen {}", self.origin)?;
-        if self.steps.is_empty() {
+        if self.step_count() == 0 {
             writeln!(f, "  no dispatch: the output is empty")?;
         }
         if let Some(why) = self.twins() {
@@ -34,13 +37,19 @@ impl fmt::Display for Plan {
         // Each kernel's first dispatch stands for the others.
         let kernels = self.kernels();
         for kernel in &kernels {
-            for step in self.steps.iter().filter(|step| step.kernel == *kernel).take(1) {
-                writeln!(f, "    {step}")?;
+            for dispatch in self.dispatches.iter().filter(|dispatch| dispatch.kernel == *kernel).take(1) {
+                writeln!(f, "    {dispatch}")?;
             }
             self.work(kernel, f)?;
         }
-        if self.steps.len() > kernels.len() {
-            writeln!(f, "    ... {} dispatches in all", self.steps.len())?;
+        if self.dispatches.len() > kernels.len() {
+            writeln!(f, "    ... {} dispatches in all", self.dispatches.len())?;
+        }
+        for step in self.cpu_steps.iter().take(MOST_CPU_STEPS) {
+            writeln!(f, "    {step}")?;
+        }
+        if self.cpu_steps.len() > MOST_CPU_STEPS {
+            writeln!(f, "    ... {} steps in all", self.cpu_steps.len())?;
         }
         writeln!(f, "  candidates:")?;
         for candidate in &self.candidates {
@@ -68,7 +77,7 @@ impl Plan {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for Dispatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [x, y, z] = self.grid;
         write!(f, "{} grid {x} x {y} x {z} of {}", self.kernel, self.kernel.workgroup_size())?;

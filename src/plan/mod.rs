@@ -1,226 +1,39 @@
 //! The only place that decides. From a problem, a device's capabilities and the caller's preferences comes a
 //! [`Plan`]: a pure value that says what will run, on what, and why nothing else.
 
-mod algorithm;
-mod block_steps;
-mod candidate_set;
-mod candidates;
-mod choice;
+mod build;
+mod choose;
+mod cpu;
 #[cfg(feature = "serde")]
 mod document;
-mod end_steps;
-mod expected_errors;
 mod explain;
-mod fused_estimate;
-mod gemm_estimate;
-mod halves;
-mod heuristics;
-mod host_blocks;
-mod host_estimate;
-mod host_steps;
-mod lanes;
-mod multiply_cost;
-mod origin;
-mod pieces;
-mod preferences;
-mod refusal;
-mod steps;
-mod tensor_parts;
-mod windows;
-mod winograd_steps;
+mod model;
 pub mod wisdom;
 
-use std::fmt;
-
-pub use algorithm::Algorithm;
-pub use candidate_set::candidate_set;
-pub use candidates::{Candidate, Legal, Reason, Verdict, legal_choices};
-pub use choice::{Choice, Cut};
+pub(crate) use build::Windows;
+pub use build::{Dispatch, Operand, Packing, Sizes, Slot};
+pub(crate) use choose::check_demand;
+pub use choose::{
+    Algorithm, Candidate, Choice, Cut, Distrust, Ignored, Legal, Origin, Preferences, Reason, Tolerance, Verdict,
+    candidate_set, legal_choices,
+};
+pub use cpu::CpuStep;
+pub(crate) use cpu::{
+    Block, BlockSizes, ChunkRows, CpuKernel, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip, TileBlock, scratches,
+};
 #[cfg(feature = "serde")]
 pub use document::Document;
-pub use fused_estimate::register_limit;
-pub use origin::{Distrust, Ignored, Origin};
-pub use preferences::{Preferences, Tolerance};
+pub use model::register_limit;
 pub use wisdom::Wisdom;
 
-use crate::caps::{Caps, DeviceKind, Limits};
+use self::build::{Built, summed};
+use self::choose::Errors;
+use crate::caps::{Caps, DeviceKind};
 use crate::dtype::DType;
-use crate::error::{Error, LimitError, Resource, Result};
+use crate::error::{Error, Result};
 use crate::kernel::{Counts, KernelSpec};
 use crate::problem::{Operation, Problem};
-use crate::winograd::{self, Nested, WinogradError};
-
-use self::expected_errors::Errors;
-pub(crate) use self::host_blocks::{ChunkRows, HostBlocks, scratches};
-pub(crate) use self::refusal::check_demand;
-pub use self::windows::Sizes;
-pub(crate) use self::windows::Windows;
-
-/// An operand of a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Slot {
-    /// What is convolved: the input; for the gradient of the input, the output's gradient.
-    Input,
-    /// The weights as given; for the gradient of the weights, the output's gradient.
-    Weights,
-    /// The weights as packed, see [`Packing`].
-    Packed,
-    /// The bias, K elements.
-    Bias,
-    /// The slopes of PReLU, K elements.
-    Slopes,
-    /// The residual, which lies in memory as the output does.
-    Residual,
-    /// What is written: the output, or a gradient.
-    Output,
-    /// The workspace's buffer of this number.
-    Workspace(u8),
-}
-
-/// What a binding of a step is: a slot's tensor, or a part of it where the whole is larger than a device can bind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Operand {
-    /// Which tensor.
-    pub slot: Slot,
-    /// The part's first element.
-    pub first: usize,
-    /// Its elements; all from the first one on, if `None`.
-    pub len: Option<usize>,
-}
-
-impl From<Slot> for Operand {
-    /// The whole tensor.
-    fn from(slot: Slot) -> Self {
-        Self { slot, first: 0, len: None }
-    }
-}
-
-impl Slot {
-    /// What its tensor is to a caller, for errors.
-    pub(crate) const fn tensor_name(self, operation: Operation) -> &'static str {
-        match self {
-            Self::Input => operation.source_name(),
-            Self::Weights if operation.reads_gradient() => "the output's gradient",
-            Self::Weights => "the weights",
-            Self::Packed => "the packed weights",
-            Self::Bias => "the bias",
-            Self::Slopes => "the slopes",
-            Self::Residual => "the residual",
-            Self::Output => "the output",
-            Self::Workspace(_) => "a workspace buffer",
-        }
-    }
-}
-
-/// Its name, the same in documents and for those who run them: `input`, ..., `workspace0`.
-impl fmt::Display for Slot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Input => "input",
-            Self::Weights => "weights",
-            Self::Packed => "packed",
-            Self::Bias => "bias",
-            Self::Slopes => "slopes",
-            Self::Residual => "residual",
-            Self::Output => "output",
-            Self::Workspace(index) => return write!(f, "workspace{index}"),
-        })
-    }
-}
-
-impl Operand {
-    /// Which elements it is, of so many.
-    pub fn range(self, all: usize) -> std::ops::Range<usize> {
-        self.first..self.len.map_or(all, |len| self.first + len)
-    }
-}
-
-/// One dispatch: a kernel, its grid, its parameters and its operands. Only the planner makes one.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Step {
-    /// The kernel.
-    pub(crate) kernel: KernelSpec,
-    /// Workgroups in x, y and z.
-    pub(crate) grid: [u32; 3],
-    /// The kernel's uniform struct, as words.
-    pub(crate) params: Vec<u32>,
-    /// What each of the kernel's bindings is, in their order.
-    pub(crate) operands: Vec<Operand>,
-}
-
-impl Step {
-    /// The kernel.
-    pub const fn kernel(&self) -> KernelSpec {
-        self.kernel
-    }
-
-    /// Workgroups in x, y and z.
-    pub const fn grid(&self) -> [u32; 3] {
-        self.grid
-    }
-
-    /// The kernel's uniform struct, as words; [`KernelSpec::params`] has their names.
-    pub fn params(&self) -> &[u32] {
-        &self.params
-    }
-
-    /// What each of the kernel's bindings is, in their order.
-    pub fn operands(&self) -> &[Operand] {
-        &self.operands
-    }
-
-    /// Whether a device dispatches such a grid.
-    pub(crate) fn check_grid(&self, limits: &Limits) -> Result<(), LimitError> {
-        let [x, y, z] = self.grid;
-        let (need, bound) = (x.max(y).max(z).into(), limits.max_compute_workgroups_per_dimension.into());
-        if need <= bound {
-            return Ok(());
-        }
-        Err(LimitError { who: self.kernel.name(), resource: Resource::Workgroups, need, bound })
-    }
-}
-
-/// The form in which an algorithm takes its weights. One packing serves every input size and blocking of a convolution and
-/// operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Packing {
-    /// As given.
-    Given,
-    /// Transformed: U of [`crate::layout::Planes`].
-    Winograd(Nested),
-    /// In panels of filters that the processor's registers take together, and transformed if there is a transform.
-    Panels(Option<Nested>),
-    /// In eights of filters, as the processor's direct sums take them.
-    Eights,
-}
-
-impl Packing {
-    /// Elements of the packed weights; 0 if they are used as given.
-    pub fn len(self, problem: &Problem) -> usize {
-        match (self, Windows::of_problem(problem)) {
-            (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested).len(),
-            (Self::Panels(Some(nested)), Ok(windows)) => host_blocks::panels_len(&windows, nested),
-            (Self::Panels(None) | Self::Eights, _) => self.parts_len(problem),
-            _ => 0,
-        }
-    }
-
-    /// Whether there is nothing to pack.
-    pub fn is_given(self) -> bool {
-        self == Self::Given
-    }
-
-    /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and
-    /// operation, not on its sizes. None on the processor, where [`crate::cpu::pack`] packs.
-    pub fn steps(self, problem: &Problem) -> Vec<Step> {
-        match (self, Windows::of_problem(problem)) {
-            (Self::Winograd(nested), Ok(windows)) => vec![steps::filter(&windows, nested, problem.conv.dtype)],
-            _ => Vec::new(),
-        }
-    }
-}
+use crate::winograd::{self, WinogradError};
 
 /// What will be run, and why. A value: it compares, hashes and prints, and no device was touched to make it. Nobody but the
 /// planner makes or changes one: kernels stay within their buffers because of the numbers in it.
@@ -245,8 +58,10 @@ pub struct Plan {
     pub(crate) origin: Origin,
     /// The form in which it takes the weights.
     pub(crate) packing: Packing,
-    /// The dispatches of a run, in order. Empty if the output is.
-    pub(crate) steps: Vec<Step>,
+    /// The dispatches of a run, in order.
+    pub(crate) dispatches: Vec<Dispatch>,
+    /// What the CPU's kernels run instead.
+    pub(crate) cpu_steps: Vec<CpuStep>,
     /// Elements of each workspace buffer.
     pub(crate) workspace: Vec<usize>,
     /// What was asked.
@@ -275,21 +90,23 @@ impl Plan {
     /// As [`Self::new`].
     pub fn with_wisdom(problem: &Problem, caps: &Caps, preferences: &Preferences, wisdom: &Wisdom) -> Result<Self> {
         preferences.validate()?;
-        let mut candidates = candidates::judge(problem, caps, preferences);
-        let (origin, cut) = candidates::follow(wisdom, problem, caps, preferences, &mut candidates);
+        let mut candidates = choose::judge(problem, caps, preferences);
+        let (origin, cut) = choose::follow(wisdom, problem, caps, preferences, &mut candidates);
         let Some(chosen) = candidates.first().filter(|c| c.verdict == Verdict::Chosen).map(|c| c.algorithm) else {
-            return Err(refusal::no_plan(problem, caps, preferences, &candidates).into());
+            return Err(choose::no_plan(problem, caps, preferences, &candidates).into());
         };
-        let built = steps::build(problem, chosen, caps, &Preferences { cut, ..*preferences })
-            .map_err(|reason| refusal::refused(problem, chosen, &reason))?;
+        let Built { packing, cut, dispatches, cpu_steps, workspace } =
+            build::build(problem, chosen, caps, &Preferences { cut, ..*preferences })
+                .map_err(|reason| choose::refused(problem, chosen, &reason))?;
         Ok(Self {
             problem: *problem,
             algorithm: chosen,
-            cut: built.cut,
+            cut,
             origin,
-            packing: built.packing,
-            steps: built.steps,
-            workspace: built.workspace,
+            packing,
+            dispatches,
+            cpu_steps,
+            workspace,
             preferences: *preferences,
             caps: caps.clone(),
             candidates,
@@ -321,9 +138,33 @@ impl Plan {
         self.packing
     }
 
-    /// The dispatches of a run, in order. None if the output is empty.
-    pub fn steps(&self) -> &[Step] {
-        &self.steps
+    /// The dispatches of a run, in order. None if the output is empty, or if the CPU's kernels run instead.
+    pub fn dispatches(&self) -> &[Dispatch] {
+        &self.dispatches
+    }
+
+    /// What the CPU's kernels run, in order. None if the output is empty, or if there are dispatches, which on the CPU are
+    /// run by the shaders' twins.
+    pub fn cpu_steps(&self) -> &[CpuStep] {
+        &self.cpu_steps
+    }
+
+    /// Dispatches or steps of the CPU's kernels: how many calls a run makes.
+    pub const fn step_count(&self) -> usize {
+        self.dispatches.len() + self.cpu_steps.len()
+    }
+
+    /// The tensors that its steps use, each once.
+    pub(crate) fn slots(&self) -> Vec<Slot> {
+        let of_dispatches = self.dispatches.iter().flat_map(|dispatch| &dispatch.operands).map(|operand| operand.slot);
+        let of_cpu = self.cpu_steps.iter().flat_map(|step| cpu::slots(step, &self.problem.conv));
+        let mut slots = Vec::new();
+        for slot in of_dispatches.chain(of_cpu) {
+            if !slots.contains(&slot) {
+                slots.push(slot);
+            }
+        }
+        slots
     }
 
     /// Elements of each workspace buffer.
@@ -351,7 +192,7 @@ impl Plan {
         Some(match slot {
             Slot::Packed => self.packing.len(&self.problem),
             Slot::Workspace(index) => *self.workspace.get(usize::from(index))?,
-            of_caller => steps::tensor_len(&self.problem, of_caller),
+            of_caller => build::tensor_len(&self.problem, of_caller),
         })
     }
 
@@ -367,15 +208,12 @@ impl Plan {
     /// Why the shaders' twins compute it, one element after the other and on one thread, if they do so on the CPU: because
     /// there is no kernel for it yet, or because of what was demanded. Never because of the workspace or the threads.
     pub fn twins(&self) -> Option<&'static str> {
-        let is_own = host_steps::take(&self.problem, self.algorithm, &self.caps);
-        // Its own kernels cut their work themselves.
-        let is_twin = !is_own || self.cut != Cut::Only;
-        if self.caps.kind != DeviceKind::HostCpu || self.steps.is_empty() || !is_twin {
+        if self.caps.kind != DeviceKind::HostCpu || self.dispatches.is_empty() {
             return None;
         }
         Some(match self.problem.operation {
-            _ if is_own => "a cut was demanded",
-            Operation::WeightGradient => "the CPU has no kernels for the gradient of weights yet",
+            _ if cpu::takes(&self.problem, self.algorithm, &self.caps) => "a blocking was demanded",
+            Operation::WeightGradient => "the CPU has no kernels for weight gradients yet",
             _ => "the CPU has no kernel for this algorithm, which was demanded",
         })
     }
@@ -400,15 +238,26 @@ impl Plan {
         DType::F32.bytes(self.packing.len(&self.problem))
     }
 
-    /// The distinct kernels of a run, in order of first use.
+    /// The distinct kernels of its dispatches, in order of first use.
     pub fn kernels(&self) -> Vec<KernelSpec> {
         let mut kernels = Vec::new();
-        for step in &self.steps {
-            if !kernels.contains(&step.kernel) {
-                kernels.push(step.kernel);
+        for dispatch in &self.dispatches {
+            if !kernels.contains(&dispatch.kernel) {
+                kernels.push(dispatch.kernel);
             }
         }
         kernels
+    }
+
+    /// The names of the distinct kernels of a run, the CPU's own included, in order of first use.
+    pub fn kernel_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.kernels().iter().map(KernelSpec::name).collect();
+        for name in self.cpu_steps.iter().map(CpuStep::name) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
     }
 
     /// What a kernel does in a run, over all its dispatches, as if every workgroup were full and inside the image:
@@ -419,10 +268,10 @@ impl Plan {
     pub fn counts(&self, kernel: &KernelSpec) -> Result<Counts> {
         let failed = |error: WinogradError| Error::Kernel { kernel: kernel.name(), message: error.to_string() };
         let cost = kernel.cost().map_err(failed)?;
-        let dispatches = self.steps.iter().filter(|step| step.kernel == *kernel);
-        let of = |step: &Step| {
-            let one = cost.of_workgroup(kernel.sum(&step.params));
-            Counts { barriers: one.barriers, ..one * steps::blocks(step) }
+        let dispatches = self.dispatches.iter().filter(|dispatch| dispatch.kernel == *kernel);
+        let of = |dispatch: &Dispatch| {
+            let one = cost.of_workgroup(kernel.sum(&dispatch.params));
+            Counts { barriers: one.barriers, ..one * dispatch.blocks() }
         };
         Ok(dispatches.map(of).sum())
     }
@@ -431,12 +280,6 @@ impl Plan {
     pub fn expected_error(&self) -> f64 {
         expected_error(&self.problem, self.choice(), &self.caps)
     }
-}
-
-/// What Winograd sums over in each product: channels, and whatever else is a row of U and V.
-fn summed(problem: &Problem, algorithm: Nested) -> usize {
-    let windows = Windows::of_algorithm(problem, algorithm);
-    windows.map_or_else(|_| problem.channels_per_group(), |windows| windows.group_rows())
 }
 
 /// The most roundings of f32 between an input or a weight and an output: the k of the rigorous bound, see

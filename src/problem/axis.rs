@@ -1,10 +1,12 @@
 //! One dimension of a convolution on its input: how large the output is, and what is padded.
 
-use super::AXES;
 use crate::conv::Conv;
 use crate::error::{Error, Result, ShapeError};
 use crate::padding::{Border, Padding};
 use crate::spatial::MAX_RANK;
+
+/// Names of the dimensions, for errors.
+pub(super) const AXES: [&str; MAX_RANK] = ["depth", "height", "width"];
 
 /// One dimension of a convolution on its input.
 pub(super) struct Axis {

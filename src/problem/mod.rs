@@ -1,12 +1,13 @@
 //! A convolution on an input of a known size, checked: what a plan is made for.
 
 mod axis;
+mod correlations;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
 
-use self::axis::Axis;
+use self::axis::{AXES, Axis};
 use crate::activation::Activation;
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;
@@ -15,9 +16,6 @@ use crate::error::{Error, LimitError, Resource, Result, ShapeError};
 use crate::layout::{Layout, View};
 use crate::padding::Border;
 use crate::spatial::{MAX_RANK, Shape, Spatial};
-
-/// Names of the dimensions, for errors.
-const AXES: [&str; MAX_RANK] = ["depth", "height", "width"];
 
 /// The furthest element, and the furthest coordinate in a padded input: what 32 bits and a sign reach.
 pub(crate) const MAX_INDEX: usize = (u32::MAX >> 1) as usize;
@@ -143,6 +141,17 @@ pub struct Problem {
     pub(crate) output_view: View,
     /// How the result is stored, see [`Self::with_result_type`].
     pub(crate) result_type: DType,
+}
+
+impl Conv {
+    /// This convolution on an input of `[N, C, H, W]` (or of other dimensions, as the kernel has).
+    ///
+    /// # Errors
+    /// [`ShapeError`] where the two do not fit, [`crate::error::LimitError`] where a tensor has more elements than a
+    /// 32-bit index reaches.
+    pub fn on(&self, input: impl Into<Shape>) -> Result<Problem> {
+        Problem::new(self, input.into())
+    }
 }
 
 impl Problem {

@@ -84,7 +84,7 @@ impl Rig for GpuRig<'_> {
     type Ready = Bound;
 
     async fn compile(&mut self, plans: &[&Plan]) {
-        let packing = |plan: &Plan| plan.packing.steps(&plan.problem).into_iter().map(|step| step.kernel);
+        let packing = |plan: &Plan| plan.packing.dispatches(&plan.problem).into_iter().map(|step| step.kernel);
         let kernels: Vec<_> = plans.iter().flat_map(|plan| plan.kernels().into_iter().chain(packing(plan))).collect();
         // What succeeds is kept; where something does not, `prepare` meets the same error and tells it.
         let _ = self.context.pipelines(&kernels).await;

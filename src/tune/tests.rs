@@ -183,10 +183,10 @@ fn what_an_earlier_candidate_wrote_does_not_count() {
         truth.check(plan, &output.unwrap_or_else(|error| panic!("{error}")))
     };
     assert!(check(&whole).is_ok());
-    for missing in 0..whole.steps.len() {
+    for missing in 0..whole.dispatches.len() {
         let mut part = whole.clone();
-        part.steps.remove(missing);
-        assert!(matches!(check(&part), Err(Fault::Unwritten { .. })), "without {}", whole.steps[missing]);
+        part.dispatches.remove(missing);
+        assert!(matches!(check(&part), Err(Fault::Unwritten { .. })), "without {}", whole.dispatches[missing]);
     }
 }
 

@@ -3,21 +3,11 @@
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
+use super::checked::Checked;
 use super::{Source, lint, source};
 use crate::caps::Limits;
 use crate::error::{Error, Result};
 use crate::kernel::{KernelSpec, Storage};
-
-/// A kernel that passed: its text and its validated module, so that no one parses it again.
-#[derive(Debug, Clone)]
-pub struct Checked {
-    /// The text.
-    pub source: Source,
-    /// naga's module of it.
-    pub module: naga::Module,
-    /// What validation found out about the module.
-    pub info: ModuleInfo,
-}
 
 /// Writes, parses, validates and lints a kernel, and holds it against a device's bounds.
 ///

@@ -9,7 +9,7 @@ use naga::valid::FunctionInfo;
 use naga::{AddressSpace, Block, Expression, Function, Handle, MathFunction, Module, Statement, TypeInner};
 use naga::{ScalarKind, UnaryOperator};
 
-use super::check::Checked;
+use super::checked::Checked;
 use crate::kernel::{Accesses, Counts};
 
 /// An entry point, or the body of a loop in it: what stands in no loop within it, and those loops. Both sides of a

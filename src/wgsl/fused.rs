@@ -1,8 +1,8 @@
 //! The leaves of the fused kernels: a tile's fetching and transform, the multiply-adds of one point, and the exchange
 //! of products at the end.
 
-use super::leaves::{lines, transform_filter};
-use super::writer::{Leaves, both_ways, local_array, matrices_comment};
+use super::transforms::transform_filter;
+use super::writer::{Leaves, both_ways, lines, local_array, matrices_comment};
 use crate::kernel::{Fusion, WinogradFused};
 use crate::winograd::WinogradError;
 

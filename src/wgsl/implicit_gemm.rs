@@ -1,8 +1,7 @@
 //! The leaves of `implicit_gemm`: fetching a step's vectors, staging them in workgroup memory, and the register tile.
 
-use super::leaves::lines;
 use super::register_tile;
-use super::writer::{Leaves, local_array};
+use super::writer::{Leaves, lines, local_array};
 use crate::kernel::{Blocking, ImplicitGemm};
 
 pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {

@@ -1,4 +1,6 @@
-//! The shader files, built into the crate. The only place that names them.
+//! The shader files, built into the crate. Parts are named here, kernels in the table of kernels.
+
+use crate::kernel::kernel_files;
 
 macro_rules! library {
     ($($path:literal),* $(,)?) => {
@@ -6,20 +8,7 @@ macro_rules! library {
     };
 }
 
-const FILES: &[(&str, &str)] = library![
-    "shaders/kernel/activation_gradient.wgsl",
-    "shaders/kernel/channel_sums.wgsl",
-    "shaders/kernel/depthwise.wgsl",
-    "shaders/kernel/direct.wgsl",
-    "shaders/kernel/implicit_gemm.wgsl",
-    "shaders/kernel/pack_halves.wgsl",
-    "shaders/kernel/winograd_filter.wgsl",
-    "shaders/kernel/winograd_fused.wgsl",
-    "shaders/kernel/winograd_fused_output.wgsl",
-    "shaders/kernel/winograd_inlined.wgsl",
-    "shaders/kernel/winograd_input.wgsl",
-    "shaders/kernel/winograd_multiply.wgsl",
-    "shaders/kernel/winograd_output.wgsl",
+const PARTS: &[(&str, &str)] = library![
     "shaders/part/activation_clamp.wgsl",
     "shaders/part/activation_gelu.wgsl",
     "shaders/part/activation_gelu_tanh.wgsl",
@@ -80,12 +69,15 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/window_moves.wgsl",
 ];
 
+/// The kernels' own files.
+const KERNELS: &[(&str, &str)] = kernel_files!();
+
 /// Path and text of every shader file.
-pub const fn files() -> &'static [(&'static str, &'static str)] {
-    FILES
+pub fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KERNELS.iter().chain(PARTS).copied()
 }
 
 /// The text of one file.
 pub(super) fn read(path: &str) -> Option<&'static str> {
-    FILES.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+    files().find(|(name, _)| *name == path).map(|(_, text)| text)
 }

@@ -2,6 +2,7 @@
 //! the kernel's own file, in this order. The text is a pure function of the spec.
 
 pub mod check;
+mod checked;
 pub mod count;
 mod fused;
 mod head;
@@ -11,13 +12,15 @@ mod leaves;
 mod library;
 pub mod lint;
 mod register_tile;
+mod transforms;
 mod writer;
 
-pub use check::{Checked, capabilities, check};
+pub use check::{capabilities, check};
+pub use checked::Checked;
 pub use library::files;
 
 use crate::error::{Error, Result};
-use crate::kernel::{Fusion, KernelSpec};
+use crate::kernel::KernelSpec;
 
 /// The name of every kernel's entry point.
 pub const ENTRY_POINT: &str = "main";
@@ -93,35 +96,7 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
         parts.extend(activation_parts(epilogue.activation));
         parts.push("epilogue".to_owned());
     }
-    if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_) | KernelSpec::WinogradInlined(_)) {
-        parts.push("store_dst".to_owned());
-    }
-    if let KernelSpec::Depthwise(depthwise) = spec {
-        parts.push(if depthwise.moves { "window_moves" } else { "window_anew" }.to_owned());
-    }
-    match spec {
-        KernelSpec::PackHalves(_) => parts.push("is_element".to_owned()),
-        KernelSpec::ActivationGradient(gradient) => {
-            let logistic = matches!(gradient.activation, "silu" | "gelu_tanh").then_some("logistic");
-            parts.extend(["is_element", "keep_nan"].into_iter().chain(logistic).map(str::to_owned));
-            parts.push(format!("derivative_{}", gradient.activation));
-        }
-        KernelSpec::ChannelSums(sums) => parts.push(sums.term.part().to_owned()),
-        _ => {}
-    }
-    if let KernelSpec::WinogradMultiply(multiply) = spec {
-        parts.push(if multiply.blocking.slices > 1 { "slices_two" } else { "slices_one" }.to_owned());
-        parts.push(if multiply.adds { "m_add" } else { "m_set" }.to_owned());
-    }
-    if let KernelSpec::WinogradFused(fused) = spec {
-        match fused.fusion {
-            Fusion::Output => {}
-            Fusion::Input => parts.push("filters_ready".to_owned()),
-            Fusion::Filter => parts.push("filters_given".to_owned()),
-        }
-        parts.push(if fused.finishes_at_once() { "finish_at_once" } else { "finish_by_rows" }.to_owned());
-        parts.push("output_exchange".to_owned());
-    }
+    parts.extend(spec.own_parts());
     parts
 }
 

@@ -1,8 +1,7 @@
 //! The leaves of the blocked matrix product: fetching a step's vectors, staging them in workgroup memory, and the
 //! register tile's multiply-adds, all unrolled.
 
-use super::leaves::lines;
-use super::writer::{Leaves, local_array};
+use super::writer::{Leaves, lines, local_array};
 use crate::kernel::Blocking;
 
 pub(super) fn leaves(leaves: &mut Leaves, b: Blocking) {

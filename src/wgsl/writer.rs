@@ -91,3 +91,7 @@ pub(super) fn matrices_comment(what: &str, name: &str, [down, across]: [&Matrix;
         format!("{columns}\n{}", matrix_comment(&format!("{name} of the rows:"), across))
     }
 }
+
+pub(super) fn lines(count: usize, line: impl Fn(usize) -> String) -> Vec<String> {
+    (0..count).map(line).collect()
+}

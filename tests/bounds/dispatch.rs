@@ -2,7 +2,7 @@
 //! memory behind each binding, exactly as long as the plan's operand.
 
 use winoconv::kernel::{Access, KernelSpec};
-use winoconv::plan::{Operand, Plan, Slot, Step};
+use winoconv::plan::{self, Operand, Plan, Slot};
 
 /// A window of memory, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,11 +32,11 @@ pub(crate) struct Dispatch {
 /// The dispatches that pack a plan's weights, then those of its run. Callers' tensors begin `apart` elements past the
 /// device's alignment, other ones for each slot.
 pub(crate) fn dispatches(plan: &Plan, alignment: u64, apart: usize) -> Vec<Dispatch> {
-    let packing = plan.packing().steps(plan.problem());
-    packing.iter().chain(plan.steps()).map(|step| dispatch(plan, step, alignment, apart)).collect()
+    let packing = plan.packing().dispatches(plan.problem());
+    packing.iter().chain(plan.dispatches()).map(|step| dispatch(plan, step, alignment, apart)).collect()
 }
 
-fn dispatch(plan: &Plan, step: &Step, alignment: u64, apart: usize) -> Dispatch {
+fn dispatch(plan: &Plan, step: &plan::Dispatch, alignment: u64, apart: usize) -> Dispatch {
     let mut params = step.params().to_vec();
     let bindings = step.kernel().bindings();
     let windows = bindings.iter().zip(step.operands()).map(|(binding, operand)| {

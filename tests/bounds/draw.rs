@@ -27,8 +27,8 @@ pub(crate) fn plan_with(kernel: &KernelSpec, caps: &Caps, random: &mut Random) -
             return None;
         }
         let plan = Plan::new(&problem, &caps, &preferences).ok()?;
-        let packing = plan.packing().steps(&problem);
-        plan.steps().iter().chain(&packing).any(|step| step.kernel() == *kernel).then_some(plan)
+        let packing = plan.packing().dispatches(&problem);
+        plan.dispatches().iter().chain(&packing).any(|step| step.kernel() == *kernel).then_some(plan)
     })
 }
 

@@ -154,7 +154,7 @@ fn kinds(plan: &Plan, dispatches: &[Dispatch]) -> [(&'static str, bool); 17] {
         ("packed halves", any(|dispatch| dispatch.kernel.storage() == Storage::Packed)),
         (
             "bound in parts",
-            plan.steps().iter().flat_map(winoconv::plan::Step::operands).any(|operand| operand.len.is_some()),
+            plan.dispatches().iter().flat_map(winoconv::plan::Dispatch::operands).any(|operand| operand.len.is_some()),
         ),
         ("chunks", any(|dispatch| dispatch.param("first") > Some(0))),
         (

@@ -211,7 +211,7 @@ fn encode(how: EntryPoint, layer: &Layer, case: &Case, what: &str) -> Vec<f32> {
             ends = ends.gradient(Tensor::at(&third, residual));
         }
         let bound = layer.bind_problem(&case.problem, ends, &workspace).await?;
-        assert_eq!(bound.len(), plan.steps().len(), "{what}: a dispatch for each step");
+        assert_eq!(bound.len(), plan.dispatches().len(), "{what}: a dispatch for each step");
         let mut encoder = context.device().create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         if how == EntryPoint::Encode {
             bound.encode(&mut encoder)?;

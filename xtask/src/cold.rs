@@ -288,8 +288,9 @@ pub(crate) fn child(request: &Request) -> anyhow::Result<()> {
     };
     let problem = request.layer.problem()?;
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
-    let packing = plan.packing().steps(&problem);
-    let kernels: Vec<_> = plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Step::kernel)).collect();
+    let packing = plan.packing().dispatches(&problem);
+    let kernels: Vec<_> =
+        plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Dispatch::kernel)).collect();
     let clock = Instant::now();
     let pipelines = pollster::block_on(context.pipelines(&kernels))?;
     let pipelines_ms = ms(clock.elapsed());

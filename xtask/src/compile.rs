@@ -216,9 +216,9 @@ async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     let preferences = Preferences::new().algorithm(request.algorithm).tolerance(Tolerance::Any);
     let preferences = Preferences { cut: request.blocking.map(Cut::Fused), ..preferences };
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
-    let packing = plan.packing().steps(&problem);
+    let packing = plan.packing().dispatches(&problem);
     let mut kernels = Vec::new();
-    for kernel in plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Step::kernel)) {
+    for kernel in plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Dispatch::kernel)) {
         begin(format!("compiling {kernel}"))?;
         // Kept for the run: a kernel that takes a minute need not take another.
         let pipeline = context.pipeline(&kernel).await?;

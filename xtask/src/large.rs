@@ -52,8 +52,9 @@ async fn run(options: &Options, device: &Device) -> anyhow::Result<()> {
         "input {} and output {} bytes; a binding has at most {}, a buffer {}",
         input_bytes, output_bytes, limits.max_storage_buffer_binding_size, limits.max_buffer_size
     );
-    let parts = plan.steps().iter().filter(|step| step.operands().iter().any(|operand| operand.len.is_some())).count();
-    println!("{} dispatches, {parts} of them with a tensor in parts", plan.steps().len());
+    let parts =
+        plan.dispatches().iter().filter(|step| step.operands().iter().any(|operand| operand.len.is_some())).count();
+    println!("{} dispatches, {parts} of them with a tensor in parts", plan.dispatches().len());
     let before = allocated(context);
     let input = context.upload("input", &data.input).await?;
     let output = context.upload("output", &vec![f32::NAN; problem.output_len()]).await?;

@@ -14,8 +14,8 @@ mod values;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use self::origin::OriginPart;
-use self::parts::{CapsForm, KernelPart, PreferencesForm, ProblemPart, StepPart};
-use super::{Choice, Packing, Plan, Preferences};
+use self::parts::{CapsForm, CpuStepPart, DispatchPart, KernelPart, PreferencesForm, ProblemPart};
+use super::{Choice, Dispatch, Packing, Plan, Preferences};
 use crate::caps::Caps;
 use crate::error::{DocumentError, Result};
 use crate::problem::Problem;
@@ -60,7 +60,10 @@ pub struct Document {
     origin: OriginPart,
     packing: PackingPart,
     kernels: Vec<KernelPart>,
-    steps: Vec<StepPart>,
+    steps: Vec<DispatchPart>,
+    /// Instead of dispatches, for a plan that the CPU's kernels run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cpu_steps: Vec<CpuStepPart>,
     workspace: Vec<usize>,
 }
 
@@ -70,19 +73,19 @@ pub struct Document {
 struct PackingPart {
     form: String,
     len: usize,
-    steps: Vec<StepPart>,
+    steps: Vec<DispatchPart>,
 }
 
 impl From<&Plan> for Document {
     fn from(plan: &Plan) -> Self {
-        let packing = plan.packing.steps(&plan.problem);
+        let packing = plan.packing.dispatches(&plan.problem);
         let mut kernels = plan.kernels();
         for step in &packing {
             if !kernels.contains(&step.kernel) {
                 kernels.push(step.kernel);
             }
         }
-        let parts = |steps: &[super::Step]| steps.iter().map(|step| StepPart::of(step, plan)).collect();
+        let parts = |all: &[Dispatch]| all.iter().map(|dispatch| DispatchPart::of(dispatch, plan)).collect();
         let form = match plan.packing {
             Packing::Given => "given".to_owned(),
             Packing::Winograd(nested) => format!("winograd:{}", nested.label()),
@@ -100,7 +103,8 @@ impl From<&Plan> for Document {
             origin: OriginPart::of(&plan.origin),
             packing: PackingPart { form, len: plan.packing.len(&plan.problem), steps: parts(&packing) },
             kernels: kernels.iter().map(KernelPart::of).collect(),
-            steps: parts(&plan.steps),
+            steps: parts(&plan.dispatches),
+            cpu_steps: plan.cpu_steps.iter().map(|step| CpuStepPart::of(step, plan)).collect(),
             workspace: plan.workspace.clone(),
         }
     }
@@ -148,8 +152,9 @@ impl Document {
         same("packing.form", &anew.packing.form, &self.packing.form)?;
         same("packing.len", &anew.packing.len, &self.packing.len)?;
         each("kernels", &anew.kernels, &self.kernels, KernelPart::compare)?;
-        each("packing.steps", &anew.packing.steps, &self.packing.steps, StepPart::compare)?;
-        each("steps", &anew.steps, &self.steps, StepPart::compare)?;
+        each("packing.steps", &anew.packing.steps, &self.packing.steps, DispatchPart::compare)?;
+        each("steps", &anew.steps, &self.steps, DispatchPart::compare)?;
+        each("cpu_steps", &anew.cpu_steps, &self.cpu_steps, CpuStepPart::compare)?;
         same("workspace", &anew.workspace, &self.workspace)
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{DocumentError, Result};
 use crate::kernel::{Access, Blocking, FusedBlocking, KernelSpec, MultiplyCut};
 use crate::layout::{Layout, View};
 use crate::padding::{Border, Padding};
-use crate::plan::{Algorithm, Cut, Plan, Preferences, Step, Tolerance};
+use crate::plan::{Algorithm, CpuStep, Cut, Dispatch, Operand, Plan, Preferences, Tolerance};
 use crate::problem::{Operation, Problem};
 use crate::spatial::{MAX_RANK, Shape, Spatial};
 
@@ -105,7 +105,7 @@ impl KernelPart {
 /// A dispatch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StepPart {
+pub(super) struct DispatchPart {
     kernel: String,
     grid: [u32; 3],
     params: Vec<u32>,
@@ -121,13 +121,17 @@ struct OperandPart {
     len: usize,
 }
 
-impl StepPart {
-    pub(super) fn of(step: &Step, plan: &Plan) -> Self {
-        let operands = step.operands.iter().map(|operand| {
-            let whole = plan.operand_len(operand.slot).unwrap_or(0);
-            let len = operand.len.unwrap_or(whole.saturating_sub(operand.first));
-            OperandPart { slot: operand.slot.to_string(), first: operand.first, len }
-        });
+impl OperandPart {
+    fn of(operand: Operand, plan: &Plan) -> Self {
+        let whole = plan.operand_len(operand.slot).unwrap_or(0);
+        let len = operand.len.unwrap_or(whole.saturating_sub(operand.first));
+        Self { slot: operand.slot.to_string(), first: operand.first, len }
+    }
+}
+
+impl DispatchPart {
+    pub(super) fn of(step: &Dispatch, plan: &Plan) -> Self {
+        let operands = step.operands.iter().map(|&operand| OperandPart::of(operand, plan));
         Self { kernel: step.kernel.name(), grid: step.grid, params: step.params.clone(), operands: operands.collect() }
     }
 
@@ -141,6 +145,27 @@ impl StepPart {
             same(&format!("{at}.first"), &expected.first, &got.first)?;
             same(&format!("{at}.len"), &expected.len, &got.len)
         })
+    }
+}
+
+/// A step of the CPU's kernels, with its part of the packed weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CpuStepPart {
+    kernel: String,
+    threads: usize,
+    packed: OperandPart,
+}
+
+impl CpuStepPart {
+    pub(super) fn of(step: &CpuStep, plan: &Plan) -> Self {
+        Self { kernel: step.name(), threads: step.threads(), packed: OperandPart::of(step.packed, plan) }
+    }
+
+    pub(super) fn compare(&self, got: &Self, at: &str) -> Result<(), DocumentError> {
+        same(&format!("{at}.kernel"), &self.kernel, &got.kernel)?;
+        same(&format!("{at}.threads"), &self.threads, &got.threads)?;
+        same(&format!("{at}.packed"), &self.packed, &got.packed)
     }
 }
 

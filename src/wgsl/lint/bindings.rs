@@ -2,9 +2,9 @@
 
 use naga::{AddressSpace, StorageAccess, TypeInner};
 
-use super::Lint;
+use super::rule::Lint;
 use crate::kernel::{Access, KernelSpec};
-use crate::wgsl::check::Checked;
+use crate::wgsl::checked::Checked;
 
 pub(super) const LINT: Lint = Lint {
     name: "bindings",

@@ -1,9 +1,9 @@
 //! Loop bodies stay small.
 
-use super::Lint;
+use super::rule::Lint;
 use crate::caps::Limits;
 use crate::kernel::KernelSpec;
-use crate::wgsl::check::Checked;
+use crate::wgsl::checked::Checked;
 use crate::wgsl::count;
 
 /// What the smallest instruction cache holds that is known.

@@ -2,9 +2,9 @@
 
 use naga::{BinaryOperator, Block, Expression, Function, Handle, Literal, LocalVariable, Module, Statement};
 
-use super::{Lint, functions};
+use super::rule::{Lint, functions};
 use crate::kernel::KernelSpec;
-use crate::wgsl::check::Checked;
+use crate::wgsl::checked::Checked;
 
 /// Most that a counter is increased by at once. Bounds are sizes, below 2^31, and what is added to one: a counter does not
 /// step over its bound and wrap around.

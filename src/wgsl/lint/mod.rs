@@ -7,22 +7,15 @@ mod bounded_loops;
 mod no_select_of_load;
 mod register_index;
 mod resources;
+mod rule;
 mod straight_line;
 #[cfg(test)]
 mod tests;
 
-use super::check::Checked;
-use crate::kernel::KernelSpec;
+pub use rule::Lint;
 
-/// A rule about shaders.
-#[derive(Debug)]
-pub struct Lint {
-    /// Its name, as it stands in findings.
-    pub name: &'static str,
-    /// What it wants, and why.
-    pub explanation: &'static str,
-    check: fn(&KernelSpec, &Checked) -> Vec<String>,
-}
+use super::checked::Checked;
+use crate::kernel::KernelSpec;
 
 /// All rules.
 pub const LINTS: &[Lint] = &[
@@ -52,10 +45,4 @@ pub fn run(spec: &KernelSpec, checked: &Checked) -> Vec<String> {
         (lint.check)(spec, checked).into_iter().map(move |finding| format!("{}: {finding}", lint.name))
     };
     LINTS.iter().filter(|lint| !is_excused(spec, lint)).flat_map(findings).collect()
-}
-
-/// Name and body of every function, the entry point included.
-fn functions(module: &naga::Module) -> impl Iterator<Item = (&str, &naga::Function)> {
-    let named = module.functions.iter().map(|(_, f)| (f.name.as_deref().unwrap_or("?"), f));
-    named.chain(module.entry_points.iter().map(|entry| (entry.name.as_str(), &entry.function)))
 }

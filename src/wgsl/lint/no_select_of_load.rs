@@ -2,9 +2,9 @@
 
 use naga::Expression;
 
-use super::{Lint, functions};
+use super::rule::{Lint, functions};
 use crate::kernel::KernelSpec;
-use crate::wgsl::check::Checked;
+use crate::wgsl::checked::Checked;
 
 pub(super) const LINT: Lint = Lint {
     name: "no_select_of_load",

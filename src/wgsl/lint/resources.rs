@@ -3,9 +3,9 @@
 use naga::AddressSpace;
 use naga::proc::Layouter;
 
-use super::Lint;
+use super::rule::Lint;
 use crate::kernel::KernelSpec;
-use crate::wgsl::check::Checked;
+use crate::wgsl::checked::Checked;
 
 pub(super) const LINT: Lint = Lint {
     name: "resources",

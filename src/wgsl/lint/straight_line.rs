@@ -2,9 +2,9 @@
 
 use naga::{Block, Statement};
 
-use super::{Lint, functions};
+use super::rule::{Lint, functions};
 use crate::kernel::KernelSpec;
-use crate::wgsl::check::Checked;
+use crate::wgsl::checked::Checked;
 
 pub(super) const LINT: Lint = Lint {
     name: "straight_line",

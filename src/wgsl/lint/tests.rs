@@ -4,7 +4,7 @@ use super::{EXCEPTIONS, LINTS, run};
 use crate::activation::Activation;
 use crate::conv::Conv;
 use crate::kernel::{Blocking, Direct, Epilogue, KernelSpec, Reading, Storage, WinogradInlined, WinogradMultiply};
-use crate::wgsl::check::Checked;
+use crate::wgsl::checked::Checked;
 use crate::wgsl::{Source, source};
 use crate::winograd::{F, Nested};
 

@@ -310,9 +310,9 @@ async fn compile(
     context: &Context,
     plan: &Plan,
 ) -> Result<Vec<[CompileTime; 2]>, winoconv::Error> {
-    let packing = plan.packing().steps(plan.problem());
+    let packing = plan.packing().dispatches(plan.problem());
     let mut times = Vec::new();
-    for kernel in plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Step::kernel)) {
+    for kernel in plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Dispatch::kernel)) {
         if let std::collections::hash_map::Entry::Vacant(e) = session.compiled.entry(kernel) {
             let both = [context.time_compile(&kernel).await?, context.time_compile(&kernel).await?];
             e.insert(both);

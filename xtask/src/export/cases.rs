@@ -84,17 +84,17 @@ mod tests {
         let plan = |name: &str| &all.iter().find(|(other, _)| *other == name).expect("there").1;
         assert!(
             plan("parts")
-                .steps()
+                .dispatches()
                 .iter()
-                .flat_map(winoconv::plan::Step::operands)
+                .flat_map(winoconv::plan::Dispatch::operands)
                 .any(|operand| operand.first % 64 != 0)
         );
         for name in ["fused_walking", "fused_filter_walking"] {
-            let step = &plan(name).steps()[0];
+            let step = &plan(name).dispatches()[0];
             let walk = step.kernel().params().iter().position(|(field, _)| *field == "walk").expect("it may walk");
             assert!(step.params()[walk] > 1, "{name}: {} blocks a workgroup", step.params()[walk]);
         }
-        assert!(plan("empty").steps().is_empty());
+        assert!(plan("empty").dispatches().is_empty());
         let names: HashSet<&str> = all.iter().map(|(name, _)| *name).collect();
         assert_eq!(names.len(), all.len());
     }

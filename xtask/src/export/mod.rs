@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use winoconv::caps::{Caps, Profile};
-use winoconv::plan::{Choice, Document, Slot, Step};
+use winoconv::plan::{Choice, Dispatch, Document, Slot};
 use winoconv::{Algorithm, DType, Plan, Preferences, Tolerance, wgsl};
 
 use self::data::Data;
@@ -144,10 +144,10 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
         std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))
     };
     std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
-    let packing = plan.packing().steps(plan.problem());
-    let all = || packing.iter().chain(plan.steps());
+    let packing = plan.packing().dispatches(plan.problem());
+    let all = || packing.iter().chain(plan.dispatches());
     let mut shaders = BTreeMap::new();
-    for kernel in all().map(Step::kernel) {
+    for kernel in all().map(Dispatch::kernel) {
         if let Entry::Vacant(new) = shaders.entry(kernel.name()) {
             let file = format!("{kernel}.wgsl");
             write(&file, wgsl::check(&kernel, &plan.caps().limits)?.source.text.as_bytes())?;
@@ -156,7 +156,7 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
     }
     let data = with_data.then(|| Data::new(plan)).transpose()?;
     let mut tensors = BTreeMap::new();
-    for slot in all().flat_map(Step::operands).map(|operand| operand.slot).chain([Slot::Output]) {
+    for slot in all().flat_map(Dispatch::operands).map(|operand| operand.slot).chain([Slot::Output]) {
         let Entry::Vacant(new) = tensors.entry(slot.to_string()) else { continue };
         let (len, dtype) = (plan.operand_len(slot).unwrap_or(0), plan.operand_type(slot));
         let mut tensor = Tensor { len, r#type: dtype.name(), bytes: dtype.bytes(len), usage: usage(slot), file: None };

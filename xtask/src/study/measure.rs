@@ -124,13 +124,14 @@ fn place(entries: &mut Vec<Entry>, row: Row) {
 }
 
 fn packing(plan: &Plan) -> Vec<KernelSpec> {
-    plan.packing().steps(plan.problem()).iter().map(winoconv::plan::Step::kernel).collect()
+    plan.packing().dispatches(plan.problem()).iter().map(winoconv::plan::Dispatch::kernel).collect()
 }
 
 /// A plan in numbers.
 fn program(plan: &Plan) -> anyhow::Result<Program> {
-    let packing_steps = plan.packing().steps(plan.problem());
-    let bindings: Vec<_> = packing_steps.iter().chain(plan.steps()).flat_map(|step| step.kernel().bindings()).collect();
+    let packing_steps = plan.packing().dispatches(plan.problem());
+    let bindings: Vec<_> =
+        packing_steps.iter().chain(plan.dispatches()).flat_map(|step| step.kernel().bindings()).collect();
     let named = |of: &dyn Fn(Access) -> bool| -> Vec<String> {
         let names = bindings.iter().filter(|binding| of(binding.access)).map(|binding| tensor(binding.name));
         in_order(names).into_iter().map(ToOwned::to_owned).collect()
@@ -138,7 +139,7 @@ fn program(plan: &Plan) -> anyhow::Result<Program> {
     let counted =
         |kernels: &[KernelSpec]| -> anyhow::Result<Vec<Explosion>> { kernels.iter().map(explosion::of).collect() };
     Ok(Program {
-        dispatches: plan.steps().len(),
+        dispatches: plan.dispatches().len(),
         packing_dispatches: packing_steps.len(),
         bound: named(&|_| true),
         written: named(&|access| access == Access::Write),

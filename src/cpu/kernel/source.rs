@@ -1,0 +1,138 @@
+//! What is read: places of the source with 16 channels side by side, whatever the layout and the border.
+
+use std::ops::Range;
+
+use super::transpose::{SIDE, lines_to_lanes};
+use crate::correlation::Correlation;
+use crate::plan::LANES;
+
+/// Columns of the source, evenly spaced: where the first one is, and the step to the next; beyond the border, too.
+#[derive(Clone, Copy)]
+pub(super) struct Columns {
+    pub(super) first: isize,
+    pub(super) step: usize,
+}
+
+/// Some channels of a plane of an image: the element at the plane's start, and how many channels.
+#[derive(Clone, Copy)]
+pub(super) struct Channels {
+    pub(super) start: isize,
+    pub(super) count: usize,
+}
+
+/// The length of the lines that [`read_row`] needs for so many places.
+pub(super) const fn line(places: usize) -> usize {
+    places.next_multiple_of(SIDE)
+}
+
+/// Reads a row: for each place the channels' elements, zeros where there are fewer than 16 channels, no row, or the border
+/// says so. `lines` has room for 16 lines.
+#[inline(always)]
+pub(super) fn read_row(
+    of: &Correlation,
+    src: &[f32],
+    channels: Channels,
+    row: Option<usize>,
+    columns: Columns,
+    lines: &mut [f32],
+    places: &mut [[f32; LANES]],
+) {
+    let Some(row) = row else { return places.fill([0.0; LANES]) };
+    let start = channels.start + row.cast_signed() * of.src.dhw[1];
+    let column = |place: usize| of.border.element(columns.first + (place * columns.step).cast_signed(), of.size[2]);
+    let at = |column: usize| (start + column.cast_signed() * of.src.dhw[2]).cast_unsigned();
+    if of.src.c == 1 {
+        for (i, place) in places.iter_mut().enumerate() {
+            // Of a number that is known when this is compiled, if there are all of them.
+            match column(i).map(|column| &src[at(column)..][..channels.count]) {
+                None => *place = [0.0; LANES],
+                Some(all) if channels.count == LANES => *place = *all.first_chunk().expect("16 channels"),
+                Some(some) => {
+                    place[..channels.count].copy_from_slice(some);
+                    place[channels.count..].fill(0.0);
+                }
+            }
+        }
+        return;
+    }
+    let inside = inside(of, columns, places.len());
+    if channels.count == LANES && of.src.c > 0 && !inside.is_empty() {
+        let stride = of.src.c.cast_unsigned();
+        let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
+        // Whole squares are read, of whatever lies behind the row.
+        if first + (LANES - 1) * stride + line(inside.len()) <= src.len() {
+            lines_to_lanes(&src[first..], stride, &mut places[inside.clone()]);
+            // As one chain of both sides the compiler leaves it a call.
+            for sides in [0..inside.start, inside.end..places.len()] {
+                for i in sides {
+                    places[i] = match column(i) {
+                        Some(column) => std::array::from_fn(|c| src[at(column) + c * stride]),
+                        None => [0.0; LANES],
+                    };
+                }
+            }
+            return;
+        }
+    }
+    let stride = line(places.len());
+    for (c, line) in lines.chunks_exact_mut(stride).take(LANES).enumerate() {
+        let (line, behind) = line.split_at_mut(places.len());
+        let channel = Channels { start: channels.start + c.cast_signed() * of.src.c, count: 1 };
+        read_line(of, src, channel, Some(row).filter(|_| c < channels.count), columns, line);
+        behind.fill(0.0);
+    }
+    lines_to_lanes(lines, stride, places);
+}
+
+/// The places whose columns lie side by side in the source: most of them, as a rule, and none where columns are apart.
+#[inline(always)]
+fn inside(of: &Correlation, columns: Columns, places: usize) -> Range<usize> {
+    if of.src.dhw[2] != 1 || columns.step != 1 {
+        return 0..0;
+    }
+    let first = (-columns.first).max(0).cast_unsigned().min(places);
+    let end = (of.size[2].cast_signed() - columns.first).max(0).cast_unsigned().min(places);
+    first..end.max(first)
+}
+
+/// Reads a row of one channel.
+#[inline(always)]
+pub(super) fn read_line(
+    of: &Correlation,
+    src: &[f32],
+    channel: Channels,
+    row: Option<usize>,
+    columns: Columns,
+    line: &mut [f32],
+) {
+    let Some(row) = row else { return line.fill(0.0) };
+    let start = channel.start + row.cast_signed() * of.src.dhw[1];
+    let at = |column: usize| (start + column.cast_signed() * of.src.dhw[2]).cast_unsigned();
+    let element = |place: usize| {
+        let column = of.border.element(columns.first + (place * columns.step).cast_signed(), of.size[2]);
+        column.map_or(0.0, |column| src[at(column)])
+    };
+    let inside = inside(of, columns, line.len());
+    for sides in [0..inside.start, inside.end..line.len()] {
+        for place in sides {
+            line[place] = element(place);
+        }
+    }
+    if !inside.is_empty() {
+        let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
+        copy(&src[first..first + inside.len()], &mut line[inside]);
+    }
+}
+
+/// Copies in steps of a vector: most lines are short, and a call would take longer.
+#[inline(always)]
+pub(super) fn copy(from: &[f32], to: &mut [f32]) {
+    debug_assert_eq!(from.len(), to.len());
+    let ((to, to_rest), (from, rest)) = (to.as_chunks_mut::<SIDE>(), from.as_chunks::<SIDE>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(rest) {
+        *to = *from;
+    }
+}

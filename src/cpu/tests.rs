@@ -1,0 +1,230 @@
+//! Every kernel of the processor against the reference, within the error bound, on problems with an edge each: where blocks
+//! and panels end, how tensors lie, how many threads there are. Small enough for Miri.
+
+use crate::activation::Activation;
+use crate::caps::Caps;
+use crate::conv::Conv;
+use crate::cpu::{self, Operands, Reference};
+use crate::layout::Layout;
+use crate::padding::{Border, Padding};
+use crate::plan::{Algorithm, BlockSizes, CpuKernel, CpuStep, PANEL, Plan, Preferences, TileBlock, Tolerance, Windows};
+use crate::problem::Problem;
+use crate::winograd::{F, Nested, error_bound};
+
+/// Values between -1 and 1 that no sum of few makes zero.
+fn data(len: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+struct Tensors {
+    input: Vec<f32>,
+    weights: Vec<f32>,
+    bias: Vec<f32>,
+}
+
+impl Tensors {
+    fn of(problem: &Problem) -> Self {
+        let bias = if problem.conv.bias { problem.conv.filters } else { 0 };
+        Self { input: data(problem.input_len(), 1), weights: data(problem.weights_len(), 2), bias: data(bias, 3) }
+    }
+
+    /// Runs a plan on memory that holds nothing of use.
+    fn run(&self, plan: &Plan) -> Vec<f32> {
+        let packed = cpu::packed(plan, &self.weights);
+        let Self { input, weights, bias } = self;
+        let operands = Operands { input, weights, packed: &packed, bias, ..Default::default() };
+        let mut workspace: Vec<_> = plan.workspace.iter().map(|&len| vec![f32::NAN; len]).collect();
+        let mut output = vec![f32::NAN; plan.problem.output_len()];
+        cpu::run(plan, &operands, &mut workspace, &mut output).expect("lengths of the plan");
+        output
+    }
+}
+
+fn plan(problem: &Problem, algorithm: Algorithm, threads: usize) -> Option<Plan> {
+    let caps = Caps { threads, ..Caps::host() };
+    let preferences = Preferences::new().algorithm(algorithm).tolerance(Tolerance::Any);
+    Plan::new(problem, &caps, &preferences).ok()
+}
+
+/// A plan of Winograd with other blocks, for two threads.
+fn with_block(plan: &Plan, algorithm: Nested, block: TileBlock) -> Plan {
+    let mut plan = plan.clone();
+    let [step, ..] = plan.cpu_steps.as_mut_slice() else { panic!("one of the CPU's kernels") };
+    (step.kernel, step.threads) = (CpuKernel::Winograd { algorithm, block }, 2);
+    let windows = Windows::of_problem(&plan.problem).expect("it was planned");
+    plan.workspace = BlockSizes::new(&windows, algorithm, block).workspace(2);
+    plan
+}
+
+/// Everything that may run. Under Miri two transforms stand for all, which are the same code with other numbers, and no twins:
+/// tests/host.rs has those.
+fn algorithms(problem: &Problem) -> Vec<Algorithm> {
+    let mut all = Algorithm::all_for_processors(problem);
+    if cfg!(miri) {
+        let mut transforms = 0..2;
+        all.retain(|algorithm| match algorithm {
+            Algorithm::Staged(_) => transforms.next_back().is_some(),
+            other => other.transform().is_none(),
+        });
+    }
+    all
+}
+
+/// Runs all of the processor's algorithms on a problem, and some blocks that the planner would not choose.
+fn check(problem: &Problem) {
+    let tensors = Tensors::of(problem);
+    let Tensors { input, weights, bias } = &tensors;
+    let reference = Reference { problem, input, weights, bias, slopes: &[], residual: &[] };
+    let expected = reference.all();
+    let mut ran = 0;
+    for algorithm in algorithms(problem) {
+        let Some(plan) = plan(problem, algorithm, 3) else { continue };
+        let bound = cpu::error_bound(&reference, algorithm).expect("a bound");
+        let mut plans = vec![plan.clone()];
+        if let [CpuStep { kernel: CpuKernel::Winograd { algorithm, .. }, .. }, ..] = plan.cpu_steps[..] {
+            for block in [TileBlock { tiles: 5, together: 0 }, TileBlock { tiles: 3, together: 2 }] {
+                plans.push(with_block(&plan, algorithm, block));
+            }
+        }
+        for plan in plans {
+            let found = tensors.run(&plan);
+            for (i, (expected, bound)) in expected.iter().zip(&bound).enumerate() {
+                let found = found[reference.position(i)];
+                let off = (f64::from(found) - expected).abs();
+                assert!(off <= *bound, "{problem}, {}: {i} is {found}, not {expected}", plan.cpu_steps[0]);
+            }
+            ran += 1;
+        }
+    }
+    assert!(ran > 1, "{problem}: {ran} algorithms");
+}
+
+#[test]
+fn blocks_and_panels_end_anywhere() {
+    // 70 channels are three sums.
+    for [c, k] in [[1, 1], [3, 17], [16, 33], [18, 40], [70, 2]] {
+        check(
+            &Conv::new(c, k, [3, 3])
+                .padding(1)
+                .bias(true)
+                .activation(Activation::Relu)
+                .on([2, c, 7, 9])
+                .expect("legal"),
+        );
+    }
+}
+
+/// Factors that the first cache does not hold, whose sums are taken one after the other by all places, in several passes.
+#[test]
+fn many_channels_in_several_passes() {
+    // As small as there are two passes: of 6 places on scalars, which Miri knows, of 14 at most elsewhere.
+    let side = if cfg!(miri) { 5 } else { 14 };
+    check(&Conv::new(139, 2, [3, 3]).padding(1).on([1, 139, side, side]).expect("legal"));
+}
+
+#[test]
+fn layouts() {
+    for layout in Layout::ALL {
+        check(&Conv::new(16, 16, [3, 3]).padding(1).bias(true).layout(layout).on([1, 16, 5, 6]).expect("legal"));
+        check(&Conv::new(16, 32, [3, 3]).layout(layout).on([1, 16, 6, 5]).expect("legal"));
+    }
+}
+
+#[test]
+fn borders_strides_and_dilations() {
+    for border in Border::ALL {
+        check(&Conv::new(2, 3, [3, 3]).padding(1).border(border).on([1, 2, 6, 7]).expect("legal"));
+    }
+    check(&Conv::new(3, 5, [3, 3]).padding(1).stride(2).on([1, 3, 9, 8]).expect("legal"));
+    // 36 rows are two sums.
+    check(&Conv::new(9, 5, [3, 3]).padding(1).stride(2).on([1, 9, 9, 8]).expect("legal"));
+    check(&Conv::new(3, 5, [3, 3]).padding(2).dilation(2).on([1, 3, 8, 7]).expect("legal"));
+    check(&Conv::new(2, 4, [2, 2]).stride(3).on([1, 2, 9, 10]).expect("legal"));
+    check(
+        &Conv::new(2, 4, [3, 2])
+            .stride(2)
+            .dilation(3)
+            .padding(Padding::sides([1, 0], [0, 2]))
+            .on([1, 2, 11, 9])
+            .expect("legal"),
+    );
+}
+
+#[test]
+fn groups_and_dimensions() {
+    check(&Conv::new(6, 9, [3, 3]).groups(3).padding(1).on([1, 6, 6, 5]).expect("legal"));
+    check(&Conv::new(5, 10, [3, 3]).groups(5).padding(1).on([1, 5, 4, 7]).expect("legal"));
+    check(&Conv::new(3, 4, [3]).padding(1).on([2, 3, 11]).expect("legal"));
+    check(&Conv::new(2, 3, [3, 3, 3]).padding(1).on([1, 2, 4, 5, 6]).expect("legal"));
+}
+
+#[test]
+fn transposed_and_gradients() {
+    let conv = Conv::new(4, 3, [3, 3]).padding(1);
+    check(&conv.transposed([0, 0]).on([1, 4, 5, 6]).expect("legal"));
+    check(&conv.stride(2).transposed([1, 1]).on([1, 4, 4, 5]).expect("legal"));
+    check(&conv.on([2, 4, 5, 6]).expect("legal").input_gradient().expect("legal"));
+}
+
+/// Sums of sums of a few channels round as is expected of them, and a sum over all channels would round more.
+#[test]
+fn short_sums_round_less() {
+    if cfg!(miri) {
+        println!("SKIPPED: 256 channels take Miri hours");
+        return;
+    }
+    let problem = Conv::new(256, 16, [3, 3]).padding(1).on([1, 256, 12, 12]).expect("legal");
+    let tensors = Tensors::of(&problem);
+    let nested = Nested::square(F::new(4, 3));
+    let plan = plan(&problem, Algorithm::Staged(nested), 2).expect("legal");
+    let Tensors { input, weights, bias } = &tensors;
+    let expected = Reference { problem: &problem, input, weights, bias, slopes: &[], residual: &[] }.all();
+    let found = tensors.run(&plan);
+    let off: f64 = expected.iter().zip(&found).map(|(expected, found)| (expected - f64::from(*found)).powi(2)).sum();
+    let all: f64 = expected.iter().map(|expected| expected * expected).sum();
+    let (ratio, whole) = ((off / all).sqrt() / plan.expected_error(), error_bound::expected_error(nested, 256));
+    assert!((0.7..1.3).contains(&ratio), "{ratio} times the expected error");
+    assert!(whole > 1.8 * plan.expected_error(), "{whole}");
+}
+
+/// Whoever takes a block computes the same bits, and so does any cut of the tiles.
+#[test]
+fn threads_change_no_bit() {
+    let problem = Conv::new(20, 40, [3, 3]).padding(1).on([1, 20, 13, 11]).expect("legal");
+    let tensors = Tensors::of(&problem);
+    for algorithm in ["direct", "implicit_gemm", "staged:f2x3", "staged:f4x3", "staged:f6qx3"] {
+        let algorithm: Algorithm = algorithm.parse().expect("an algorithm");
+        let all = [1, 2, 3, 7].map(|threads| tensors.run(&plan(&problem, algorithm, threads).expect("legal")));
+        for other in &all[1..] {
+            assert!(all[0] == *other, "{algorithm}: other bits");
+        }
+    }
+}
+
+/// Each transformed weight is the exact one, rounded: 9 terms in f64 round it no other way.
+#[test]
+fn weights_are_rounded_once() {
+    let algorithm = Nested::square(F::new(4, 3));
+    let problem = Conv::new(3, 5, [3, 3]).padding(1).on([1, 3, 8, 8]).expect("valid");
+    let (plan, weights) = (plan(&problem, Algorithm::Staged(algorithm), 1).expect("a plan"), data(3 * 5 * 9, 4));
+    let packed = cpu::packed(&plan, &weights);
+    let g = algorithm.rows.transform().expect("shipped").g.to_f64();
+    let row = |point: usize| &g[point * 3..][..3];
+    for (k, c) in (0..5).flat_map(|k| (0..3).map(move |c| (k, c))) {
+        let tap = |r: usize, s: usize| f64::from(weights[((k * 3 + c) * 3 + r) * 3 + s]);
+        for (i, j) in (0..6).flat_map(|i| (0..6).map(move |j| (i, j))) {
+            let exact: f64 = (0..9).map(|t| row(i)[t / 3] * row(j)[t % 3] * tap(t / 3, t % 3)).sum();
+            let found = packed[((j * 6 + i) * 3 + c) * PANEL + k];
+            #[expect(clippy::cast_possible_truncation, reason = "the rounding")]
+            let expected = exact as f32;
+            assert_eq!(found.to_bits(), expected.to_bits(), "filter {k}, channel {c}, point {i}, {j}: {found}");
+        }
+    }
+}

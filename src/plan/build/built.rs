@@ -1,0 +1,30 @@
+//! What an algorithm comes to on a problem.
+
+use super::dispatch::Dispatch;
+use super::packing::Packing;
+use crate::plan::choose::Cut;
+use crate::plan::cpu::CpuStep;
+
+/// What an algorithm comes to on a problem.
+pub(in crate::plan) struct Built {
+    pub(in crate::plan) packing: Packing,
+    pub(in crate::plan) cut: Cut,
+    /// What a GPU runs, or the twins of its kernels.
+    pub(in crate::plan) dispatches: Vec<Dispatch>,
+    /// What the CPU's kernels run: never beside dispatches.
+    pub(in crate::plan) cpu_steps: Vec<CpuStep>,
+    pub(in crate::plan) workspace: Vec<usize>,
+}
+
+impl Built {
+    /// Of weights as they are given, with nothing to run yet.
+    pub(in crate::plan) const fn nothing() -> Self {
+        Self {
+            packing: Packing::Given,
+            cut: Cut::Only,
+            dispatches: Vec::new(),
+            cpu_steps: Vec::new(),
+            workspace: Vec::new(),
+        }
+    }
+}

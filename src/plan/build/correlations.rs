@@ -1,0 +1,181 @@
+//! The dispatches of the kernels that compute a correlation as it stands: `direct`, `implicit_gemm`, `depthwise`.
+
+use super::built::Built;
+use super::direct_params::direct_params;
+use super::dispatch::Dispatch;
+use super::operand::{Operand, Slot, epilogue_operands, factors, tensor_len};
+use super::pieces::{Piece, Window, check_dispatches, most, pieces};
+use crate::caps::{Caps, Limits};
+use crate::conv::Conv;
+use crate::correlation::Correlation;
+use crate::error::LimitError;
+use crate::kernel::{
+    Depthwise, Direct, DirectParams, Epilogue, ImplicitGemm, KernelSpec, Params as _, Storage, word, wrapped,
+};
+use crate::plan::choose::{Cut, Preferences};
+use crate::plan::model::gemm;
+use crate::problem::Problem;
+
+/// One invocation for each position and a few filters.
+pub(super) fn direct(
+    problem: &Problem,
+    parts: &[Piece],
+    storage: Storage,
+    limits: &Limits,
+) -> Result<Built, LimitError> {
+    let block = |of: &Correlation, epilogue| {
+        let kernel = Direct::of(of, epilogue, storage);
+        Block::of_positions(of, kernel.spec(), [Direct::WORKGROUP, kernel.filters])
+    };
+    let steps = each(problem, parts, limits, block)?;
+    Ok(Built { cut: Cut::Only, dispatches: steps, ..Built::nothing() })
+}
+
+/// A product of matrices for each group, all cut alike.
+pub(super) fn implicit_gemm(
+    problem: &Problem,
+    parts: &[Piece],
+    storage: Storage,
+    caps: &Caps,
+    preferences: &Preferences,
+) -> Result<Built, LimitError> {
+    let blocking = preferences.gemm_blocking().unwrap_or_else(|| gemm::blocking(problem, storage, caps));
+    let block = |of: &Correlation, epilogue| {
+        let kernel = ImplicitGemm { blocking, border: of.border, storage, epilogue };
+        Block::of_positions(of, kernel.spec(), [blocking.tiles, blocking.filters])
+    };
+    let steps = each(problem, parts, &caps.limits, block)?;
+    Ok(Built { cut: Cut::Gemm(blocking), dispatches: steps, ..Built::nothing() })
+}
+
+/// One invocation for each strip of outputs of a filter.
+pub(super) fn depthwise(
+    problem: &Problem,
+    parts: &[Piece],
+    storage: Storage,
+    limits: &Limits,
+) -> Result<Built, LimitError> {
+    let block = |of: &Correlation, epilogue| Block {
+        kernel: Depthwise::of(of, epilogue, storage).spec(),
+        units: Depthwise::strips(of),
+        of_workgroup: Depthwise::WORKGROUP,
+        rows: 1,
+    };
+    let steps = each(problem, parts, limits, block)?;
+    Ok(Built { cut: Cut::Only, dispatches: steps, ..Built::nothing() })
+}
+
+/// A kernel that computes a correlation, and what its grid is counted in.
+struct Block {
+    kernel: KernelSpec,
+    /// Positions, or strips of them: along x.
+    units: usize,
+    /// Those of a workgroup.
+    of_workgroup: u32,
+    /// Workgroups along y.
+    rows: usize,
+}
+
+impl Block {
+    /// A workgroup owns so many positions of so many filters of one group.
+    const fn of_positions(of: &Correlation, kernel: KernelSpec, [positions, filters]: [u32; 2]) -> Self {
+        let rows = of.groups * of.group_k.div_ceil(filters as usize);
+        Self { kernel, units: of.n * of.out_len(), of_workgroup: positions, rows }
+    }
+}
+
+/// One dispatch for each piece of the correlations, and more beyond the reach of a grid.
+fn each(
+    problem: &Problem,
+    parts: &[Piece],
+    limits: &Limits,
+    block: impl Fn(&Correlation, Epilogue) -> Block,
+) -> Result<Vec<Dispatch>, LimitError> {
+    let workgroups = limits.max_compute_workgroups_per_dimension;
+    let mut waiting = all_pieces(problem, parts, limits)?;
+    // The first one is to run first.
+    waiting.reverse();
+    let mut steps = Vec::new();
+    while let Some(piece) = waiting.pop() {
+        let conv = piece.conv(&problem.conv);
+        let Placed { of, operands, per_filter } = placed(&piece, &conv, problem, limits);
+        let Block { kernel, units, of_workgroup, rows } = block(&of, Epilogue::of(&conv));
+        if rows > workgroups as usize
+            && let Some([first, second]) = piece.halves_of_filters()
+        {
+            waiting.extend([second, first]);
+            continue;
+        }
+        let [k_first, k_group] = piece.filters().map(word);
+        // One dispatch reaches so many; more are walked in chunks. (No workgroups at all are refused with the grid.)
+        let reach = (of_workgroup as usize).saturating_mul(workgroups.max(1) as usize);
+        let all = if of.is_empty() { 0 } else { units };
+        check_dispatches(steps.len().saturating_add(all / reach))?;
+        steps.extend((0..all).step_by(reach).map(|first| {
+            Dispatch {
+                kernel,
+                grid: [word(reach.min(all - first)).div_ceil(of_workgroup), word(rows), 1],
+                params: DirectParams {
+                    first: word(first),
+                    end: word(all.min(first.saturating_add(reach))),
+                    k_first,
+                    k_group,
+                    bias_offset: per_filter,
+                    slopes_offset: per_filter,
+                    ..direct_params(&of, &conv)
+                }
+                .words(),
+                operands: operands.clone(),
+            }
+        }));
+    }
+    Ok(steps)
+}
+
+/// The pieces of parts of a problem's correlations.
+fn all_pieces(problem: &Problem, parts: &[Piece], limits: &Limits) -> Result<Vec<Piece>, LimitError> {
+    let per_filter = problem.conv.bias || problem.conv.activation.has_slopes();
+    let mut all = Vec::new();
+    for part in parts {
+        all.extend(pieces(*part, per_filter, limits)?);
+        check_dispatches(all.len())?;
+    }
+    Ok(all)
+}
+
+/// Whether some of a problem's outputs are added up by several dispatches.
+pub(super) fn sums_in_pieces(problem: &Problem, parts: &[Piece], limits: &Limits) -> Result<bool, LimitError> {
+    Ok(all_pieces(problem, parts, limits)?.iter().any(Piece::is_part_of_sum))
+}
+
+/// A piece as it is dispatched.
+struct Placed {
+    /// Its correlation, with its offsets in the parts that are bound.
+    of: Correlation,
+    /// Those parts: source, weights and output, then the operands of its end.
+    operands: Vec<Operand>,
+    /// Where the part of bias and slopes that is bound begins, as an offset that leads from there to the first filter's.
+    per_filter: u32,
+}
+
+/// A piece, whose end is `conv`'s.
+fn placed(piece: &Piece, conv: &Conv, problem: &Problem, limits: &Limits) -> Placed {
+    let most = most(limits);
+    let mut of = piece.of;
+    let [source, weights] = factors(&of);
+    let operand = |window: Window, slot| window.operand(slot, tensor_len(problem, slot), most);
+    let parts = [
+        (operand(piece.source(), source), &mut of.src),
+        (operand(piece.weights(), weights), &mut of.weights),
+        (operand(piece.outputs(), Slot::Output), &mut of.dst),
+    ];
+    let mut operands = Vec::new();
+    for (operand, steps) in parts {
+        steps.offset -= operand.first.cast_signed();
+        operands.push(operand);
+    }
+    let of_filters = |slot| operand(piece.of_filters(), slot);
+    operands.extend(epilogue_operands(conv, operands[2], of_filters));
+    let per_filter = wrapped(-of_filters(Slot::Bias).first.cast_signed());
+    Placed { of, operands, per_filter }
+}

@@ -1,0 +1,73 @@
+//! The forms in which algorithms take their weights.
+
+use super::dispatch::Dispatch;
+use super::filter::filter;
+use super::windows::Windows;
+use crate::correlation::Correlation;
+use crate::plan::cpu::{PANEL, panels_len};
+use crate::problem::Problem;
+use crate::winograd::Nested;
+
+/// The form in which an algorithm takes its weights. One packing serves every input size and blocking of a convolution and
+/// operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Packing {
+    /// As given.
+    Given,
+    /// Transformed: U of [`crate::layout::Planes`].
+    Winograd(Nested),
+    /// In panels of filters that the processor's registers take together, and transformed if there is a transform.
+    Panels(Option<Nested>),
+    /// In eights of filters, as the processor's direct sums take them.
+    Eights,
+}
+
+impl Packing {
+    /// Elements of the packed weights; 0 if they are used as given.
+    pub fn len(self, problem: &Problem) -> usize {
+        match (self, Windows::of_problem(problem)) {
+            (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested).len(),
+            (Self::Panels(Some(nested)), Ok(windows)) => panels_len(&windows, nested),
+            (Self::Panels(None) | Self::Eights, _) => self.parts_len(problem),
+            _ => 0,
+        }
+    }
+
+    /// Whether there is nothing to pack.
+    pub fn is_given(self) -> bool {
+        self == Self::Given
+    }
+
+    /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and
+    /// operation, not on its sizes. None on the processor, where [`crate::cpu::pack`] packs.
+    pub fn dispatches(self, problem: &Problem) -> Vec<Dispatch> {
+        match (self, Windows::of_problem(problem)) {
+            (Self::Winograd(nested), Ok(windows)) => vec![filter(&windows, nested, problem.conv.dtype)],
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Packing {
+    /// Elements that a correlation's weights take in panels or eights.
+    pub(crate) fn part_len(self, of: &Correlation) -> usize {
+        of.groups * of.terms() * self.filters(of.group_k)
+    }
+
+    /// Elements of all parts: every tap is in one of them.
+    fn parts_len(self, problem: &Problem) -> usize {
+        let groups = problem.conv.groups;
+        let [group_c, group_k] = [problem.input_shape(), problem.output_shape()].map(|shape| shape[1] / groups);
+        groups * group_c * problem.conv.kernel.iter().product::<usize>() * self.filters(group_k)
+    }
+
+    /// Filters of a group as they are packed: panels are filled up.
+    const fn filters(self, group_k: usize) -> usize {
+        match self {
+            Self::Panels(None) => group_k.next_multiple_of(PANEL),
+            Self::Eights => group_k,
+            _ => 0,
+        }
+    }
+}

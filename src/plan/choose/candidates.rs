@@ -1,0 +1,207 @@
+//! Every algorithm that could compute a problem, judged: chosen, slower, or out for a reason.
+
+use super::algorithm::{Algorithm, is_depthwise};
+use super::choice::{Choice, Cut};
+use super::expected_errors::Errors;
+use super::origin::{Distrust, Ignored, Origin};
+use super::preferences::Preferences;
+use super::verdict::{Candidate, Legal, Reason, Verdict};
+use crate::caps::{Caps, DeviceKind};
+use crate::correlation::Correlation;
+use crate::kernel::{Epilogue, ImplicitGemm, Storage, WinogradFused};
+use crate::plan::build::{Built, Sizes, Windows, build, summed};
+use crate::plan::wisdom::Wisdom;
+use crate::plan::{cpu, model};
+use crate::problem::{Operation, Problem};
+
+/// Every choice that `caps` can run within `preferences`, where the planner looks at one cut of each algorithm only: the
+/// one with the least estimate first. Of the processor, whose twins walk no blocks, one cut of each algorithm is listed.
+pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Legal> {
+    let mut legal = Vec::new();
+    for algorithm in considered(problem, caps, preferences) {
+        let planned = (caps.kind == DeviceKind::HostCpu)
+            .then(|| build(problem, algorithm, caps, preferences).ok().map(|built| vec![built.cut]))
+            .flatten();
+        for cut in preferences.cut.map(|cut| vec![cut]).or(planned).unwrap_or_else(|| Cut::all_for(algorithm)) {
+            let forced = Preferences { cut: Some(cut), ..*preferences };
+            if let Ok((estimate_ns, workspace_bytes)) = judge_one(problem, algorithm, caps, &forced) {
+                legal.push(Legal { choice: Choice { algorithm, cut }, estimate_ns, workspace_bytes });
+            }
+        }
+    }
+    legal.sort_by_key(|legal| legal.estimate_ns);
+    legal
+}
+
+/// The algorithms to judge: all, and an exhibit that is demanded.
+fn considered(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Algorithm> {
+    let mut all = match caps.kind {
+        DeviceKind::HostCpu => Algorithm::all_for_processors(problem),
+        _ => Algorithm::all_for(problem),
+    };
+    if let Some(forced) = preferences.algorithm
+        && !all.contains(&forced)
+    {
+        all.push(forced);
+    }
+    all
+}
+
+/// Judges every candidate; the chosen one, if there is one, comes first, then the slower ones in order, then
+/// the rejected.
+pub(in crate::plan) fn judge(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Candidate> {
+    let mut legal = Vec::new();
+    let mut rejected = Vec::new();
+    for algorithm in considered(problem, caps, preferences) {
+        match judge_one(problem, algorithm, caps, preferences) {
+            Ok((estimate_ns, bytes)) => legal.push(Candidate {
+                algorithm,
+                verdict: Verdict::Slower,
+                estimate_ns: Some(estimate_ns),
+                workspace_bytes: Some(bytes),
+            }),
+            Err(reason) => rejected.push(Candidate {
+                algorithm,
+                verdict: Verdict::Rejected(reason),
+                estimate_ns: None,
+                workspace_bytes: None,
+            }),
+        }
+    }
+    // A stable sort: equal estimates leave the simpler algorithm in front.
+    legal.sort_by_key(|candidate| candidate.estimate_ns);
+    if let Some(first) = legal.first_mut() {
+        first.verdict = Verdict::Chosen;
+    }
+    legal.extend(rejected);
+    legal
+}
+
+/// Puts what wisdom says is the fastest in front of the candidates as they were judged, if it may be followed. The second
+/// value is the cut that the chosen algorithm must have, where that is not its planner's.
+pub(in crate::plan) fn follow(
+    wisdom: &Wisdom,
+    problem: &Problem,
+    caps: &Caps,
+    preferences: &Preferences,
+    candidates: &mut Vec<Candidate>,
+) -> (Origin, Option<Cut>) {
+    if preferences.algorithm.is_some() || preferences.cut.is_some() {
+        return (Origin::Demand, preferences.cut);
+    }
+    let Some(entry) = wisdom.get(problem, caps, preferences) else {
+        return (Origin::Estimate { ignored: None }, None);
+    };
+    let Choice { algorithm, cut } = entry.choice;
+    let judged = match entry.outdated() {
+        Some(outdated) => Err(Distrust::Outdated(outdated)),
+        None => judge_one(problem, algorithm, caps, &preferences.cut(cut)).map_err(Distrust::Rejected),
+    };
+    let (estimate_ns, bytes) = match judged {
+        Ok(judged) => judged,
+        Err(why) => return (Origin::Estimate { ignored: Some(Ignored { choice: entry.choice, why }) }, None),
+    };
+    candidates.retain(|candidate| candidate.algorithm != algorithm);
+    for candidate in &mut *candidates {
+        if candidate.estimate_ns.is_some_and(|other| other <= estimate_ns) {
+            candidate.verdict = Verdict::Overruled;
+        } else if candidate.verdict == Verdict::Chosen {
+            candidate.verdict = Verdict::Slower;
+        }
+    }
+    let (estimate_ns, workspace_bytes) = (Some(estimate_ns), Some(bytes));
+    candidates.insert(0, Candidate { algorithm, verdict: Verdict::Chosen, estimate_ns, workspace_bytes });
+    (Origin::Wisdom { time_ns: entry.time_ns, driver: entry.driver.clone() }, Some(cut))
+}
+
+/// The estimate of a run in nanoseconds and the bytes of workspace, or why a candidate is out.
+pub(in crate::plan) fn judge_one(
+    problem: &Problem,
+    algorithm: Algorithm,
+    caps: &Caps,
+    preferences: &Preferences,
+) -> Result<(u64, u64), Reason> {
+    if preferences.algorithm.is_some_and(|forced| forced != algorithm) {
+        return Err(Reason::NotDemanded);
+    }
+    if problem.operation.is_of_end() && algorithm != Algorithm::Direct {
+        return Err(Reason::Inapplicable("a gradient of bias, activation or slopes is computed by direct alone"));
+    }
+    if let Some(transform) = algorithm.transform() {
+        let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
+        if windows.in_blocks() && !matches!(algorithm, Algorithm::Staged(_)) {
+            return Err(Reason::Inapplicable(
+                "of Winograd's kernels, the staged ones alone compute a gradient of weights",
+            ));
+        }
+        if !windows.sizes().fit(transform) {
+            return Err(Reason::Inapplicable(match windows.sizes() {
+                Sizes::Taps(_) => "its filter has another size",
+                Sizes::Outputs(_) => "it has another number of outputs than the weights",
+            }));
+        }
+        if transform.rows.programs().is_err() || transform.cols.programs().is_err() {
+            return Err(Reason::Inapplicable("there are no transforms of these sizes"));
+        }
+    }
+    if algorithm == Algorithm::Depthwise && !is_depthwise(problem) {
+        return Err(Reason::Inapplicable("it sums over more than taps: channels of a group, or images"));
+    }
+    if let (Some(_), Some(transform)) = (algorithm.fusion(), algorithm.transform())
+        && !WinogradFused::holds(transform)
+    {
+        return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
+    }
+    match preferences.cut {
+        // The processor's kernels cut their work themselves.
+        Some(Cut::Only) if cpu::takes(problem, algorithm, caps) => {}
+        Some(cut) => {
+            suits(problem, algorithm, cut, Storage::of(problem, caps)).map_err(Reason::Inapplicable)?;
+        }
+        None => {}
+    }
+    let built = build(problem, algorithm, caps, preferences)?;
+    Errors::on(problem, caps).within(Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
+    let is_twin = caps.kind == DeviceKind::HostCpu && !cpu::takes(problem, algorithm, caps);
+    let has_kernels = problem.operation != Operation::WeightGradient && !problem.operation.is_of_end();
+    if is_twin && preferences.is_open() && has_kernels {
+        return Err(Reason::Inapplicable("the CPU has no kernel for it: its twin runs where it is demanded"));
+    }
+    let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
+    let estimate_ns = match &built {
+        Built { cpu_steps, .. } if cpu_steps.is_empty() => {
+            model::estimate_ns(problem, &built.dispatches, algorithm, caps)
+        }
+        Built { cpu_steps, .. } if caps.threads == cpu::NOMINAL_THREADS => cpu::estimate_ns(cpu_steps, caps.threads),
+        // A choice is the same for any number of threads: it is estimated for one number, whatever there are.
+        _ => {
+            let nominal = Caps { threads: cpu::NOMINAL_THREADS, ..caps.clone() };
+            cpu::estimate_ns(&build(problem, algorithm, &nominal, preferences)?.cpu_steps, nominal.threads)
+        }
+    };
+    Ok((estimate_ns, bytes))
+}
+
+/// Whether an algorithm's work can be cut so.
+fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) -> Result<(), &'static str> {
+    const NUMBERS: &str = "the blocking's numbers do not divide each other, or keep too many sums";
+    match (algorithm, algorithm.fusion(), algorithm.transform(), cut) {
+        (_, Some(fusion), Some(algorithm), Cut::Fused(blocking)) => {
+            let epilogue = Epilogue::of(&problem.conv);
+            let kernel = WinogradFused { algorithm, fusion, blocking, storage, epilogue };
+            if kernel.is_legal() { Ok(()) } else { Err(NUMBERS) }
+        }
+        (Algorithm::Staged(nested), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
+            false => Err(NUMBERS),
+            true if cut.is_even(summed(problem, nested)) => Ok(()),
+            true => Err("a part would have no channels"),
+        },
+        (Algorithm::ImplicitGemm, _, _, Cut::Gemm(blocking)) => {
+            let epilogue = Epilogue::of(&problem.conv);
+            let of = |of: &Correlation| ImplicitGemm { blocking, border: of.border, storage, epilogue };
+            if problem.correlations().iter().map(of).all(|kernel| kernel.is_legal()) { Ok(()) } else { Err(NUMBERS) }
+        }
+        (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
+        _ => Err("its work is not cut so"),
+    }
+}

@@ -1,0 +1,156 @@
+//! Everything that a planner decides about a problem, as one value with a label that reads back.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::algorithm::Algorithm;
+use crate::error::{Error, Result};
+use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut};
+
+/// How an algorithm's work is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cut {
+    /// There is one way only: `direct`, `depthwise`, the exhibit, and whatever has nothing to do; or the kernel cuts its work
+    /// itself, as the processor's do.
+    Only,
+    /// The product of `implicit_gemm`.
+    Gemm(Blocking),
+    /// The product of `staged`.
+    Multiply(MultiplyCut),
+    /// A fused kernel.
+    Fused(FusedBlocking),
+}
+
+impl Cut {
+    /// All ways to cut an algorithm's work that are tried, on whatever problem and device.
+    pub fn all_for(algorithm: Algorithm) -> Vec<Self> {
+        match algorithm {
+            Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..) => vec![Self::Only],
+            Algorithm::ImplicitGemm => ImplicitGemm::BLOCKINGS.map(Self::Gemm).to_vec(),
+            Algorithm::Staged(_) => Blocking::ALL
+                .into_iter()
+                .flat_map(|blocking| MultiplyCut::PARTS.map(|parts| Self::Multiply(MultiplyCut { blocking, parts })))
+                .collect(),
+            Algorithm::FusedOutput(_) | Algorithm::Fused(_) | Algorithm::FusedFilter(_) => {
+                FusedBlocking::ALL.map(Self::Fused).to_vec()
+            }
+        }
+    }
+}
+
+impl Cut {
+    /// The most channels that are summed up one after the other, of so many in all.
+    pub(in crate::plan) fn longest_sum(self, channels: usize) -> usize {
+        match self {
+            Self::Only | Self::Gemm(_) | Self::Fused(_) => channels,
+            Self::Multiply(cut) => cut.longest_sum(channels),
+        }
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => f.write_str("whole"),
+            Self::Gemm(blocking) => write!(f, "{blocking}"),
+            Self::Multiply(cut) => write!(f, "{cut}"),
+            Self::Fused(blocking) => write!(f, "{blocking}"),
+        }
+    }
+}
+
+/// An algorithm and how its work is cut: with a problem, a device's capabilities and a workspace limit it gives the
+/// plan's steps.
+///
+/// ```
+/// use winoconv::plan::Choice;
+/// for label in ["direct", "staged:f4x3", "implicit_gemm@64x64x8_8x8", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
+///     assert_eq!(label.parse::<Choice>()?.to_string(), label);
+/// }
+/// # Ok::<(), winoconv::Error>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Choice {
+    /// The algorithm.
+    pub algorithm: Algorithm,
+    /// How its work is cut.
+    pub cut: Cut,
+}
+
+impl From<Algorithm> for Choice {
+    /// The algorithm with nothing cut.
+    fn from(algorithm: Algorithm) -> Self {
+        Self { algorithm, cut: Cut::Only }
+    }
+}
+
+impl fmt::Display for Choice {
+    /// The algorithm's label, and after an `@` the cut.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.algorithm.label())?;
+        match self.cut {
+            Cut::Only => Ok(()),
+            cut => write!(f, "@{cut}"),
+        }
+    }
+}
+
+impl FromStr for Choice {
+    type Err = Error;
+
+    /// Reads what [`fmt::Display`] writes.
+    fn from_str(text: &str) -> Result<Self> {
+        let (label, cut) = text.split_once('@').map_or((text, None), |(label, cut)| (label, Some(cut)));
+        let algorithm: Algorithm = label.parse()?;
+        let unfit = |why: &str| Error::Unsupported { what: format!("choice {text}"), why: why.to_owned() };
+        let cut = match (algorithm, cut) {
+            (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), None) => Cut::Only,
+            (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), Some(_)) => {
+                return Err(unfit("expected no @: it is not cut"));
+            }
+            // The processor's kernels cut their work themselves.
+            (Algorithm::ImplicitGemm | Algorithm::Staged(_), None) => Cut::Only,
+            (_, None) => return Err(unfit("expected @ and how it is cut")),
+            (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(cut.parse()?),
+            (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),
+            (_, Some(cut)) => Cut::Fused(cut.parse()?),
+        };
+        Ok(Self { algorithm, cut })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Sizes;
+
+    #[test]
+    fn labels_read_back() {
+        for algorithm in [Sizes::Taps([3, 3]), Sizes::Outputs([3, 3])]
+            .into_iter()
+            .flat_map(|sizes| Algorithm::for_sizes(Some(sizes)))
+        {
+            for choice in Cut::all_for(algorithm).into_iter().map(|cut| Choice { algorithm, cut }) {
+                assert_eq!(choice.to_string().parse(), Ok(choice), "{choice}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_choice_is_refused() {
+        let numbers = "staged:f4x3@64x64x8_8x8/0";
+        let huge = "fused:f4x3@4294967295x32x8_8x8_2";
+        for text in [
+            "",
+            "direct@64x64x8_8x8/1",
+            "implicit_gemm@64x64x8_8x8/1",
+            "staged:f4x3@32x16x16_8x8_4",
+            "fused:f4x3",
+            numbers,
+            huge,
+        ] {
+            assert!(matches!(text.parse::<Choice>(), Err(Error::Unsupported { .. })), "{text}");
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Plans for the CPU's kernels: which of them compute an algorithm, how their work is cut, and what it costs.
+
+mod blocks;
+mod estimate;
+mod kernel;
+mod patch;
+mod steps;
+
+pub(crate) use blocks::{BlockSizes, ChunkRows, panels_len, scratches};
+pub(super) use estimate::{NOMINAL_THREADS, estimate_ns};
+pub use kernel::CpuStep;
+pub(crate) use kernel::{CpuKernel, LANES, LAST_CACHE, PANEL, SUM, TileBlock};
+pub(crate) use patch::{Block, Patch, Strip};
+pub(super) use steps::{build, slots, takes};

@@ -1,0 +1,163 @@
+//! The CPU's own steps: one for each correlation, computed from its sizes by kernels that cut their work themselves. What a
+//! result rounds to does not depend on the number of threads, nor on how large the workspace lets blocks be; but where not even
+//! one thread's patch has room, it depends on the workspace how sums are cut into parts.
+
+use std::collections::HashMap;
+
+use super::blocks::{BlockSizes, scratches};
+use super::estimate;
+use super::kernel::{CpuKernel, CpuStep, TileBlock};
+use crate::caps::{Caps, DeviceKind};
+use crate::conv::Conv;
+use crate::correlation::Correlation;
+use crate::error::{LimitError, Resource};
+use crate::plan::build::{Built, Operand, Packing, Slot, Windows, epilogue_operands, factors};
+use crate::plan::choose::{Algorithm, Preferences, Reason};
+use crate::problem::{Operation, Problem};
+use crate::winograd::Nested;
+
+/// Whether a device computes a problem by the processor's own kernels. The shaders' twins compute a gradient of weights, with
+/// its few outputs and sums over whole images; and what is fused for GPUs, which is never chosen.
+pub(in crate::plan) fn takes(problem: &Problem, algorithm: Algorithm, caps: &Caps) -> bool {
+    let own =
+        matches!(algorithm, Algorithm::Direct | Algorithm::Depthwise | Algorithm::ImplicitGemm | Algorithm::Staged(_));
+    own && caps.kind == DeviceKind::HostCpu
+        && matches!(problem.operation, Operation::Forward | Operation::InputGradient)
+}
+
+/// The steps of an algorithm that the CPU has kernels for. Threads whose scratch the workspace has no room for do not take
+/// part.
+pub(in crate::plan) fn build(
+    problem: &Problem,
+    algorithm: Algorithm,
+    caps: &Caps,
+    preferences: &Preferences,
+) -> Result<Built, Reason> {
+    match algorithm {
+        Algorithm::Direct | Algorithm::Depthwise => direct(problem, caps, preferences),
+        Algorithm::ImplicitGemm => gemm(problem, caps, preferences),
+        Algorithm::Staged(nested) => winograd(problem, nested, caps, preferences),
+        _ => Err(Reason::Inapplicable("the processor has no kernel of its own for it")),
+    }
+}
+
+/// Winograd, transforms and multiply block by block.
+fn winograd(problem: &Problem, algorithm: Nested, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+    let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
+    let packing = Packing::Panels(Some(algorithm));
+    if windows.of.is_empty() {
+        return Ok(Built { packing, ..Built::nothing() });
+    }
+    let limit = preferences.workspace_limit;
+    let threads = estimate::threads(estimate::winograd_cycles(&windows, algorithm), caps.threads);
+    let lens = |block, threads| BlockSizes::new(&windows, algorithm, block).workspace(threads);
+    let fits = |&(block, threads): &(TileBlock, usize)| bytes(&lens(block, threads)) <= limit;
+    // Smaller blocks where there is no room, then fewer threads, then the smallest blocks.
+    let blocks = estimate::blocks(&windows, algorithm, threads);
+    let own = |tiles: u32| TileBlock { tiles, together: 0 };
+    let few = blocks.iter().map(|block| block.tiles).min().unwrap_or(1);
+    let scratch = BlockSizes::new(&windows, algorithm, own(few)).scratch();
+    let room = usize::try_from(limit / 4).unwrap_or(usize::MAX);
+    let fewer = estimate::fewer_threads(threads, scratch, room).unwrap_or(1);
+    let smallest = std::iter::successors(Some(few), |&tiles| (tiles > 1).then(|| tiles.div_ceil(2)));
+    let mut all = blocks
+        .into_iter()
+        .map(|block| (block, threads))
+        .chain([(own(few), fewer)])
+        .chain(smallest.map(|tiles| (own(tiles), 1)));
+    let (block, threads) = all.find(fits).unwrap_or((own(1), 1));
+    let workspace = lens(block, threads);
+    let who = format!("staged {algorithm}");
+    LimitError::check(&who, Resource::WorkspaceBytes, bytes(&workspace), limit)?;
+    let kernel = CpuKernel::Winograd { algorithm, block };
+    let step = CpuStep { kernel, threads, of: windows.of, packed: Slot::Packed.into() };
+    Ok(Built { packing, cpu_steps: vec![step], workspace, ..Built::nothing() })
+}
+
+/// A product of matrices for each correlation.
+fn gemm(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+    let mut built = Built { packing: Packing::Panels(None), ..Built::nothing() };
+    let packed = packed_parts(problem, built.packing);
+    for of in problem.correlations() {
+        if of.is_empty() {
+            continue;
+        }
+        if of.terms() == 0 {
+            built.cpu_steps.push(fill(of, caps));
+            continue;
+        }
+        let threads = estimate::threads(estimate::gemm_cycles(&of), caps.threads);
+        let patch = estimate::patch(&of, threads);
+        let within = estimate::patch_within(&of, patch, threads, preferences.workspace_limit);
+        let (patch, threads) = within.map_err(|need| too_small("implicit_gemm", need, preferences))?;
+        built.needs(scratches(threads, patch.scratch(&of)));
+        built.cpu_steps.push(CpuStep { kernel: CpuKernel::Gemm(patch), threads, of, packed: packed(&of) });
+    }
+    Ok(built)
+}
+
+/// The sum as it stands.
+fn direct(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+    let mut built = Built { packing: Packing::Eights, ..Built::nothing() };
+    let packed = packed_parts(problem, built.packing);
+    for of in problem.correlations() {
+        if of.is_empty() {
+            continue;
+        }
+        if of.terms() == 0 {
+            built.cpu_steps.push(fill(of, caps));
+            continue;
+        }
+        let threads = estimate::threads(estimate::direct_cycles(&of), caps.threads);
+        let strip = estimate::strip(&of, threads);
+        let within = estimate::strip_within(&of, strip, threads, preferences.workspace_limit);
+        let (strip, threads) = within.map_err(|need| too_small("direct", need, preferences))?;
+        built.needs(strip.table(&of).saturating_add(scratches(threads, strip.scratch(&of))));
+        built.cpu_steps.push(CpuStep { kernel: CpuKernel::Direct(strip), threads, of, packed: packed(&of) });
+    }
+    Ok(built)
+}
+
+impl Built {
+    /// One buffer serves all steps, one after the other.
+    fn needs(&mut self, len: usize) {
+        let most = self.workspace.first().copied().unwrap_or(0).max(len);
+        self.workspace = vec![most];
+    }
+}
+
+/// The workspace has no room for what one thread needs at least.
+fn too_small(who: &str, need: usize, preferences: &Preferences) -> LimitError {
+    let (need, bound) = (bytes(&[need]), preferences.workspace_limit);
+    LimitError { who: who.to_owned(), resource: Resource::WorkspaceBytes, need, bound }
+}
+
+fn bytes(lens: &[usize]) -> u64 {
+    lens.iter().map(|&len| (len as u64).saturating_mul(4)).fold(0, u64::saturating_add)
+}
+
+/// Which part of the packed weights a correlation reads. Parts are those of [`Correlation::all_weights`], one after the other, so that
+/// what is packed serves all sizes; a correlation knows its own by its weights' first element.
+fn packed_parts(problem: &Problem, packing: Packing) -> impl Fn(&Correlation) -> Operand {
+    let mut first = 0;
+    let mut parts = HashMap::new();
+    for of in Correlation::all_weights(problem) {
+        let len = packing.part_len(&of);
+        parts.insert(of.weights.offset, Operand { slot: Slot::Packed, first, len: Some(len) });
+        first += len;
+    }
+    move |of| parts[&of.weights.offset]
+}
+
+/// Outputs of which nothing is summed.
+fn fill(of: Correlation, caps: &Caps) -> CpuStep {
+    let threads = estimate::threads(estimate::fill_cycles(&of), caps.threads);
+    CpuStep { kernel: CpuKernel::Fill, threads, of, packed: Operand { slot: Slot::Packed, first: 0, len: Some(0) } }
+}
+
+/// The tensors that a step uses.
+pub(in crate::plan) fn slots(step: &CpuStep, conv: &Conv) -> Vec<Slot> {
+    let [source, _] = factors(&step.of);
+    let ends = epilogue_operands(conv, Slot::Output.into(), Operand::from).map(|operand| operand.slot);
+    [source, Slot::Packed, Slot::Output, Slot::Workspace(0)].into_iter().chain(ends).collect()
+}

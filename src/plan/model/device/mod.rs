@@ -1,0 +1,19 @@
+//! Which device it is, and a file for each with its numbers.
+
+mod discrete;
+mod integrated;
+mod software;
+mod twins;
+
+use super::rates::Rates;
+use crate::caps::DeviceKind;
+
+/// The numbers of a kind of device. The only place that tells devices apart.
+pub(super) const fn rates(kind: DeviceKind) -> &'static Rates {
+    match kind {
+        DeviceKind::DiscreteGpu => &discrete::RATES,
+        DeviceKind::IntegratedGpu | DeviceKind::VirtualGpu | DeviceKind::OtherGpu => &integrated::RATES,
+        DeviceKind::SoftwareGpu => &software::RATES,
+        DeviceKind::HostCpu => &twins::RATES,
+    }
+}
