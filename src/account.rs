@@ -1,4 +1,4 @@
-//! What a run was: a typed account, so that nothing about it has to be read from a log.
+//! The account of a run: a typed value, so that nothing about the run has to be read from a log.
 
 mod shortfall;
 
@@ -10,13 +10,13 @@ use crate::caps::Caps;
 use crate::device::{Device, Fallback};
 use crate::plan::{Candidate, Choice, Origin, Plan};
 
-/// What ran, where, and what did not and why.
+/// What ran, on which device, and why the other candidates did not run.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Account {
     /// The device.
     pub device: Caps,
-    /// Whether the processor did the work, through whichever interface.
+    /// Whether the CPU did the work, directly or through a software adapter.
     pub software: bool,
     /// The algorithm and how its work was cut.
     pub choice: Choice,
@@ -34,7 +34,7 @@ pub struct Account {
     pub expected_error: f64,
     /// Every algorithm that was considered, with the verdict on it.
     pub candidates: Vec<Candidate>,
-    /// Why the device is not the one that was wished for, if so.
+    /// Why the device is not the one that was requested, if it is another one.
     pub fallback: Option<Fallback>,
     /// What the device lacks and this plan would use.
     pub shortfalls: Vec<Shortfall>,

@@ -11,12 +11,12 @@ use crate::spatial::{Shape, Spatial};
 /// What is added to the output from a tensor like it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Residual {
-    /// Nothing.
+    /// No residual.
     #[default]
     None,
     /// Another tensor, which lies in memory as the output does.
     Tensor,
-    /// What stands in the output already.
+    /// The present contents of the output.
     InPlace,
 }
 
@@ -65,13 +65,13 @@ pub struct Conv {
     pub stride: Spatial,
     /// Step between filter taps.
     pub dilation: Spatial,
-    /// How far the input reaches beyond its elements; transposed: what is cut off the output.
+    /// Padding of the input; transposed: what is removed from the output.
     pub padding: Padding,
-    /// What lies there.
+    /// The values of the padding.
     pub border: Border,
     /// Groups: input and output channels are divided into this many independent convolutions.
     pub groups: usize,
-    /// Whether it is transposed, and then the elements that are added to the output's end.
+    /// The output padding if it is transposed, else `None`.
     pub transposed: Option<Spatial>,
     /// Whether a bias of K elements is added.
     pub bias: bool,

@@ -51,7 +51,7 @@ pub struct Correlation {
     pub group_c: usize,
     /// Filters of a group.
     pub group_k: usize,
-    /// Depth, height and width of the source.
+    /// Sizes of the source: depth, height and width.
     pub size: [usize; MAX_RANK],
     /// Of the outputs.
     pub out: [usize; MAX_RANK],
@@ -61,7 +61,7 @@ pub struct Correlation {
     pub stride: [usize; MAX_RANK],
     /// Step between taps, in the source.
     pub dilation: [usize; MAX_RANK],
-    /// Where the first output's first tap lies: so far before the source's first element.
+    /// How far the first tap of the first output lies before the source's first element.
     pub before: [isize; MAX_RANK],
     /// What lies there.
     pub border: Border,

@@ -10,10 +10,10 @@ use crate::error::Result;
 use crate::gpu::{Context, ContextOptions};
 use crate::plan::Wisdom;
 
-/// Something was wished for and something else is used.
+/// The device in use is not the one that was requested.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Fallback {
-    /// What was wished for.
+    /// What was requested.
     pub wished: String,
     /// What is used.
     pub used: String,
@@ -38,8 +38,8 @@ pub struct Device {
 }
 
 impl Device {
-    /// The best hardware GPU, or the processor if there is none. A software adapter is no GPU: it would do on the
-    /// processor what our own path does there faster. Which it became, and why, is in [`Self::caps`] and
+    /// The best hardware GPU, or the CPU if there is none. A software adapter does not count: it would run on the
+    /// CPU, where this crate's own kernels are faster. Which device it is, and why, is in [`Self::caps`] and
     /// [`Self::fallback`].
     pub async fn best() -> Self {
         #[cfg(feature = "gpu")]
@@ -96,7 +96,7 @@ impl Device {
         self.context.as_ref()
     }
 
-    /// Sets what plans for it know of earlier measurements, instead of [`Wisdom::shipped`]: an empty one, and all are by
+    /// Sets the wisdom for plans on this device, instead of [`Wisdom::shipped`]. With empty wisdom, all plans are by
     /// estimate.
     #[must_use]
     pub fn with_wisdom(mut self, wisdom: impl Into<Arc<Wisdom>>) -> Self {
@@ -104,12 +104,12 @@ impl Device {
         self
     }
 
-    /// What plans for it know of earlier measurements.
+    /// The wisdom that plans for this device use.
     pub fn wisdom(&self) -> &Wisdom {
         &self.wisdom
     }
 
-    /// Why it is not the device that was wished for, if so.
+    /// Why it is not the device that was requested, if it is another one.
     pub const fn fallback(&self) -> Option<&Fallback> {
         self.fallback.as_ref()
     }

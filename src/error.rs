@@ -1,20 +1,20 @@
-//! Errors, sorted by who can mend them: the caller's description, this crate's coverage, the
-//! device's limits, the caller's preferences, the device itself. Each names what was expected and
-//! what came.
+//! Errors, sorted by who can fix them: the caller's description, this crate's coverage, the
+//! device's limits, the caller's preferences, the device itself. Each says what was expected and
+//! what was given.
 
 use std::fmt;
 
 /// What every fallible call of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong, by who can mend it.
+/// Everything that can go wrong, by who can fix it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The description of the convolution, or the length of a slice, makes no sense. No work was done.
     #[error(transparent)]
     Shape(#[from] ShapeError),
-    /// The request makes sense, and this crate does not do it. No work was done.
+    /// The request is valid, but this crate does not support it. No work was done.
     #[error("unsupported: {what} ({why})")]
     Unsupported {
         /// What was asked for.
@@ -34,14 +34,14 @@ pub enum Error {
     /// A text of wisdom makes no sense. No work was done.
     #[error(transparent)]
     Wisdom(#[from] WisdomError),
-    /// A plan's document is not of a plan that would be made here. No work was done.
+    /// A plan's document differs from the plan that this crate makes. No work was done.
     #[error(transparent)]
     Document(#[from] DocumentError),
     /// The device, its driver or the system failed.
     #[error(transparent)]
     Device(#[from] DeviceError),
-    /// A generated kernel did not pass our own checks: a defect of this crate, please report it.
-    #[error("kernel {kernel} did not pass the check before the device: {message}")]
+    /// A generated kernel failed this crate's checks. This is a bug: please report it.
+    #[error("kernel {kernel} failed the crate's own check, please report this: {message}")]
     Kernel {
         /// The variant's name.
         kernel: String,
@@ -89,7 +89,7 @@ pub enum ShapeError {
         padded: usize,
     },
     /// A problem is of another convolution than the layer.
-    #[error("the problem is of another convolution than the layer")]
+    #[error("the problem belongs to another convolution than the layer")]
     OtherConv,
     /// Another number of dimensions than there are.
     #[error("{what} has {got} dimensions, expected {expected}")]
@@ -117,8 +117,8 @@ pub enum ShapeError {
         /// `depth`, `height` or `width`.
         axis: &'static str,
     },
-    /// A border of other values reaches further than there are any.
-    #[error("padding of {got} in {axis} with a border that is {border}: the input has values for at most {bound}")]
+    /// A border that is not zero is wider than the input has values for.
+    #[error("padding is {got} in {axis}, expected at most {bound} with a {border} border")]
     BorderTooWide {
         /// `depth`, `height` or `width`.
         axis: &'static str,
@@ -129,14 +129,14 @@ pub enum ShapeError {
         /// What there is.
         bound: usize,
     },
-    /// A transposed convolution has no border of values.
-    #[error("a transposed convolution's border is {border}, expected zero: its padding is cut off the output")]
+    /// The border of a transposed convolution is not zero.
+    #[error("border is {border}, expected zero: a transposed convolution removes its padding from the output")]
     Border {
         /// What came.
         border: &'static str,
     },
     /// More is cut off a transposed convolution's output than there is.
-    #[error("padding cuts {cut} off the transposed output's {axis}, which is only {whole}")]
+    #[error("padding removes {cut} from the transposed output's {axis}, which is only {whole}")]
     CutOff {
         /// `depth`, `height` or `width`.
         axis: &'static str,
@@ -145,8 +145,8 @@ pub enum ShapeError {
         /// The output without padding.
         whole: usize,
     },
-    /// Output padding names a size of output that another input would have.
-    #[error("output padding is {got}, expected less than the stride or the dilation, {bound}")]
+    /// Output padding is not smaller than the larger of stride and dilation.
+    #[error("output padding is {got}, expected less than {bound}, the larger of stride and dilation")]
     OutputPadding {
         /// What came.
         got: usize,
@@ -154,7 +154,7 @@ pub enum ShapeError {
         bound: usize,
     },
     /// A slice of channels is not within its tensor.
-    #[error("a slice of {count} channels from {first} on, of a tensor of {channels}")]
+    #[error("{count} channels from channel {first} on are not within a tensor of {channels} channels")]
     Slice {
         /// The first channel.
         first: usize,
@@ -179,7 +179,7 @@ pub enum ShapeError {
         /// Elements that came.
         got: usize,
     },
-    /// Something is given that the description does not have, or the reverse.
+    /// An operand is missing, or one is given that the problem does not take.
     #[error("{what}: expected {expected}, got {got}")]
     Presence {
         /// Which operand.
@@ -214,7 +214,7 @@ impl ShapeError {
     }
 }
 
-/// What a device has a bound for.
+/// What a bound limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Resource {
@@ -282,9 +282,9 @@ impl fmt::Display for Resource {
             Self::StorageBuffers => "storage buffers",
             Self::BindingBytes => "bytes in one storage binding",
             Self::BufferBytes => "bytes in one buffer",
-            Self::IndexRange => "elements within the reach of a 32-bit index",
+            Self::IndexRange => "elements, counted by a 32-bit index",
             Self::Dispatches => "dispatches",
-            Self::Phases => "phases with dispatches of their own",
+            Self::Phases => "phases, each with its own dispatches",
             Self::WorkspaceBytes => "bytes of workspace",
             Self::InlinedTerms => "products written out in one kernel",
             Self::Accumulators => "accumulators in an invocation",
@@ -293,7 +293,7 @@ impl fmt::Display for Resource {
     }
 }
 
-/// A need beyond a bound: who needs, how much, and the bound. It prints with what would help, see [`Self::remedy`].
+/// Something needs more than a bound allows. It prints with what would help, see [`Self::remedy`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LimitError {
     /// The kernel variant or the tensor.
@@ -318,14 +318,14 @@ impl LimitError {
         Err(Self { who: who.to_owned(), resource, need, bound })
     }
 
-    /// What would help against this error. (Another bound may be too small as well: [`NoPlan::remedies`] has all.) None
+    /// What would help. (Another bound may be too small as well: [`NoPlan::remedies`] has all of them.) None
     /// where the bound is one of the hardware.
     pub fn remedy(&self) -> Option<Remedy> {
         let least = self.need;
         Some(match (self.resource, self.resource.setting()) {
             (Resource::WorkspaceBytes, _) => Remedy::RaiseWorkspace { least },
             (_, Some(limit)) => Remedy::RequestLimit { limit, least },
-            (Resource::IndexRange, _) => Remedy::Other("cut the problem, for instance into smaller batches"),
+            (Resource::IndexRange, _) => Remedy::Other("split the problem, for instance into smaller batches"),
             (Resource::Phases, _) => Remedy::Other("use a smaller stride"),
             (Resource::Dispatches, _) => Remedy::Other("request larger limits, or raise workspace_limit"),
             _ => return None,
@@ -428,7 +428,7 @@ impl fmt::Display for NoPlan {
         }
         let remedies: Vec<String> = remedies.iter().map(Remedy::to_string).collect();
         match remedies.is_empty() {
-            true => f.write_str("\nno limit and no preference that could be raised helps")?,
+            true => f.write_str("\nraising a limit or a preference does not help")?,
             false => write!(f, "\n{}", remedies.join(" and "))?,
         }
         if f.alternate() {
@@ -444,7 +444,7 @@ impl std::error::Error for NoPlan {}
 
 /// A line of a wisdom file that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("line {line} of the wisdom: {what} is '{got}', expected {expected}")]
+#[error("wisdom, line {line}: {what} is '{got}', expected {expected}")]
 pub struct WisdomError {
     /// Its number, from 1.
     pub line: usize,
@@ -456,9 +456,9 @@ pub struct WisdomError {
     pub expected: String,
 }
 
-/// A plan's document says something else than planning anew from its problem, device, preferences and choice.
+/// A plan's document differs from the plan that its problem, device, preferences and choice give today.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
-#[error("the plan's document: {what} is {got}, expected {expected}")]
+#[error("plan document: {what} is {got}, expected {expected}")]
 pub struct DocumentError {
     /// Which part of it.
     pub what: String,

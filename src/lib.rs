@@ -1,20 +1,20 @@
-//! Portable convolution on the GPU: one source of WGSL kernels that runs through [`wgpu`] on Metal, Vulkan, DX12 and
-//! browsers' WebGPU, with Winograd's minimal filtering at its heart, and the processor beside it.
+//! Convolutions on any GPU through [`wgpu`] (Vulkan, Metal, DX12, WebGPU) with one set of WGSL kernels, and on the CPU
+//! by Winograd's minimal filtering where that is faster and accurate enough.
 //!
 //! Describe a convolution, put it on a device with its weights, run it:
 //!
 //! ```
 //! use winoconv::{Activation, Conv, Device, Layer, Preferences, Weights};
 //!
-//! let device = Device::best_blocking(); // a hardware GPU, or the processor: `device.fallback()` says why
+//! let device = Device::best_blocking(); // a hardware GPU, or else the CPU: `device.fallback()` says why
 //! let conv = Conv::new(3, 8, [3, 3]).padding(1).bias(true).activation(Activation::Relu);
 //! let (weights, bias) = (vec![0.1; 8 * 3 * 9], vec![0.0; 8]);
 //! let layer = Layer::new_blocking(&device, conv, Weights::new(&weights).bias(&bias), Preferences::new())?;
 //!
 //! let output = layer.run_blocking([1, 3, 32, 32], &vec![1.0; 3 * 32 * 32])?;
 //! assert_eq!(output.shape, [1, 8, 32, 32]);
-//! println!("{}", output.account); // what ran, and where
-//! println!("{}", layer.plan([1, 3, 32, 32])?); // and why nothing else
+//! println!("{}", output.account); // what ran, and on which device
+//! println!("{}", layer.plan([1, 3, 32, 32])?); // the chosen algorithm, and why each other one was rejected
 //! # Ok::<(), winoconv::Error>(())
 //! ```
 //!
@@ -36,7 +36,7 @@
 //! | [`plan::Algorithm::FusedOutput`] | 2 | as below; in between |
 //! | [`plan::Algorithm::Staged`] | 3 | Winograd F(m, r), strides and dilations by phases; for 3 x 3 by default up to 4 times fewer multiplications |
 //!
-//! The planner chooses; [`Preferences`] say how far the result may be from the exact one and how much memory may be
+//! The planner chooses. [`Preferences`] say how far the result may be from the exact one and how much memory may be
 //! used, or force an algorithm. A [`plan::Plan`] is a value that prints what will run and why. [`tune`] measures all choices
 //! and keeps the fastest as [`plan::Wisdom`], which plans follow.
 //!
@@ -48,7 +48,7 @@
 //! beyond 65,504 when it is stored becomes infinite. [`Layer::run`] rounds and widens slices of f32 at the ends;
 //! [`Layer::bind`] takes buffers of halves, at any multiple of 2 bytes. Shaders that have 16-bit floats
 //! ([`caps::Caps::f16`]) read and write them as they are. Others read words, make the outputs in f32 and pack them at the
-//! end: one dispatch more, and a workspace of the output's size in f32. Every algorithm takes both ways.
+//! end: one more dispatch, and a workspace of the output's size in f32. Every algorithm supports both.
 //!
 //! # wgpu
 //!

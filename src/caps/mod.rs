@@ -1,5 +1,5 @@
-//! What a device can do, as data: the planner's only knowledge of a device, so that plans for devices that
-//! are not here can be made and tested. [`Profile`] has some by name.
+//! What a device can do, as data. The planner knows nothing else of a device, so plans for other devices
+//! can be made and tested. [`Profile`] has some devices by name.
 
 mod profiles;
 pub(crate) mod threads;
@@ -41,8 +41,8 @@ impl fmt::Display for DeviceKind {
     }
 }
 
-/// Bounds of a device, named as in WebGPU, and two that WebGPU does not have: what a compiler or a cache makes of a kernel
-/// that exceeds them is slow, and no interface tells them.
+/// Bounds of a device, named as in WebGPU, and two that WebGPU lacks. A kernel that exceeds those two is slow, because
+/// of the device's compiler or instruction cache. No interface reports them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Bytes of workgroup memory that one workgroup may declare.
@@ -92,7 +92,7 @@ impl Limits {
     /// About as many instructions as the instruction cache of Apple's GPUs holds, which is 12 KB.
     pub const APPLE_LOOP_OPERATIONS: u32 = 1000;
 
-    /// The most workgroup memory and invocations that any device is known to have (NVIDIA's through Vulkan): what no
+    /// The most workgroup memory and invocations of any device that we know (NVIDIA's through Vulkan). No
     /// kernel variant may exceed.
     pub const LARGEST: Self = Self {
         max_compute_workgroup_storage_size: 48 << 10,
@@ -178,7 +178,7 @@ impl Caps {
         }
     }
 
-    /// Whether the work is done by the processor, through whichever interface.
+    /// Whether the CPU does the work, directly or through a software adapter.
     pub const fn is_software(&self) -> bool {
         matches!(self.kind, DeviceKind::SoftwareGpu | DeviceKind::HostCpu)
     }

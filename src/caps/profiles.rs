@@ -1,5 +1,5 @@
-//! Devices by name, as wgpu 30 tells them to this crate: so that a plan for a Mac or for WARP can be made, read and tested
-//! where there is none.
+//! Devices by name, as wgpu 30 reports them, for planning for another device: a plan for a Mac or for WARP can be
+//! made, read and tested on any machine.
 //!
 //! A number is *measured* where it was printed on such a device, *derived* where wgpu-hal's adapter computes it from what
 //! the interface fixes, *reported* where others printed it, and *assumed* where neither was found: then it is the stricter

@@ -1,9 +1,9 @@
-//! The threads of the CPU: those of rayon's pool, which is started here so that a failure is an answer and no panic.
+//! The threads of the CPU: those of rayon's pool, started here so that a failure is an error and not a panic.
 
 /// Threads of the pool that the caller is in, or of rayon's global one.
 ///
 /// # Errors
-/// Why the global pool has none. Then nothing may be given to it: rayon panics.
+/// Why the global pool has no threads. The pool must not be used then, since rayon would panic.
 pub(crate) fn count() -> Result<usize, String> {
     #[cfg(not(target_arch = "wasm32"))]
     if rayon::current_thread_index().is_none() {
@@ -12,7 +12,7 @@ pub(crate) fn count() -> Result<usize, String> {
     Ok(rayon::current_num_threads())
 }
 
-/// Starts the global pool, unless it is there. rayon tries once in a process, and so is this.
+/// Starts the global pool unless it was started. rayon tries only once in a process, so this is called once too.
 #[cfg(not(target_arch = "wasm32"))]
 fn global() -> Result<(), String> {
     use std::error::Error as _;

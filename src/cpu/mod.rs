@@ -56,7 +56,7 @@ fn pack_each(plan: &Plan, mut rest: &mut [f32], pack: impl Fn(&Correlation, &mut
     }
 }
 
-/// Runs a plan's steps. `workspace` are the plan's buffers, whatever they hold; longer ones are welcome.
+/// Runs a plan's steps. `workspace` has the plan's buffers, with any contents; they may be longer than needed.
 ///
 /// # Errors
 /// [`ShapeError::Length`] for a tensor that the plan uses and that has not as many elements as it says
@@ -91,7 +91,7 @@ fn check_operands(plan: &Plan, operands: &Operands<'_>, workspace: &[Vec<f32>], 
         let expected = plan.operand_len(slot).unwrap_or(0);
         let got = match slot {
             Slot::Output => output.len(),
-            // Longer ones are welcome.
+            // Longer buffers are accepted.
             Slot::Workspace(index) => workspace.get(usize::from(index)).map_or(0, |buffer| buffer.len().min(expected)),
             of_caller => operands.slot(of_caller).map_or(0, <[f32]>::len),
         };

@@ -14,7 +14,7 @@ use crate::plan::CpuKernel;
 use crate::plan::{Plan, Windows, scratches};
 use crate::twin::Finish;
 
-/// Registers whose sums depend on nothing but themselves: enough to fill two units that take four cycles.
+/// Independent sums: enough registers to fill two units with a latency of four cycles.
 const SUMS: usize = 12;
 
 /// Multiply-adds on registers alone.

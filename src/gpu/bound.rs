@@ -55,7 +55,7 @@ impl<'a> From<&'a wgpu::Buffer> for Tensor<'a> {
     }
 }
 
-/// What the slots of a plan are. How long each must be, the plan knows.
+/// The caller's buffers for the slots of a plan. The plan knows how long each must be.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tensors<'a> {
     /// [`Slot::Input`]
@@ -190,7 +190,7 @@ impl Bound {
             refuse_aliases(step, &of_step)?;
             windows.push(of_step);
         }
-        // Nothing is compiled for buffers that cannot be bound.
+        // Buffers are checked first, so that nothing is compiled for buffers that cannot be bound.
         let kernels: Vec<KernelSpec> = steps.iter().map(|step| step.kernel).collect();
         let pipelines = context.pipelines(&kernels).await?;
         let made = scoped(context.device(), "binding a plan", || {
@@ -262,7 +262,7 @@ impl Bound {
         Ok(())
     }
 
-    /// Refuses another device than the one that it is bound on.
+    /// Refuses any device but the one that it is bound on.
     pub(super) fn check_device(&self, context: &Context) -> Result<()> {
         if self.context.is_same(context) {
             return Ok(());
@@ -359,7 +359,7 @@ fn refuse_offset(step: &Dispatch, operand: usize, window: &Window<'_>) -> Result
         return Ok(());
     }
     let what = format!("{} of {} at {} elements past the device's alignment", binding.name, step.kernel, window.first);
-    Err(Error::Unsupported { what, why: "this kernel takes it at an aligned offset only".to_owned() })
+    Err(Error::Unsupported { what, why: "this kernel needs an aligned offset".to_owned() })
 }
 
 /// Position of the parameter that holds a binding's first element.
@@ -375,7 +375,7 @@ fn refuse_aliases(step: &Dispatch, windows: &[Window<'_>]) -> Result<()> {
         if binding.access == Access::Write && windows.iter().enumerate().any(same) {
             return Err(Error::Unsupported {
                 what: format!("one buffer read and written by {}", step.kernel),
-                why: "WebGPU allows a buffer to be bound for reading or for writing in a dispatch, not both".to_owned(),
+                why: "WebGPU allows a dispatch to read or to write a buffer, not both".to_owned(),
             });
         }
     }

@@ -26,7 +26,7 @@ impl Context {
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let made = scoped(self.device(), &format!("allocating {label}"), || self.device().create_buffer(&descriptor));
         let made = made.await;
-        // What a lost device makes is invalid, and nothing is said of it.
+        // A lost device creates invalid objects without an error.
         self.check_lost()?;
         made
     }
@@ -181,7 +181,7 @@ impl Context {
 #[derive(Debug, Default)]
 pub struct Workspace {
     buffers: Vec<(wgpu::Buffer, usize)>,
-    /// Whose they are, once there are any.
+    /// The device of the buffers, once there are any.
     context: Option<Context>,
 }
 
@@ -198,7 +198,7 @@ impl Workspace {
         Ok(workspace)
     }
 
-    /// Makes room for buffers of these many elements. What is large enough stays.
+    /// Makes room for buffers of these lengths. Buffers that are large enough are kept.
     ///
     /// # Errors
     /// [`DeviceError::OutOfMemory`]; [`DeviceError::WrongDevice`] if it has buffers of another device.

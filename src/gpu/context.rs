@@ -95,11 +95,11 @@ struct Inner {
     queue: wgpu::Queue,
     caps: Caps,
     checks: ShaderChecks,
-    /// Late errors; none are listened to on a borrowed device.
+    /// Errors that the device reports late; `None` on a borrowed device.
     faults: Option<Faults>,
     pipelines: Pipelines,
     cache: PipelineCache,
-    /// A buffer that tells whether the device is there, and whether buffers can be asked whose they are.
+    /// A buffer that shows whether the device is alive, and whether the device of a buffer can be found out.
     #[cfg(not(target_arch = "wasm32"))]
     touchstone: Option<wgpu::Buffer>,
     #[cfg(not(target_arch = "wasm32"))]
@@ -119,7 +119,7 @@ impl Context {
         let offered = adapter.limits();
         let mut descriptor = recommended(adapter);
         descriptor.label = Some("winoconv");
-        // Everything on offer, or the defaults, as far as an adapter below them has them.
+        // Everything that the adapter offers, or the defaults, or less if the adapter has less.
         descriptor.required_limits =
             if options.default_limits { wgpu::Limits::default().or_worse_values_from(&offered) } else { offered };
         if options.no_f16 {

@@ -44,7 +44,7 @@ impl Faults {
 
     fn put(&self, error: DeviceError) {
         let mut fault = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // That a device is lost outlives whatever went wrong before.
+        // A lost device takes precedence over earlier errors.
         if fault.is_none() || matches!(error, DeviceError::Lost { .. }) {
             *fault = Some(error);
         }

@@ -211,7 +211,7 @@ pub enum Part {
     OtherPart,
 }
 
-/// How long the sums of a step are, a group's.
+/// The lengths of a step's sums, for one group.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct SumLength {
     /// Channels; for Winograd, rows of U and V.
@@ -230,7 +230,7 @@ impl SumLength {
     }
 }
 
-/// How often a loop's body is walked.
+/// How often a loop's body runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Turns {
     /// So often, whatever the sizes.

@@ -31,7 +31,7 @@ use crate::plan::{Plan, Preferences, check_demand};
 use crate::problem::{Operation, Problem};
 use crate::spatial::Shape;
 
-/// A result with its shape and the account of how it came about.
+/// A result with its shape and the account of its run.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Output {
@@ -227,7 +227,7 @@ impl Layer {
         self.run_prepared(&prepared, inputs.into(), output, workspace).await
     }
 
-    /// The gradient of an input of this shape, from the output's, before bias, residual and activation: their own
+    /// The input gradient, for an input of this shape, from the gradient before bias, residual and activation: their
     /// derivatives are the caller's.
     ///
     /// # Errors
@@ -237,7 +237,7 @@ impl Layer {
         self.solve_prepared(&prepared, Inputs::new(gradient)).await
     }
 
-    /// The gradient of the weights, from an input of this shape and the output's gradient, summed over the batch; before
+    /// The weight gradient, from an input of this shape and the output's gradient, summed over the batch; before
     /// bias, residual and activation as [`Self::input_gradient`]. It is in f32 for a layer in f16 too, whose input and output
     /// gradient are rounded; for one that is rounded, [`Self::solve`] a problem of [`Problem::with_result_type`].
     ///
@@ -292,7 +292,7 @@ impl Layer {
     async fn solve_prepared(&self, prepared: &Prepared, mut inputs: Inputs<'_>) -> Result<Output> {
         let problem = &prepared.plan.problem;
         let mut data = vec![0.0; problem.output_len()];
-        // What the new vector holds is no residual of the caller's.
+        // A new vector holds no residual of the caller's.
         if problem.conv.residual == Residual::InPlace {
             let residual = inputs.residual.take().ok_or_else(|| missing("the residual"))?;
             check_len("the residual", data.len(), residual.len())?;

@@ -137,7 +137,7 @@ impl Layer {
         let (context, plan) = (own.context(), &*prepared.plan);
         check_inputs(&plan.problem, ends.residual.is_some(), ends.gradient.is_some())?;
         if !own.is_packed(plan) {
-            // Both together: packing need not be waited for to compile what runs after it.
+            // Both at once: the kernels can be compiled without waiting for the packing.
             let packing = plan.packing.dispatches(&plan.problem);
             let kernels: Vec<_> = packing.iter().chain(&plan.dispatches).map(|step| step.kernel).collect();
             context.pipelines(&kernels).await?;
@@ -188,7 +188,7 @@ impl Layer {
         };
         let bound = self.bind_prepared(prepared, ends, &workspace.gpu).await?;
         let mut writes = vec![(&buffers[0], dtype, inputs.input), (&buffers[2], dtype, third)];
-        // What lies between the elements of an output that has gaps stays what it is.
+        // Memory between the elements of an output with gaps must not change.
         let gaps = plan.problem.output_shape().elements() < output.len();
         if gaps || plan.problem.conv.residual == Residual::InPlace {
             writes.push((&buffers[1], result, output));

@@ -100,7 +100,7 @@ impl<'a> Inputs<'a> {
 /// Whether a residual in another tensor and the output's gradient are given where the problem has them, and only there.
 pub(super) fn check_inputs(problem: &Problem, residual: bool, gradient: bool) -> Result<()> {
     if residual && problem.conv.residual == Residual::InPlace {
-        let (what, expected) = ("the residual", "none (a residual in place is what the output holds)");
+        let (what, expected) = ("the residual", "no tensor (an in-place residual is in the output)");
         return Err(ShapeError::Presence { what, expected, got: "some" }.into());
     }
     check_one("the residual", problem.conv.residual == Residual::Tensor, residual)?;
@@ -133,7 +133,7 @@ fn check_one(what: &'static str, wanted: bool, given: bool) -> Result<()> {
     match (wanted, given) {
         (true, false) => Err(missing(what)),
         (false, true) => {
-            let expected = "none (the problem does not take it)";
+            let expected = "no tensor (the problem does not take one)";
             Err(ShapeError::Presence { what, expected, got: "some" }.into())
         }
         _ => Ok(()),
@@ -142,7 +142,7 @@ fn check_one(what: &'static str, wanted: bool, given: bool) -> Result<()> {
 
 /// The error for an operand that the problem has and the caller does not give.
 pub(super) fn missing(what: &'static str) -> Error {
-    ShapeError::Presence { what, expected: "some (the problem takes it)", got: "none" }.into()
+    ShapeError::Presence { what, expected: "a tensor (the problem needs it)", got: "none" }.into()
 }
 
 /// What a tensor holds once it is stored.

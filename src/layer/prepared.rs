@@ -50,7 +50,7 @@ impl Prepared {
         }
         let packed = weights.packed(&self.plan).await?;
         if let Some(packed) = &packed {
-            // Whoever was faster has the same.
+            // Another thread may have been faster, with the same result.
             let _ = self.packed.set(Packed::Gpu(packed.clone()));
         }
         Ok(packed)

@@ -20,7 +20,7 @@ impl fmt::Display for Plan {
         )?;
         writeln!(
             f,
-            "  {}, cut {}: expected error {:.1e}, workspace {}, packed weights {}",
+            "  {}, blocking {}: expected error {:.1e}, workspace {}, packed weights {}",
             self.algorithm,
             self.cut,
             self.expected_error(),

@@ -1,5 +1,5 @@
-//! The only place that decides. From a problem, a device's capabilities and the caller's preferences comes a
-//! [`Plan`]: a pure value that says what will run, on what, and why nothing else.
+//! The planner. From a problem, a device's capabilities and the caller's preferences it makes a
+//! [`Plan`]: a pure value that says what will run, on which device, and why each other candidate was rejected.
 
 mod build;
 mod choose;
@@ -90,17 +90,16 @@ impl Plan {
     /// As [`Self::new`].
     pub fn with_wisdom(problem: &Problem, caps: &Caps, preferences: &Preferences, wisdom: &Wisdom) -> Result<Self> {
         preferences.validate()?;
-        let mut candidates = choose::judge(problem, caps, preferences);
-        let (origin, cut) = choose::follow(wisdom, problem, caps, preferences, &mut candidates);
-        let Some(chosen) = candidates.first().filter(|c| c.verdict == Verdict::Chosen).map(|c| c.algorithm) else {
+        let mut judgement = choose::judge(problem, caps, preferences);
+        let origin = choose::follow(wisdom, problem, caps, preferences, &mut judgement);
+        let choose::Judgement { candidates, chosen } = judgement;
+        let (Some(Candidate { algorithm, .. }), Some(built)) = (candidates.first(), chosen) else {
             return Err(choose::no_plan(problem, caps, preferences, &candidates).into());
         };
-        let Built { packing, cut, dispatches, cpu_steps, workspace } =
-            build::build(problem, chosen, caps, &Preferences { cut, ..*preferences })
-                .map_err(|reason| choose::refused(problem, chosen, &reason))?;
+        let (algorithm, Built { packing, cut, dispatches, cpu_steps, workspace }) = (*algorithm, built);
         Ok(Self {
             problem: *problem,
-            algorithm: chosen,
+            algorithm,
             cut,
             origin,
             packing,
@@ -214,7 +213,7 @@ impl Plan {
         Some(match self.problem.operation {
             _ if cpu::takes(&self.problem, self.algorithm, &self.caps) => "a blocking was demanded",
             Operation::WeightGradient => "the CPU has no kernels for weight gradients yet",
-            _ => "the CPU has no kernel for this algorithm, which was demanded",
+            _ => "the CPU has no kernel for the forced algorithm",
         })
     }
 

@@ -26,7 +26,7 @@ impl Correlation {
             _ if problem.is_in_phases() => phases(problem),
             _ => vec![windows(problem)],
         };
-        // Between single taps there is no dilation: who cuts by it need not ask. (A single output's stride stays, since packed
+        // A single tap has dilation 1, so that callers need no special case. (A single output keeps its stride, since packed
         // weights must not depend on the output's size.)
         for of in &mut all {
             for axis in 0..MAX_RANK {

@@ -240,8 +240,8 @@ impl Problem {
     pub fn with_result_type(self, dtype: DType) -> Result<Self> {
         if (self.conv.dtype, dtype) == (DType::F32, DType::F16) {
             return Err(Error::Unsupported {
-                what: "a result in f16 of tensors in f32".to_owned(),
-                why: "a result is stored as the convolution's tensors are, or in f32".to_owned(),
+                what: "an f16 result for f32 tensors".to_owned(),
+                why: "the result is stored in the type of the tensors, or in f32".to_owned(),
             });
         }
         Ok(Self { result_type: dtype, ..self })
@@ -260,8 +260,8 @@ impl Problem {
     pub fn input_gradient(&self) -> Result<Self> {
         if self.conv.border != Border::Zero {
             return Err(Error::Unsupported {
-                what: format!("the input's gradient through a border that is {}", self.conv.border),
-                why: "elements of the input stand in the border as well; pad first, and convolve without".to_owned(),
+                what: format!("the input gradient with a {} border", self.conv.border),
+                why: "the border repeats input elements; pad the input first, and convolve without padding".to_owned(),
             });
         }
         self.gradient(Operation::InputGradient)
@@ -285,8 +285,8 @@ impl Problem {
     pub fn activation_gradient(&self) -> Result<Self> {
         if !matches!(self.operation, Operation::Forward | Operation::ActivationGradient | Operation::SlopeGradient) {
             return Err(Error::Unsupported {
-                what: format!("the gradient of the activation of the {self}"),
-                why: "it has no activation; ask for it from the convolution's problem".to_owned(),
+                what: format!("the activation gradient of the {self}"),
+                why: "a gradient has no activation; call activation_gradient on the forward problem".to_owned(),
             });
         }
         self.gradient(Operation::ActivationGradient)
@@ -309,7 +309,7 @@ impl Problem {
     pub fn slope_gradient(&self) -> Result<Self> {
         if !self.conv.activation.has_slopes() {
             return Err(Error::Unsupported {
-                what: format!("the gradient of the slopes of the {self}"),
+                what: format!("the slope gradient of the {self}"),
                 why: format!("its activation is {}, expected prelu", self.conv.activation),
             });
         }
@@ -428,7 +428,7 @@ impl Problem {
         Placed { shape: self.conv.weights_shape(), view: self.conv.weights_view() }
     }
 
-    /// What is read as [`crate::plan::Slot::Input`]: the input, or the output's gradient.
+    /// The operand in [`crate::plan::Slot::Input`]: the input, or the output's gradient.
     pub fn source(&self) -> Placed {
         match self.operation {
             Operation::Forward | Operation::WeightGradient => self.of_input(),
@@ -436,7 +436,7 @@ impl Problem {
         }
     }
 
-    /// What is read as [`crate::plan::Slot::Weights`]: the weights, or the output's gradient.
+    /// The operand in [`crate::plan::Slot::Weights`]: the weights, or the output's gradient.
     pub fn factor(&self) -> Placed {
         match self.operation {
             operation if operation.reads_gradient() => self.of_output(),
@@ -482,7 +482,7 @@ impl Problem {
         self.result().len()
     }
 
-    /// What it comes to.
+    /// The correlations that compute it.
     pub fn correlations(&self) -> Vec<Correlation> {
         Correlation::all_of(self)
     }

@@ -1,12 +1,12 @@
-//! Rounds in which all that are left take turns, so that a slow moment of the machine falls on all, and after which those
-//! that are clearly slower are out. Numbers alone: no device.
+//! Rounds in which all candidates take turns, so that a slow moment of the machine affects all. After each round those
+//! that are clearly slower drop out. This module works on numbers only, without a device.
 
 use std::time::Duration;
 
 /// How many times the fastest's median a candidate's least time may be after each round; the last holds for those that
 /// follow. Single times on an H100 scatter by some percent, and by far more before its clocks are up.
 const MARGINS: [f64; 4] = [1.5, 1.25, 1.15, 1.08];
-/// The same for the one run before the first round.
+/// The same bound for the single run before the first round.
 const FIRST_LOOK: f64 = 3.0;
 
 struct Seat {

@@ -3,7 +3,7 @@
 use crate::conv::Residual;
 use crate::problem::Problem;
 
-/// So many different values; then they come again. A prime, so that rows and images begin at different ones.
+/// The number of different values before they repeat. A prime, so that rows and images begin at different ones.
 const PERIOD: usize = 65_521;
 
 /// The operands of a problem.

@@ -47,7 +47,7 @@ pub enum Fate {
     LeftOut(LeftOut),
 }
 
-/// Why a candidate was not tried.
+/// Why a candidate was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeftOut {
     /// Its estimate is too far from the least one.

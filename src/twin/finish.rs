@@ -16,7 +16,7 @@ pub(crate) struct Finish<'a> {
     pub(crate) stored: DType,
 }
 
-/// Whose outputs lie side by side.
+/// Which outputs are contiguous.
 #[derive(Clone, Copy)]
 pub(crate) enum SideBySide {
     /// One filter's, of neighbouring places.

@@ -71,7 +71,7 @@ pub(crate) fn run(
 ) {
     let bindings = dispatch.kernel.bindings();
     let operand = |named: &str| bindings.iter().position(|b| b.name == named).map(|at| dispatch.operands[at]);
-    // What stands in an output that is made elsewhere.
+    // The old contents of an output that is computed into another buffer.
     let stood: Vec<f32> = match operand("residual") {
         Some(Operand { slot: Slot::Output, .. }) => output.iter().map(|&x| DType::F16.rounded(x)).collect(),
         _ => Vec::new(),

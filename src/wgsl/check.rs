@@ -1,5 +1,5 @@
-//! The gate before any device: naga parses and validates the text, the lints and the device's bounds pass, or
-//! nothing is sent. Errors point into `shaders/`.
+//! The check before any device: naga parses and validates the text, and the lints and the device's bounds must pass, or
+//! nothing reaches the device. Errors point into `shaders/`.
 
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 

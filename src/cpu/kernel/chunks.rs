@@ -38,7 +38,7 @@ impl<'v, F: Fn(usize) -> usize> Iterator for Chunks<'v, F> {
             self.at = (self.first)(self.taps.next()?);
             self.left = self.channels;
         }
-        // A compiler that knows that there is a row makes one loop of rows and chunks, and leaves no registers for sums.
+        // If the compiler knew that there is at least one row, it would fuse both loops and keep the sums in memory.
         let chunk = (&self.values[self.at..], black_box(self.left.min(LANES)));
         self.at += self.step;
         self.left = self.left.saturating_sub(LANES);

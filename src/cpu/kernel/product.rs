@@ -19,7 +19,7 @@ const ROW: usize = size_of::<[f32; PANEL]>();
 const AHEAD: usize = 16 * ROW;
 /// Rows of factors that the first cache holds beside what else it has.
 const ROWS_IN_CACHE: usize = 128;
-/// Of chunks that are one sum, however many there are.
+/// Sums all chunks into one sum.
 pub(super) const ALL: usize = usize::MAX;
 
 /// Some rows of the product that all passes over the places take, one after the other.
@@ -67,7 +67,7 @@ pub(super) fn product<'v, S: Simd>(
         let rows = Rows { chunks, count, per_sum, u, adds, places, passes, shares: by_sums && passes > 1 };
         let mut first = 0;
         for pass in 0..passes {
-            // Even blocks: a last one of a place or two would wait for its own sums.
+            // Blocks of even size: a last block of one or two positions would wait for the latency of its own sums.
             let places = (places - first).div_ceil(passes - pass);
             macro_rules! blocks_of {
                 ($($places:literal)*) => {
@@ -133,7 +133,7 @@ fn block<'v, S: Simd, const PLACES: usize, const COLUMNS: usize>(
     [pass, first, column]: [usize; 3],
     m: &mut [[f32; LANES]],
 ) {
-    // A row's factors are up to two lines. (Who asks for one line asks for it twice, without a branch.)
+    // A row of factors fills up to two cache lines. (If only one, it is prefetched twice, to avoid a branch.)
     let (mut ahead, step, line) = if rows.shares {
         let step = ROW / rows.passes;
         (size_of_val(rows.u) + pass * rows.u.len() * step, step, 0)

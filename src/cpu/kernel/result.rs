@@ -48,7 +48,7 @@ pub(super) unsafe fn write_places(
             let at = (line.first + i.cast_signed() * line.place_step).cast_unsigned();
             // SAFETY: the caller's promise.
             let to = unsafe { result.part(at, line.count) };
-            // Of a number that is known when this is compiled, if there are all of them.
+            // The full block is a case of its own, so that its size is known at compile time.
             if let Ok(to) = <&mut [f32; LANES]>::try_from(&mut *to) {
                 finish.finish(place, SideBySide::Filters(line.filter), at, to);
                 *to = *place;

@@ -43,7 +43,7 @@ pub(super) fn read_row(
     let at = |column: usize| (start + column.cast_signed() * of.src.dhw[2]).cast_unsigned();
     if of.src.c == 1 {
         for (i, place) in places.iter_mut().enumerate() {
-            // Of a number that is known when this is compiled, if there are all of them.
+            // The full block is a case of its own, so that its size is known at compile time.
             match column(i).map(|column| &src[at(column)..][..channels.count]) {
                 None => *place = [0.0; LANES],
                 Some(all) if channels.count == LANES => *place = *all.first_chunk().expect("16 channels"),
@@ -59,10 +59,10 @@ pub(super) fn read_row(
     if channels.count == LANES && of.src.c > 0 && !inside.is_empty() {
         let stride = of.src.c.cast_unsigned();
         let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
-        // Whole squares are read, of whatever lies behind the row.
+        // Whole squares are read, including what follows the row in memory.
         if first + (LANES - 1) * stride + line(inside.len()) <= src.len() {
             lines_to_lanes(&src[first..], stride, &mut places[inside.clone()]);
-            // As one chain of both sides the compiler leaves it a call.
+            // Written as one chained iterator, the compiler would not inline it.
             for sides in [0..inside.start, inside.end..places.len()] {
                 for i in sides {
                     places[i] = match column(i) {

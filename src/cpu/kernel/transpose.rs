@@ -1,14 +1,14 @@
-//! Lines of an image to lanes of channels, and back: between the layouts of callers, where columns mostly lie side by side,
-//! and ours, where 16 channels (or filters) of a place do.
+//! Transposes rows of an image into blocks of 16 channels, and back: between the caller's layout, where columns are mostly
+//! contiguous, and ours, where the 16 channels (or filters) of a position are.
 
 use crate::plan::LANES;
 
-/// Sides of the squares that are turned at a time; lines are padded to them.
+/// Side of the squares that are transposed at a time; rows are padded to a multiple of it.
 pub(super) const SIDE: usize = 8;
 
 type Square = [[f32; SIDE]; SIDE];
 
-/// Calls `$of` with what turns squares here: found out once, and not for each square.
+/// Calls `$of` with this CPU's way to transpose squares. It is selected once, not for each square.
 macro_rules! turning {
     ($of:ident, $($argument:expr),*) => {{
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
@@ -19,14 +19,14 @@ macro_rules! turning {
     }};
 }
 
-/// From 16 lines, `stride` apart, to `lanes`: one value of each line for each place. Lines are read in whole squares, two
-/// beside each other for eight lines: of images whose width is a power of two, more would push each other out of the cache.
+/// From 16 rows, `stride` apart, to `lanes`: one value of each row for each position. Rows are read in whole squares, two
+/// squares of eight rows at a time: if the width is a power of two, more rows would evict each other from the cache.
 #[inline(always)]
 pub(super) fn lines_to_lanes(lines: &[f32], stride: usize, lanes: &mut [[f32; LANES]]) {
     turning!(lines_to_lanes_by, lines, stride, lanes);
 }
 
-/// From `lanes` to 16 lines, `stride` apart: the other way round.
+/// The inverse: from `lanes` to 16 rows, `stride` apart.
 #[inline(always)]
 pub(super) fn lanes_to_lines(lanes: &[[f32; LANES]], stride: usize, lines: &mut [f32]) {
     turning!(lanes_to_lines_by, lanes, stride, lines);

@@ -1,5 +1,5 @@
 //! Winograd on a processor. Tiles are walked in blocks: the transformed tiles of a block (V) and the products of a panel
-//! of filters (M) stay in a core's cache. Where the transformed weights (U) are too large to be read anew for each block,
+//! of filters (M) stay in a core's cache. If the transformed weights (U) are too large to be read again for each block,
 //! some blocks are transformed first, and then each panel of U is read once for all of them.
 //!
 //! V is `[chunk of 16 rows][point][tile][row]`, U `[group][panel][point][row][filter]`, points column by column. Of M there is a
@@ -23,7 +23,7 @@ use crate::twin::Finish;
 use crate::twin::Transform2d;
 use crate::winograd::{F, Nested, Programs};
 
-/// Bytes of outputs that no cache holds when they are written. Tests have few.
+/// Outputs of at least this many bytes are assumed to be in no cache. Tests use a small number.
 const FAR: usize = if cfg!(test) { 1 << 10 } else { LAST_CACHE };
 
 /// A problem cut into tiles and blocks of them.
@@ -73,7 +73,7 @@ impl RunOutputs {
     }
 }
 
-/// Transforms the weights, in f64: each is rounded once, so that few channels are not the worse for their transforms.
+/// Transforms the weights in f64 and rounds each once, so that the transform adds little error even with few channels.
 #[expect(clippy::cast_possible_truncation, reason = "the rounding")]
 pub(crate) fn pack(windows: &Windows, algorithm: Nested, weights: &[f32], u: &mut [f32]) {
     let mut transform = Transform2d::<f64>::filter(algorithm);
@@ -267,8 +267,8 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// Asks for the memory of a panel's outputs while it is multiplied, a part at each point: the multiply waits for nothing else, and
-    /// the writes would wait for each line.
+    /// Prefetches the memory of a panel's outputs during its multiply, a part at each point. The multiply uses no memory bandwidth;
+    /// without the prefetch the writes would wait for each line.
     #[inline(always)]
     fn ask_for_outputs(&self, at: At, point: usize) {
         if self.result.len() * size_of::<f32>() < FAR {

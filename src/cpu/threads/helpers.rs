@@ -1,6 +1,6 @@
-//! Help from the threads of a pool, for as long as there is work. Who comes when it is done finds the door closed, and nobody
-//! waits for it: a sleeping thread takes up to 50 us to wake on a virtual machine, a small convolution less. (A scope of
-//! rayon's waits for all that it spawned, begun or not.)
+//! Threads of a pool that help while there is work. A thread that wakes when the work is done returns immediately, and nobody
+//! waits for it: on a virtual machine a thread takes up to 50 us to wake, longer than a small convolution. (A scope of
+//! rayon waits for every job that it spawned, even one that no thread has begun.)
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -9,19 +9,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::caps::threads;
 
-/// Work that any number of threads may take part in, each with its own number; the caller's is 0.
+/// Work that any number of threads may do together. Each thread has a number; the caller's is 0.
 type Work<'a> = dyn Fn(usize) + Sync + 'a;
 
-/// Looks at the state before a waiting thread lets others run.
+/// How often a waiting thread reads the state before it yields.
 const SPINS: u32 = if cfg!(miri) { 1 } else { 4096 };
 
-/// Calls `work` on this thread, and on so many others of the pool that it is in, or of rayon's global one, if they come before
-/// this call of it is done.
+/// Calls `work` on this thread, and on up to `helpers` other threads of its pool (or of rayon's global pool) that wake before
+/// this thread's call is done.
 ///
 /// # Panics
-/// With what `work` panics with on any of them, after all have left it.
+/// If `work` panics on any thread: with the same payload, after all threads have left it.
 pub(in crate::cpu) fn with_helpers(helpers: usize, work: &Work<'_>) {
-    // Without a pool this thread does all the work, whatever number of threads the plan is for.
+    // Without a pool this thread does all the work, however many threads the plan was made for.
     if helpers == 0 || threads::count().is_err() {
         return work(0);
     }
@@ -37,7 +37,7 @@ pub(in crate::cpu) fn with_helpers(helpers: usize, work: &Work<'_>) {
     }
     work(0);
     drop(closing);
-    // In a thread of a pool, those that no other thread took are still here: they would heap up.
+    // In a pool's thread, jobs that no other thread has taken are still in its queue, and would pile up.
     for _ in door.come.load(Ordering::Relaxed)..helpers {
         rayon::yield_local();
     }
@@ -46,18 +46,18 @@ pub(in crate::cpu) fn with_helpers(helpers: usize, work: &Work<'_>) {
     }
 }
 
-/// Where helpers go in and out.
+/// Counts the helpers that are working, and refuses late ones.
 struct Door {
     work: &'static Work<'static>,
-    /// How many are inside, and [`CLOSED`].
+    /// How many helpers are working, and the bit [`CLOSED`].
     inside: AtomicUsize,
-    /// How many came, in time or not.
+    /// How many helpers have arrived, in time or late.
     come: AtomicUsize,
-    /// What a helper ended with.
+    /// The panic of a helper, if one panicked.
     panic: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
-/// Nobody may go in.
+/// Set when no more helpers may start.
 const CLOSED: usize = 1 << (usize::BITS - 1);
 
 impl Door {
@@ -72,7 +72,7 @@ impl Door {
     }
 }
 
-/// Closes a door, and waits until everybody is out.
+/// When dropped, refuses further helpers and waits until the working ones are done.
 struct Closing<'a>(&'a Door);
 
 impl Drop for Closing<'_> {
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(all.load(Ordering::SeqCst), 0b11);
     }
 
-    /// All threads of the pool are busy, and the work of the caller is done before they are not.
+    /// All threads of the pool are busy, and the caller finishes its work before one becomes free.
     #[test]
     fn nobody_waits_for_who_comes_late() {
         let (pool, calls) = (pool(2), AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! Data asked for before it is needed: the processor does that by itself along a stream, but not far enough.
+//! Prefetches data. The CPU's own prefetcher follows a stream, but not far enough ahead.
 
 /// Bytes of a cache line.
 pub(in crate::cpu) const LINE: usize = 64;

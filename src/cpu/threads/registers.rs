@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use pulp::Arch;
 
-/// For tests: `scalar`, or `avx2`, takes narrower registers than there are. Anything else, and what the processor does not have,
-/// leaves the widest.
+/// For tests: `scalar` or `avx2` selects narrower registers than the CPU has. Any other value, or one that the CPU lacks,
+/// selects the widest.
 const VARIABLE: &str = "WINOCONV_SIMD";
 
 /// The registers that kernels are run with.

@@ -1,6 +1,6 @@
-//! Tasks shared out among threads: each has a share of neighbours, the same in every run, so that what a thread wrote is still
-//! in its core's cache when it reads it, or writes it anew; who is done helps the others. What a task computes does not depend on
-//! who takes it, so results are the same bits for any number of threads.
+//! Divides tasks among threads. Each thread has the same neighbouring tasks in every run, so that what it wrote is still
+//! in its core's cache when it needs it again. A thread that is done helps the others. A task's result does not depend on
+//! the thread that runs it, so results are bit-identical for any number of threads.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ pub(in crate::cpu) fn walk(threads: usize, tasks: usize, scratch: usize, workspa
     });
 }
 
-/// Tasks that nobody has taken yet, as the first of them and the one behind the last.
+/// The tasks of a share that are left: the first one, and one past the last.
 struct Share(AtomicU64);
 
 impl Share {
@@ -46,7 +46,7 @@ impl Share {
         u64::from(word(tasks.start)) << 32 | u64::from(word(tasks.end))
     }
 
-    /// Takes a task: the first one for whom the share is, the last one for who helps.
+    /// Takes a task: the first one for the share's owner, the last one for a helper.
     fn take(&self, helps: bool) -> Option<usize> {
         let mut all = self.0.load(Ordering::Relaxed);
         loop {
@@ -63,7 +63,7 @@ impl Share {
     }
 }
 
-/// From the first whole cache line on: registers of 16 lanes that lie across two of them take twice as long.
+/// Starts at a cache line: a load of 16 lanes that crosses two lines takes twice as long.
 pub(in crate::cpu) fn aligned(workspace: &mut [f32]) -> &mut [f32] {
     let skipped = workspace.as_ptr().align_offset(size_of::<[f32; LANES]>());
     workspace.get_mut(skipped..).unwrap_or_default()

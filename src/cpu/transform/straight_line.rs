@@ -13,7 +13,7 @@ pub(in crate::cpu) type Lanes = Cell<[f32; LANES]>;
 
 /// Values of a transform at neighbouring places.
 pub(in crate::cpu) trait Places<'a>: Copy {
-    /// `N` values of each of so many places, whose lengths are known to suffice: not looked at again for each value.
+    /// `N` values of each of `count` positions. Lengths are checked once, and not for each value.
     type Values<const N: usize>: Copy;
 
     fn values<const N: usize>(self, count: usize) -> Self::Values<N>;

@@ -1,5 +1,5 @@
-//! What a driver compiled, kept from one process to the next where the backend can: asked for by the application, since a
-//! library writes no files of its own accord.
+//! A driver's compiled pipelines, kept for the next process if the backend can. The application must ask for it, since a
+//! library should write no files unasked.
 
 mod driver;
 mod file;

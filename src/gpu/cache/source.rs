@@ -60,7 +60,7 @@ impl CacheSource {
         Self(Source::Stored(bytes))
     }
 
-    /// Whether one is asked for.
+    /// Whether a cache was asked for.
     pub(in crate::gpu) fn is_wanted(&self) -> bool {
         self.0 != Source::Off
     }
@@ -93,7 +93,7 @@ pub enum CacheState {
 #[non_exhaustive]
 pub enum CacheFault {
     /// It is something else.
-    #[error("it is no pipeline cache of this crate")]
+    #[error("it is not a pipeline cache of this crate")]
     NotOurs,
     /// Its end is missing.
     #[error("its end is missing")]
@@ -102,7 +102,7 @@ pub enum CacheFault {
     #[error("it is damaged")]
     Damaged,
     /// It is another version's or another device's.
-    #[error("it is of {found}, expected {expected}")]
+    #[error("it was written for {found}, expected {expected}")]
     Foreign {
         /// This version or device.
         expected: String,
@@ -110,7 +110,7 @@ pub enum CacheFault {
         found: String,
     },
     /// Others may write it, or the folder that it is in.
-    #[error("others than its owner may write {}", path.display())]
+    #[error("{} can be written by other users", path.display())]
     Shared {
         /// What they may write.
         path: PathBuf,
@@ -124,12 +124,12 @@ pub enum CacheFault {
         uid: u32,
     },
     /// It is a link, a folder, a pipe or a device.
-    #[error("{} is no regular file", path.display())]
+    #[error("{} is not a regular file", path.display())]
     NotRegular {
         /// What is in its place.
         path: PathBuf,
     },
-    /// It is larger than any cache is expected to be; it was not read.
+    /// The file is larger than a cache may be; it was not read.
     #[error("it has {bytes} bytes, the bound is {bound}")]
     TooLarge {
         /// Its size.
@@ -144,7 +144,7 @@ pub enum CacheFault {
         message: String,
     },
     /// The device does not take it.
-    #[error("the device does not take it: {message}")]
+    #[error("the device refused it: {message}")]
     Refused {
         /// What it said.
         message: String,

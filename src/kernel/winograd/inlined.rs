@@ -1,13 +1,13 @@
 //! `winograd_inlined`: the exhibit. The output transform as one Kronecker product, with the multiply-reduce substituted
 //! into it wherever an element of M stands: the program of an investigation that took it for the only way to make
-//! Winograd one kernel. Faithful to its faults; reached by name alone, never chosen.
+//! Winograd one kernel. It keeps that program's faults. It runs only if it is forced, and is never chosen.
 
 use super::fused::FusedParams;
 use crate::kernel::cost::{Counts, Part, Region, Share, SumLength, Turns};
 use crate::kernel::{Binding, Constant, Epilogue, Kernel, KernelSpec, Params as _, Storage};
 use crate::winograd::{F, Matrix, Nested, WinogradError};
 
-/// What "the reduce is repeated" means: both are counted, both run.
+/// Two readings of "the reduce is repeated". Both are counted, and both run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reading {
     /// One channel loop for each output of a tile, 16 for F(4x4,3x3): the investigation's own count. A loop holds the

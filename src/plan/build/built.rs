@@ -2,6 +2,7 @@
 
 use super::dispatch::Dispatch;
 use super::packing::Packing;
+use crate::dtype::DType;
 use crate::plan::choose::Cut;
 use crate::plan::cpu::CpuStep;
 
@@ -17,6 +18,11 @@ pub(in crate::plan) struct Built {
 }
 
 impl Built {
+    /// Bytes of the workspace.
+    pub(in crate::plan) fn workspace_bytes(&self) -> u64 {
+        self.workspace.iter().fold(0, |bytes, &len| DType::F32.bytes(len).saturating_add(bytes))
+    }
+
     /// Of weights as they are given, with nothing to run yet.
     pub(in crate::plan) const fn nothing() -> Self {
         Self {

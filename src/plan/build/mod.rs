@@ -106,7 +106,7 @@ fn by_shaders(
     let limits = &caps.limits;
     let winograd = |nested| match parts {
         [part] => Winograd::new(problem, part, nested, storage, limits),
-        _ => Err(Reason::Inapplicable("its outputs come in phases, each with other taps")),
+        _ => Err(Reason::Inapplicable("Winograd does not support outputs in phases (transposed, strided)")),
     };
     Ok(match algorithm {
         Algorithm::Direct if problem.operation.is_of_end() => end::build(problem, storage, limits, preferences)?,

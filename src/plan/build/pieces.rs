@@ -322,7 +322,7 @@ pub(super) fn pieces(part: Piece, per_filter: bool, limits: &Limits) -> Result<V
             check_dispatches(done.len())?;
             continue;
         };
-        // Of what is not cut, a stride beyond the taps may read little.
+        // A whole piece with a stride larger than the filter may read little of the source.
         let narrowed = piece.narrowed();
         if tensor == Tensor::Source && narrowed.source().len < len {
             waiting.push(narrowed);

@@ -1,4 +1,4 @@
-//! A correlation as Winograd sees it: two-dimensional windows with stride 1. What else there is becomes rows of U and V:
+//! A correlation as two-dimensional windows with stride 1. Depth taps and stride phases are folded into channels:
 //! each plane of taps in depth has rows of its own, and where outputs are a stride apart, the taps that it keeps apart
 //! (every `stride`-th one, a phase) are summed as channels are. Where taps are a dilation apart, the outputs that it keeps
 //! apart are tiles of planes of their own.
@@ -51,7 +51,7 @@ impl Windows {
     pub(crate) fn of_problem(problem: &Problem) -> Result<Self, &'static str> {
         let of = match problem.correlations()[..] {
             [of] => of,
-            _ => return Err("its outputs come in phases, each with other taps"),
+            _ => return Err("Winograd does not support outputs in phases (transposed, strided)"),
         };
         let windows = Self::new(of)?;
         if problem.operation != Operation::WeightGradient {
@@ -61,7 +61,7 @@ impl Windows {
             return Ok(windows);
         }
         if (1..of.stride.len()).any(|axis| of.stride[axis] > 1) {
-            return Err("Winograd needs dilation 1 for the weights' gradient");
+            return Err("Winograd needs dilation 1 for the weight gradient");
         }
         Ok(Self { block: Some([1, 1]), ..windows })
     }
@@ -84,7 +84,7 @@ impl Windows {
         if of.terms() == 0 {
             return Err("there is nothing to sum");
         }
-        // Otherwise there are phases of nothing, as many as the numbers say.
+        // A stride larger than the filter would have phases without taps.
         if (1..of.stride.len()).any(|axis| of.stride[axis] > of.taps[axis]) {
             return Err("Winograd needs a stride within the filter");
         }
@@ -120,13 +120,13 @@ impl Windows {
             return Err("fused kernels need stride 1");
         }
         if (taps[0], before[0]) != (1, 0) {
-            return Err("fused kernels have no depth");
+            return Err("fused kernels support at most two dimensions");
         }
         if *border != Border::Zero {
-            return Err("fused kernels know no border but zeros");
+            return Err("fused kernels need a border of zeros");
         }
         if src.dhw[2] != 1 {
-            return Err("fused kernels need an input whose columns lie side by side");
+            return Err("fused kernels need an input with contiguous columns");
         }
         Ok(())
     }
@@ -136,7 +136,7 @@ impl Windows {
         if self.spread() != [1, 1] {
             return Err("fused kernels need dilation 1");
         }
-        if self.of.out[0] == 1 { Ok(()) } else { Err("fused kernels have no depth") }
+        if self.of.out[0] == 1 { Ok(()) } else { Err("fused kernels support at most two dimensions") }
     }
 
     /// The same for those that transform the weights as they are given.
@@ -146,7 +146,7 @@ impl Windows {
         let filter = group_c.cast_signed() * taps;
         let dense = (weights.g, weights.n, weights.c) == (group_k.cast_signed() * filter, filter, taps)
             && weights.dhw[1..] == [columns, 1];
-        if dense { Ok(()) } else { Err("it needs weights in the order OIHW") }
+        if dense { Ok(()) } else { Err("fused_filter needs weights in OIHW order") }
     }
 
     /// Phases of taps in height and width, or blocks of them: each has rows of its own.

@@ -13,11 +13,11 @@ use crate::winograd::{F, Nested, Points};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Algorithm {
-    /// The sum as it stands, one kernel; anything at all.
+    /// Direct summation in one kernel; any convolution.
     Direct,
-    /// A product of matrices without a column buffer, one kernel; anything at all.
+    /// A matrix product without a column buffer, in one kernel; any convolution.
     ImplicitGemm,
-    /// The sum over taps alone, one kernel; groups of one channel.
+    /// A sum over taps only, in one kernel; groups of one channel.
     Depthwise,
     /// Winograd in three kernels: input transform, multiply, output transform.
     Staged(Nested),
@@ -33,7 +33,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Everything that could solve a problem, whether or not it is wise, but the exhibit [`Self::Inlined`]:
+    /// Every algorithm that can compute a problem, fast or not, except the exhibit [`Self::Inlined`]:
     /// `Direct` first, then the others without a transform. (Plans for a processor consider one tile shape more.)
     pub fn all_for(problem: &Problem) -> Vec<Self> {
         if problem.operation.is_of_end() {

@@ -14,7 +14,7 @@ use crate::plan::wisdom::Wisdom;
 use crate::plan::{cpu, model};
 use crate::problem::{Operation, Problem};
 
-/// Every choice that `caps` can run within `preferences`, where the planner looks at one cut of each algorithm only: the
+/// Every choice that `caps` can run within `preferences` (the planner considers one blocking of each algorithm), the
 /// one with the least estimate first. Of the processor, whose twins walk no blocks, one cut of each algorithm is listed.
 pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Legal> {
     let mut legal = Vec::new();
@@ -24,7 +24,8 @@ pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) 
             .flatten();
         for cut in preferences.cut.map(|cut| vec![cut]).or(planned).unwrap_or_else(|| Cut::all_for(algorithm)) {
             let forced = Preferences { cut: Some(cut), ..*preferences };
-            if let Ok((estimate_ns, workspace_bytes)) = judge_one(problem, algorithm, caps, &forced) {
+            if let Ok(judged) = judge_one(problem, algorithm, caps, &forced) {
+                let (estimate_ns, workspace_bytes) = (judged.estimate_ns, judged.built.workspace_bytes());
                 legal.push(Legal { choice: Choice { algorithm, cut }, estimate_ns, workspace_bytes });
             }
         }
@@ -47,19 +48,41 @@ fn considered(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<
     all
 }
 
-/// Judges every candidate; the chosen one, if there is one, comes first, then the slower ones in order, then
-/// the rejected.
-pub(in crate::plan) fn judge(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Candidate> {
-    let mut legal = Vec::new();
-    let mut rejected = Vec::new();
+/// A candidate that can run.
+pub(in crate::plan) struct Judged {
+    /// The estimate of a run, in nanoseconds.
+    estimate_ns: u64,
+    /// What it runs.
+    built: Built,
+}
+
+impl Judged {
+    fn candidate(&self, algorithm: Algorithm, verdict: Verdict) -> Candidate {
+        let (estimate_ns, workspace_bytes) = (Some(self.estimate_ns), Some(self.built.workspace_bytes()));
+        Candidate { algorithm, verdict, estimate_ns, workspace_bytes }
+    }
+}
+
+/// Every candidate with the verdict on it, and what the chosen one runs.
+pub(in crate::plan) struct Judgement {
+    /// The chosen one, if there is one, comes first, then the slower ones in order, then the rejected.
+    pub(in crate::plan) candidates: Vec<Candidate>,
+    /// What the chosen one runs.
+    pub(in crate::plan) chosen: Option<Built>,
+}
+
+/// Judges every candidate. Each is built once, and the fastest is kept as it was built.
+pub(in crate::plan) fn judge(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Judgement {
+    let (mut legal, mut rejected) = (Vec::new(), Vec::new());
+    let mut fastest: Option<Judged> = None;
     for algorithm in considered(problem, caps, preferences) {
         match judge_one(problem, algorithm, caps, preferences) {
-            Ok((estimate_ns, bytes)) => legal.push(Candidate {
-                algorithm,
-                verdict: Verdict::Slower,
-                estimate_ns: Some(estimate_ns),
-                workspace_bytes: Some(bytes),
-            }),
+            Ok(judged) => {
+                legal.push(judged.candidate(algorithm, Verdict::Slower));
+                if fastest.as_ref().is_none_or(|fastest| judged.estimate_ns < fastest.estimate_ns) {
+                    fastest = Some(judged);
+                }
+            }
             Err(reason) => rejected.push(Candidate {
                 algorithm,
                 verdict: Verdict::Rejected(reason),
@@ -74,78 +97,76 @@ pub(in crate::plan) fn judge(problem: &Problem, caps: &Caps, preferences: &Prefe
         first.verdict = Verdict::Chosen;
     }
     legal.extend(rejected);
-    legal
+    Judgement { candidates: legal, chosen: fastest.map(|fastest| fastest.built) }
 }
 
-/// Puts what wisdom says is the fastest in front of the candidates as they were judged, if it may be followed. The second
-/// value is the cut that the chosen algorithm must have, where that is not its planner's.
+/// Puts what wisdom says is the fastest in front of the candidates as they were judged, if it may be followed.
 pub(in crate::plan) fn follow(
     wisdom: &Wisdom,
     problem: &Problem,
     caps: &Caps,
     preferences: &Preferences,
-    candidates: &mut Vec<Candidate>,
-) -> (Origin, Option<Cut>) {
+    judgement: &mut Judgement,
+) -> Origin {
     if preferences.algorithm.is_some() || preferences.cut.is_some() {
-        return (Origin::Demand, preferences.cut);
+        return Origin::Demand;
     }
     let Some(entry) = wisdom.get(problem, caps, preferences) else {
-        return (Origin::Estimate { ignored: None }, None);
+        return Origin::Estimate { ignored: None };
     };
     let Choice { algorithm, cut } = entry.choice;
     let judged = match entry.outdated() {
         Some(outdated) => Err(Distrust::Outdated(outdated)),
         None => judge_one(problem, algorithm, caps, &preferences.cut(cut)).map_err(Distrust::Rejected),
     };
-    let (estimate_ns, bytes) = match judged {
+    let judged = match judged {
         Ok(judged) => judged,
-        Err(why) => return (Origin::Estimate { ignored: Some(Ignored { choice: entry.choice, why }) }, None),
+        Err(why) => return Origin::Estimate { ignored: Some(Ignored { choice: entry.choice, why }) },
     };
+    let candidates = &mut judgement.candidates;
     candidates.retain(|candidate| candidate.algorithm != algorithm);
     for candidate in &mut *candidates {
-        if candidate.estimate_ns.is_some_and(|other| other <= estimate_ns) {
+        if candidate.estimate_ns.is_some_and(|other| other <= judged.estimate_ns) {
             candidate.verdict = Verdict::Overruled;
         } else if candidate.verdict == Verdict::Chosen {
             candidate.verdict = Verdict::Slower;
         }
     }
-    let (estimate_ns, workspace_bytes) = (Some(estimate_ns), Some(bytes));
-    candidates.insert(0, Candidate { algorithm, verdict: Verdict::Chosen, estimate_ns, workspace_bytes });
-    (Origin::Wisdom { time_ns: entry.time_ns, driver: entry.driver.clone() }, Some(cut))
+    candidates.insert(0, judged.candidate(algorithm, Verdict::Chosen));
+    judgement.chosen = Some(judged.built);
+    Origin::Wisdom { time_ns: entry.time_ns, driver: entry.driver.clone() }
 }
 
-/// The estimate of a run in nanoseconds and the bytes of workspace, or why a candidate is out.
+/// The estimate of a candidate and what it runs, or why it is out.
 pub(in crate::plan) fn judge_one(
     problem: &Problem,
     algorithm: Algorithm,
     caps: &Caps,
     preferences: &Preferences,
-) -> Result<(u64, u64), Reason> {
+) -> Result<Judged, Reason> {
     if preferences.algorithm.is_some_and(|forced| forced != algorithm) {
         return Err(Reason::NotDemanded);
     }
     if problem.operation.is_of_end() && algorithm != Algorithm::Direct {
-        return Err(Reason::Inapplicable("a gradient of bias, activation or slopes is computed by direct alone"));
+        return Err(Reason::Inapplicable("only direct computes the gradients of bias, activation and slopes"));
     }
     if let Some(transform) = algorithm.transform() {
         let windows = Windows::of_problem(problem).map_err(Reason::Inapplicable)?;
         if windows.in_blocks() && !matches!(algorithm, Algorithm::Staged(_)) {
-            return Err(Reason::Inapplicable(
-                "of Winograd's kernels, the staged ones alone compute a gradient of weights",
-            ));
+            return Err(Reason::Inapplicable("fused kernels do not support the weight gradient"));
         }
         if !windows.sizes().fit(transform) {
             return Err(Reason::Inapplicable(match windows.sizes() {
-                Sizes::Taps(_) => "its filter has another size",
-                Sizes::Outputs(_) => "it has another number of outputs than the weights",
+                Sizes::Taps(_) => "the transform is for another filter size",
+                Sizes::Outputs(_) => "the transform is for another size of the weight gradient",
             }));
         }
         if transform.rows.programs().is_err() || transform.cols.programs().is_err() {
-            return Err(Reason::Inapplicable("there are no transforms of these sizes"));
+            return Err(Reason::Inapplicable("no transform of this size exists"));
         }
     }
     if algorithm == Algorithm::Depthwise && !is_depthwise(problem) {
-        return Err(Reason::Inapplicable("it sums over more than taps: channels of a group, or images"));
+        return Err(Reason::Inapplicable("depthwise needs one channel per group, and no sum over images"));
     }
     if let (Some(_), Some(transform)) = (algorithm.fusion(), algorithm.transform())
         && !WinogradFused::holds(transform)
@@ -167,7 +188,6 @@ pub(in crate::plan) fn judge_one(
     if is_twin && preferences.is_open() && has_kernels {
         return Err(Reason::Inapplicable("the CPU has no kernel for it: its twin runs where it is demanded"));
     }
-    let bytes = built.workspace.iter().map(|&len| 4 * len as u64).sum();
     let estimate_ns = match &built {
         Built { cpu_steps, .. } if cpu_steps.is_empty() => {
             model::estimate_ns(problem, &built.dispatches, algorithm, caps)
@@ -179,7 +199,7 @@ pub(in crate::plan) fn judge_one(
             cpu::estimate_ns(&build(problem, algorithm, &nominal, preferences)?.cpu_steps, nominal.threads)
         }
     };
-    Ok((estimate_ns, bytes))
+    Ok(Judged { estimate_ns, built })
 }
 
 /// Whether an algorithm's work can be cut so.
@@ -202,6 +222,6 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
             if problem.correlations().iter().map(of).all(|kernel| kernel.is_legal()) { Ok(()) } else { Err(NUMBERS) }
         }
         (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
-        _ => Err("its work is not cut so"),
+        _ => Err("this blocking is not supported by the algorithm"),
     }
 }

@@ -7,11 +7,11 @@ use super::algorithm::Algorithm;
 use crate::error::{Error, Result};
 use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut};
 
-/// How an algorithm's work is cut.
+/// The blocking of an algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cut {
-    /// There is one way only: `direct`, `depthwise`, the exhibit, and whatever has nothing to do; or the kernel cuts its work
+    /// No blocking to choose: `direct`, `depthwise`, the exhibit, an empty problem; or the kernel blocks its work
     /// itself, as the processor's do.
     Only,
     /// The product of `implicit_gemm`.
@@ -107,11 +107,11 @@ impl FromStr for Choice {
         let cut = match (algorithm, cut) {
             (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), None) => Cut::Only,
             (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), Some(_)) => {
-                return Err(unfit("expected no @: it is not cut"));
+                return Err(unfit("expected no @: this algorithm has no blocking"));
             }
             // The processor's kernels cut their work themselves.
             (Algorithm::ImplicitGemm | Algorithm::Staged(_), None) => Cut::Only,
-            (_, None) => return Err(unfit("expected @ and how it is cut")),
+            (_, None) => return Err(unfit("expected @ and a blocking")),
             (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(cut.parse()?),
             (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),
             (_, Some(cut)) => Cut::Fused(cut.parse()?),

@@ -60,7 +60,7 @@ impl Errors {
         self.on_host && matches!(choice.algorithm, Algorithm::Staged(_)) && choice.cut == Cut::Only
     }
 
-    /// The most rows of U and V that are summed up one after the other, or as many as round like what is done instead.
+    /// The effective length of a sequential sum over the rows of U and V.
     fn longest_sum(&self, choice: Choice, algorithm: Nested) -> usize {
         let rows = self.windows.map_or(self.channels, |windows| windows.in_blocks_of(algorithm).group_rows());
         if self.is_own(choice) && rows > SUM {

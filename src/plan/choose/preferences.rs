@@ -74,7 +74,7 @@ impl Tolerance {
 /// Twice the error of direct summation. Of the square transforms of 3 x 3 that admits F(2,3) from 4 channels on, F(4q,3) from
 /// 5, F(6q,3) from 13, F(4,3) with our default points from 470; never F(6,3), nor F(4,3) with the textbook's points. On normal
 /// data alone it would be 2, 2, 5 and 25. That is where all channels are one sum and multiply-adds round twice, as on
-/// software adapters: on GPUs F(4,3) needs 170, and by the processor's own kernels, whose sums are short, some 50.
+/// software adapters: on GPUs F(4,3) needs 170 channels, and with the CPU kernels, whose sums are short, about 45.
 impl Default for Tolerance {
     fn default() -> Self {
         Self::TimesDirect(2.0)
@@ -112,9 +112,9 @@ pub struct Preferences {
     pub tolerance: Tolerance,
     /// Most bytes between input and output, packed weights not counted. Default: [`Self::DEFAULT_WORKSPACE`].
     pub workspace_limit: u64,
-    /// The algorithm, if it is not the planner's to choose. One that cannot run is an error, never another one.
+    /// A forced algorithm. If it cannot run, that is an error; another one is never taken.
     pub algorithm: Option<Algorithm>,
-    /// How the work is cut, if that is not the planner's to choose: algorithms that are not cut so are out.
+    /// A forced blocking. Algorithms that do not support it are rejected.
     pub cut: Option<Cut>,
 }
 

@@ -8,7 +8,7 @@ use super::preferences::{Preferences, Tolerance};
 use super::verdict::{Candidate, Reason, Verdict};
 use crate::caps::Caps;
 use crate::conv::Conv;
-use crate::error::{Error, LimitError, NoPlan, Remedy, Resource, Result};
+use crate::error::{LimitError, NoPlan, Remedy, Resource, Result};
 use crate::padding::{Border, Padding};
 use crate::plan::build::build;
 use crate::problem::{Operation, Problem};
@@ -37,7 +37,7 @@ pub(in crate::plan) fn no_plan(
     let mut remedies = remedies(problem, caps, preferences, &rejected);
     let demanded = !preferences.is_open();
     if remedies.is_empty() && demanded {
-        remedies.push(Remedy::Other("leave the algorithm and its cut to the planner"));
+        remedies.push(Remedy::Other("let the planner choose the algorithm and its blocking"));
     }
     let demand = match (preferences.algorithm, preferences.cut) {
         (Some(algorithm), _) => format!(", {algorithm} demanded"),
@@ -51,22 +51,6 @@ pub(in crate::plan) fn no_plan(
         remedies,
         rejected: rejected.into_iter().map(|(algorithm, why)| (algorithm.to_string(), why.to_string())).collect(),
     }
-}
-
-/// Of a choice that was judged to be legal, and is not when it is built.
-pub(in crate::plan) fn refused(problem: &Problem, algorithm: Algorithm, reason: &Reason) -> Error {
-    let remedy = match reason {
-        Reason::Limit(error) => error.remedy(),
-        _ => None,
-    };
-    let no_plan = NoPlan {
-        asked: problem.to_string(),
-        reason: reason.to_string(),
-        sharing: 1,
-        remedies: remedy.into_iter().collect(),
-        rejected: vec![(algorithm.to_string(), reason.to_string())],
-    };
-    no_plan.into()
 }
 
 /// The reason that most share, and how many they are: of those that a limit or a preference could mend, if there are any;
@@ -231,7 +215,7 @@ pub(crate) fn check_demand(conv: &Conv, caps: &Caps, preferences: &Preferences) 
         |problem: Problem| [Some(problem), problem.input_gradient().ok(), problem.weight_gradient().ok()];
     for (small, large) in with_gradients(small).into_iter().zip(with_gradients(large)) {
         let (Some(small), Some(large)) = (small, large) else { continue };
-        let of_small = judge(&small, caps, preferences);
+        let of_small = judge(&small, caps, preferences).candidates;
         let is_never = |candidate: &Candidate| {
             let small = of_small.iter().find(|small| small.algorithm == candidate.algorithm);
             match small.map(|small| &small.verdict) {
@@ -241,11 +225,12 @@ pub(crate) fn check_demand(conv: &Conv, caps: &Caps, preferences: &Preferences) 
                 Some(_) => false,
             }
         };
-        if !judge(&large, caps, preferences).iter().all(is_never) {
+        let of_large = judge(&large, caps, preferences).candidates;
+        if !of_large.iter().all(is_never) {
             return Ok(());
         }
     }
-    let mut no_plan = no_plan(&large, caps, preferences, &judge(&large, caps, preferences));
+    let mut no_plan = no_plan(&large, caps, preferences, &judge(&large, caps, preferences).candidates);
     // The image was ours: what is said of it is true of any.
     let shape = large.of_input().shape.to_string();
     no_plan.asked = no_plan.asked.replacen(&shape, &format!("any input of {} channels", conv.channels), 1);

@@ -15,8 +15,8 @@ pub(crate) const PANEL: usize = 32;
 /// Bytes of the last cache that a convolution may count on.
 pub(crate) const LAST_CACHE: usize = 16 << 20;
 
-/// Rows of U and V whose products are summed up on their own, before they are added to those of others: sums of sums round
-/// less, so that larger tiles are as accurate as long sums of smaller ones.
+/// Rows of U and V whose products are summed first; these sums are then added. A sum of sums rounds
+/// less, so larger tiles meet the tolerance.
 pub(crate) const SUM: usize = 32;
 
 /// One step of a plan that the CPU's kernels run: a kernel on a correlation. Only the planner makes one.

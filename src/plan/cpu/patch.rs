@@ -1,4 +1,4 @@
-//! How the processor's kernels without a transform cut a correlation: blocks of outputs, and the patch of the source that
+//! The blocking of the CPU kernels without a transform: blocks of outputs, and the patch of the source that
 //! each reads, whose columns stand in phases, a stride apart. Sizes that the planner and the kernels agree on.
 
 use std::fmt;

@@ -1,6 +1,6 @@
-//! The CPU's own steps: one for each correlation, computed from its sizes by kernels that cut their work themselves. What a
-//! result rounds to does not depend on the number of threads, nor on how large the workspace lets blocks be; but where not even
-//! one thread's patch has room, it depends on the workspace how sums are cut into parts.
+//! The CPU's steps: one for each correlation. The kernels derive their blocking from its sizes. The rounding of a
+//! result does not depend on the number of threads, nor on the size of blocks that the workspace allows. Only if not even
+//! one thread's patch fits, the workspace decides how sums are split into parts.
 
 use std::collections::HashMap;
 

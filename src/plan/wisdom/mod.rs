@@ -1,5 +1,5 @@
-//! What was measured to be fastest, as data: a text of one line for each device and problem, that can be saved, merged,
-//! compared by eye and embedded with `include_str!`. The planner takes it as one more reason, and checks it like any other.
+//! The choices that were measured to be fastest, as text with a line per device and problem. It can be saved, merged,
+//! compared by eye and embedded with `include_str!`. The planner checks a choice from wisdom like any other.
 
 mod key;
 mod line;
@@ -34,7 +34,7 @@ pub struct Entry {
     pub version: String,
     /// What it was chosen from, see [`candidate_set()`].
     pub candidates: u64,
-    /// The driver, to be shown: no part of the key. A new one rarely turns the order of kernels around, and comes every
+    /// The driver, for display only, not part of the key. A new one rarely changes which kernel wins, and comes every
     /// few weeks; with it in the key a file would be of use to few, and for a short time.
     pub driver: String,
 }

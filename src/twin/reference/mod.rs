@@ -1,5 +1,5 @@
-//! The root of trust: every operation by its definition, each product and sum in f64, one result at a time. It knows
-//! nothing of correlations, phases or tiles, which it is there to judge.
+//! The reference for all tests: every operation by its definition, each product and sum in f64. It knows
+//! nothing of correlations, phases or tiles, because it is used to test them.
 
 mod error_bound;
 
@@ -77,7 +77,7 @@ impl Reference<'_> {
         (sum, size)
     }
 
-    /// The same sum in f32, one term after the other and each product rounded: what the errors of others are held against.
+    /// The same sum in f32, term by term, each product rounded: the baseline that other errors are compared with.
     pub fn sequential(&self, index: usize) -> f32 {
         let mut sum = 0.0f32;
         self.each_term(index, |value, weight| sum += value * weight);
