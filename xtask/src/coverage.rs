@@ -1,5 +1,5 @@
 //! `cargo xtask coverage-table`: each attribute of a convolution by each algorithm on each kind of device: it runs, or the
-//! reason why not. The README shows the table, and `test` holds it against what the planner says.
+//! reason why not. docs/COVERAGE.md shows the table, and `test` holds it against what the planner says.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ use winoconv::{
 use crate::bench::adapter::{self, Asked};
 use crate::report::Report;
 
-/// Between these lines of the README stands the table.
+/// Between these lines of docs/COVERAGE.md stands the table.
 const MARKS: [&str; 2] = ["<!-- coverage: cargo xtask coverage-table --write -->", "<!-- end of coverage -->"];
 
 /// A family of algorithms, and the one of it that is asked why, where none is among a problem's candidates.
@@ -33,10 +33,10 @@ const FAMILIES: [(&str, &str); 7] = [
 /// Options of `coverage-table`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Write the table into the README
+    /// Write the table into docs/COVERAGE.md
     #[arg(long, conflicts_with = "check")]
     write: bool,
-    /// Fail where the README has another table
+    /// Fail where docs/COVERAGE.md has another table
     #[arg(long)]
     check: bool,
     /// Also run every cell that runs, on the adapter and on the processor, against the f64 reference
@@ -61,7 +61,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     }
     let table = table(&devices())?;
     if options.write {
-        let path = root.join("README.md");
+        let path = root.join("docs/COVERAGE.md");
         let text = std::fs::read_to_string(&path)?;
         let [before, _, after] = split(&text)?;
         std::fs::write(&path, format!("{before}{table}{after}"))?;
@@ -78,21 +78,21 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the README has the table as it is.
+/// Whether docs/COVERAGE.md has the table as it is.
 pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(root.join("README.md"))?;
+    let text = std::fs::read_to_string(root.join("docs/COVERAGE.md"))?;
     let [_, found, _] = split(&text)?;
     ensure!(
         found == table(&devices())?,
-        "README.md has another coverage table; run `cargo xtask coverage-table --write`"
+        "docs/COVERAGE.md has another coverage table; run `cargo xtask coverage-table --write`"
     );
     Ok(())
 }
 
 fn split(text: &str) -> anyhow::Result<[&str; 3]> {
     let [first, last] = MARKS;
-    let start = text.find(first).with_context(|| format!("README.md has no line {first}"))? + first.len() + 1;
-    let end = text.find(last).with_context(|| format!("README.md has no line {last}"))?;
+    let start = text.find(first).with_context(|| format!("docs/COVERAGE.md has no line {first}"))? + first.len() + 1;
+    let end = text.find(last).with_context(|| format!("docs/COVERAGE.md has no line {last}"))?;
     Ok([&text[..start], &text[start..end], &text[end..]])
 }
 
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_the_table() {
+    fn the_page_has_the_table() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
         check(root).unwrap_or_else(|error| panic!("{error:#}"));
     }

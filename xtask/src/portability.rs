@@ -1,6 +1,6 @@
 //! `cargo xtask portability`: what runs where, on every implementation that this machine has, as a table. Each row is another
-//! verb, started anew as a user would start it, with what it counted; rows of other machines are written by hand, below. The
-//! README shows the table.
+//! verb, started anew as a user would start it, with what it counted; rows of other machines are written by hand, below.
+//! docs/PORTABILITY.md shows the table.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ use crate::driver::{self, SWIFTSHADER};
 use crate::setup;
 use crate::steps::{Outcome, cargo, told};
 
-/// Between these lines of the README stands the table.
+/// Between these lines of docs/PORTABILITY.md stands the table.
 const MARKS: [&str; 2] = ["<!-- portability: cargo xtask portability --write -->", "<!-- end of portability -->"];
 
 /// What was seen on machines that are not this one, or was not seen yet.
@@ -40,7 +40,7 @@ const PROFILES: &str = "wgpu's validation, on noop devices";
 /// Options of `portability`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// Write the table into the README
+    /// Write the table into docs/PORTABILITY.md
     #[arg(long)]
     write: bool,
     /// Install nothing; only say what is missing
@@ -66,7 +66,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     let failed = rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed(_))).count();
     ensure!(failed == 0, "{failed} of {} rows failed", rows.len());
     if options.write {
-        let path = root.join("README.md");
+        let path = root.join("docs/PORTABILITY.md");
         let text = std::fs::read_to_string(&path)?;
         let [before, _, after] = split(&text)?;
         let today = jiff::Zoned::now().strftime("%Y-%m-%d").to_string();
@@ -212,8 +212,8 @@ fn table(rows: &[Row]) -> String {
 
 fn split(text: &str) -> anyhow::Result<[&str; 3]> {
     let [first, last] = MARKS;
-    let start = text.find(first).with_context(|| format!("README.md has no line {first}"))? + first.len() + 1;
-    let end = text.find(last).with_context(|| format!("README.md has no line {last}"))?;
+    let start = text.find(first).with_context(|| format!("docs/PORTABILITY.md has no line {first}"))? + first.len() + 1;
+    let end = text.find(last).with_context(|| format!("docs/PORTABILITY.md has no line {last}"))?;
     Ok([&text[..start], &text[start..end], &text[end..]])
 }
 
@@ -253,9 +253,9 @@ mod tests {
 
     /// What it says of this machine is from the day it was written; that no row is missing and none failed can be held.
     #[test]
-    fn the_readme_has_the_table() {
+    fn the_page_has_the_table() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-        let text = std::fs::read_to_string(root.join("README.md")).expect("read");
+        let text = std::fs::read_to_string(root.join("docs/PORTABILITY.md")).expect("read");
         let [_, found, _] = split(&text).unwrap_or_else(|error| panic!("{error:#}"));
         let by_hand = table(&[]);
         let by_hand = by_hand.lines().skip(2);
