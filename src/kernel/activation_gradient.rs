@@ -33,7 +33,7 @@ impl ActivationGradient {
 
     /// Whether the slopes are an operand.
     pub(crate) fn has_slopes(&self) -> bool {
-        self.activation == Activation::PRelu.name()
+        Activation::from_name(self.activation).is_some_and(Activation::has_slopes)
     }
 
     pub(super) fn bindings(&self) -> Vec<Binding> {
@@ -43,16 +43,8 @@ impl ActivationGradient {
     }
 
     pub(super) fn regions(&self) -> Vec<Region> {
-        // Multiply-adds and other operations of shaders/part/derivative_*.wgsl.
-        let (multiply_adds, operations) = match self.activation {
-            "leaky_relu" | "prelu" => (0, 1),
-            "tanh" => (1, 1),
-            "sigmoid" => (0, 3),
-            "silu" => (1, 9),
-            "gelu" => (6, 13),
-            "gelu_tanh" => (3, 15),
-            _ => (0, 0),
-        };
+        let [multiply_adds, operations] =
+            Activation::from_name(self.activation).map_or([0; 2], Activation::gradient_counts);
         let counts = Counts::sums(multiply_adds)
             + Counts::arithmetic(operations)
             + Counts::load_stored(2, self.storage)

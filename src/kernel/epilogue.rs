@@ -33,7 +33,7 @@ impl Epilogue {
 
     /// Whether the slopes are an operand.
     pub fn has_slopes(self) -> bool {
-        self.activation == Activation::PRelu.name()
+        Activation::from_name(self.activation).is_some_and(Activation::has_slopes)
     }
 
     pub(super) fn bindings(self) -> impl Iterator<Item = Binding> {
@@ -50,16 +50,7 @@ impl Epilogue {
 
     /// What an output takes before it is written, and its store.
     pub(super) fn counts(self, storage: Storage) -> Counts {
-        // Multiply-adds and other operations of shaders/part/activation_*.wgsl: selections and integers are not counted.
-        let (multiply_adds, operations) = match self.activation {
-            "leaky_relu" | "prelu" | "clamp" => (0, 1),
-            "tanh" => (0, 3),
-            "sigmoid" => (0, 5),
-            "silu" => (0, 6),
-            "gelu" => (5, 11),
-            "gelu_tanh" => (1, 10),
-            _ => (0, 0),
-        };
+        let [multiply_adds, operations] = Activation::from_name(self.activation).map_or([0; 2], Activation::counts);
         let residual = usize::from(self.residual != Residual::None);
         let operands = usize::from(self.bias) + usize::from(self.has_slopes());
         Counts::sums(multiply_adds)

@@ -50,7 +50,7 @@ impl KernelSpec {
 
 /// The gradients of activations, biases and slopes.
 fn gradients_of_ends() -> impl Iterator<Item = KernelSpec> {
-    let of_activations = ACTIVATIONS
+    let of_activations = Activation::ALL
         .into_iter()
         .flat_map(|activation| Storage::ALL.map(|storage| ActivationGradient::new(activation, storage).spec()));
     // Sums are in f32, and so what is stored as f16 is read from words.
@@ -174,25 +174,12 @@ fn of_gradients() -> Vec<Nested> {
     algorithms
 }
 
-/// Each activation; its numbers are parameters.
-const ACTIVATIONS: [Activation; 10] = [
-    Activation::None,
-    Activation::Relu,
-    Activation::LeakyRelu { slope: 0.0 },
-    Activation::PRelu,
-    Activation::Clamp { low: 0.0, high: 0.0 },
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Silu,
-    Activation::Gelu,
-    Activation::GeluTanh,
-];
-
+/// With and without a bias, each activation; its numbers are parameters. And each residual.
 fn epilogues() -> impl Iterator<Item = Epilogue> {
     [false, true]
         .into_iter()
         .flat_map(move |bias| {
-            ACTIVATIONS.map(|activation| Epilogue { bias, activation: activation.name(), ..Epilogue::NONE })
+            Activation::ALL.map(|activation| Epilogue { bias, activation: activation.name(), ..Epilogue::NONE })
         })
         .chain([Residual::Tensor, Residual::InPlace].map(|residual| Epilogue { residual, ..Epilogue::NONE }))
 }

@@ -1,12 +1,25 @@
-//! The shader files, built into the crate. The only place that names them.
+//! The shader files, built into the crate. The only place that names them; those of activations follow from their table.
+
+use crate::activation::for_each_activation;
 
 macro_rules! library {
-    ($($path:literal),* $(,)?) => {
+    ($($path:expr),* $(,)?) => {
         &[$(($path, include_str!(concat!("../../", $path)))),*]
     };
 }
 
-const FILES: &[(&str, &str)] = library![
+macro_rules! parts_of_activations {
+    ($($variant:ident $name:ident $({ $($argument:ident),+ })?;)+) => {
+        library![$(
+            concat!("shaders/part/activation_", stringify!($name), ".wgsl"),
+            concat!("shaders/part/derivative_", stringify!($name), ".wgsl"),
+        )+]
+    };
+}
+
+const OF_ACTIVATIONS: &[(&str, &str)] = for_each_activation!(parts_of_activations);
+
+const OTHERS: &[(&str, &str)] = library![
     "shaders/kernel/activation_gradient.wgsl",
     "shaders/kernel/channel_sums.wgsl",
     "shaders/kernel/depthwise.wgsl",
@@ -20,32 +33,12 @@ const FILES: &[(&str, &str)] = library![
     "shaders/kernel/winograd_input.wgsl",
     "shaders/kernel/winograd_multiply.wgsl",
     "shaders/kernel/winograd_output.wgsl",
-    "shaders/part/activation_clamp.wgsl",
-    "shaders/part/activation_gelu.wgsl",
-    "shaders/part/activation_gelu_tanh.wgsl",
-    "shaders/part/activation_leaky_relu.wgsl",
-    "shaders/part/activation_none.wgsl",
-    "shaders/part/activation_prelu.wgsl",
-    "shaders/part/activation_relu.wgsl",
-    "shaders/part/activation_sigmoid.wgsl",
-    "shaders/part/activation_silu.wgsl",
-    "shaders/part/activation_tanh.wgsl",
     "shaders/part/bias_channel.wgsl",
     "shaders/part/bias_none.wgsl",
     "shaders/part/border_circular.wgsl",
     "shaders/part/border_reflect.wgsl",
     "shaders/part/border_replicate.wgsl",
     "shaders/part/border_zero.wgsl",
-    "shaders/part/derivative_clamp.wgsl",
-    "shaders/part/derivative_gelu.wgsl",
-    "shaders/part/derivative_gelu_tanh.wgsl",
-    "shaders/part/derivative_leaky_relu.wgsl",
-    "shaders/part/derivative_none.wgsl",
-    "shaders/part/derivative_prelu.wgsl",
-    "shaders/part/derivative_relu.wgsl",
-    "shaders/part/derivative_sigmoid.wgsl",
-    "shaders/part/derivative_silu.wgsl",
-    "shaders/part/derivative_tanh.wgsl",
     "shaders/part/dst_f16.wgsl",
     "shaders/part/dst_f32.wgsl",
     "shaders/part/epilogue.wgsl",
@@ -80,9 +73,19 @@ const FILES: &[(&str, &str)] = library![
     "shaders/part/window_moves.wgsl",
 ];
 
+const FILES: [(&str, &str); OTHERS.len() + OF_ACTIVATIONS.len()] = {
+    let mut files = [("", ""); OTHERS.len() + OF_ACTIVATIONS.len()];
+    let mut i = 0;
+    while i < files.len() {
+        files[i] = if i < OTHERS.len() { OTHERS[i] } else { OF_ACTIVATIONS[i - OTHERS.len()] };
+        i += 1;
+    }
+    files
+};
+
 /// Path and text of every shader file.
 pub const fn files() -> &'static [(&'static str, &'static str)] {
-    FILES
+    &FILES
 }
 
 /// The text of one file.

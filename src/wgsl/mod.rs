@@ -90,7 +90,7 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     if let Some(epilogue) = spec.epilogue() {
         parts.push(if epilogue.bias { "bias_channel" } else { "bias_none" }.to_owned());
         parts.push(format!("residual_{}", epilogue.residual.name()));
-        parts.extend(activation_parts(epilogue.activation));
+        push_with_helpers(&mut parts, format!("activation_{}", epilogue.activation));
         parts.push("epilogue".to_owned());
     }
     if matches!(spec, KernelSpec::WinogradOutput(_) | KernelSpec::WinogradFused(_) | KernelSpec::WinogradInlined(_)) {
@@ -102,9 +102,8 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     match spec {
         KernelSpec::PackHalves(_) => parts.push("is_element".to_owned()),
         KernelSpec::ActivationGradient(gradient) => {
-            let logistic = matches!(gradient.activation, "silu" | "gelu_tanh").then_some("logistic");
-            parts.extend(["is_element", "keep_nan"].into_iter().chain(logistic).map(str::to_owned));
-            parts.push(format!("derivative_{}", gradient.activation));
+            parts.extend(["is_element", "keep_nan"].map(str::to_owned));
+            push_with_helpers(&mut parts, format!("derivative_{}", gradient.activation));
         }
         KernelSpec::ChannelSums(sums) => parts.push(sums.term.part().to_owned()),
         _ => {}
@@ -125,14 +124,20 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     parts
 }
 
-/// The part of an activation, and what it calls.
-fn activation_parts(name: &str) -> impl Iterator<Item = String> {
-    let called: &[&str] = match name {
-        "clamp" | "tanh" | "gelu" => &["keep_nan"],
-        "sigmoid" | "silu" | "gelu_tanh" => &["keep_nan", "logistic"],
-        _ => &[],
-    };
-    called.iter().map(|&part| part.to_owned()).chain([format!("activation_{name}")])
+/// Parts that fill no slot: functions that activations and derivatives call.
+const HELPERS: [&str; 2] = ["keep_nan", "logistic"];
+
+/// Adds a part, and before it the helpers that its text calls and that are not there yet.
+fn push_with_helpers(parts: &mut Vec<String>, part: String) {
+    let text = library::read(&format!("shaders/part/{part}.wgsl")).unwrap_or_default();
+    let code = || text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    for helper in HELPERS {
+        let call = format!("{helper}(");
+        if code().any(|line| line.contains(&call)) && !parts.iter().any(|part| part == helper) {
+            parts.push(helper.to_owned());
+        }
+    }
+    parts.push(part);
 }
 
 #[cfg(test)]
