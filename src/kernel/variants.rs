@@ -14,8 +14,9 @@ use crate::winograd::{F, Nested};
 
 impl KernelSpec {
     /// A grid over the variants that a planner can choose: all shipped transforms, square and of one row or column,
-    /// and some that mix two; those for gradients of weights; all blockings; every bias and activation, for the fused kernels
-    /// two of them. And the exhibit, which it never chooses, for the two transforms that it is kept for.
+    /// and some that mix two; those for weight gradients; all blockings. Each kernel has every bias and activation for some
+    /// of its transforms and blockings, and two of them for the others; the fused kernels have two. And the exhibit, which
+    /// is never chosen, for the two transforms that it is kept for.
     pub fn all() -> Vec<Self> {
         let (mut all, storage) = (Vec::new(), Storage::F32);
         for filters in [1, 4, 8] {
@@ -33,7 +34,8 @@ impl KernelSpec {
         for algorithm in algorithms() {
             all.push(WinogradFilter { algorithm, storage }.spec());
             all.extend(Border::ALL.map(|border| WinogradInput { algorithm, border, storage }.spec()));
-            all.extend(epilogues().map(|epilogue| WinogradOutput { algorithm, storage, epilogue }.spec()));
+            let epilogues = output_epilogues(algorithm).into_iter();
+            all.extend(epilogues.map(|epilogue| WinogradOutput { algorithm, storage, epilogue }.spec()));
         }
         for algorithm in of_gradients() {
             all.push(WinogradFilter { algorithm, storage }.spec());
@@ -182,6 +184,17 @@ fn epilogues() -> impl Iterator<Item = Epilogue> {
             Activation::ALL.map(|activation| Epilogue { bias, activation: activation.name(), ..Epilogue::NONE })
         })
         .chain([Residual::Tensor, Residual::InPlace].map(|residual| Epilogue { residual, ..Epilogue::NONE }))
+}
+
+/// The epilogues of an output transform. One transform of each family of points has all of them. An activation's part is
+/// the same text whatever the transform, so the other transforms have one epilogue with operands, one without, and each
+/// residual.
+fn output_epilogues(algorithm: Nested) -> Vec<Epilogue> {
+    if [F::new(4, 3), F::quadratic(4, 3)].map(Nested::square).contains(&algorithm) {
+        return epilogues().collect();
+    }
+    let residuals = [Residual::Tensor, Residual::InPlace].map(|residual| Epilogue { residual, ..Epilogue::NONE });
+    ends().into_iter().chain(residuals).collect()
 }
 
 /// The borders that are not zero.
