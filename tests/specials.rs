@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::f32::consts::LN_2;
+
 use support::gpus::on_gpus;
 use support::problems::{forced, one_of_each_kind};
 use winoconv::{Activation, Conv, DType, Device, Layer, Weights};
@@ -36,8 +38,8 @@ struct Row {
 /// No corner of a function, and on both sides of each.
 const ORDINARY: [f64; 6] = [-4.0, -1.5, -0.5, 0.25, 2.0, 4.5];
 
-/// Every activation. At negative infinity SiLU and both forms of GELU are `-inf * 0`, which is
-/// NaN. The ordinary values were computed with 40 digits (mpmath) from PyTorch's formulas.
+/// Every activation. At negative infinity SiLU, both forms of GELU, `HardSwish` and Mish are `-inf * 0`, which is NaN. The
+/// ordinary values were computed with 40 digits (mpmath) from PyTorch's formulas.
 const TABLE: &[Row] = {
     let near_zero = [0.0, 0.0, TINY, -TINY, SUB, -SUB];
     // The first eleven values, then those near zero.
@@ -192,6 +194,96 @@ const TABLE: &[Row] = {
                 1.000_029_322_270_44,
             ],
         ),
+        row(
+            Activation::HardSwish,
+            all(gate, halved),
+            [0.0, -0.375, -0.208_333_333_333_333, 0.135_416_666_666_667, 1.666_666_666_666_67, 4.5],
+            [0.0, 0.0, 0.333_333_333_333_333, 0.583_333_333_333_333, 1.166_666_666_666_67, 1.0],
+        ),
+        row(
+            Activation::hard_sigmoid(),
+            from_zero_to_one,
+            [0.0, 0.249_999_992_549_419, 0.416_666_664_183_14, 0.541_666_667_908_43, 0.833_333_343_267_441, 1.0],
+            [0.0, 0.166_666_671_633_72, 0.166_666_671_633_72, 0.166_666_671_633_72, 0.166_666_671_633_72, 0.0],
+        ),
+        row(
+            Activation::HardSigmoid { slope: 0.0, offset: 0.5 },
+            all([NAN, NAN, NAN, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5], [0.5; 6]),
+            [0.5, 0.5, 0.5, 0.5, 0.5, 0.5],
+            [0.0, 0.0, 0.0, 0.0, 0.0, 0.0],
+        ),
+        row(
+            Activation::elu(),
+            all(from_minus_one, near_zero),
+            [-0.981_684_361_111_266, -0.776_869_839_851_57, -0.393_469_340_287_367, 0.25, 2.0, 4.5],
+            [0.018_315_638_888_734_2, 0.223_130_160_148_43, 0.606_530_659_712_633, 1.0, 1.0, 1.0],
+        ),
+        row(
+            Activation::Elu { alpha: -1.0 },
+            all([NAN, INF, 1.0, 3e38, 1.0, MAX, 1.0, 1e20, 1.0, 1e4, 1.0], [0.0, 0.0, TINY, TINY, SUB, SUB]),
+            [0.981_684_361_111_266, 0.776_869_839_851_57, 0.393_469_340_287_367, 0.25, 2.0, 4.5],
+            [-0.018_315_638_888_734_2, -0.223_130_160_148_43, -0.606_530_659_712_633, 1.0, 1.0, 1.0],
+        ),
+        row(
+            Activation::Mish,
+            all(gate, [0.0, 0.0, 0.6 * TINY, -0.6 * TINY, 0.6 * SUB, -0.6 * SUB]),
+            [
+                -0.072_591_740_792_025_4,
+                -0.298_099_742_166_807,
+                -0.220_743_774_651_73,
+                0.169_572_409_663_818,
+                1.943_958_959_533_99,
+                4.498_913_714_953_32,
+            ],
+            [
+                -0.053_773_209_793_480_3,
+                -0.064_097_815_892_258_6,
+                0.289_510_677_913_512,
+                0.754_172_667_720_593,
+                1.069_317_934_279_49,
+                1.001_907_044_168_81,
+            ],
+        ),
+        row(
+            Activation::softplus(),
+            all(from_zero, [LN_2; 6]),
+            [
+                0.018_149_927_917_809_7,
+                0.201_413_277_982_752,
+                0.474_076_984_180_107,
+                0.825_939_419_878_844,
+                2.126_928_011_042_97,
+                4.511_047_744_848_59,
+            ],
+            [
+                0.017_986_209_962_091_6,
+                0.182_425_523_806_356,
+                0.377_540_668_798_145,
+                0.562_176_500_885_798,
+                0.880_797_077_977_882,
+                0.989_013_057_369_407,
+            ],
+        ),
+        row(
+            Activation::Softplus { beta: 4.0, threshold: 20.0 },
+            all(from_zero, [LN_2 / 4.0; 6]),
+            [
+                0.000_000_028_133_792_096_794_2,
+                0.000_618_921_284_432_612,
+                0.031_732_002_760_743_1,
+                0.328_315_421_879_556,
+                2.000_083_851_593_22,
+                4.500_000_003_807_49,
+            ],
+            [
+                0.000_000_112_535_162_055_095,
+                0.002_472_623_156_634_77,
+                0.119_202_922_022_118,
+                0.731_058_578_630_005,
+                0.999_664_649_869_534,
+                0.999_999_984_770_02,
+            ],
+        ),
     ]
 };
 
@@ -202,6 +294,14 @@ const REFUSED: &[Activation] = &[
     Activation::Clamp { low: 1.0, high: 0.0 },
     Activation::Clamp { low: NAN, high: 0.0 },
     Activation::Clamp { low: 0.0, high: NAN },
+    Activation::HardSigmoid { slope: INF, offset: 0.0 },
+    Activation::HardSigmoid { slope: 0.0, offset: NAN },
+    Activation::Elu { alpha: NAN },
+    Activation::Softplus { beta: 0.0, threshold: 20.0 },
+    Activation::Softplus { beta: -1.0, threshold: 20.0 },
+    Activation::Softplus { beta: SUB, threshold: 20.0 },
+    Activation::Softplus { beta: INF, threshold: 20.0 },
+    Activation::Softplus { beta: 1.0, threshold: NAN },
 ];
 
 /// Whether `got` is the value at x, as it is stored: infinities, zeros and limits exactly; near zero but for what a device's
@@ -213,7 +313,8 @@ fn is_value(got: f32, activation: Activation, x: f32, expected: f32, dtype: DTyp
     }
     let (got, expected) = (f64::from(got), f64::from(expected));
     if x.abs() <= TINY {
-        return (got - expected).abs() <= activation.evaluation_error(x.into()) + f64::from(TINY);
+        let rounding = 2.0 * dtype.unit_roundoff() * expected.abs();
+        return (got - expected).abs() <= activation.evaluation_error(x.into()) + rounding + f64::from(TINY);
     }
     let relative = if [1.0, -1.0, 6.0].contains(&expected) { 0.0 } else { 4.0 * dtype.unit_roundoff() };
     (got - expected).abs() <= relative * expected.abs()

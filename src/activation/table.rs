@@ -123,6 +123,107 @@ activations! {
         gradient_counts: [3, 15],
         ..GATED
     };
+
+    /// `x * clamp(x + 3, 0, 6) / 6`: `HardSwish` in ONNX. As in PyTorch, the derivative is 0 at -3 and 1 at 3.
+    HardSwish hard_swish = Entry {
+        value: |x, _| x * (clamp(x + 3.0, 0.0, 6.0) / 6.0),
+        gradient: |gradient, x, _| {
+            if x >= 3.0 { gradient } else { gate(x > -3.0, gradient * (x / 3.0 + 0.5)) }
+        },
+        // The derivative goes from -0.5 to 1.5 between -3 and 3.
+        lipschitz: |_| 1.5,
+        evaluation_error: |size, _| 8.0 * UNIT_ROUNDOFF * size,
+        counts: [0, 4],
+        gradient_counts: [1, 1],
+        ..GATED
+    };
+
+    /// `clamp(slope * x + offset, 0, 1)`. The default slope is 1/6, as in PyTorch; it is 0.2 in ONNX. The derivative is 0 at
+    /// both bounds.
+    HardSigmoid hard_sigmoid {
+        /// Slope between the bounds: `alpha` in ONNX.
+        slope: 1.0 / 6.0,
+        /// Value at 0: `beta` in ONNX.
+        offset: 0.5,
+    } = Entry {
+        value: |x, [slope, offset]| clamp(slope * x + offset, 0.0, 1.0),
+        gradient: |gradient, y, [slope, _]| gate(y > 0.0 && y < 1.0, slope * gradient),
+        lipschitz: |[slope, _]| slope.abs(),
+        // Between the bounds |slope * x| is at most 1 + |offset|: two roundings of numbers of that size.
+        evaluation_error: |_, [_, offset]| 8.0 * UNIT_ROUNDOFF * (1.0 + offset.abs()),
+        gradient_error: |[slope, _]| 2.0 * UNIT_ROUNDOFF * slope.abs(),
+        problem: |numbers| numbers.iter().any(|number| !number.is_finite()).then_some("a number is not finite"),
+        counts: [1, 1],
+        gradient_counts: [0, 1],
+        ..Entry::IDENTITY
+    };
+
+    /// `x` if positive, else `alpha * (exp(x) - 1)`
+    Elu elu {
+        /// Minus the limit at negative infinity.
+        alpha: 1.0,
+    } = Entry {
+        bounds_outputs: true,
+        value: |x, [alpha, _]| if x > 0.0 { x } else { alpha * x.exp_m1() },
+        // The output's sign is the sum's unless alpha turns it around.
+        kept: |[alpha, _]| if alpha < 0.0 { Kept::Sum } else { Kept::Output },
+        gradient: |gradient, kept, [alpha, _]| {
+            let left = if alpha < 0.0 { alpha * kept.exp() } else { kept + alpha };
+            gradient * if kept > 0.0 { 1.0 } else { left }
+        },
+        lipschitz: |[alpha, _]| alpha.abs().max(1.0),
+        // Down to -1/2 a polynomial, of a few roundings relative to x; then an exponential, which is below 1.
+        evaluation_error: |size, [alpha, _]| 16.0 * UNIT_ROUNDOFF * alpha.abs() * size.min(1.0),
+        gradient_error: |[alpha, _]| FEW_ROUNDINGS * alpha.abs().max(1.0),
+        problem: |[alpha, _]| (!alpha.is_finite()).then_some("alpha is not finite"),
+        counts: [7, 6],
+        gradient_counts: [0, 5],
+        ..Entry::IDENTITY
+    };
+
+    /// `x * tanh(ln(1 + exp(x)))`
+    Mish mish = Entry {
+        value: |x, _| x * softplus(x).tanh(),
+        gradient: |gradient, x, _| {
+            let x = clamp(x, -FAR, FAR);
+            let t = softplus(x).tanh();
+            gradient * (t + x * sigmoid(x) * (1.0 - t * t))
+        },
+        // The largest derivative is 1.0885, at 1.49.
+        lipschitz: |_| 1.09,
+        counts: [1, 10],
+        gradient_counts: [2, 17],
+        ..GATED
+    };
+
+    /// `ln(1 + exp(beta * x)) / beta`, and `x` where `beta * x` is above the threshold
+    Softplus softplus {
+        /// How sharp the bend at 0 is.
+        beta: 1.0,
+        /// Where the straight line begins. The function jumps there by `ln(1 + exp(-threshold)) / beta`, which for the
+        /// default is less than a rounding to f32.
+        threshold: 20.0,
+    } = Entry {
+        value: |x, [beta, threshold]| if beta * x > threshold { x } else { softplus(beta * x) / beta },
+        kept: |_| Kept::Sum,
+        gradient: |gradient, x, [beta, threshold]| {
+            gradient * if beta * x > threshold { 1.0 } else { sigmoid(beta * x) }
+        },
+        // A device may round beta * x to the other side of the jump.
+        evaluation_error: |size, [beta, threshold]| {
+            24.0 * UNIT_ROUNDOFF * (size + 1.0 / beta) + softplus(-threshold) / beta
+        },
+        gradient_error: |[_, threshold]| FEW_ROUNDINGS + sigmoid(-threshold),
+        problem: |[beta, threshold]| {
+            if !(beta.is_normal() && beta > 0.0) {
+                return Some("beta is not a positive normal number");
+            }
+            (!threshold.is_finite()).then_some("the threshold is not finite")
+        },
+        counts: [6, 12],
+        gradient_counts: [0, 7],
+        ..Entry::IDENTITY
+    };
 }
 
 /// Two straight lines that meet at zero; the first number is the slope of the left one.
@@ -173,4 +274,9 @@ fn clamp(x: f64, low: f64, high: f64) -> f64 {
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
+}
+
+/// `ln(1 + exp(x))`. A NaN comes through the second term.
+fn softplus(x: f64) -> f64 {
+    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
