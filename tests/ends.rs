@@ -11,25 +11,20 @@ use winoconv::caps::{DeviceKind, Limits};
 use winoconv::error::Error;
 use winoconv::{Activation, Algorithm, Conv, DType, Device, Kept, Layout, Plan, Preferences, Problem, Spatial, View};
 
-const ACTIVATIONS: [Activation; 11] = [
-    Activation::None,
-    Activation::Relu,
-    Activation::LeakyRelu { slope: 0.1 },
-    Activation::LeakyRelu { slope: -0.5 },
-    Activation::PRelu,
-    Activation::Clamp { low: -0.3, high: 0.7 },
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Silu,
-    Activation::Gelu,
-    Activation::GeluTanh,
-];
+/// Each activation with its default arguments, and where that is legal with negative ones.
+fn activations() -> impl Iterator<Item = Activation> {
+    let negative = |activation: Activation| activation.with_arguments(activation.arguments().map(|number| -number));
+    let legal = |activation: &Activation| Conv::new(1, 1, [1]).activation(*activation).on([1, 1, 1]).is_ok();
+    let negative =
+        Activation::ALL.into_iter().filter(|activation| !activation.argument_names().is_empty()).map(negative);
+    Activation::ALL.into_iter().chain(negative.filter(legal))
+}
 
 /// The derivative is a difference quotient, but at corners.
 #[test]
 fn derivatives_are_finite_differences() {
     const STEP: f64 = 1e-5;
-    for activation in ACTIVATIONS {
+    for activation in activations() {
         for slope in [0.25, -1.5] {
             for x in (-2000..2000).map(|i| f64::from(i) / 256.0 + 0.001) {
                 let apply = |x| activation.apply(x, slope);
@@ -41,30 +36,33 @@ fn derivatives_are_finite_differences() {
     }
 }
 
-/// Far from zero a derivative is its limit; of NaN it is NaN.
+/// Far from zero each function is a straight line, and a derivative is its slope; of NaN it is NaN. Where the derivative is
+/// zero near zero, not even an infinite gradient comes through.
 #[test]
 fn derivatives_have_limits() {
-    for activation in ACTIVATIONS {
-        assert!(activation.derivative(f64::NAN, 0.5).is_nan() || activation == Activation::None, "{activation}");
-        let (left, right) = match activation {
-            Activation::None => (1.0, 1.0),
-            Activation::LeakyRelu { slope } => (f64::from(slope), 1.0),
-            Activation::PRelu => (0.5, 1.0),
-            Activation::Clamp { .. } | Activation::Sigmoid | Activation::Tanh => (0.0, 0.0),
-            _ => (0.0, 1.0),
-        };
-        for x in [1e3, 1e20, 3e38, f64::INFINITY] {
-            assert_eq!(
-                [activation.derivative(-x, 0.5), activation.derivative(x, 0.5)],
-                [left, right],
-                "{activation}, {x}"
-            );
-        }
-        // What a gate is closed to does not come through.
-        if matches!(activation, Activation::Relu | Activation::Clamp { .. }) {
-            assert_eq!(activation.gradient(f64::INFINITY, -1.0, 0.0), 0.0, "{activation}");
+    const SLOPE: f64 = 0.5;
+    let mut closed = 0;
+    for activation in activations() {
+        let apply = |x: f64| activation.apply(x, SLOPE);
+        assert!(activation.derivative(f64::NAN, SLOPE).is_nan(), "{activation}");
+        for sign in [-1.0, 1.0] {
+            let limit = (apply(sign * 1001.0) - apply(sign * 1000.0)) * sign;
+            for x in [1e3, 1e20, 3e38, f64::INFINITY].map(|x| sign * x) {
+                let derivative = activation.derivative(x, SLOPE);
+                // Zero where the line is level.
+                assert!(
+                    (derivative - limit).abs() <= 1e-9 * limit.abs(),
+                    "{activation}, {x}: {derivative}, not {limit}"
+                );
+            }
+            let kept = if activation.kept() == Kept::Output { apply(sign * 5.0) } else { sign * 5.0 };
+            if activation.derivative(sign * 5.0, SLOPE) == 0.0 {
+                assert_eq!(activation.gradient(f64::INFINITY, kept, SLOPE), 0.0, "{activation}");
+                closed += 1;
+            }
         }
     }
+    assert!(closed >= 3, "below ReLU, and beyond both ends of a clamp: {closed}");
 }
 
 /// Tensors of one to three dimensions, both layouts, dense and with gaps, in both types.
@@ -103,7 +101,7 @@ fn gradients(problem: &Problem) -> Vec<Problem> {
 
 fn check(device: &Device, label: &str, entries: &[EntryPoint]) {
     let mut entry = entries.iter().cycle();
-    for activation in ACTIVATIONS {
+    for activation in activations() {
         // A bias's gradient is the same behind each of them.
         for problem in problems(activation).iter().flat_map(gradients) {
             let case = Case::new(problem, Data::Normal, 17);

@@ -57,19 +57,7 @@ fn assert_close(got: &[f32], expected: &[f64], what: &str) {
 }
 
 fn check(device: &Device, label: &str) {
-    let activations = [
-        Activation::None,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.1 },
-        Activation::PRelu,
-        Activation::Clamp { low: -0.5, high: 0.5 },
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Silu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-    ];
-    for (i, activation) in activations.into_iter().enumerate() {
+    for (i, activation) in Activation::ALL.into_iter().enumerate() {
         let layout = if i % 2 == 0 { Layout::ChannelsFirst } else { Layout::ChannelsLast };
         let conv = Conv::new(2, 3, [3, 3]).stride([1, 2]).padding(1).bias(true).activation(activation).layout(layout);
         let shape = [2, 2, 5, 6];

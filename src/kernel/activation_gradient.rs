@@ -30,7 +30,7 @@ impl ActivationGradient {
 
     /// Whether the slopes are an operand.
     pub(crate) fn has_slopes(&self) -> bool {
-        self.activation == Activation::PRelu.name()
+        Activation::from_name(self.activation).is_some_and(Activation::has_slopes)
     }
 }
 
@@ -50,9 +50,11 @@ impl Kernel for ActivationGradient {
     }
 
     fn own_parts(&self) -> Vec<String> {
-        let logistic = matches!(self.activation, "silu" | "gelu_tanh").then_some("logistic");
-        let shared = ["is_element", "keep_nan"].into_iter().chain(logistic).map(str::to_owned);
-        shared.chain([format!("derivative_{}", self.activation)]).collect()
+        ["is_element", "keep_nan"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain([format!("derivative_{}", self.activation)])
+            .collect()
     }
 
     fn params(&self) -> &'static [(&'static str, &'static str)] {
@@ -68,16 +70,8 @@ impl Kernel for ActivationGradient {
     }
 
     fn regions(&self) -> Result<Vec<Region>, WinogradError> {
-        // Multiply-adds and other operations of shaders/part/derivative_*.wgsl.
-        let (multiply_adds, operations) = match self.activation {
-            "leaky_relu" | "prelu" => (0, 1),
-            "tanh" => (1, 1),
-            "sigmoid" => (0, 3),
-            "silu" => (1, 9),
-            "gelu" => (6, 13),
-            "gelu_tanh" => (3, 15),
-            _ => (0, 0),
-        };
+        let [multiply_adds, operations] =
+            Activation::from_name(self.activation).map_or([0; 2], Activation::gradient_counts);
         let counts = Counts::sums(multiply_adds)
             + Counts::arithmetic(operations)
             + Counts::load_stored(2, self.storage)
@@ -93,7 +87,7 @@ impl Kernel for ActivationGradient {
 
     fn variants() -> Vec<KernelSpec> {
         let of = |activation| Storage::ALL.map(|storage| Self::new(activation, storage).spec());
-        Epilogue::ACTIVATIONS.into_iter().flat_map(of).collect()
+        Activation::ALL.into_iter().flat_map(of).collect()
     }
 }
 

@@ -26,20 +26,6 @@ impl Epilogue {
     /// Nothing at all.
     pub const NONE: Self = Self { bias: false, residual: Residual::None, activation: Activation::None.name() };
 
-    /// Each activation; its numbers are parameters.
-    pub(super) const ACTIVATIONS: [Activation; 10] = [
-        Activation::None,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.0 },
-        Activation::PRelu,
-        Activation::Clamp { low: 0.0, high: 0.0 },
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Silu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-    ];
-
     /// Without and with the operands of an epilogue.
     pub(super) fn ends() -> [Self; 2] {
         let ends = [(false, Activation::None), (true, Activation::PRelu)];
@@ -59,7 +45,7 @@ impl Epilogue {
 
     /// Each bias with each activation, and each residual.
     pub(super) fn variants() -> impl Iterator<Item = Self> {
-        let of = |bias| Self::ACTIVATIONS.map(|activation| Self { bias, activation: activation.name(), ..Self::NONE });
+        let of = |bias| Activation::ALL.map(|activation| Self { bias, activation: activation.name(), ..Self::NONE });
         [of(false), of(true)].into_iter().flatten().chain(Self::residuals())
     }
 
@@ -70,7 +56,7 @@ impl Epilogue {
 
     /// Whether the slopes are an operand.
     pub fn has_slopes(self) -> bool {
-        self.activation == Activation::PRelu.name()
+        Activation::from_name(self.activation).is_some_and(Activation::has_slopes)
     }
 
     pub(super) fn bindings(self) -> impl Iterator<Item = Binding> {
@@ -87,16 +73,7 @@ impl Epilogue {
 
     /// What an output takes before it is written, and its store.
     pub(super) fn counts(self, storage: Storage) -> Counts {
-        // Multiply-adds and other operations of shaders/part/activation_*.wgsl: selections and integers are not counted.
-        let (multiply_adds, operations) = match self.activation {
-            "leaky_relu" | "prelu" | "clamp" => (0, 1),
-            "tanh" => (0, 3),
-            "sigmoid" => (0, 5),
-            "silu" => (0, 6),
-            "gelu" => (5, 11),
-            "gelu_tanh" => (1, 10),
-            _ => (0, 0),
-        };
+        let [multiply_adds, operations] = Activation::from_name(self.activation).map_or([0; 2], Activation::counts);
         let residual = usize::from(self.residual != Residual::None);
         let operands = usize::from(self.bias) + usize::from(self.has_slopes());
         Counts::sums(multiply_adds)

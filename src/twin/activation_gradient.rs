@@ -37,10 +37,7 @@ fn run(
         }
         (rest == 0).then_some(channel as usize)
     };
-    let activation = match activation {
-        Activation::Clamp { .. } => Activation::Clamp { low: p.act_a, high: p.act_b },
-        other => other,
-    };
+    let activation = activation.with_arguments([p.act_a, p.act_b]);
     let stored = if spec.storage == Storage::F16 { DType::F16 } else { DType::F32 };
     for at in 0..p.count {
         let Some(channel) = channel_of(p.first + at) else { continue };

@@ -1,40 +1,33 @@
-//! The shader files, built into the crate. Parts are named here, kernels in the table of kernels.
+//! The shader files, built into the crate. Parts are named here; those of activations follow from their table, kernels from the
+//! table of kernels.
 
+use crate::activation::for_each_activation;
 use crate::kernel::kernel_files;
 
 macro_rules! library {
-    ($($path:literal),* $(,)?) => {
+    ($($path:expr),* $(,)?) => {
         &[$(($path, include_str!(concat!("../../", $path)))),*]
     };
 }
 
+macro_rules! parts_of_activations {
+    ($($variant:ident $name:ident $({ $($argument:ident),+ })?;)+) => {
+        library![$(
+            concat!("shaders/part/activation_", stringify!($name), ".wgsl"),
+            concat!("shaders/part/derivative_", stringify!($name), ".wgsl"),
+        )+]
+    };
+}
+
+const OF_ACTIVATIONS: &[(&str, &str)] = for_each_activation!(parts_of_activations);
+
 const PARTS: &[(&str, &str)] = library![
-    "shaders/part/activation_clamp.wgsl",
-    "shaders/part/activation_gelu.wgsl",
-    "shaders/part/activation_gelu_tanh.wgsl",
-    "shaders/part/activation_leaky_relu.wgsl",
-    "shaders/part/activation_none.wgsl",
-    "shaders/part/activation_prelu.wgsl",
-    "shaders/part/activation_relu.wgsl",
-    "shaders/part/activation_sigmoid.wgsl",
-    "shaders/part/activation_silu.wgsl",
-    "shaders/part/activation_tanh.wgsl",
     "shaders/part/bias_channel.wgsl",
     "shaders/part/bias_none.wgsl",
     "shaders/part/border_circular.wgsl",
     "shaders/part/border_reflect.wgsl",
     "shaders/part/border_replicate.wgsl",
     "shaders/part/border_zero.wgsl",
-    "shaders/part/derivative_clamp.wgsl",
-    "shaders/part/derivative_gelu.wgsl",
-    "shaders/part/derivative_gelu_tanh.wgsl",
-    "shaders/part/derivative_leaky_relu.wgsl",
-    "shaders/part/derivative_none.wgsl",
-    "shaders/part/derivative_prelu.wgsl",
-    "shaders/part/derivative_relu.wgsl",
-    "shaders/part/derivative_sigmoid.wgsl",
-    "shaders/part/derivative_silu.wgsl",
-    "shaders/part/derivative_tanh.wgsl",
     "shaders/part/dst_f16.wgsl",
     "shaders/part/dst_f32.wgsl",
     "shaders/part/epilogue.wgsl",
@@ -74,7 +67,7 @@ const KERNELS: &[(&str, &str)] = kernel_files!();
 
 /// Path and text of every shader file.
 pub fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
-    KERNELS.iter().chain(PARTS).copied()
+    KERNELS.iter().chain(OF_ACTIVATIONS).chain(PARTS).copied()
 }
 
 /// The text of one file.

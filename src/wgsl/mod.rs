@@ -93,21 +93,29 @@ fn slots(spec: &KernelSpec) -> Vec<String> {
     if let Some(epilogue) = spec.epilogue() {
         parts.push(if epilogue.bias { "bias_channel" } else { "bias_none" }.to_owned());
         parts.push(format!("residual_{}", epilogue.residual.name()));
-        parts.extend(activation_parts(epilogue.activation));
+        push_with_helpers(&mut parts, format!("activation_{}", epilogue.activation));
         parts.push("epilogue".to_owned());
     }
-    parts.extend(spec.own_parts());
+    for part in spec.own_parts() {
+        push_with_helpers(&mut parts, part);
+    }
     parts
 }
 
-/// The part of an activation, and what it calls.
-fn activation_parts(name: &str) -> impl Iterator<Item = String> {
-    let called: &[&str] = match name {
-        "clamp" | "tanh" | "gelu" => &["keep_nan"],
-        "sigmoid" | "silu" | "gelu_tanh" => &["keep_nan", "logistic"],
-        _ => &[],
-    };
-    called.iter().map(|&part| part.to_owned()).chain([format!("activation_{name}")])
+/// Parts that fill no slot: functions that activations and derivatives call.
+const HELPERS: [&str; 2] = ["keep_nan", "logistic"];
+
+/// Adds a part, and before it the helpers that its text calls and that are not there yet.
+fn push_with_helpers(parts: &mut Vec<String>, part: String) {
+    let text = library::read(&format!("shaders/part/{part}.wgsl")).unwrap_or_default();
+    let code = || text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    for helper in HELPERS {
+        let call = format!("{helper}(");
+        if code().any(|line| line.contains(&call)) && !parts.iter().any(|part| part == helper) {
+            parts.push(helper.to_owned());
+        }
+    }
+    parts.push(part);
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ fn applied(kernel: &KernelSpec, epilogue: Epilogue) -> &'static str {
             let storage = kernel.storage().name();
             let own = name.strip_prefix("activation_gradient_").and_then(|rest| rest.strip_prefix(storage));
             let own = own.and_then(|rest| rest.strip_prefix('_'));
-            ACTIVATIONS.map(Activation::name).into_iter().find(|name| Some(*name) == own).expect("an activation's name")
+            activation(own.expect("an activation's name")).name()
         }
         KernelSpec::ChannelSums(_) if name.ends_with("_negative") => Activation::PRelu.name(),
         _ => epilogue.activation,
@@ -308,21 +308,6 @@ fn layout(random: &mut Random) -> Layout {
     if random.below(4) == 0 { Layout::ChannelsLast } else { Layout::ChannelsFirst }
 }
 
-/// Each with numbers of its own where it takes any.
-const ACTIVATIONS: [Activation; 10] = [
-    Activation::None,
-    Activation::Relu,
-    Activation::LeakyRelu { slope: 0.5 },
-    Activation::PRelu,
-    Activation::Clamp { low: -1.0, high: 1.0 },
-    Activation::Sigmoid,
-    Activation::Tanh,
-    Activation::Silu,
-    Activation::Gelu,
-    Activation::GeluTanh,
-];
-
 fn activation(name: &str) -> Activation {
-    let found = ACTIVATIONS.into_iter().find(|activation| activation.name() == name);
-    found.unwrap_or_else(|| panic!("no activation {name}"))
+    Activation::from_name(name).unwrap_or_else(|| panic!("no activation {name}"))
 }

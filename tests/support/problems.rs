@@ -100,18 +100,7 @@ pub(crate) fn all() -> Vec<Entry> {
     add("groups, stride, dilation", three(6, 4).groups(2).stride([2, 2]).dilation([2, 1]).padding(1), 2, [9, 9], every);
 
     // Activations, with bias and without.
-    for activation in [
-        Activation::None,
-        Activation::Relu,
-        Activation::LeakyRelu { slope: 0.125 },
-        Activation::PRelu,
-        Activation::Clamp { low: -0.5, high: 0.75 },
-        Activation::Sigmoid,
-        Activation::Tanh,
-        Activation::Silu,
-        Activation::Gelu,
-        Activation::GeluTanh,
-    ] {
+    for activation in Activation::ALL {
         let conv = three(3, 6).padding(1).activation(activation);
         add(activation.name(), conv, 1, [7, 9], Algorithms::Some(1));
         add(activation.name(), conv.bias(true), 2, [6, 5], Algorithms::Some(1));

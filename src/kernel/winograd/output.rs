@@ -4,7 +4,7 @@ use super::input::tiles_per_workgroup;
 use super::{f16_gradient_transforms, f16_transforms, gradient_transforms, transforms};
 use crate::kernel::cost::{Counts, Part, Region, Share, Turns};
 use crate::kernel::{Binding, Constant, Epilogue, Kernel, KernelSpec, Storage, word};
-use crate::winograd::{Nested, WinogradError};
+use crate::winograd::{F, Nested, WinogradError};
 
 /// One workgroup transforms [`WinogradOutput::tiles`] tiles of one filter, columns first, as the input transform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -134,7 +134,11 @@ impl Kernel for WinogradOutput {
         let of = |algorithm, storage, epilogue| Self { algorithm, storage, epilogue };
         let mut all = Vec::new();
         for algorithm in transforms() {
-            all.extend(Epilogue::variants().map(|epilogue| of(algorithm, Storage::F32, epilogue)));
+            // An activation's part is the same text whatever the transform: one transform of each family of points has all.
+            let has_all = [F::new(4, 3), F::quadratic(4, 3)].map(Nested::square).contains(&algorithm);
+            let epilogues =
+                if has_all { Epilogue::variants().collect() } else { Epilogue::ends_and_residuals().to_vec() };
+            all.extend(epilogues.into_iter().map(|epilogue| of(algorithm, Storage::F32, epilogue)));
         }
         all.extend(gradient_transforms().into_iter().map(|algorithm| of(algorithm, Storage::F32, Epilogue::NONE)));
         for storage in Storage::HALVES {

@@ -1,11 +1,11 @@
 //! The parts of a document. A `Form` is a type of another room as it is written: serde holds its fields and variants
 //! against those of the type itself, so that whoever adds one there is told to add it here.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::values::{cut, label, optional_spatial, shape, spatial, text};
 use super::{each, same};
-use crate::activation::Activation;
+use crate::activation::{Activation, for_each_activation};
 use crate::caps::{Caps, DeviceKind, Limits};
 use crate::conv::{Conv, Residual};
 use crate::dtype::DType;
@@ -250,29 +250,34 @@ enum ResidualForm {
     InPlace,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(remote = "Activation", rename_all = "snake_case", deny_unknown_fields)]
-enum ActivationForm {
-    None,
-    Relu,
-    LeakyRelu {
-        #[serde(with = "text")]
-        slope: f32,
-    },
-    #[serde(rename = "prelu")]
-    PRelu,
-    Clamp {
-        #[serde(with = "text")]
-        low: f32,
-        #[serde(with = "text")]
-        high: f32,
-    },
-    Sigmoid,
-    Tanh,
-    Silu,
-    Gelu,
-    GeluTanh,
+macro_rules! activation_form {
+    ($($variant:ident $name:ident $({ $($argument:ident),+ })?;)+) => {
+        /// An activation, by its name.
+        #[derive(Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(non_camel_case_types, reason = "names as they are written")]
+        enum ActivationForm {
+            $($name $({ $(#[serde(with = "text")] $argument: f32),+ })?,)+
+        }
+
+        impl ActivationForm {
+            fn serialize<S: Serializer>(activation: &Activation, serializer: S) -> Result<S::Ok, S::Error> {
+                let form = match *activation {
+                    $(Activation::$variant $({ $($argument),+ })? => Self::$name $({ $($argument),+ })?,)+
+                };
+                Serialize::serialize(&form, serializer)
+            }
+
+            fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Activation, D::Error> {
+                Ok(match <Self as Deserialize>::deserialize(deserializer)? {
+                    $(Self::$name $({ $($argument),+ })? => Activation::$variant $({ $($argument),+ })?,)+
+                })
+            }
+        }
+    };
 }
+
+for_each_activation!(activation_form);
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Layout", rename_all = "snake_case")]

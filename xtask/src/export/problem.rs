@@ -163,19 +163,13 @@ fn read_activation(text: &str) -> anyhow::Result<Activation> {
     let mut parts = text.split(':');
     let name = parts.next().unwrap_or_default();
     let numbers: Vec<f32> = parts.map(str::parse).collect::<Result<_, _>>().with_context(|| format!("in {text}"))?;
-    Ok(match (name, numbers.as_slice()) {
-        ("none", []) => Activation::None,
-        ("relu", []) => Activation::Relu,
-        ("leaky_relu", &[slope]) => Activation::LeakyRelu { slope },
-        ("prelu", []) => Activation::PRelu,
-        ("clamp", &[low, high]) => Activation::Clamp { low, high },
-        ("sigmoid", []) => Activation::Sigmoid,
-        ("tanh", []) => Activation::Tanh,
-        ("silu", []) => Activation::Silu,
-        ("gelu", []) => Activation::Gelu,
-        ("gelu_tanh", []) => Activation::GeluTanh,
-        _ => bail!("--activation {text}: expected a name, and its numbers behind colons, as in clamp:-1:1"),
-    })
+    let activation =
+        Activation::from_name(name).filter(|activation| activation.argument_names().len() == numbers.len());
+    let activation = activation.with_context(|| {
+        format!("--activation {text}: expected a name, and its numbers behind colons, as in clamp:-1:1")
+    })?;
+    let number = |i: usize| numbers.get(i).copied().unwrap_or_default();
+    Ok(activation.with_arguments([number(0), number(1)]))
 }
 
 #[cfg(test)]
