@@ -1,45 +1,32 @@
 //! For each rule, trees that it accepts and trees that it refuses.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
-use super::violations;
+use tempfile::TempDir;
+
+use super::{versions::MSRV, violations};
 
 /// A tree of files that lives as long as one test.
-struct Tree(PathBuf);
-
-impl Tree {
-    fn new(files: &[(&str, &str)]) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("winoconv-tidy-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let root = std::env::temp_dir().join(name);
-        for (path, text) in files {
-            let file = root.join(path);
-            std::fs::create_dir_all(file.parent().expect("a file has a folder")).expect("a folder for the test");
-            std::fs::write(file, text).expect("a file for the test");
-        }
-        Self(root)
+fn tree(files: &[(&str, &str)]) -> TempDir {
+    let root = tempfile::tempdir().expect("a folder for the test");
+    for (path, text) in files {
+        let file = root.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap_or(Path::new(""))).expect("a folder for the test");
+        std::fs::write(file, text).expect("a file for the test");
     }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        // Left behind in the temporary folder at worst.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    root
 }
 
 #[track_caller]
 fn accepts(files: &[(&str, &str)]) {
-    let found = violations(&Tree::new(files).0).expect("the tree can be read");
+    let found = violations(tree(files).path()).expect("the tree can be read");
     assert!(found.is_empty(), "refused: {found:#?}");
 }
 
 /// Exactly one violation, at `place` (`path:line`), whose text holds `words`.
 #[track_caller]
 fn refuses(files: &[(&str, &str)], place: &str, words: &str) {
-    let found = violations(&Tree::new(files).0).expect("the tree can be read");
+    let found = violations(tree(files).path()).expect("the tree can be read");
     let [only] = &found[..] else { panic!("expected one violation, found {found:#?}") };
     let text = only.to_string();
     assert!(text.starts_with(&format!("{place}: ")) && text.contains(words), "found {text}");
@@ -139,12 +126,7 @@ fn a_file_opens_with_what_it_is() {
 
 #[test]
 fn files_and_folders_stay_small() {
-    let of = |lines: usize| {
-        (1..lines).fold("// Long.\n".to_owned(), |mut text, n| {
-            writeln!(text, "const C{n} = {n};").expect("a string takes everything");
-            text
-        })
-    };
+    let of = |lines: usize| "// Long.\n".to_owned() + &"const C = 1;\n".repeat(lines - 1);
     accepts(&[("shaders/part/a.wgsl", &of(600)), ("tests/golden/a.wgsl", &of(900))]);
     refuses(&[("shaders/part/a.wgsl", &of(601))], "shaders/part/a.wgsl:601", "601 lines");
     accepts_rust("src/gpu/buffers/readback.rs", "fn f() {}");
@@ -226,15 +208,21 @@ fn links_lead_somewhere() {
 
 #[test]
 fn versions_are_the_manifests() {
-    let manifest = ("Cargo.toml", "[package]\nname = \"winoconv\"\nversion = \"0.1.2\"\nrust-version = \"1.88\"\n");
-    accepts(&[manifest, ("README.md", "The MSRV is Rust 1.88 (1.88.0).\n\nwgpu 30.1 is newer than Rust 1.95.\n")]);
-    refuses(&[manifest, ("README.md", "# W\nThe MSRV is Rust 1.87.\n")], "README.md:2", "Rust 1.87, but");
-    let workflow = |version| format!("# CI\nsteps:\n  - run: rustup toolchain install {version}\n");
-    accepts(&[manifest, (".github/workflows/ci.yml", &workflow("1.88.0"))]);
-    refuses(&[manifest, (".github/workflows/ci.yml", &workflow("1.90"))], ".github/workflows/ci.yml:3", "1.90, but");
-    accepts(&[manifest, ("README.md", "winoconv = \"0.1\"\nwinoconv = { version = \"0.1.2\", features = [] }\n")]);
-    refuses(&[manifest, ("README.md", "winoconv = \"0.2\"\n")], "README.md:1", "winoconv 0.2, but");
-    refuses(&[("Cargo.toml", "[workspace]\n")], "Cargo.toml:1", "states no `rust-version`");
+    let readme = |text: &str| ("README.md", text.replace("MSRV", &format!("The MSRV is Rust {MSRV}")));
+    for text in ["MSRV.\n", "MSRV.0.\n", "wgpu 30.1 is newer than Rust 1.95.\n"] {
+        let (path, text) = readme(text);
+        accepts(&[(path, &text)]);
+    }
+    refuses(&[("README.md", "# W\nThe MSRV is Rust 1.67.\n")], "README.md:2", "Rust 1.67, but");
+    let workflow = "# CI\nsteps:\n  - run: rustup toolchain install 1.67\n";
+    refuses(&[(".github/workflows/ci.yml", workflow)], ".github/workflows/ci.yml:3", "1.67, but");
+    let own = winoconv::VERSION;
+    let short = own.rsplit_once('.').expect("three numbers").0;
+    accepts(&[(
+        "README.md",
+        &format!("winoconv = \"{short}\"\nwinoconv = {{ version = \"{own}\", features = [] }}\n"),
+    )]);
+    refuses(&[("README.md", "winoconv = \"0.0\"\n")], "README.md:1", "winoconv 0.0, but");
 }
 
 #[test]
