@@ -74,7 +74,6 @@ pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
     steps.finish()
 }
 
-/// The verb `soak` in a process of its own, whose memory is the soak's alone.
 fn soak(gpu: GpuPolicy) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["soak", "--minutes", &SOAK_MINUTES.to_string()]);
@@ -84,7 +83,6 @@ fn soak(gpu: GpuPolicy) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// The property tests with many more problems than `test` gives them time for.
 fn random_problems(root: &Path, options: &test::Options) -> Command {
     let mut command = cargo(root, "test -p winoconv --release --test property -- bounds --nocapture");
     command.env("PROPTEST_CASES", "20000").env("WINOCONV_GPU_PROBLEMS", "2000");
@@ -92,7 +90,6 @@ fn random_problems(root: &Path, options: &test::Options) -> Command {
     command
 }
 
-/// The bounds test with the whole grid of kernels, where `test` gives it time for a sample.
 fn every_index(root: &Path, options: &test::Options) -> Command {
     let mut command = cargo(root, "test -p winoconv --release --test bounds -- every_index --nocapture");
     command.env("WINOCONV_BOUNDS", "all").env("WINOCONV_GPU", options.gpu.name());
@@ -111,7 +108,6 @@ pub(crate) fn check_target(root: &Path, target: &str, no_install: bool) -> anyho
     run(&mut cargo(root, &format!("check -p winoconv --lib --target {target}")))
 }
 
-/// Has the standard library of `target`, by rustup if need be.
 pub(crate) fn ensure_target(target: &str, no_install: bool) -> anyhow::Result<()> {
     let installed = cmd!("rustup", "target", "list", "--installed").read();
     let installed = installed.map_err(|error| Missing(format!("rustup cannot be run ({error})")))?;

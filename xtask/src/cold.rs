@@ -45,7 +45,6 @@ struct Row {
     cold: Vec<Value>,
     cached: Vec<Value>,
     plan_cold_ms: Option<f64>,
-    /// The same kernels' times added up, as they were measured side by side.
     sum_cold_ms: Option<f64>,
     /// All pipelines together from the stored cache; none where the backend has no cache.
     plan_cached_ms: Option<f64>,
@@ -123,7 +122,6 @@ impl fmt::Display for Row {
     }
 }
 
-/// A layer's times, each run cold in one process and cached in the next.
 fn measure(layer: &Layer, options: &Options, limit: Duration, device: &mut String) -> anyhow::Result<Row> {
     let (mut cold_ms, mut sum_ms, mut cached_ms) = (Vec::new(), Vec::new(), Vec::new());
     let mut row = Row::of(layer);

@@ -69,11 +69,9 @@ pub(crate) enum CompileOutcome {
         together: Option<Together>,
     },
     TookLonger {
-        /// The limit in milliseconds, which compiling and running share.
         limit_ms: f64,
         /// What it was doing: `compiling winograd_inlined_...`, `running`.
         during: String,
-        /// Whether the system has confirmed that it is gone.
         gone: bool,
     },
     /// Planner, checks, driver or device said no.
@@ -120,7 +118,6 @@ enum Line {
     Outcome(CompileOutcome),
 }
 
-/// Prints the outcome as JSON. Fails unless it compiled and, where it ran, was right.
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;
     let outcome = compile_within(limit, &options.request);

@@ -77,7 +77,6 @@ pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The attributes, each on a problem that is small but for it.
 fn problems() -> anyhow::Result<Vec<(&'static str, Problem)>> {
     let three = Conv::new(6, 8, [3, 3]).padding(1);
     let image = [2, 6, 9, 10];
@@ -135,7 +134,6 @@ fn any() -> Preferences {
     Preferences::new().tolerance(Tolerance::Any)
 }
 
-/// An algorithm of the family that runs, or why none does.
 fn ask(problem: &Problem, caps: &Caps, (family, example): (&str, &str)) -> anyhow::Result<Result<Algorithm, String>> {
     let plan = Plan::new(problem, caps, &any())?;
     let of_family = || plan.candidates().iter().filter(|candidate| candidate.algorithm.family() == family);

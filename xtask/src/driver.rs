@@ -11,7 +11,6 @@ use crate::steps::Missing;
 
 /// What the loader reads, newer and older ones; it then sees these drivers alone.
 pub(crate) const LOADER_VARIABLES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
-/// Part of the adapter's name that asks for the driver.
 pub(crate) const SWIFTSHADER: &str = "swiftshader";
 const MANIFEST: &str = "vk_swiftshader_icd.json";
 /// Where Debian, Ubuntu, Fedora, Arch and Google put a browser.
@@ -37,7 +36,6 @@ pub(crate) fn swiftshader() -> Result<PathBuf, Missing> {
     })
 }
 
-/// Whether there is a manifest, and the library that it names, relative to it unless absolute.
 fn has_library(manifest: &Path) -> bool {
     let value = fs::read(manifest).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let library = value.as_ref().and_then(|value| value["ICD"]["library_path"].as_str());

@@ -39,7 +39,6 @@ pub(crate) struct Answer {
 }
 
 impl Dxc {
-    /// Finds the library, or fetches it; the error says why it cannot be had.
     pub(crate) fn find(root: &Path, no_install: bool) -> Result<Self, Missing> {
         let python = ["python3", "python"].into_iter().find(|program| succeeds(&cmd!(*program, "--version")));
         let python = python.ok_or_else(|| Missing("Python is not on the PATH".to_owned()))?;
@@ -86,7 +85,6 @@ impl Dxc {
     }
 }
 
-/// The file that the package has for a machine.
 fn packed(os: &str, arch: &str) -> Option<&'static str> {
     Some(match (os, arch) {
         ("linux", "x86_64") => "libdxcompiler_x86_64.so.3.7",
@@ -117,15 +115,6 @@ fn succeeds(command: &Expression) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_package_has_a_library_for_machines_that_we_build_for() {
-        assert_eq!(packed("linux", "x86_64"), Some("libdxcompiler_x86_64.so.3.7"));
-        assert_eq!(packed("windows", "x86_64"), Some("dxcompiler.dll"));
-        assert_eq!(packed("macos", "aarch64"), packed("macos", "x86_64"));
-        assert_eq!(packed("freebsd", "x86_64"), None);
-        assert!(FOLDER.starts_with(&PACKAGE.replace("==", "-")), "{FOLDER} is another version's");
-    }
 
     #[test]
     fn a_process_that_dies_is_told() {

@@ -26,11 +26,9 @@ pub(crate) struct Explosion {
     pub(crate) kernel: String,
     pub(crate) text_lines: usize,
     pub(crate) text_bytes: usize,
-    /// Of naga's validated module, nested ones too.
     pub(crate) statements: usize,
     pub(crate) loops: usize,
     pub(crate) expressions: usize,
-    /// Without run-time checks and debug names.
     pub(crate) spirv_bytes: usize,
     pub(crate) msl_lines: usize,
     pub(crate) msl_bytes: usize,

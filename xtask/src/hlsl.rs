@@ -64,7 +64,6 @@ fn judge_chunk(dxc: &Dxc, specs: &[KernelSpec]) -> anyhow::Result<Vec<String>> {
     Ok(complaints.map(|(name, words)| format!("{name}:\n  {words}")).collect())
 }
 
-/// What DXC has against a text, if anything.
 fn complaint(Answer { accepted, words }: &Answer) -> Option<String> {
     let words: Vec<&str> = words.lines().filter(|line| !line.trim().is_empty() && !line.contains(UNSIGNED)).collect();
     (!accepted || !words.is_empty()).then(|| words.join("\n  "))

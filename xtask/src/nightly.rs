@@ -24,7 +24,6 @@ const MIRI_MODULES: &str = "cpu::host layout:: dtype:: spatial:: plan::wisdom::"
 /// Drivers and other libraries that the sanitizer did not build are seen by their locks alone.
 const TSAN_OPTIONS: &str = "halt_on_error=1 ignore_noninstrumented_modules=1";
 
-/// Has the nightly toolchain with its components.
 pub(crate) fn ensure(no_install: bool) -> anyhow::Result<()> {
     let install = format!("rustup toolchain install nightly --profile minimal --component {}", COMPONENTS.join(","));
     let listed = cmd!("rustup", "+nightly", "component", "list", "--installed").stderr_null().read();

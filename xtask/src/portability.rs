@@ -22,7 +22,6 @@ const PLACE: Place = Place("README.md", "portability", "portability");
 /// What was seen on machines that are not this one, or was not seen yet.
 const ELSEWHERE: &str = include_str!("elsewhere.txt");
 
-/// Every attribute by every algorithm, against sums in f64.
 const ATTRIBUTES: &str = "every attribute by every algorithm";
 
 /// What validates plans for devices that are not here.

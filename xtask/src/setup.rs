@@ -28,7 +28,6 @@ pub(crate) const CHROMIUM: Package = Package {
     debian: &["chromium"],
     elsewhere: "Chrome is at https://www.google.com/chrome, and in Homebrew as google-chrome",
 };
-/// How much of a failed command's output is worth repeating.
 const TAIL_LINES: usize = 12;
 
 /// Installs a package, which is known to be missing. Of a driver a new instance of the graphics API sees it, an old one does

@@ -86,7 +86,6 @@ struct Row {
 pub(crate) struct Steps {
     rows: Vec<Row>,
     tally: Tally,
-    /// What tests said they lacked, by test.
     skips: BTreeMap<String, String>,
 }
 
@@ -150,7 +149,6 @@ impl Steps {
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// What did not run, each with the first line of its reason, which says how to get it.
     fn left_out(&self) -> String {
         let first_line = |reason: &str| reason.lines().next().unwrap_or_default().to_owned();
         let mut all: Vec<String> = Vec::new();

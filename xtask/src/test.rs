@@ -49,7 +49,6 @@ pub(crate) struct Options {
     pub(crate) no_install: bool,
 }
 
-/// Runs all steps, prints how they ended, and fails when any of them did.
 pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
     let mut steps = Steps::default();
     if options.adapter.is_some() {
@@ -61,7 +60,6 @@ pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
     steps.finish()
 }
 
-/// The steps of `test`, to which `ci` adds its own.
 pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
     steps.step("format", |_| run(&mut cargo(root, "fmt --all --check")));
     steps.step("tidy", |_| tidy::run(root));
@@ -104,7 +102,6 @@ fn tests(steps: &mut Steps, name: &str, root: &Path, targets: &str, options: &Op
     });
 }
 
-/// The docs as a user sees them, then with what is private: each finds other broken links.
 fn docs(root: &Path) -> anyhow::Result<()> {
     for arguments in [
         "doc -p winoconv --no-deps --all-features",

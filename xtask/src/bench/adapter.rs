@@ -22,12 +22,10 @@ pub(crate) struct Adapter {
 }
 
 impl Adapter {
-    /// The adapter of that name.
     pub(crate) fn named(name: &str) -> Self {
         Self { adapter: Some(name.to_owned()), ..Self::default() }
     }
 
-    /// The adapter that was asked for, else hardware, else software.
     pub(crate) fn open(&self, options: &ContextOptions) -> winoconv::Result<Device> {
         let open = |choice| Device::gpu_blocking(&options.clone().adapter(choice).checks(self.checks()));
         match self.adapter.as_deref() {
@@ -85,7 +83,6 @@ impl Adapter {
         if self.checked { ShaderChecks::Checked } else { ShaderChecks::Trusted }
     }
 
-    /// As the command line of a child process has it.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let name = self.adapter.iter().flat_map(|name| ["--adapter".to_owned(), name.clone()]);
         name.chain(self.checked.then(|| "--checked".to_owned())).collect()

@@ -7,7 +7,7 @@ use winoconv::gpu::{self, Bound, CompileTime, Context};
 use winoconv::kernel::KernelSpec;
 use winoconv::plan::{Cut, Origin};
 use winoconv::wgpu::{Buffer, ComputePass};
-use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Problem, Tolerance, Weights, Workspace, cpu};
+use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
 
 use super::layers::Layer;
 use super::verify::{Trial, Trials};
@@ -16,20 +16,21 @@ use crate::report::{self, Row, units::median};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
     rounds: usize,
-    /// Runs recorded in one pass between two timestamps, at most.
-    runs: u32,
     /// A pass gets fewer runs if it would take longer than this.
     pass: Duration,
     /// How long a GPU is kept busy before its times count.
     warm_up: Duration,
 }
 
+/// Runs recorded in one pass between two timestamps, at most.
+const RUNS: f64 = 10.0;
+
 impl Effort {
     pub(crate) const FULL: Self =
-        Self { rounds: 7, runs: 10, pass: Duration::from_millis(400), warm_up: Duration::from_millis(1500) };
+        Self { rounds: 7, pass: Duration::from_millis(400), warm_up: Duration::from_millis(1500) };
     /// For a look.
     pub(crate) const QUICK: Self =
-        Self { rounds: 3, runs: 10, pass: Duration::from_millis(100), warm_up: Duration::from_millis(800) };
+        Self { rounds: 3, pass: Duration::from_millis(100), warm_up: Duration::from_millis(800) };
 }
 
 /// What a row measures: an algorithm, and how it is cut if that is not the planner's estimate.
@@ -98,7 +99,16 @@ impl Session {
     ) -> anyhow::Result<Vec<Row>> {
         let problem = layer.problem()?;
         // A layer too large for a buffer has no times.
-        let tensors = self.tensors(context, device, &problem, trials, entries).await;
+        let plan = |&entry: &Entry| Plan::new(&problem, device.caps(), &forced(entry, &self.preferences)).ok();
+        let plans: Vec<Plan> = entries.iter().filter_map(plan).collect();
+        let tensors = async {
+            Ok(Tensors {
+                input: context.upload("input", &trials.normal.case.input).await?,
+                output: context.create_buffer("output", problem.output_len()).await?,
+                workspace: gpu::Workspace::new(context, &plans.iter().collect::<Vec<_>>()).await?,
+            })
+        };
+        let tensors: winoconv::Result<Tensors> = tensors.await;
         let (mut rows, mut ready) = (Vec::new(), Vec::new());
         for &entry in entries {
             let mut row = row(layer, entry, device, &self.preferences);
@@ -127,23 +137,6 @@ impl Session {
             ready.finish(&mut rows[index]).await?;
         }
         Ok(rows)
-    }
-
-    async fn tensors(
-        &self,
-        context: &Context,
-        device: &Device,
-        problem: &Problem,
-        trials: &Trials,
-        entries: &[Entry],
-    ) -> winoconv::Result<Tensors> {
-        let plan = |&entry: &Entry| Plan::new(problem, device.caps(), &forced(entry, &self.preferences)).ok();
-        let plans: Vec<Plan> = entries.iter().filter_map(plan).collect();
-        Ok(Tensors {
-            input: context.upload("input", &trials.normal.case.input).await?,
-            output: context.create_buffer("output", problem.output_len()).await?,
-            workspace: gpu::Workspace::new(context, &plans.iter().collect::<Vec<_>>()).await?,
-        })
     }
 
     /// Compiles a plan and verifies it: whole runs, with upload and download, one on each kind of data, and then what is
@@ -228,7 +221,7 @@ impl Session {
         run(&trials.relu, &mut outputs[1])?;
         let first = run(&trials.normal, &mut outputs[0])?;
         // Ten, as on a GPU, or what takes a fifth of a second.
-        let runs = (200.0 / first.max(1e-3)).clamp(1.0, 10.0) as u32;
+        let runs = (200.0 / first.max(1e-3)).clamp(1.0, RUNS) as u32;
         let mut times = Vec::new();
         let begin = Instant::now();
         for _ in 0..effort.rounds {
@@ -269,7 +262,7 @@ impl Ready<'_> {
     async fn fit(&mut self, effort: Effort) -> winoconv::Result<()> {
         let once = self.context.time(|pass| self.bound.encode_pass(pass)).await?;
         let fit = effort.pass.as_secs_f64() / once.as_secs_f64().max(1e-9);
-        self.runs = fit.clamp(1.0, f64::from(effort.runs)) as u32;
+        self.runs = fit.clamp(1.0, RUNS) as u32;
         Ok(())
     }
 
@@ -304,14 +297,12 @@ fn chosen(device: &Device, layer: &Layer, preferences: &Preferences) -> Option<E
     Some(Entry { algorithm: plan.algorithm(), cut })
 }
 
-/// The algorithms to measure: those asked for, and whatever the planner takes.
 pub(crate) fn with_chosen(device: &Device, layer: &Layer, preferences: &Preferences, asked: &[Entry]) -> Vec<Entry> {
     let mut entries = asked.to_vec();
     entries.extend(chosen(device, layer, preferences).filter(|chosen| !asked.contains(chosen)));
     entries
 }
 
-/// The preferences that leave the planner no choice of an algorithm.
 pub(crate) fn forced(entry: Entry, preferences: &Preferences) -> Preferences {
     let preferences = preferences.algorithm(entry.algorithm).tolerance(Tolerance::Any);
     Preferences { cut: entry.cut, ..preferences }
@@ -354,7 +345,6 @@ pub(crate) fn describe(row: &mut Row, plan: &Plan) {
     row.expected_error = Some(plan.expected_error());
 }
 
-/// Puts into a row how far the results on normal data and after a ReLU are off.
 fn record(row: &mut Row, trials: &Trials, plan: &Plan, [normal, relu]: [&[f32]; 2]) {
     let (errors, relu) = (trials.normal.truth.compare(plan, normal), trials.relu.truth.compare(plan, relu));
     row.rel_l2_error = Some(errors.rel_l2);

@@ -128,7 +128,6 @@ pub(crate) fn read_wisdom(path: &Path) -> anyhow::Result<Wisdom> {
     Wisdom::parse(&fs::read_to_string(path)?).with_context(|| format!("reading {}", path.display()))
 }
 
-/// The algorithms that were asked for, the fused ones with each blocking too; none where the planner's choice is enough.
 fn entries(options: &Options) -> Vec<Entry> {
     let asked = options.algorithms.iter().filter(|_| !options.picks);
     let entries = asked.flat_map(|&algorithm| {

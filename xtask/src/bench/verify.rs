@@ -19,7 +19,6 @@ pub(crate) struct Trial {
     pub truth: Truth,
 }
 
-/// What a result is verified on: two kinds of input with the same weights.
 pub(crate) struct Trials {
     /// Normal numbers; times are taken on them, since zeros can run faster.
     pub normal: Trial,
@@ -41,7 +40,6 @@ impl Trials {
     }
 }
 
-/// The exact values of a layer's outputs, or of a sample of them.
 pub(crate) struct Truth {
     sample: Vec<Sample>,
     direct: f64,
@@ -55,7 +53,6 @@ pub(crate) struct Errors {
     pub max_abs: f64,
     /// No output may be further off than this, whatever the data between the same largest values.
     pub bound: f64,
-    /// Relative L2 that a sequential sum in f32 has at the same outputs.
     pub direct: f64,
     pub verified: bool,
 }

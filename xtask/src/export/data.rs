@@ -36,7 +36,6 @@ impl Data {
         Ok(Self { case, output, expected, bound })
     }
 
-    /// What an operand holds before the run; nothing for what steps write first.
     pub(crate) fn operand(&self, slot: Slot) -> Option<&[f32]> {
         match slot {
             Slot::Input => Some(&self.case.input),

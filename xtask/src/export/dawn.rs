@@ -26,7 +26,6 @@ pub(super) struct Dawn {
 }
 
 impl Dawn {
-    /// Tries the ways to a device in turn. The last of them may be installed.
     pub(super) fn find(root: &Path, no_install: bool) -> anyhow::Result<Self> {
         let node = Node::with_webgpu(root, no_install)?;
         let mut ways: Vec<(&str, Environment)> = vec![("Dawn", Vec::new())];

@@ -162,7 +162,6 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
     Ok(write("plan.json", format!("{}\n", serde_json::to_string_pretty(&exported)?).as_bytes())?)
 }
 
-/// WebGPU's names of what a tensor's buffer is used for.
 fn usage(slot: Slot) -> &'static [&'static str] {
     match slot {
         Slot::Output => &["STORAGE", "COPY_DST", "COPY_SRC"],
@@ -171,7 +170,6 @@ fn usage(slot: Slot) -> &'static [&'static str] {
     }
 }
 
-/// Whether Dawn has a device here, installed if need be.
 pub(crate) fn find_dawn(root: &Path, no_install: bool) -> anyhow::Result<()> {
     Dawn::find(root, no_install).map(drop)
 }

@@ -48,7 +48,6 @@ const DARK: [(&str, &str); 5] = [
 pub(super) const WIDTH: u32 = 1000;
 const LINE: u32 = 19;
 
-/// The figures for which the report has data: `time.svg`, `stages.svg`, `errors.svg`.
 pub(super) fn all(report: &Report) -> Result<Vec<Figure>> {
     let groups = layers::layers(report);
     Ok([times(&groups)?, stages(&groups)?, errors(&groups)?].into_iter().flatten().collect())
@@ -143,7 +142,6 @@ impl Head<'_> {
     }
 }
 
-/// What is drawn in a line, at values of the axis.
 enum Mark {
     Bar(Range<f64>, RGBAColor),
     /// To the right of a value.
@@ -153,7 +151,6 @@ enum Mark {
     Between(f64, f64),
 }
 
-/// A chart with a line for each name, the first on top.
 fn chart<X: AsRangedCoord<Value = f64>>(
     head: &Head<'_>,
     lines: &[(String, Line<'_>)],
@@ -170,7 +167,7 @@ where
     draw(head.title, height, |area| {
         let mut builder = ChartBuilder::on(area);
         builder.margin_top(head.draw(area)?).margin_right(170).set_label_area_size(LabelAreaPosition::Left, left);
-        builder.set_label_area_size(LabelAreaPosition::Top, 20).set_label_area_size(LabelAreaPosition::Bottom, 45);
+        builder.set_label_area_size(LabelAreaPosition::Bottom, 45);
         let mut chart = builder.build_cartesian_2d(axis, 0.0..count as f64)?;
         let mut mesh = chart.configure_mesh();
         mesh.disable_y_mesh().disable_y_axis().x_labels(10).light_line_style(TRANSPARENT).bold_line_style(GRID);
@@ -225,7 +222,6 @@ fn tick(ms: &f64) -> String {
     units::time(*ms).replace(".00 ", " ").replace(".0 ", " ")
 }
 
-/// Time of every row and peer on a logarithmic axis.
 fn times(groups: &[Layer<'_>]) -> Result<Option<Figure>> {
     let lines = lines(groups, true, |_| true);
     let time = |line: &Line<'_>| match line {
@@ -256,7 +252,6 @@ fn times(groups: &[Layer<'_>]) -> Result<Option<Figure>> {
     Ok(Some(Figure::new("time.svg", title, svg)))
 }
 
-/// What share of the stages' sum each stage takes.
 fn stages(groups: &[Layer<'_>]) -> Result<Option<Figure>> {
     const FLOW: [&str; 4] = ["filter_transform", "input_transform", "multiply", "output_transform"];
     let place = |name: &&String| FLOW.iter().position(|known| known == name).unwrap_or(FLOW.len());
@@ -288,7 +283,6 @@ fn stages(groups: &[Layer<'_>]) -> Result<Option<Figure>> {
     Ok(Some(Figure::new("stages.svg", title, svg)))
 }
 
-/// Measured relative L2 error as a dot, the expected one as a ring, on a logarithmic axis.
 fn errors(groups: &[Layer<'_>]) -> Result<Option<Figure>> {
     let lines = lines(groups, false, |row| positive(row.rel_l2_error).is_some());
     let rows = lines.iter().filter_map(|(_, line)| if let Line::Row(row) = line { Some(*row) } else { None });

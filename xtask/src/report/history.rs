@@ -36,7 +36,6 @@ pub(crate) struct History {
 type Series<'a> = BTreeMap<(&'a str, Device, &'a str), Vec<&'a Entry>>;
 
 const DRAWN: usize = 120;
-/// Pixels of a line of the figure.
 const LINE: u32 = 34;
 
 impl History {
@@ -46,7 +45,6 @@ impl History {
         Ok(History { entries: text.lines().enumerate().map(entry).collect::<Result<_>>()? })
     }
 
-    /// One line of JSON for each time.
     pub(crate) fn lines(&self) -> Result<String> {
         let line = |entry| Ok(serde_json::to_string(entry)? + "\n");
         self.entries.iter().map(line).collect()

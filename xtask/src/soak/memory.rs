@@ -25,7 +25,6 @@ impl Memory {
         }
     }
 
-    /// The last of it, in words.
     pub(super) fn now(&self) -> String {
         let last = self.samples.last();
         last.map_or_else(|| "memory unknown".to_owned(), |(_, kib)| format!("{} MiB resident", kib >> 10))

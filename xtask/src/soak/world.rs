@@ -19,13 +19,10 @@ use winoconv::{
 use crate::random::data::{Case, Data, Random};
 use crate::random::strategies::{Space, activations, problems};
 
-/// Small problems of all sorts.
 const SPACE: Space = Space { kernels: &[1, 2, 3, 4, 5, 7], extra: 12, everything: true };
 /// Outputs of a larger problem that are compared with the exact result.
 const SAMPLES: usize = 24;
-/// Most threads of a pool.
 const THREADS: usize = 6;
-/// Callers of one layer at once.
 const CALLERS: usize = 3;
 /// Largest height and width of a long-lived layer's input, by the number of its dimensions.
 const LARGEST: [usize; 3] = [600, 40, 9];
@@ -110,7 +107,6 @@ impl World {
         verify(&case, &layer, &output, usize::MAX)
     }
 
-    /// A long-lived layer at a size that it may not have seen.
     fn lasting(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
         let layers = if gpu { &mut self.on_gpu } else { &mut self.on_host };
         let at = random.below(layers.len());
@@ -167,7 +163,6 @@ impl World {
         self.lasting(false, random)
     }
 
-    /// Another device, opened in another way, and its layers.
     fn open(&mut self, random: &mut Random) -> anyhow::Result<()> {
         if self.adapter.is_none() {
             return Ok(());
@@ -200,7 +195,6 @@ impl Lasting {
         if self.bias.is_empty() { weights } else { weights.bias(&self.bias) }
     }
 
-    /// A problem of the layer's convolution: any size, any operation.
     fn case(&self, random: &mut Random) -> anyhow::Result<Case> {
         let conv = *self.layer.conv();
         let rank = conv.kernel.rank();
@@ -301,7 +295,6 @@ async fn bind(layer: &Layer, case: &Case) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Polls a future so many times, and drops it.
 fn poll(times: usize, future: impl Future) {
     let mut future = pin!(future);
     for _ in 0..times {

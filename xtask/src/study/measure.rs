@@ -19,7 +19,6 @@ use crate::compile::{self, CompileOutcome, Request};
 use crate::explosion;
 use crate::report::Row;
 
-/// What is studied beside the planner's pick: the investigation's transform in every form that we have.
 const ALGORITHMS: [&str; 7] = [
     "direct",
     "staged:f4x3",
@@ -90,7 +89,6 @@ struct Compiler {
 }
 
 impl Compiler {
-    /// How the kernels of a plan compile in a process of their own.
     fn outcome(&mut self, plan: &Plan, layer: &Layer) -> CompileOutcome {
         let on = Adapter::named(&self.adapter);
         let (algorithm, layer) = (Some(plan.algorithm()), layer.clone());
@@ -137,7 +135,6 @@ fn program(plan: &Plan) -> anyhow::Result<Program> {
     })
 }
 
-/// A binding's name as the mathematics has it.
 fn tensor(binding: &'static str) -> &'static str {
     match binding {
         "src" => "input",

@@ -73,7 +73,6 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is wrong with the page, if it is not what the files give.
 pub(crate) fn stale(root: &Path) -> anyhow::Result<Option<String>> {
     let studies = load(root)?;
     let page = fs::read_to_string(root.join(PAGE)).ok();

@@ -34,16 +34,13 @@ pub(crate) struct Entry {
 pub(crate) struct Program {
     pub dispatches: usize,
     pub packing_dispatches: usize,
-    /// Tensors that are bound, packing included.
     pub bound: Vec<String>,
-    /// Those of them that a kernel writes.
     pub written: Vec<String>,
     pub kernels: Vec<Explosion>,
     pub packing_kernels: Vec<Explosion>,
 }
 
 impl Study {
-    /// Name of its file, without the ending: the adapter and its backend in small letters.
     pub(crate) fn slug(&self) -> String {
         let name = format!("{} {}", self.adapter.name, self.adapter.backend).to_lowercase();
         let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -80,7 +77,6 @@ impl Study {
         self.entries.iter().filter(move |entry| entry.cold.is_some() && entry.family() == family)
     }
 
-    /// Any entry of a layer: they have its sizes.
     pub(crate) fn any_of(&self, layer: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.row.layer == layer)
     }

@@ -47,7 +47,6 @@ pub(super) fn page(studies: &[Study]) -> String {
     )
 }
 
-/// One adapter's table of times, with two of the report's.
 fn times(
     study: &Study,
     layers: &[&str],

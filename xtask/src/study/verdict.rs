@@ -63,7 +63,6 @@ fn answer(studies: &[Study]) -> String {
     )
 }
 
-/// Whether any driver did what the report says of Metal's.
 fn refusals(studies: &[Study]) -> String {
     let tried = studies.iter().flat_map(|study| exhibits(study).into_iter().flat_map(|family| study.of(family)));
     let (tried, ran) = (tried.clone().count(), tried.filter(|entry| entry.time().is_some()).count());
@@ -75,7 +74,6 @@ fn refusals(studies: &[Study]) -> String {
     format!(" What the report says is refused, as we read it, was compiled and run {cases}.")
 }
 
-/// One kernel beside the staged form, over an adapter's layers.
 fn single(study: &Study, family: &str) -> String {
     let pair = |layer| {
         let one = study.get(layer, family)?;
@@ -101,7 +99,6 @@ fn single(study: &Study, family: &str) -> String {
     )
 }
 
-/// What became of an exhibit on the investigation's shapes.
 fn exhibit(study: &Study, family: &str) -> Option<String> {
     let layers = REPORT.iter().map(|shape| shape.layer);
     let entries: Vec<&Entry> = layers.filter_map(|layer| study.get(layer, family)).collect();
@@ -129,7 +126,6 @@ fn exhibit(study: &Study, family: &str) -> Option<String> {
     })
 }
 
-/// The largest error on the investigation's shapes, of all that ran.
 fn errors(studies: &[Study]) -> Option<String> {
     let is_shape = |entry: &&Entry| REPORT.iter().any(|shape| shape.layer == entry.row.layer);
     let entries = studies.iter().flat_map(|study| &study.entries).filter(is_shape);

@@ -38,7 +38,6 @@ fn links(text: &str) -> Vec<(String, Range<usize>)> {
     links
 }
 
-/// The path with its `..` taken, unless it leaves the tree or starts at the machine's root.
 fn within_root(path: &Path) -> Option<PathBuf> {
     path.components().try_fold(PathBuf::new(), |mut plain, part| match part {
         Component::Normal(name) => Some(plain.join(name)),

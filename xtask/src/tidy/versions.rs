@@ -4,7 +4,6 @@ use super::{File, Violation};
 
 /// The oldest Rust that we build with, from the workspace's manifest.
 pub(super) const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
-/// The words that make a line speak of it.
 const MSRV_WORDS: &[&str] = &["msrv", "rust-version", "minimum supported rust", "toolchain"];
 
 pub(super) fn check(file: &File, found: &mut Vec<Violation>) {

@@ -93,7 +93,6 @@ pub(super) struct Run {
 }
 
 impl Run {
-    /// The last of what it wrote, and whether it still runs.
     pub(super) fn words(&self) -> String {
         let state = match self.child.try_wait() {
             Ok(Some(output)) => format!("ended with {}", output.status),

@@ -19,7 +19,6 @@ pub(super) struct Report {
     software: bool,
     device: String,
     timestamps: bool,
-    /// What it told its visitor to be lacking.
     notice: String,
     cases: Vec<Case>,
     errors: Vec<String>,
