@@ -1,9 +1,10 @@
 //! The benchmark report: one format, three readers.
 //!
-//! `cargo xtask bench` fills a [`Report`] with one [`Row`] per layer, device and algorithm; everything else here only draws
-//! it. [`layers`] groups the rows and answers who was best, [`sections`] turns the groups into grids of words, [`table`] and
-//! [`markdown`] print these grids, and [`html`] makes a page of the latter. [`figures`] draws the SVG files, [`compare`] sets two reports side by side,
-//! [`history`] many in a row. The field names are the file format: rename one and old reports no longer load.
+//! `cargo xtask bench` fills a [`Report`] with one [`Row`] per layer, device and algorithm; everything else here only
+//! draws it. [`layers`] groups the rows and answers who was best, [`sections`] turns the groups into grids of words,
+//! [`table`] and [`markdown`] print these grids, and [`html`] makes a page of the latter. [`figures`] draws the SVG files,
+//! [`compare`] sets two reports side by side, [`history`] many in a row. The field names are the file format: rename one
+//! and old reports no longer load.
 
 pub(crate) mod compare;
 mod figures;
