@@ -4,6 +4,7 @@
 mod build;
 mod choose;
 mod cpu;
+mod device;
 #[cfg(feature = "serde")]
 mod document;
 mod explain;

@@ -5,19 +5,17 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use anyhow::bail;
+use duct::cmd;
 use winoconv::kernel::KernelSpec;
 
-use crate::driver;
 use crate::fuzz::{self, Target};
-use crate::hlsl;
-use crate::nightly;
-use crate::steps::{Outcome, Steps, cargo, run};
-use crate::test::{self, GpuPolicy, Needs};
-use crate::web;
+use crate::steps::{Missing, Outcome, Steps, cargo, run};
+use crate::test::{self, GpuPolicy};
+use crate::{driver, hlsl, nightly, setup, web};
 
 /// How long each fuzzer runs here. `cargo xtask fuzz` runs as long as one likes.
 const FUZZ_MINUTES: f64 = 2.0;
-/// How long the soak runs here.
 const SOAK_MINUTES: f64 = 5.0;
 
 /// Targets that are checked from any machine, without their linkers.
@@ -37,17 +35,16 @@ pub(crate) struct Options {
     pub(crate) targets: bool,
 }
 
-/// Runs all steps, prints how they ended, and fails when any of them did.
-pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
+pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
     let mut steps = Steps::default();
     let no_install = options.test.no_install;
     if options.full {
-        steps.step("nightly toolchain", |_| there(nightly::ensure(no_install)));
-        steps.step("cargo-deny", |_| there(nightly::ensure_cargo_tool("deny", no_install)));
-        steps.step("cargo-fuzz", |_| there(fuzz::ensure_tools(no_install)));
+        steps.step("nightly toolchain", |_| nightly::ensure(no_install));
+        steps.step("cargo-deny", |_| nightly::ensure_cargo_tool("deny", no_install));
+        steps.step("cargo-fuzz", |_| fuzz::ensure_tools(no_install));
     }
     if !options.targets {
-        test::all_steps(&mut steps, root, &options.test, needs);
+        test::all_steps(&mut steps, root, &options.test);
     }
     if options.full {
         steps.step("benches, one pass each", |_| run(&mut cargo(root, "test -p winoconv --benches")));
@@ -55,39 +52,28 @@ pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
         steps.step("every index of every kernel variant", |_| run(&mut every_index(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
-        steps.step("Miri", |steps| with_nightly(no_install, || nightly::miri(steps, root)));
-        steps.step("ThreadSanitizer", |steps| match cfg!(windows) {
-            true => Outcome::Skipped("there is none for Windows".to_owned()),
-            false => with_nightly(no_install, || nightly::thread_sanitizer(steps, root)),
-        });
+        steps.step("Miri", |steps| nightly::miri(steps, root, no_install));
+        steps.step("ThreadSanitizer", |steps| nightly::thread_sanitizer(steps, root, no_install));
         for target in Target::ALL {
             let name = format!("fuzz {}, {FUZZ_MINUTES} minutes", target.name());
-            steps.step(&name, |_| fuzz::step(root, target, FUZZ_MINUTES, no_install));
+            steps.step(&name, |_| fuzz::fuzz(root, target, FUZZ_MINUTES, None, no_install));
         }
         steps.step(&format!("soak, {SOAK_MINUTES} minutes"), |_| run(&mut soak(options.test.gpu)?));
         steps.step("HLSL through DXC", |_| hlsl::judge(root, &KernelSpec::all(), no_install));
-        steps.step("page in a browser", |_| web::test(root, no_install));
+        steps.step("page in a browser", |_| web::test(root, no_install).map(drop));
     }
     if options.full || options.targets {
         for target in TARGETS {
-            steps.step(&format!("target {target}"), |_| wanted(check_target(root, target, no_install), options));
+            steps.step(&format!("target {target}"), |_| match check_target(root, target, no_install) {
+                // Who asks for the targets alone must not be content with none.
+                Err(missing) if options.targets => Outcome::Failed(format!("{missing:#}")),
+                result => result.into(),
+            });
         }
     }
     steps.finish()
 }
 
-fn there(result: Result<(), String>) -> Outcome {
-    result.map_or_else(Outcome::Skipped, |()| Outcome::Passed)
-}
-
-fn with_nightly(no_install: bool, body: impl FnOnce() -> anyhow::Result<()>) -> Outcome {
-    match nightly::ensure(no_install) {
-        Ok(()) => body().into(),
-        Err(missing) => Outcome::Skipped(missing),
-    }
-}
-
-/// The verb `soak` in a process of its own, whose memory is the soak's alone.
 fn soak(gpu: GpuPolicy) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["soak", "--minutes", &SOAK_MINUTES.to_string()]);
@@ -97,7 +83,6 @@ fn soak(gpu: GpuPolicy) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// The property tests with many more problems than `test` gives them time for.
 fn random_problems(root: &Path, options: &test::Options) -> Command {
     let mut command = cargo(root, "test -p winoconv --release --test property -- bounds --nocapture");
     command.env("PROPTEST_CASES", "20000").env("WINOCONV_GPU_PROBLEMS", "2000");
@@ -105,7 +90,6 @@ fn random_problems(root: &Path, options: &test::Options) -> Command {
     command
 }
 
-/// The bounds test with the whole grid of kernels, where `test` gives it time for a sample.
 fn every_index(root: &Path, options: &test::Options) -> Command {
     let mut command = cargo(root, "test -p winoconv --release --test bounds -- every_index --nocapture");
     command.env("WINOCONV_BOUNDS", "all").env("WINOCONV_GPU", options.gpu.name());
@@ -113,73 +97,24 @@ fn every_index(root: &Path, options: &test::Options) -> Command {
 }
 
 /// The verb `test --adapter swiftshader`, where there is that driver; its tests count here.
-fn tests_on_swiftshader(steps: &mut Steps) -> Outcome {
-    if let Err(missing) = driver::swiftshader() {
-        return Outcome::Skipped(missing.to_string());
-    }
-    let mut run = || {
-        let mut command = Command::new(std::env::current_exe()?);
-        steps.run_tests(command.args(["test", "--gpu", "require", "--adapter", driver::SWIFTSHADER]))
-    };
-    run().into()
+fn tests_on_swiftshader(steps: &mut Steps) -> anyhow::Result<()> {
+    driver::swiftshader()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    steps.run_tests(command.args(["test", "--gpu", "require", "--adapter", driver::SWIFTSHADER]))
 }
 
-/// Checks the library's types on a target.
-pub(crate) fn check_target(root: &Path, target: &str, no_install: bool) -> Outcome {
-    match ensure_target(target, no_install) {
-        Ok(()) => run(&mut cargo(root, &format!("check -p winoconv --lib --target {target}"))).into(),
-        Err(reason) => Outcome::Skipped(reason),
-    }
+pub(crate) fn check_target(root: &Path, target: &str, no_install: bool) -> anyhow::Result<()> {
+    ensure_target(target, no_install)?;
+    run(&mut cargo(root, &format!("check -p winoconv --lib --target {target}")))
 }
 
-/// Who asks for the targets alone must not be content with none.
-fn wanted(outcome: Outcome, options: &Options) -> Outcome {
-    match outcome {
-        Outcome::Skipped(reason) if options.targets => Outcome::Failed(reason),
-        outcome => outcome,
-    }
-}
-
-/// Has the standard library of `target`, by rustup if need be; the error says why it could not be had.
-pub(crate) fn ensure_target(target: &str, no_install: bool) -> Result<(), String> {
-    let installed = Command::new("rustup")
-        .args(["target", "list", "--installed"])
-        .output()
-        .map_err(|error| format!("rustup cannot be run ({error})"))?;
-    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line.trim() == target) {
-        return Ok(());
-    }
+pub(crate) fn ensure_target(target: &str, no_install: bool) -> anyhow::Result<()> {
+    let installed = cmd!("rustup", "target", "list", "--installed").read();
+    let installed = installed.map_err(|error| Missing(format!("rustup cannot be run ({error})")))?;
     let command = format!("rustup target add {target}");
-    if no_install {
-        return Err(format!("the target is not installed; run `{command}`"));
-    }
-    println!("$ {command}");
-    let added = Command::new("rustup")
-        .args(["target", "add", target])
-        .output()
-        .map_err(|error| format!("rustup cannot be run ({error})"))?;
-    if added.status.success() {
-        return Ok(());
-    }
-    let words = String::from_utf8_lossy(&added.stderr).into_owned();
-    let last = words.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no word of why").trim();
-    Err(format!("`{command}` failed: {last}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_target_that_cannot_be_had_is_told() {
-        let reason = ensure_target("no-such-target", true).expect_err("no such target");
-        assert!(reason.contains("rustup"), "{reason}");
-        let test = || test::Options { gpu: GpuPolicy::Off, adapter: None, no_install: true };
-        let check = |targets: bool| {
-            let options = Options { test: test(), full: !targets, targets };
-            wanted(check_target(Path::new("."), "no-such-target", true), &options)
-        };
-        assert!(matches!(check(false), Outcome::Skipped(_)));
-        assert!(matches!(check(true), Outcome::Failed(_)));
+    match installed.lines().any(|line| line.trim() == target) {
+        true => Ok(()),
+        false if no_install => bail!(Missing(format!("the target is not installed; run `{command}`"))),
+        false => setup::carry_out(&command),
     }
 }

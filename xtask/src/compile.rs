@@ -1,122 +1,123 @@
 //! `cargo xtask compile`: one plan compiled cold, run and verified in a process of its own, which is ended at a limit. A
 //! driver may take minutes over a kernel, or for ever, and neither its compiler nor a dispatch can be stopped from within.
 
-use std::process::Command;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use winoconv::gpu::{AdapterChoice, CacheSource, ContextOptions, ShaderChecks, Workspace};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use winoconv::gpu::{CacheSource, CacheState, Context, ContextOptions, Workspace};
 use winoconv::kernel::FusedBlocking;
 use winoconv::plan::Cut;
-use winoconv::{Algorithm, Device, Error, Layer as Conv2d, Plan, Preferences, Tolerance, Weights};
+use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights};
 
-use crate::bench::data::Data;
+use crate::bench::adapter::Adapter;
 use crate::bench::layers::Layer;
+use crate::bench::measure::{all_kernels, ms};
 use crate::bench::verify::Truth;
-use crate::child::{self, How};
+use crate::child::{self, Ended, How};
+use crate::random::data::{Case, Data};
+use crate::report::units::median;
 
-/// Caches of drivers that would make a compilation warm, switched off: Mesa's and NVIDIA's.
-pub(crate) const COLD: [(&str, &str); 2] = [("MESA_SHADER_CACHE_DISABLE", "true"), ("__GL_SHADER_DISK_CACHE", "0")];
 /// Later runs that are timed, unless they take longer than [`ENOUGH`] together.
 const RUNS: usize = 5;
-/// See [`RUNS`].
 const ENOUGH: Duration = Duration::from_secs(2);
 
-/// Options of `compile`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     #[command(flatten)]
-    pub(crate) request: Request,
+    request: Request,
     /// Seconds after which the process is ended, whatever it does
     #[arg(long, default_value_t = 60.0)]
     limit: f64,
 }
 
-/// What to compile.
 #[derive(Debug, Clone, clap::Args)]
+#[group(skip)]
 pub(crate) struct Request {
-    /// direct, staged:f4x3, inlined:f4x3, ...
+    /// direct, staged:f4x3, inlined:f4x3, ... [default: the planner's own pick]
     #[arg(long)]
-    pub(crate) algorithm: Algorithm,
+    pub(crate) algorithm: Option<Algorithm>,
     /// N,C,K,H,W or N,C,K,H,W,R (stride 1, padding R/2)
     #[arg(long, value_name = "N,C,K,H,W,R")]
     pub(crate) layer: Layer,
     /// How a fused kernel is cut, if that is not the planner's to choose
     #[arg(long)]
     pub(crate) blocking: Option<FusedBlocking>,
-    /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
-    #[arg(long)]
-    pub(crate) adapter: Option<String>,
-    /// Shaders that check every index and loop while they run
-    #[arg(long)]
-    pub(crate) checked: bool,
+    #[command(flatten)]
+    pub(crate) on: Adapter,
     /// Compile alone
     #[arg(long)]
     pub(crate) no_run: bool,
+    /// Compile all kernels together, with a pipeline cache that is read from this folder and stored there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
 }
 
-/// What became of it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub(crate) enum CompileOutcome {
-    /// It compiled, and ran if that was asked for.
     Compiled {
-        /// The device.
         device: String,
         /// All kernels together, in milliseconds, past the caches of drivers that we can switch off.
         cold_ms: f64,
         /// Each kernel by name, in milliseconds; the filters' too.
         kernels: Vec<(String, f64)>,
-        /// The run.
         run: Option<Run>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        together: Option<Together>,
     },
-    /// The process was ended.
     TookLonger {
-        /// The limit in milliseconds, which compiling and running share.
         limit_ms: f64,
         /// What it was doing: `compiling winograd_inlined_...`, `running`.
         during: String,
-        /// Whether the system has confirmed that it is gone.
         gone: bool,
     },
     /// Planner, checks, driver or device said no.
     Refused {
-        /// What they said.
         message: String,
     },
-    /// The process died.
     Crashed {
-        /// Of what: exit code or signal.
         status: String,
-        /// What it was doing.
         during: String,
-        /// The end of what it complained of.
         stderr: String,
     },
 }
 
-/// A run of what was compiled.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Run {
     /// The first, by the clock, in milliseconds: some drivers compile no sooner (lavapipe).
     pub(crate) first_ms: f64,
     /// The median of the later ones on the device, in milliseconds.
     pub(crate) ms: f64,
-    /// Whether the first one's result is right.
     pub(crate) verified: bool,
-    /// Its relative L2 error.
     pub(crate) rel_l2_error: f64,
 }
 
+/// All kernels compiled at once, with a pipeline cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Together {
+    pub(crate) algorithm: String,
+    /// The cache that there was, and its bytes if it had any.
+    pub(crate) cache: String,
+    pub(crate) loaded_bytes: Option<usize>,
+    /// Whether it could be stored afterwards.
+    pub(crate) stored: bool,
+    /// By the clock: text, naga and our checks included.
+    pub(crate) pipelines_ms: f64,
+    /// Each kernel: its text, naga's parser and validator, our lints; naga's translation and the driver's compiler.
+    pub(crate) kernels: Vec<Value>,
+}
+
 /// What the child says, a line of JSON each: what it begins, at the end the outcome.
-#[derive(Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
     During(String),
     Outcome(CompileOutcome),
 }
 
-/// Prints the outcome as JSON. Fails unless it compiled and, where it ran, was right.
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;
     let outcome = compile_within(limit, &options.request);
@@ -132,21 +133,16 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
 /// Compiles in a child process, which is ended at the limit, whether it compiles or runs. Never fails: whatever becomes of
 /// it is an outcome.
 pub(crate) fn compile_within(limit: Duration, request: &Request) -> CompileOutcome {
-    let crashed = |status: String| CompileOutcome::Crashed { status, during: String::new(), stderr: String::new() };
-    let program = match std::env::current_exe() {
-        Ok(program) => program,
-        Err(error) => return crashed(format!("this program cannot be found: {error}")),
-    };
-    let mut command = Command::new(program);
-    command.arg("compile-one").args(request.arguments()).envs(COLD);
-    match child::run_within(&mut command, limit) {
+    match child::run_verb(request.arguments(), limit) {
         Ok(ended) => judge(&ended, limit),
-        Err(error) => crashed(format!("cannot be started: {error}")),
+        Err(error) => {
+            let status = format!("cannot be started: {error}");
+            CompileOutcome::Crashed { status, during: String::new(), stderr: String::new() }
+        }
     }
 }
 
-/// The outcome from what the child said and how it ended.
-fn judge(ended: &child::Ended, limit: Duration) -> CompileOutcome {
+fn judge(ended: &Ended, limit: Duration) -> CompileOutcome {
     let mut during = "starting".to_owned();
     // Drivers may print lines of their own.
     for line in ended.stdout.lines().filter_map(|line| serde_json::from_str(line).ok()) {
@@ -159,41 +155,25 @@ fn judge(ended: &child::Ended, limit: Duration) -> CompileOutcome {
     match ended.how {
         How::Killed { gone } => CompileOutcome::TookLonger { limit_ms: ms(limit), during, gone },
         How::Exited(status) => {
-            let last: Vec<&str> = ended.stderr.lines().rev().take(5).collect();
-            let stderr = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+            let last: Vec<&str> = ended.stderr.lines().collect();
+            let stderr = last[last.len().saturating_sub(5)..].join("\n");
             CompileOutcome::Crashed { status: status.to_string(), during, stderr }
         }
     }
 }
 
 impl Request {
-    /// The request as the child's arguments.
     fn arguments(&self) -> Vec<String> {
-        let mut arguments =
-            vec!["--algorithm".to_owned(), self.algorithm.label(), "--layer".to_owned(), self.layer.sizes()];
-        let blocking = self.blocking.map(|blocking| ["--blocking".to_owned(), blocking.to_string()]);
-        arguments.extend(blocking.into_iter().flatten());
-        let adapter = self.adapter.clone().map(|name| ["--adapter".to_owned(), name]);
-        arguments.extend(adapter.into_iter().flatten());
-        arguments.extend(self.checked.then(|| "--checked".to_owned()));
+        let mut arguments = ["compile-one", "--layer", &self.layer.sizes()].map(ToOwned::to_owned).to_vec();
+        arguments.extend(self.algorithm.iter().flat_map(|algorithm| ["--algorithm".to_owned(), algorithm.label()]));
+        arguments.extend(self.blocking.iter().flat_map(|blocking| ["--blocking".to_owned(), blocking.to_string()]));
+        arguments.extend(self.on.arguments());
         arguments.extend(self.no_run.then(|| "--no-run".to_owned()));
+        arguments.extend(self.cache.iter().map(|folder| format!("--cache={}", folder.display())));
         arguments
     }
 }
 
-/// The adapter of this name, of software, or the best hardware and else software.
-pub(crate) fn open(adapter: Option<&str>, checked: bool, cache: &CacheSource) -> Result<Device, Error> {
-    let checks = if checked { ShaderChecks::Checked } else { ShaderChecks::Trusted };
-    let options = |choice| ContextOptions::default().adapter(choice).checks(checks).pipeline_cache(cache.clone());
-    let open = |choice| Device::gpu_blocking(&options(choice));
-    match adapter {
-        Some("software") => open(AdapterChoice::Software),
-        Some(name) => open(AdapterChoice::Named(name.to_owned())),
-        None => open(AdapterChoice::Hardware).or_else(|_| open(AdapterChoice::Software)),
-    }
-}
-
-/// The child's part: says what it does, and the outcome at the end.
 pub(crate) fn child(request: &Request) -> anyhow::Result<()> {
     let outcome = match pollster::block_on(compile(request)) {
         Ok(outcome) => outcome,
@@ -210,38 +190,56 @@ fn say(line: &Line) -> anyhow::Result<()> {
 async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     let begin = |what: String| say(&Line::During(what));
     begin("opening the device".to_owned())?;
-    let device = open(request.adapter.as_deref(), request.checked, &CacheSource::off())?;
+    let cache = request.cache.as_ref().map_or_else(CacheSource::off, CacheSource::folder);
+    let device = request.on.open(&ContextOptions::default().pipeline_cache(cache))?;
     let context = device.context().context("the device is no GPU")?;
     let problem = request.layer.problem()?;
-    let preferences = Preferences::new().algorithm(request.algorithm).tolerance(Tolerance::Any);
+    let preferences = match request.algorithm {
+        Some(algorithm) => Preferences::new().algorithm(algorithm).tolerance(Tolerance::Any),
+        None => Preferences::new(),
+    };
     let preferences = Preferences { cut: request.blocking.map(Cut::Fused), ..preferences };
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
-    let packing = plan.packing().dispatches(&problem);
+    let together = if request.cache.is_some() { Some(together(context, &plan).await?) } else { None };
     let mut kernels = Vec::new();
-    for kernel in plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Dispatch::kernel)) {
+    for kernel in all_kernels(&plan) {
         begin(format!("compiling {kernel}"))?;
         // Kept for the run: a kernel that takes a minute need not take another.
         let pipeline = context.pipeline(&kernel).await?;
         kernels.push((kernel.name(), ms(pipeline.compile_time().total())));
     }
     let cold_ms = kernels.iter().map(|(_, ms)| ms).sum();
-    let run = match request.no_run {
-        true => None,
-        false => {
-            begin("running".to_owned())?;
-            Some(run(&device, request, &plan).await?)
-        }
-    };
-    Ok(CompileOutcome::Compiled { device: device.caps().to_string(), cold_ms, kernels, run })
+    let mut run = None;
+    if !request.no_run {
+        begin("running".to_owned())?;
+        run = Some(self::run(&device, context, &plan).await?);
+    }
+    Ok(CompileOutcome::Compiled { device: device.caps().to_string(), cold_ms, kernels, run, together })
 }
 
-async fn run(device: &Device, request: &Request, plan: &Plan) -> anyhow::Result<Run> {
-    let context = device.context().context("the device is no GPU")?;
+async fn together(context: &Context, plan: &Plan) -> anyhow::Result<Together> {
+    let cache = context.pipeline_cache();
+    let loaded_bytes = if let CacheState::Loaded { bytes } = cache { Some(*bytes) } else { None };
+    let stored = !matches!(cache, CacheState::Unavailable { .. });
+    let clock = Instant::now();
+    let pipelines = context.pipelines(&all_kernels(plan)).await?;
+    let pipelines_ms = ms(clock.elapsed());
+    if stored {
+        context.save_pipeline_cache()?;
+    }
+    let kernels = pipelines.iter().map(|pipeline| {
+        let time = pipeline.compile_time();
+        json!({ "name": pipeline.spec().name(), "check_ms": ms(time.check), "device_ms": ms(time.device) })
+    });
+    let (algorithm, kernels) = (plan.algorithm().label(), kernels.collect());
+    Ok(Together { algorithm, cache: cache.to_string(), loaded_bytes, stored, pipelines_ms, kernels })
+}
+
+async fn run(device: &Device, context: &Context, plan: &Plan) -> anyhow::Result<Run> {
     let problem = plan.problem();
-    let data = Data::new(problem);
-    let weights = Weights::new(&data.weights);
-    let conv = Conv2d::new(device, problem.conv(), weights, *plan.preferences()).await?;
-    let input = context.upload("input", &data.input).await?;
+    let case = Case::new(*problem, Data::Normal, 0x5EED);
+    let conv = Conv2d::new(device, problem.conv(), Weights::new(&case.weights), *plan.preferences()).await?;
+    let input = context.upload("input", &case.input).await?;
     // What is not written shows.
     let output = context.upload("output", &vec![f32::NAN; problem.output_len()]).await?;
     let workspace = Workspace::new(context, &[plan]).await?;
@@ -250,19 +248,14 @@ async fn run(device: &Device, request: &Request, plan: &Plan) -> anyhow::Result<
     context.time(|pass| bound.encode_pass(pass)).await?;
     let first_ms = ms(clock.elapsed());
     let result = context.download(&output, problem.output_len()).await?;
-    let truth = Truth::new(problem, &data);
-    let errors = truth.compare(problem, request.algorithm, plan.expected_error(), &result);
+    let errors = Truth::new(&case).compare(plan, &result);
     let mut times = Vec::new();
     let clock = Instant::now();
     while times.is_empty() || (times.len() < RUNS && clock.elapsed() < ENOUGH) {
         times.push(ms(context.time(|pass| bound.encode_pass(pass)).await?));
     }
-    times.sort_by(f64::total_cmp);
-    Ok(Run { first_ms, ms: times[times.len() / 2], verified: errors.verified, rel_l2_error: errors.rel_l2 })
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+    let ms = median(&times).unwrap_or_default();
+    Ok(Run { first_ms, ms, verified: errors.verified, rel_l2_error: errors.rel_l2 })
 }
 
 #[cfg(test)]
@@ -272,51 +265,33 @@ mod tests {
     use super::*;
 
     #[derive(Debug, clap::Parser)]
-    struct Line1 {
+    struct Words {
         #[command(flatten)]
         request: Request,
     }
 
-    fn read(arguments: &[String]) -> Request {
-        let line = [&["xtask".to_owned()], arguments].concat();
-        Line1::try_parse_from(line).unwrap_or_else(|error| panic!("{error}")).request
-    }
-
     #[test]
     fn a_request_reads_back() {
-        let all = "--algorithm inlined_nonzero:f4x3 --layer 1,8,16,32,24,3 --blocking 32x16x6_8x4_2 --adapter swift \
-                   --checked --no-run";
-        for text in [all, "--algorithm direct --layer 2,3,4,5,6,5"] {
-            let arguments: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
-            assert_eq!(read(&arguments).arguments(), arguments);
+        let all = "compile-one --layer 1,8,16,32,24,3 --algorithm inlined_nonzero:f4x3 --blocking 32x16x6_8x4_2 \
+                   --adapter swift --checked --no-run --cache=folder";
+        for text in [all, "compile-one --layer 2,3,4,5,6,5"] {
+            let words: Vec<&str> = text.split_whitespace().collect();
+            assert_eq!(Words::try_parse_from(&words).expect("reads").request.arguments(), words);
         }
     }
 
     #[test]
     fn what_the_child_said_last_is_the_outcome() {
-        let refused = CompileOutcome::Refused { message: "no".to_owned() };
-        let lines = [
-            serde_json::to_string(&Line::During("compiling x".to_owned())).expect("written"),
-            "a driver's own line".to_owned(),
-        ];
-        let killed = |stdout: String| child::Ended { how: How::Killed { gone: true }, stdout, stderr: String::new() };
         let limit = Duration::from_secs(2);
-        let outcome = judge(&killed(lines.join("\n")), limit);
-        let during = "compiling x".to_owned();
-        assert_eq!(outcome, CompileOutcome::TookLonger { limit_ms: 2000.0, during, gone: true });
-        let last = serde_json::to_string(&Line::Outcome(refused.clone())).expect("written");
-        assert_eq!(judge(&killed(format!("{}\n{last}\n", lines.join("\n"))), limit), refused);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_child_that_dies_has_crashed() {
-        let mut command = Command::new("sh");
-        command.args(["-c", r#"echo '{"during":"running"}'; echo the driver is lost >&2; kill -ABRT $$"#]);
-        let limit = Duration::from_secs(10);
-        let outcome = judge(&child::run_within(&mut command, limit).expect("starts"), limit);
-        let CompileOutcome::Crashed { status, during, stderr } = &outcome else { panic!("{outcome:?}") };
-        assert!(status.contains("signal: 6"), "{status}");
-        assert_eq!((during.as_str(), stderr.as_str()), ("running", "the driver is lost"));
+        let judged = |stdout: &str| {
+            let (stdout, stderr) = (stdout.to_owned(), String::new());
+            judge(&Ended { how: How::Killed { gone: true }, stdout, stderr }, limit)
+        };
+        let said = "{\"during\": \"running\"}\na driver's own line\n";
+        let during = "running".to_owned();
+        assert_eq!(judged(said), CompileOutcome::TookLonger { limit_ms: 2000.0, during, gone: true });
+        let last = "{\"outcome\": {\"outcome\": \"refused\", \"message\": \"no\"}}";
+        let refused = CompileOutcome::Refused { message: "no".to_owned() };
+        assert_eq!(judged(&[said, last].concat()), refused);
     }
 }

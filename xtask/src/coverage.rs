@@ -6,18 +6,18 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use winoconv::caps::{Caps, Profile};
-use winoconv::cpu::{Reference, error_bound};
 use winoconv::plan::Verdict;
 use winoconv::{
-    Activation, Algorithm, Border, Conv, DType, Device, Error, Inputs, Layer, Layout, Operation, Padding, Plan,
-    Preferences, Problem, Residual, Tolerance, View, Weights, Workspace,
+    Activation, Algorithm, Border, Conv, DType, Device, Error, Layout, Padding, Plan, Preferences, Problem, Residual,
+    Tolerance, View, Workspace,
 };
 
-use crate::bench::adapter::{self, Asked};
+use crate::bench::adapter::Adapter;
+use crate::random::data::{Case, Data};
+use crate::readme::Place;
 use crate::report::Report;
 
-/// Between these lines of docs/COVERAGE.md stands the table.
-const MARKS: [&str; 2] = ["<!-- coverage: cargo xtask coverage-table --write -->", "<!-- end of coverage -->"];
+const PLACE: Place = Place("docs/COVERAGE.md", "coverage", "coverage-table");
 
 /// A family of algorithms, and the one of it that is asked why, where none is among a problem's candidates.
 const FAMILIES: [(&str, &str); 7] = [
@@ -30,27 +30,24 @@ const FAMILIES: [(&str, &str); 7] = [
     ("fused_filter", "fused_filter:f2x3"),
 ];
 
-/// Options of `coverage-table`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Write the table into docs/COVERAGE.md
     #[arg(long, conflicts_with = "check")]
     write: bool,
-    /// Fail where docs/COVERAGE.md has another table
+    /// Fail if docs/COVERAGE.md has another table
     #[arg(long)]
     check: bool,
     /// Also run every cell that runs, on the adapter and on the processor, against the f64 reference
     #[arg(long)]
     run: bool,
-    /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
-    #[arg(long)]
-    pub(crate) adapter: Option<String>,
+    #[command(flatten)]
+    adapter: Adapter,
     /// Print the table of a device that need not be here, by name: apple-m1, warp, ...
     #[arg(long, value_name = "NAME", conflicts_with_all = ["write", "check", "run", "adapter"])]
     caps: Option<Profile>,
 }
 
-/// Runs the verb.
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     if let Some(profile) = options.caps {
         println!("{}", table(&[(profile.adapter, profile.caps())])?);
@@ -61,16 +58,12 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     }
     let table = table(&devices())?;
     if options.write {
-        let path = root.join("docs/COVERAGE.md");
-        let text = std::fs::read_to_string(&path)?;
-        let [before, _, after] = split(&text)?;
-        std::fs::write(&path, format!("{before}{table}{after}"))?;
+        PLACE.write(root, &table)?;
     } else {
         println!("{table}");
     }
     if options.run {
-        let asked = Asked { name: options.adapter.as_deref(), checked: false, no_install: false };
-        let gpu = adapter::open(&asked, &mut Report::default())?.context("no adapter")?;
+        let gpu = options.adapter.open_for(&mut Report::default())?.context("no adapter")?;
         for device in [Device::host(), gpu] {
             println!("{}: {} cells ran, each within its bound", device.caps(), run_all(&device)?);
         }
@@ -78,25 +71,12 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether docs/COVERAGE.md has the table as it is.
 pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(root.join("docs/COVERAGE.md"))?;
-    let [_, found, _] = split(&text)?;
-    ensure!(
-        found == table(&devices())?,
-        "docs/COVERAGE.md has another coverage table; run `cargo xtask coverage-table --write`"
-    );
+    let is_current = PLACE.read(root)? == table(&devices())?;
+    ensure!(is_current, "docs/COVERAGE.md has another coverage table; run `cargo xtask coverage-table --write`");
     Ok(())
 }
 
-fn split(text: &str) -> anyhow::Result<[&str; 3]> {
-    let [first, last] = MARKS;
-    let start = text.find(first).with_context(|| format!("docs/COVERAGE.md has no line {first}"))? + first.len() + 1;
-    let end = text.find(last).with_context(|| format!("docs/COVERAGE.md has no line {last}"))?;
-    Ok([&text[..start], &text[start..end], &text[end..]])
-}
-
-/// The attributes, each on a problem that is small but for it.
 fn problems() -> anyhow::Result<Vec<(&'static str, Problem)>> {
     let three = Conv::new(6, 8, [3, 3]).padding(1);
     let image = [2, 6, 9, 10];
@@ -126,22 +106,19 @@ fn problems() -> anyhow::Result<Vec<(&'static str, Problem)>> {
         ("transposed", three.transposed(0).on(image)),
         ("transposed, stride 2", Conv::new(6, 8, [4, 4]).padding(1).transposed(0).stride(2).on(image)),
     ];
-    let mut all = Vec::new();
-    for (name, problem) in forward {
-        all.push((name, problem?));
-    }
     let plain = three.on(image)?;
-    let output = plain.of_output().shape;
-    let slice = View::channels(output, Layout::ChannelsFirst, 3, 20)?;
-    all.push(("output in a slice of channels", plain.with_output_view(slice)?));
+    let slice = View::channels(plain.of_output().shape, Layout::ChannelsFirst, 3, 20)?;
     let gaps = View { n: 6 * 200, c: 200, dhw: [200, 16, 1], offset: 5 };
-    all.push(("strided input", plain.with_input_view(gaps)?));
-    all.push(("gradient of the input", plain.input_gradient()?));
-    all.push(("the same, stride 2", three.stride(2).on(image)?.input_gradient()?));
-    all.push(("gradient of the weights", plain.weight_gradient()?));
-    all.push(("gradient of the weights, stride 2", three.stride(2).on(image)?.weight_gradient()?));
-    all.push(("gradient of the weights, dilation 2", three.dilation(2).on(image)?.weight_gradient()?));
-    Ok(all)
+    let others = [
+        ("output in a slice of channels", plain.with_output_view(slice)),
+        ("strided input", plain.with_input_view(gaps)),
+        ("gradient of the input", plain.input_gradient()),
+        ("the same, stride 2", three.stride(2).on(image)?.input_gradient()),
+        ("gradient of the weights", plain.weight_gradient()),
+        ("gradient of the weights, stride 2", three.stride(2).on(image)?.weight_gradient()),
+        ("gradient of the weights, dilation 2", three.dilation(2).on(image)?.weight_gradient()),
+    ];
+    forward.into_iter().chain(others).map(|(name, problem)| Ok((name, problem?))).collect()
 }
 
 fn devices() -> [(&'static str, Caps); 3] {
@@ -157,7 +134,6 @@ fn any() -> Preferences {
     Preferences::new().tolerance(Tolerance::Any)
 }
 
-/// An algorithm of the family that runs, or why none does.
 fn ask(problem: &Problem, caps: &Caps, (family, example): (&str, &str)) -> anyhow::Result<Result<Algorithm, String>> {
     let plan = Plan::new(problem, caps, &any())?;
     let of_family = || plan.candidates().iter().filter(|candidate| candidate.algorithm.family() == family);
@@ -179,14 +155,10 @@ fn ask(problem: &Problem, caps: &Caps, (family, example): (&str, &str)) -> anyho
     }
 }
 
-/// The table in Markdown, with the reasons below it.
 fn table(devices: &[(&str, Caps)]) -> anyhow::Result<String> {
     let mut reasons: Vec<String> = Vec::new();
-    let mut text = String::from("| |");
-    FAMILIES.iter().for_each(|(family, _)| text.push_str(&format!(" `{family}` |")));
-    text.push_str("\n|---|");
-    FAMILIES.iter().for_each(|_| text.push_str("---|"));
-    text.push('\n');
+    let heads: String = FAMILIES.iter().map(|(family, _)| format!(" `{family}` |")).collect();
+    let mut text = format!("| |{heads}\n|---|{}\n", "---|".repeat(FAMILIES.len()));
     for (name, problem) in problems()? {
         let _ = write!(text, "| {name} |");
         for family in FAMILIES {
@@ -201,26 +173,21 @@ fn table(devices: &[(&str, Caps)]) -> anyhow::Result<String> {
                     None => cells.push((cell, vec![device])),
                 }
             }
-            let cell = match &cells[..] {
-                [(same, _)] => same.clone(),
-                _ => {
-                    cells.iter().map(|(cell, on)| format!("{cell} ({})", on.join(", "))).collect::<Vec<_>>().join("; ")
-                }
-            };
-            let _ = write!(text, " {cell} |");
+            let all_alike = cells.len() == 1;
+            let shown =
+                |(cell, on): (String, Vec<&str>)| if all_alike { cell } else { format!("{cell} ({})", on.join(", ")) };
+            let _ = write!(text, " {} |", cells.into_iter().map(shown).collect::<Vec<_>>().join("; "));
         }
         text.push('\n');
     }
-    text.push('\n');
     let devices: Vec<_> = devices.iter().map(|(name, _)| *name).collect();
-    let _ = writeln!(text, "On {}, alike where nothing else is said. Why not:\n", devices.join(", on "));
+    let _ = writeln!(text, "\nOn {}, alike where nothing else is said. Why not:\n", devices.join(", on "));
     for (i, reason) in reasons.iter().enumerate() {
         let _ = writeln!(text, "- *{}*: {reason}", letter(i)?);
     }
     Ok(text)
 }
 
-/// The letter of a reason.
 fn mark(reasons: &mut Vec<String>, why: String) -> anyhow::Result<String> {
     let at = reasons.iter().position(|reason| *reason == why).unwrap_or_else(|| {
         reasons.push(why);
@@ -234,7 +201,6 @@ fn letter(i: usize) -> anyhow::Result<char> {
     letter.map(char::from).context("more reasons than letters")
 }
 
-/// Runs each cell that runs, and returns how many there are.
 pub(crate) fn run_all(device: &Device) -> anyhow::Result<usize> {
     let mut count = 0;
     for (name, problem) in problems()? {
@@ -247,32 +213,13 @@ pub(crate) fn run_all(device: &Device) -> anyhow::Result<usize> {
     Ok(count)
 }
 
-/// Runs one cell on numbers that f16 holds exactly, and holds every result against its bound.
 fn run(device: &Device, problem: &Problem, algorithm: Algorithm) -> anyhow::Result<()> {
-    let conv = problem.conv();
-    let values =
-        |len: usize, step: usize| -> Vec<f32> { (0..len).map(|i| ((i * step + 3) % 17) as f32 / 8.0 - 1.0).collect() };
-    let (input, factor) = (values(problem.input_len(), 5), values(problem.weights_len(), 7));
-    let bias = values(if conv.bias { conv.filters } else { 0 }, 3);
-    let residual = values(if conv.residual == Residual::None { 0 } else { problem.output_len() }, 11);
-    let of_weights = problem.operation() == Operation::WeightGradient;
-    let unread = vec![f32::NAN; conv.weights_len()];
-    let weights = Weights::new(if of_weights { &unread } else { &factor });
-    let weights = if conv.bias { weights.bias(&bias) } else { weights };
-    let layer = Layer::new_blocking(device, conv, weights, any().algorithm(algorithm))?;
-    let mut inputs = Inputs::new(&input);
-    if conv.residual == Residual::Tensor {
-        inputs = inputs.residual(&residual);
-    }
-    if of_weights {
-        inputs = inputs.gradient(&factor);
-    }
-    let in_place = conv.residual == Residual::InPlace;
-    let mut output = if in_place { residual.clone() } else { vec![f32::NAN; problem.output_len()] };
-    pollster::block_on(layer.run_problem(problem, inputs, &mut output, &mut Workspace::new()))?;
-    let reference =
-        Reference { problem, input: &input, weights: &factor, bias: &bias, slopes: &[], residual: &residual };
-    for (index, bound) in error_bound(&reference, algorithm)?.into_iter().enumerate() {
+    let case = Case::new(*problem, Data::Integer, 1);
+    let layer = case.layer(device, any().algorithm(algorithm))?;
+    let mut output = case.before();
+    pollster::block_on(layer.run_problem(problem, case.inputs(), &mut output, &mut Workspace::new()))?;
+    let reference = case.reference();
+    for (index, bound) in case.bound(algorithm).into_iter().enumerate() {
         let (got, exact) = (f64::from(output[reference.position(index)]), reference.at(index));
         ensure!((got - exact).abs() <= bound, "result {index} is {got}, expected {exact} within {bound:e}");
     }
@@ -283,18 +230,8 @@ fn run(device: &Device, problem: &Problem, algorithm: Algorithm) -> anyhow::Resu
 mod tests {
     use super::*;
 
-    /// The planner's algorithms are the columns: one that is new to it is missed here.
     #[test]
-    fn every_family_of_the_planner_has_a_column() {
-        for (name, problem) in problems().expect("legal") {
-            for family in Algorithm::all_for(&problem).iter().map(Algorithm::family) {
-                assert!(FAMILIES.iter().any(|(known, _)| *known == family), "{name}: {family} has no column");
-            }
-        }
-    }
-
-    #[test]
-    fn the_page_has_the_table() {
+    fn the_readme_has_the_table() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
         check(root).unwrap_or_else(|error| panic!("{error:#}"));
     }
@@ -307,13 +244,15 @@ mod tests {
 
     #[test]
     fn no_cell_is_empty_and_direct_runs_everywhere() {
+        for (name, problem) in problems().expect("legal") {
+            for family in Algorithm::all_for(&problem).iter().map(Algorithm::family) {
+                assert!(FAMILIES.iter().any(|(known, _)| *known == family), "{name}: {family} has no column");
+            }
+        }
         let table = table(&devices()).expect("a table");
-        let rows: Vec<_> = table.lines().filter(|line| line.starts_with("| ")).skip(1).collect();
-        assert_eq!(rows.len(), problems().expect("legal").len());
-        for row in rows {
+        for row in table.lines().filter(|line| line.starts_with("| ")).skip(1) {
             let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-            assert_eq!(cells.len(), 1 + FAMILIES.len(), "{row}");
-            assert!(cells.iter().all(|cell| !cell.is_empty()), "{row}");
+            assert!(cells.len() == 1 + FAMILIES.len() && cells.iter().all(|cell| !cell.is_empty()), "{row}");
             assert_eq!(cells[1..3], ["runs", "runs"], "direct and implicit_gemm take anything: {row}");
         }
     }

@@ -1,20 +1,20 @@
-//! Vulkan drivers that the loader does not know of, since they stand in a browser's folder: `--adapter swiftshader` finds
-//! one and starts the program anew with the loader led to it. SwiftShader shares no code with Mesa, so what passes on
-//! both is no accident of one compiler.
+//! The environment that drivers read when they are loaded: a Vulkan driver that the loader does not know of, since it stands
+//! in a browser's folder (`--adapter swiftshader` finds it; it shares no code with Mesa, so what passes on both is no accident
+//! of one compiler), the folder that Mesa complains of where it is not set, and an allocator that gives memory back.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::setup;
+use fs_err as fs;
+
+use crate::steps::Missing;
 
 /// What the loader reads, newer and older ones; it then sees these drivers alone.
 pub(crate) const LOADER_VARIABLES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
-/// Part of the adapter's name that asks for the driver.
 pub(crate) const SWIFTSHADER: &str = "swiftshader";
-/// The manifest's name wherever Chromium puts it.
 const MANIFEST: &str = "vk_swiftshader_icd.json";
 /// Where Debian, Ubuntu, Fedora, Arch and Google put a browser.
-const FOLDERS: &[&str] = &[
+const FOLDERS: [&str; 6] = [
     "/usr/lib/chromium",
     "/usr/lib/chromium-browser",
     "/usr/lib64/chromium-browser",
@@ -23,50 +23,51 @@ const FOLDERS: &[&str] = &[
     "/opt/chromium.org/chromium",
 ];
 
-/// SwiftShader's manifest.
-///
-/// # Errors
-/// Where it was looked for, and how to get it.
-pub(crate) fn swiftshader() -> anyhow::Result<PathBuf> {
-    anyhow::ensure!(std::env::consts::OS == "linux", "SwiftShader is looked for on Linux only");
-    find(FOLDERS.iter().map(Path::new)).ok_or_else(|| {
-        anyhow::anyhow!(
+/// SwiftShader's manifest; the error says where it was looked for, and how to get it.
+pub(crate) fn swiftshader() -> Result<PathBuf, Missing> {
+    let manifest = FOLDERS.into_iter().map(|folder| Path::new(folder).join(MANIFEST)).find(|path| has_library(path));
+    manifest.ok_or_else(|| {
+        Missing(format!(
             "SwiftShader's Vulkan driver is not on this machine: no {MANIFEST} with its library in {}. It comes with \
              Chromium: on Debian run `sudo apt-get install chromium`, or set {} to the manifest of another copy",
             FOLDERS.join(", "),
             LOADER_VARIABLES[0],
-        )
+        ))
     })
 }
 
-/// The first manifest in `folders` whose library is there.
-fn find<'a>(folders: impl Iterator<Item = &'a Path>) -> Option<PathBuf> {
-    folders.map(|folder| folder.join(MANIFEST)).find(|manifest| library(manifest).is_some_and(|path| path.is_file()))
+fn has_library(manifest: &Path) -> bool {
+    let value = fs::read(manifest).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+    let library = value.as_ref().and_then(|value| value["ICD"]["library_path"].as_str());
+    library.is_some_and(|library| manifest.with_file_name(library).is_file())
 }
 
-/// The library that a manifest names, relative to the manifest unless it is absolute.
-fn library(manifest: &Path) -> Option<PathBuf> {
-    let text = std::fs::read_to_string(manifest).ok()?;
-    let value: serde_json::Value = serde_json::from_str(&text).ok()?;
-    Some(manifest.parent()?.join(value.get("ICD")?.get("library_path")?.as_str()?))
-}
-
-/// Starts the program anew with the loader led to the driver that `adapter` asks for. Returns only where there is nothing
-/// to do: no driver of that kind is asked for, or the loader was told where to look.
-///
-/// # Errors
-/// When the driver is not on this machine.
-pub(crate) fn with_driver_for(adapter: Option<&str>) -> anyhow::Result<Option<ExitCode>> {
+/// Runs the program again as a child where a variable is missing that a verb on this adapter needs, since a running process
+/// cannot change its own environment safely. Returns the child's end; nothing where nothing is missing.
+pub(crate) fn with_environment(root: &Path, adapter: Option<&str>, soaks: bool) -> anyhow::Result<Option<ExitCode>> {
+    let lacks = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
+    let mut missing: Vec<(&str, PathBuf)> = Vec::new();
     let asked = adapter.is_some_and(|name| name.to_lowercase().contains(SWIFTSHADER));
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    if !asked || LOADER_VARIABLES.into_iter().any(is_set) {
+    if asked && LOADER_VARIABLES.into_iter().all(lacks) {
+        let manifest = swiftshader()?;
+        println!("Vulkan driver: {}", manifest.display());
+        missing.extend(LOADER_VARIABLES.map(|name| (name, manifest.clone())));
+    }
+    if cfg!(target_os = "linux") && lacks("XDG_RUNTIME_DIR") {
+        let folder = root.join("target/runtime");
+        fs::create_dir_all(&folder)?;
+        missing.push(("XDG_RUNTIME_DIR", folder));
+    }
+    // With an arena for each thread, freed memory stays in arenas of threads that are gone, and the process seems to grow.
+    if cfg!(target_os = "linux") && soaks && lacks("MALLOC_ARENA_MAX") {
+        missing.push(("MALLOC_ARENA_MAX", "2".into()));
+    }
+    if missing.is_empty() {
         return Ok(None);
     }
-    let manifest = swiftshader()?;
-    println!("Vulkan driver: {}", manifest.display());
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(std::env::args_os().skip(1)).envs(LOADER_VARIABLES.map(|name| (name, &manifest)));
-    Ok(setup::restart(command))
+    let status = command.args(std::env::args_os().skip(1)).envs(missing).status()?;
+    Ok(Some(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)))
 }
 
 #[cfg(test)]
@@ -75,23 +76,12 @@ mod tests {
 
     #[test]
     fn a_manifest_counts_if_its_library_is_there() {
-        let folder = std::env::temp_dir().join(format!("winoconv-driver-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a folder for the test");
-        let empty = folder.join("empty");
-        let found = || find([empty.as_path(), folder.as_path()].into_iter());
-        assert_eq!(found(), None, "no manifest");
-        let manifest = folder.join(MANIFEST);
-        std::fs::write(&manifest, r#"{"ICD": {"library_path": "./libvk_swiftshader.so"}}"#).expect("written");
-        assert_eq!(found(), None, "no library");
-        std::fs::write(folder.join("libvk_swiftshader.so"), "").expect("written");
-        assert_eq!(found(), Some(manifest), "both, the path relative to the manifest");
-        std::fs::remove_dir_all(&folder).expect("clean up");
-    }
-
-    #[test]
-    fn other_adapters_need_no_driver_of_ours() {
-        for adapter in [None, Some("llvmpipe"), Some("NVIDIA")] {
-            assert!(with_driver_for(adapter).expect("nothing to find").is_none(), "{adapter:?}");
-        }
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let manifest = folder.path().join(MANIFEST);
+        assert!(!has_library(&manifest), "no manifest");
+        fs::write(&manifest, r#"{"ICD": {"library_path": "./libvk_swiftshader.so"}}"#).expect("written");
+        assert!(!has_library(&manifest), "no library");
+        fs::write(folder.path().join("libvk_swiftshader.so"), "").expect("written");
+        assert!(has_library(&manifest), "both, the path relative to the manifest");
     }
 }

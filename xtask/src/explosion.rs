@@ -10,7 +10,6 @@ use winoconv::caps::Limits;
 use winoconv::kernel::KernelSpec;
 use winoconv::wgsl::{self, Checked, ENTRY_POINT};
 
-/// Options of `explosion`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Only variants whose name contains one of these texts
@@ -24,27 +23,17 @@ pub(crate) struct Options {
 /// A kernel in numbers. Its entry point and all its functions count, each function once however often it is called.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Explosion {
-    /// The variant's name.
     pub(crate) kernel: String,
-    /// Lines of WGSL, comments and all.
     pub(crate) text_lines: usize,
-    /// Bytes of WGSL.
     pub(crate) text_bytes: usize,
-    /// Statements of naga's validated module, nested ones too.
     pub(crate) statements: usize,
-    /// Loops among them.
     pub(crate) loops: usize,
-    /// Expressions of the module.
     pub(crate) expressions: usize,
-    /// Bytes of SPIR-V, without run-time checks and debug names.
     pub(crate) spirv_bytes: usize,
-    /// Lines of Metal's language, without run-time checks.
     pub(crate) msl_lines: usize,
-    /// Bytes of Metal's language.
     pub(crate) msl_bytes: usize,
 }
 
-/// Prints the numbers of the variants that are asked for.
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let wanted = |spec: &KernelSpec| options.name.iter().any(|name| spec.name().contains(name));
     let all: Vec<Explosion> = KernelSpec::all().iter().filter(|spec| wanted(spec)).map(of).collect::<Result<_, _>>()?;
@@ -71,24 +60,20 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Counts a kernel.
-///
-/// # Errors
-/// If it does not pass the checks, or naga cannot write it.
 pub(crate) fn of(spec: &KernelSpec) -> anyhow::Result<Explosion> {
     let checked = wgsl::check(spec, &Limits::LARGEST)?;
     let entries = checked.module.entry_points.iter().map(|entry| &entry.function);
     let functions: Vec<&Function> = checked.module.functions.iter().map(|(_, f)| f).chain(entries).collect();
-    let mut all = Counts::default();
-    functions.iter().for_each(|function| all.add(&function.body));
+    let (mut statements, mut loops) = (0, 0);
+    functions.iter().for_each(|function| count(&function.body, &mut statements, &mut loops));
     let msl = msl_of(&checked).with_context(|| format!("{spec} as MSL"))?;
     let spirv = spirv_of(&checked).with_context(|| format!("{spec} as SPIR-V"))?;
     Ok(Explosion {
         kernel: spec.name(),
         text_lines: checked.source.text.lines().count(),
         text_bytes: checked.source.text.len(),
-        statements: all.statements,
-        loops: all.loops,
+        statements,
+        loops,
         expressions: functions.iter().map(|function| function.expressions.len()).sum(),
         spirv_bytes: 4 * spirv.len(),
         msl_lines: msl.lines().count(),
@@ -96,31 +81,20 @@ pub(crate) fn of(spec: &KernelSpec) -> anyhow::Result<Explosion> {
     })
 }
 
-#[derive(Default)]
-struct Counts {
-    statements: usize,
-    loops: usize,
-}
-
-impl Counts {
-    fn add(&mut self, block: &Block) {
-        for statement in block {
-            self.statements += 1;
-            match statement {
-                Statement::Block(inner) => self.add(inner),
-                Statement::If { accept, reject, .. } => {
-                    self.add(accept);
-                    self.add(reject);
-                }
-                Statement::Switch { cases, .. } => cases.iter().for_each(|case| self.add(&case.body)),
-                Statement::Loop { body, continuing, .. } => {
-                    self.loops += 1;
-                    self.add(body);
-                    self.add(continuing);
-                }
-                _ => {}
+fn count(block: &Block, statements: &mut usize, loops: &mut usize) {
+    for statement in block {
+        *statements += 1;
+        let inner = match statement {
+            Statement::Block(inner) => vec![inner],
+            Statement::If { accept, reject, .. } => vec![accept, reject],
+            Statement::Switch { cases, .. } => cases.iter().map(|case| &case.body).collect(),
+            Statement::Loop { body, continuing, .. } => {
+                *loops += 1;
+                vec![body, continuing]
             }
-        }
+            _ => continue,
+        };
+        inner.into_iter().for_each(|block| count(block, statements, loops));
     }
 }
 
@@ -164,21 +138,15 @@ mod tests {
 
     use super::*;
 
-    fn count(f: F, reading: Reading) -> Explosion {
-        of(&WinogradInlined::new(Nested::square(f), reading).spec()).expect("counted")
-    }
-
-    #[test]
-    fn a_loop_is_counted_for_each_reduce() {
-        let (f2, f4) = (F::new(2, 3), F::new(4, 3));
-        let loops = [(f2, Reading::PerOutput), (f2, Reading::PerNonzero), (f4, Reading::PerOutput)];
-        assert_eq!(loops.map(|(f, reading)| count(f, reading).loops), [4, 36, 16]);
-        assert_eq!(count(f4, Reading::PerNonzero).loops, 324);
-    }
-
     #[test]
     fn the_exhibit_explodes_and_what_does_the_same_work_does_not() {
-        let exhibit = count(F::new(4, 3), Reading::PerOutput);
+        let count = |m, reading| {
+            let exhibit = WinogradInlined::new(Nested::square(F::new(m, 3)), reading).spec();
+            of(&exhibit).expect("counted")
+        };
+        // A loop for each reduce.
+        let [a, b] = [2, 4].map(|m| [Reading::PerOutput, Reading::PerNonzero].map(|reading| count(m, reading).loops));
+        assert_eq!([a, b], [[4, 36], [16, 324]]);
         let algorithm = Nested::square(F::new(4, 3));
         let same = |spec: &KernelSpec| match spec {
             KernelSpec::WinogradFused(fused) => {
@@ -187,7 +155,7 @@ mod tests {
             _ => false,
         };
         let fused = KernelSpec::all().into_iter().find(same).expect("a fused variant");
-        let fused = of(&fused).expect("counted");
+        let (exhibit, fused) = (count(4, Reading::PerOutput), of(&fused).expect("counted"));
         assert!(exhibit.expressions > 3 * fused.expressions, "{exhibit:?}\n{fused:?}");
     }
 }

@@ -1,8 +1,9 @@
 //! `cargo xtask history`: the reports of many nights as one file of times and one page.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
+use fs_err as fs;
 
 use crate::report::Report;
 use crate::report::history::History;
@@ -11,7 +12,6 @@ use crate::report::history::History;
 const LINES: &str = "history.jsonl";
 const PAGE: &str = "index.html";
 
-/// Options of `history`.
 #[derive(Debug, clap::Args)]
 #[group(id = "history")]
 pub(crate) struct Options {
@@ -23,26 +23,18 @@ pub(crate) struct Options {
     into: PathBuf,
 }
 
-/// Adds reports, and draws the page anew.
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
-    let mut history = read(&options.into.join(LINES))?;
+    fs::create_dir_all(&options.into)?;
+    let lines = options.into.join(LINES);
+    let text = if lines.exists() { fs::read_to_string(&lines)? } else { String::new() };
+    let mut history = History::parse(&text).with_context(|| format!("in {}", lines.display()))?;
     for path in &options.reports {
         let added = history.add(&Report::load(path)?);
         println!("{}: {added} times", path.display());
     }
-    std::fs::create_dir_all(&options.into).with_context(|| format!("cannot make {}", options.into.display()))?;
-    for (name, text) in [(LINES, history.lines()?), (PAGE, history.page()?)] {
-        let path = options.into.join(name);
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    for (path, text) in [(lines, history.lines()?), (options.into.join(PAGE), history.page()?)] {
+        fs::write(&path, text)?;
         println!("{}", path.display());
     }
     Ok(())
-}
-
-fn read(path: &Path) -> anyhow::Result<History> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => History::parse(&text).with_context(|| format!("in {}", path.display())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(History::default()),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
-    }
 }

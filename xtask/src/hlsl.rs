@@ -1,22 +1,21 @@
 //! Kernels as HLSL: written by naga as wgpu's DX12 backend has it write them, compiled and validated by DXC.
 
 use std::path::Path;
-use std::thread;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, ensure};
 use naga::back::hlsl::{BindTarget, Options, PipelineOptions, ShaderModel, Writer};
 use naga::{ResourceBinding, ShaderStage};
+use rayon::iter::ParallelIterator as _;
+use rayon::slice::ParallelSlice as _;
 use winoconv::caps::Limits;
 use winoconv::gpu::ShaderChecks;
 use winoconv::kernel::{Access, KernelSpec, Storage};
 use winoconv::wgsl::{self, Checked, ENTRY_POINT};
 
 use crate::dxc::{Answer, Dxc, Job};
-use crate::steps::Outcome;
 
 /// What DX12 gives a workgroup, whatever the device: variants for larger ones are compiled, and validation would refuse them.
 const WORKGROUP_BYTES: u32 = 32 << 10;
-/// Both ways in which a module can be written.
 const CHECKS: [ShaderChecks; 2] = [ShaderChecks::Trusted, ShaderChecks::Checked];
 /// Of so many variants one is also optimised, as wgpu has it, which takes seven times as long as the rest of DXC's work
 /// (measured on the multiply and the fused kernels); what is valid does not depend on it.
@@ -28,28 +27,15 @@ const PARENTHESES: &str = "-Wno-parentheses-equality";
 /// A shader that compiles and must not pass validation: it takes more memory than a workgroup has.
 const FLAWED: &str = "RWByteAddressBuffer o : register(u0); groupshared uint s[9000]; [numthreads(64, 1, 1)] \
     void main(uint i : SV_GroupIndex) { s[i] = i; GroupMemoryBarrierWithGroupSync(); o.Store(i * 4, s[8999 - i]); }";
-/// How many findings are worth printing.
 const SHOWN: usize = 10;
 
-/// Has DXC compile variants, trusted and checked; skipped where there is no DXC.
-pub(crate) fn judge(root: &Path, specs: &[KernelSpec], no_install: bool) -> Outcome {
-    match Dxc::find(root, no_install) {
-        Ok(dxc) => judge_with(&dxc, specs).into(),
-        Err(missing) => Outcome::Skipped(format!("no DXC: {missing}")),
-    }
-}
-
-fn judge_with(dxc: &Dxc, specs: &[KernelSpec]) -> anyhow::Result<()> {
-    let flawed = dxc.start()?.compile(&Job { text: FLAWED, arguments: &arguments(ShaderModel::V6_0, true, false) })?;
-    ensure!(!flawed.accepted, "this DXC does not validate: it accepts a workgroup with more memory than there is");
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let found = thread::scope(|scope| {
-        // Large variants lie side by side, so shares are interleaved.
-        let share = |first| specs.iter().enumerate().skip(first).step_by(threads);
-        let all: Vec<_> = (0..threads).map(|first| scope.spawn(move || judge_share(dxc, share(first)))).collect();
-        let joined = all.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked"))));
-        joined.collect::<anyhow::Result<Vec<_>>>()
-    })?;
+pub(crate) fn judge(root: &Path, specs: &[KernelSpec], no_install: bool) -> anyhow::Result<()> {
+    let dxc = &Dxc::find(root, no_install)?;
+    let flawed = Job { text: FLAWED.to_owned(), arguments: arguments(ShaderModel::V6_0, true, false) };
+    let is_accepted = dxc.compile(&[flawed])?.iter().any(|answer| answer.accepted);
+    ensure!(!is_accepted, "this DXC does not validate: it accepts a workgroup with more memory than there is");
+    let judge = |specs: &[KernelSpec]| judge_chunk(dxc, specs).with_context(|| format!("from {} on", specs[0]));
+    let found: Vec<Vec<String>> = specs.par_chunks(OPTIMIZED).map(judge).collect::<anyhow::Result<_>>()?;
     let found = found.concat();
     found.iter().take(SHOWN).for_each(|finding| println!("{finding}"));
     ensure!(found.is_empty(), "DXC refuses, or warns of, {} of {} texts", found.len(), specs.len() * CHECKS.len());
@@ -59,28 +45,25 @@ fn judge_with(dxc: &Dxc, specs: &[KernelSpec]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn judge_share<'a>(dxc: &Dxc, specs: impl Iterator<Item = (usize, &'a KernelSpec)>) -> anyhow::Result<Vec<String>> {
-    let mut compiler = dxc.start()?;
-    let mut found = Vec::new();
-    for (i, spec) in specs {
+fn judge_chunk(dxc: &Dxc, specs: &[KernelSpec]) -> anyhow::Result<Vec<String>> {
+    let (mut names, mut jobs) = (Vec::new(), Vec::new());
+    for (i, spec) in specs.iter().enumerate() {
         let kernel = wgsl::check(spec, &Limits::LARGEST)?;
         let model = shader_model(spec);
         for checks in CHECKS {
-            let text = write(&kernel, spec, checks, model)?;
-            let is_sample = i % OPTIMIZED == 0 && checks == ShaderChecks::default();
-            let efforts: &[bool] = if is_sample { &[false, true] } else { &[false] };
-            for &optimize in efforts {
-                let arguments = arguments(model, fits(spec), optimize);
-                let job = Job { text: &text, arguments: &arguments };
-                let answer = compiler.compile(&job).with_context(|| format!("{spec}, {checks:?}"))?;
-                found.extend(complaint(&answer).map(|words| format!("{spec}, {checks:?}:\n  {words}")));
+            let is_sample = i == 0 && checks == ShaderChecks::default();
+            for &optimize in if is_sample { [false, true].as_slice() } else { &[false] } {
+                names.push(format!("{spec}, {checks:?}"));
+                let text = write(&kernel, spec, checks, model)?;
+                jobs.push(Job { text, arguments: arguments(model, fits(spec), optimize) });
             }
         }
     }
-    Ok(found)
+    let answers = dxc.compile(&jobs)?;
+    let complaints = names.iter().zip(&answers).filter_map(|(name, answer)| Some((name, complaint(answer)?)));
+    Ok(complaints.map(|(name, words)| format!("{name}:\n  {words}")).collect())
 }
 
-/// What DXC has against a text, if anything.
 fn complaint(Answer { accepted, words }: &Answer) -> Option<String> {
     let words: Vec<&str> = words.lines().filter(|line| !line.trim().is_empty() && !line.contains(UNSIGNED)).collect();
     (!accepted || !words.is_empty()).then(|| words.join("\n  "))
@@ -158,17 +141,12 @@ mod tests {
     }
 
     #[test]
-    fn halves_and_large_workgroups_have_arguments_of_their_own() {
+    fn arguments_are_wgpus_and_complaints_are_dxcs() {
         let told = |model, validate, optimize| arguments(model, validate, optimize).join(" ");
-        assert_eq!(told(ShaderModel::V6_0, true, true), "-E main -T cs_6_0 -HV 2018 -Ges -Wno-parentheses-equality");
-        assert_eq!(
-            told(ShaderModel::V6_2, false, false),
-            "-E main -T cs_6_2 -HV 2018 -Ges -Wno-parentheses-equality -enable-16bit-types -Vd -Od"
-        );
-    }
-
-    #[test]
-    fn what_is_refused_or_warned_of_is_a_complaint() {
+        let usual = "-E main -T cs_6_0 -HV 2018 -Ges -Wno-parentheses-equality";
+        assert_eq!(told(ShaderModel::V6_0, true, true), usual);
+        let halves = usual.replace("6_0", "6_2") + " -enable-16bit-types -Vd -Od";
+        assert_eq!(told(ShaderModel::V6_2, false, false), halves, "of a large workgroup");
         let said = |accepted, words: &str| complaint(&Answer { accepted, words: words.to_owned() });
         let unsigned =
             "warning: DXIL.dll not found.  Resulting DXIL will not be signed for use in release environments.\r\n\n";

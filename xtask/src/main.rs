@@ -14,11 +14,12 @@ mod fuzz;
 mod history;
 mod hlsl;
 mod hwbench;
-mod large;
 mod matrices;
 mod nightly;
 mod node;
 mod portability;
+mod random;
+mod readme;
 mod report;
 mod setup;
 mod shaders;
@@ -32,7 +33,7 @@ mod web;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 #[derive(Debug, clap::Parser)]
 #[command(name = "cargo xtask", about = "The tool of the winoconv project")]
@@ -49,16 +50,13 @@ enum Verb {
     Shaders(shaders::Options),
     /// Compile one algorithm cold, and run it, in a process that is ended if it takes too long
     Compile(compile::Options),
-    /// What `compile` starts
+    /// What `compile`, `cold` and `study` start
     #[command(hide = true)]
     CompileOne(compile::Request),
     /// Create all pipelines of plans together, cold and from a stored cache, in processes of their own
     Cold(cold::Options),
-    /// What `cold` starts
-    #[command(hide = true)]
-    ColdOne(cold::Request),
     /// Write a plan and its kernels' texts for programs in other languages
-    Export(Box<export::Options>),
+    Export(export::Options),
     /// Count kernels: text, naga's IR, SPIR-V, MSL
     Explosion(explosion::Options),
     /// Print the transforms with their costs
@@ -67,8 +65,6 @@ enum Verb {
     Hwbench(hwbench::Options),
     /// Print what runs by which algorithm on which device, or why not
     CoverageTable(coverage::Options),
-    /// Run a layer whose tensors are larger than a binding, verified on samples
-    Large(large::Options),
     /// Fuzz what is read from files: plans' documents, wisdom, stored pipeline caches
     Fuzz(fuzz::Options),
     /// Random problems through long-lived layers, pools and devices, verified, and whether memory stays flat
@@ -83,48 +79,13 @@ enum Verb {
     Tidy,
 }
 
-impl Verb {
-    /// Part of the name of the adapter that is asked for.
-    fn adapter(&self) -> Option<&str> {
-        match self {
-            Self::Bench(options) => options.adapter.as_deref(),
-            Self::Test(options) => options.adapter.as_deref(),
-            Self::Ci(options) => options.test.adapter.as_deref(),
-            Self::Study(options) => options.adapter.as_deref(),
-            Self::Hwbench(options) => options.adapter.as_deref(),
-            Self::Large(options) => options.adapter.as_deref(),
-            Self::CoverageTable(options) => options.adapter.as_deref(),
-            Self::Compile(options) => options.request.adapter.as_deref(),
-            Self::Cold(options) => options.how.adapter.as_deref(),
-            Self::Export(options) => options.adapter.as_deref(),
-            Self::Soak(options) => options.adapter.as_deref(),
-            Self::ColdOne(_)
-            | Self::CompileOne(_)
-            | Self::History(_)
-            | Self::Shaders(_)
-            | Self::Explosion(_)
-            | Self::Matrices(_)
-            | Self::Fuzz(_)
-            | Self::Web(_)
-            | Self::Portability(_)
-            | Self::Tidy => None,
-        }
-    }
-}
-
 fn main() -> ExitCode {
-    if let Some(code) = setup::with_runtime_dir() {
-        return code;
-    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
-    let needs = test::Needs {
-        adapters: || pollster::block_on(winoconv::gpu::adapters()).into_iter().map(|caps| caps.name).collect(),
-        check_shaders: shaders::check,
-        find_dawn: export::find_dawn,
-        check_exports: export::check,
-    };
-    let verb = Verb::parse();
-    match driver::with_driver_for(verb.adapter()) {
+    let matches = Verb::command().get_matches();
+    let verb = Verb::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let options = matches.subcommand().map(|(_, options)| options);
+    let adapter = options.and_then(|options| options.try_get_one::<String>("adapter").ok().flatten());
+    match driver::with_environment(root, adapter.map(String::as_str), matches!(verb, Verb::Soak(_))) {
         Ok(None) => {}
         Ok(Some(code)) => return code,
         Err(error) => return failure(&error),
@@ -132,18 +93,16 @@ fn main() -> ExitCode {
     let result = match verb {
         Verb::Bench(options) => bench::verb(&options),
         Verb::History(options) => history::verb(&options),
-        Verb::Test(options) => return test::verb(root, &options, needs),
-        Verb::Ci(options) => return ci::verb(root, &options, needs),
+        Verb::Test(options) => return test::verb(root, &options),
+        Verb::Ci(options) => return ci::verb(root, &options),
         Verb::Shaders(options) => shaders::verb(root, &options),
         Verb::Compile(options) => compile::verb(&options),
         Verb::CompileOne(request) => compile::child(&request),
         Verb::Cold(options) => cold::verb(&options),
-        Verb::ColdOne(request) => cold::child(&request),
         Verb::Export(options) => export::verb(root, &options),
         Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Hwbench(options) => hwbench::verb(&options),
-        Verb::Large(options) => large::verb(&options),
         Verb::Fuzz(options) => fuzz::verb(root, &options),
         Verb::Soak(options) => soak::verb(&options),
         Verb::CoverageTable(options) => coverage::verb(root, &options),
@@ -159,6 +118,7 @@ fn main() -> ExitCode {
 }
 
 fn failure(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    let word = if error.is::<steps::Missing>() { "SKIPPED: " } else { "" };
+    eprintln!("error: {word}{error:#}");
     ExitCode::FAILURE
 }

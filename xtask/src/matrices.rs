@@ -1,29 +1,21 @@
 //! `cargo xtask matrices`: the transforms of an algorithm as they are, with what they cost and how exact they are.
 
-use anyhow::Context as _;
 use winoconv::winograd::{F, Nested, Points, Program, error_bound};
 
-/// Options of `matrices`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Algorithms by label: f4x3, f4x3t (textbook points), f4qx3 (with x^2 + 1); all, if none is named
     labels: Vec<String>,
 }
 
-/// Prints the matrices.
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let shipped: Vec<F> = F::shipped().iter().chain(F::for_gradients()).copied().collect();
-    let wanted: Vec<F> = if options.labels.is_empty() {
-        shipped
-    } else {
-        let find = |label: &String| {
-            let known = || shipped.iter().map(|f| f.label()).collect::<Vec<_>>().join(", ");
-            let f = shipped.iter().copied().find(|f| f.label() == *label);
-            f.with_context(|| format!("there is no {label}: expected one of {}", known()))
-        };
-        options.labels.iter().map(find).collect::<anyhow::Result<_>>()?
-    };
-    for f in wanted {
+    let known = || shipped.iter().map(|f| f.label()).collect::<Vec<_>>();
+    if let Some(unknown) = options.labels.iter().find(|label| !known().contains(label)) {
+        anyhow::bail!("there is no {unknown}: expected one of {}", known().join(", "));
+    }
+    let is_wanted = |f: &&F| options.labels.is_empty() || options.labels.contains(&f.label());
+    for &f in shipped.iter().filter(is_wanted) {
         let (transform, programs) = (f.transform()?, f.programs()?);
         let points: Vec<String> = f.points_used()?.iter().map(ToString::to_string).collect();
         let square = Nested::square(f);

@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
+use fs_err as fs;
 use winoconv::caps::{Limits, Profile};
 use winoconv::kernel::{KernelSpec, Storage};
 use winoconv::{Error, wgsl};
 
 use crate::hlsl;
 use crate::node::Node;
-use crate::steps::Outcome;
 
-/// Options of `shaders`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Only variants whose name contains this text
@@ -42,7 +41,6 @@ pub(crate) struct Options {
     out: PathBuf,
 }
 
-/// Dumps or checks variants.
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     let specs: Vec<KernelSpec> =
         KernelSpec::all().into_iter().filter(|spec| spec.name().contains(&options.name)).collect();
@@ -59,30 +57,18 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     check_all(&specs)?;
     println!("{} variants pass naga, our lints, and fit the largest device", specs.len());
     if options.dxc {
-        match hlsl::judge(root, &specs, options.no_install) {
-            Outcome::Passed => {}
-            other => anyhow::bail!("{other}"),
-        }
+        hlsl::judge(root, &specs, options.no_install)?;
     }
-    if options.check && !options.tint {
-        return Ok(());
+    if !options.check {
+        write_all(&specs, &options.out)?;
+        println!("written to {}", options.out.display());
     }
-    write_all(&specs, &options.out)?;
-    println!("written to {}", options.out.display());
-    if options.tint { tint(root, &specs, &options.out) } else { Ok(()) }
+    if options.tint { tint(root, &specs) } else { Ok(()) }
 }
 
-/// Every variant of the grid against naga, the lints and the largest limits of any device.
-pub(crate) fn check(_root: &Path) -> anyhow::Result<()> {
-    check_all(&KernelSpec::all())
-}
-
-fn check_all(specs: &[KernelSpec]) -> anyhow::Result<()> {
-    let refused: Vec<String> = specs
-        .iter()
-        .filter_map(|spec| wgsl::check(spec, &Limits::LARGEST).err())
-        .map(|error| error.to_string())
-        .collect();
+pub(crate) fn check_all(specs: &[KernelSpec]) -> anyhow::Result<()> {
+    let check = |spec| wgsl::check(spec, &Limits::LARGEST).err().map(|error| error.to_string());
+    let refused: Vec<String> = specs.iter().filter_map(check).collect();
     ensure!(refused.is_empty(), "{} of {} variants are refused:\n{}", refused.len(), specs.len(), refused.join("\n"));
     Ok(())
 }
@@ -114,15 +100,14 @@ fn check_for(specs: &[KernelSpec], profile: Profile) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Writes texts into a folder, which has nothing else then: those of variants that are no more must not be judged again.
 fn write_all(specs: &[KernelSpec], out: &Path) -> anyhow::Result<()> {
-    // Texts of variants that are no more must not be judged again.
     if out.exists() {
-        std::fs::remove_dir_all(out).with_context(|| format!("emptying {}", out.display()))?;
+        fs::remove_dir_all(out)?;
     }
-    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    fs::create_dir_all(out)?;
     for spec in specs {
-        let path = out.join(format!("{spec}.wgsl"));
-        std::fs::write(&path, wgsl::source(spec)?.text).with_context(|| format!("writing {}", path.display()))?;
+        fs::write(out.join(format!("{spec}.wgsl")), wgsl::source(spec)?.text)?;
     }
     Ok(())
 }
@@ -130,19 +115,11 @@ fn write_all(specs: &[KernelSpec], out: &Path) -> anyhow::Result<()> {
 /// Texts that one process judges: of some thousands in one, Dawn's Node package dies (signal 11).
 const BATCH: usize = 160;
 
-/// Runs Dawn's null backend over the variants' texts in a folder.
-fn tint(root: &Path, specs: &[KernelSpec], folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn tint(root: &Path, specs: &[KernelSpec]) -> anyhow::Result<()> {
     let node = Node::with_webgpu(root, false)?;
     let batch = root.join("target/tint/batch");
     for specs in specs.chunks(BATCH) {
-        if batch.exists() {
-            std::fs::remove_dir_all(&batch).with_context(|| format!("emptying {}", batch.display()))?;
-        }
-        std::fs::create_dir_all(&batch).with_context(|| format!("making {}", batch.display()))?;
-        for spec in specs {
-            let name = format!("{spec}.wgsl");
-            std::fs::copy(folder.join(&name), batch.join(&name)).with_context(|| format!("copying {name}"))?;
-        }
+        write_all(specs, &batch)?;
         let status = node.run(&[("judge.mjs", include_str!("tint.mjs"))], std::slice::from_ref(&batch), &[])?;
         // Its own end says 1; a script that died judged nothing.
         ensure!(status.code() != Some(1), "Tint refuses some variants");

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-/// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
@@ -25,35 +24,42 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// Something that is not on this machine, and how to get it: a step that lacks it is skipped.
+#[derive(Debug)]
+pub(crate) struct Missing(pub(crate) String);
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Missing {}
+
 impl From<anyhow::Result<()>> for Outcome {
     fn from(result: anyhow::Result<()>) -> Self {
         match result {
             Ok(()) => Self::Passed,
+            Err(error) if error.is::<Missing>() => Self::Skipped(format!("{error:#}")),
             Err(error) => Self::Failed(format!("{error:#}")),
         }
     }
 }
 
-/// Tests as their runner counted them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
-    pub(crate) passed: usize,
-    pub(crate) failed: usize,
-    pub(crate) skipped: usize,
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    failed: usize,
+    skipped: usize,
 }
 
 impl Tally {
     /// Adds `test result: ok. 3 passed; 0 failed; 1 ignored; ..`; any other line adds nothing.
     fn add_line(&mut self, line: &str) {
-        let Some((_, counts)) = line.trim().strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
-            return;
-        };
-        for part in counts.split(';') {
-            let mut words = part.split_whitespace();
-            let (Some(number), Some(kind)) = (words.next().and_then(|word| word.parse::<usize>().ok()), words.next())
-            else {
-                continue;
-            };
+        let counts = line.trim().strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
+        for part in counts.into_iter().flat_map(|(_, counts)| counts.split(';')) {
+            let Some((number, kind)) = part.trim().split_once(' ') else { continue };
+            let number = number.parse().unwrap_or(0);
             match kind {
                 "passed" => self.passed += number,
                 "failed" => self.failed += number,
@@ -61,13 +67,6 @@ impl Tally {
                 _ => {}
             }
         }
-    }
-
-    /// Moves tests that said at run time that they could not run; their runner counted them as passed.
-    fn skip(&mut self, count: usize) {
-        let moved = count.min(self.passed);
-        self.passed -= moved;
-        self.skipped += moved;
     }
 }
 
@@ -83,17 +82,14 @@ struct Row {
     took: Duration,
 }
 
-/// The steps so far, and the tests that they ran.
 #[derive(Default)]
 pub(crate) struct Steps {
     rows: Vec<Row>,
     tally: Tally,
-    /// What tests said they lacked, by test.
     skips: BTreeMap<String, String>,
 }
 
 impl Steps {
-    /// Runs one step under its heading.
     pub(crate) fn step<O: Into<Outcome>>(&mut self, name: &str, body: impl FnOnce(&mut Self) -> O) {
         println!("\n== {name}");
         let start = Instant::now();
@@ -105,31 +101,35 @@ impl Steps {
 
     /// Runs `cargo test` in one of its forms: its lines are shown as they come, and its counts are added up.
     pub(crate) fn run_tests(&mut self, command: &mut Command) -> anyhow::Result<()> {
-        let mut seen = Tally::default();
-        let status = show_lines(command, |line| seen.add_line(line))?;
-        self.tally.passed += seen.passed;
-        self.tally.failed += seen.failed;
-        self.tally.skipped += seen.skipped;
-        if status.success() {
-            Ok(())
-        } else if seen.failed > 0 {
-            anyhow::bail!("{} tests failed", seen.failed)
-        } else {
-            anyhow::bail!("{} ended with {status}, and no test had failed: it did not build, or died", told(command))
+        println!("$ {}", told(command));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let before = self.tally.failed;
+        for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).split(b'\n')) {
+            let line = String::from_utf8_lossy(&line?).into_owned();
+            println!("{line}");
+            self.tally.add_line(&line);
         }
+        let (status, failed) = (child.wait()?, self.tally.failed - before);
+        anyhow::ensure!(failed == 0, "{failed} tests failed");
+        let command = told(command);
+        anyhow::ensure!(
+            status.success(),
+            "{command} ended with {status}, and no test had failed: it did not build, or died"
+        );
+        Ok(())
     }
 
     /// Reads the log to which tests append `SKIPPED <test>: <reason>`.
     pub(crate) fn read_skips(&mut self, log: &Path) {
         let text = std::fs::read_to_string(log).unwrap_or_default();
         for line in text.lines() {
-            let Some(rest) = line.trim().strip_prefix("SKIPPED ") else {
-                continue;
-            };
+            let Some(rest) = line.trim().strip_prefix("SKIPPED ") else { continue };
             let (test, reason) = rest.split_once(": ").unwrap_or((rest, "no reason given"));
             // A test that says so twice is still one test.
             if self.skips.insert(test.to_owned(), reason.to_owned()).is_none() {
-                self.tally.skip(1);
+                // Its runner counted it as passed.
+                self.tally.passed = self.tally.passed.saturating_sub(1);
+                self.tally.skipped += 1;
             }
         }
     }
@@ -139,29 +139,27 @@ impl Steps {
     pub(crate) fn finish(&self) -> ExitCode {
         println!("\n== summary");
         let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
-        for row in &self.rows {
-            println!("{:width$}  {:>7.1} s  {}", row.name, row.took.as_secs_f64(), row.outcome);
+        for Row { name, outcome, took } in &self.rows {
+            println!("{name:width$}  {:>7.1} s  {outcome}", took.as_secs_f64());
         }
-        let seconds: f64 = self.rows.iter().map(|row| row.took.as_secs_f64()).sum();
+        let minutes = self.rows.iter().map(|row| row.took.as_secs_f64()).sum::<f64>() / 60.0;
         let failed = self.rows.iter().filter(|row| matches!(row.outcome, Outcome::Failed(_))).count();
-        println!("{} steps in {:.1} minutes, {failed} of them failed", self.rows.len(), seconds / 60.0);
+        println!("{} steps in {minutes:.1} minutes, {failed} of them failed", self.rows.len());
         println!("tests: {}; left out: {}", self.tally, self.left_out());
         if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
-    /// What did not run, each with the first line of its reason, which says how to get it.
     fn left_out(&self) -> String {
         let first_line = |reason: &str| reason.lines().next().unwrap_or_default().to_owned();
-        let steps = self.rows.iter().filter_map(|row| match &row.outcome {
-            Outcome::Skipped(reason) => Some(format!("{} ({})", row.name, first_line(reason))),
-            _ => None,
-        });
-        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-        for reason in self.skips.values() {
-            *reasons.entry(reason).or_default() += 1;
+        let mut all: Vec<String> = Vec::new();
+        for row in &self.rows {
+            if let Outcome::Skipped(reason) = &row.outcome {
+                all.push(format!("{} ({})", row.name, first_line(reason)));
+            }
         }
-        let tests = reasons.into_iter().map(|(reason, count)| format!("{count} tests ({})", first_line(reason)));
-        let all: Vec<_> = steps.chain(tests).collect();
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        self.skips.values().for_each(|reason| *reasons.entry(reason).or_default() += 1);
+        all.extend(reasons.into_iter().map(|(reason, count)| format!("{count} tests ({})", first_line(reason))));
         if all.is_empty() { "nothing".to_owned() } else { all.join("; ") }
     }
 }
@@ -177,7 +175,6 @@ pub(crate) fn cargo(root: &Path, arguments: &str) -> Command {
     command
 }
 
-/// Runs a command that speaks for itself.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     println!("$ {}", told(command));
     let status = command.stdin(Stdio::null()).status()?;
@@ -185,21 +182,6 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a command, shows each line of its standard output and hands it to `each`.
-fn show_lines(command: &mut Command, mut each: impl FnMut(&str)) -> anyhow::Result<ExitStatus> {
-    println!("$ {}", told(command));
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
-    if let Some(stdout) = child.stdout.take() {
-        for line in BufReader::new(stdout).split(b'\n') {
-            let line = String::from_utf8_lossy(&line?).into_owned();
-            println!("{line}");
-            each(&line);
-        }
-    }
-    Ok(child.wait()?)
-}
-
-/// The command as one would type it.
 pub(crate) fn told(command: &Command) -> String {
     let program = Path::new(command.get_program()).file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let arguments = command.get_args().map(|argument| argument.to_string_lossy().into_owned());
@@ -213,67 +195,34 @@ mod tests {
     #[test]
     fn counts_come_from_cargo_tests_lines() {
         let mut tally = Tally::default();
-        tally.add_line("running 3 tests");
-        tally.add_line("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s");
-        tally.add_line(
+        for line in [
+            "running 3 tests",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.00s",
             "test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.20s",
-        );
-        tally.add_line("test prints_test_result: ok. 7 passed ... ok");
-        assert_eq!(tally, Tally { passed: 13, failed: 2, skipped: 1 });
+            "test prints_test_result: ok. 7 passed ... ok",
+        ] {
+            tally.add_line(line);
+        }
         assert_eq!(tally.to_string(), "13 passed, 2 failed, 1 skipped");
     }
 
     #[test]
-    fn a_test_that_skips_is_moved_once() {
-        let log = std::env::temp_dir().join(format!("winoconv-skips-{}", std::process::id()));
-        std::fs::write(
-            &log,
-            "SKIPPED gpu::runs: no adapter\nSKIPPED gpu::runs: no adapter\nSKIPPED gpu::times: no adapter\n\nnoise\n",
-        )
-        .expect("a log to read");
+    fn what_failed_or_was_left_out_is_told() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let log = folder.path().join("skips");
+        let skips =
+            "SKIPPED gpu::runs: no adapter\nSKIPPED gpu::runs: no adapter\nSKIPPED gpu::times: no adapter\n\nnoise\n";
+        std::fs::write(&log, skips).expect("a log to read");
         let mut steps = Steps { tally: Tally { passed: 5, failed: 0, skipped: 0 }, ..Steps::default() };
-        steps.read_skips(&log);
-        assert_eq!(steps.tally, Tally { passed: 3, failed: 0, skipped: 2 });
-        steps.read_skips(&log);
-        assert_eq!(steps.tally, Tally { passed: 3, failed: 0, skipped: 2 });
-        assert_eq!(steps.skips["gpu::times"], "no adapter");
-        std::fs::remove_file(&log).expect("clean up");
-    }
-
-    #[test]
-    fn a_failed_step_is_told_and_does_not_stop_the_next() {
-        let mut steps = Steps::default();
+        assert_eq!((steps.left_out().as_str(), steps.finish()), ("nothing", ExitCode::SUCCESS));
         steps.step("breaks", |_| -> anyhow::Result<()> { anyhow::bail!("on purpose") });
-        let mut ran = false;
-        steps.step("goes on", |_| {
-            ran = true;
-            Outcome::Passed
-        });
-        steps.step("lacks", |_| Outcome::Skipped("no tool".into()));
-        assert!(ran);
+        steps.step("lacks", |_| Outcome::Skipped("no tool; run `get tool`\n  and more".into()));
+        steps.read_skips(&log);
+        assert_eq!(steps.tally.to_string(), "3 passed, 0 failed, 2 skipped", "a test that skips is moved once");
+        assert_eq!(steps.left_out(), "lacks (no tool; run `get tool`); 2 tests (no adapter)");
         assert_eq!(steps.rows[0].outcome, Outcome::Failed("on purpose".into()));
         assert_eq!(steps.finish(), ExitCode::FAILURE);
-    }
-
-    #[test]
-    fn the_last_line_names_what_was_left_out() {
-        let mut steps = Steps::default();
-        steps.step("fine", |_| Outcome::Passed);
-        assert_eq!(steps.left_out(), "nothing");
-        steps.step("lacks", |_| Outcome::Skipped("no tool; run `get tool`\n  and more".into()));
-        for test in ["a", "b"] {
-            steps.skips.insert(test.to_owned(), "no adapter".to_owned());
-        }
-        assert_eq!(steps.left_out(), "lacks (no tool; run `get tool`); 2 tests (no adapter)");
-    }
-
-    #[test]
-    fn a_good_run_finishes_well_and_a_dead_runner_does_not() {
-        let mut steps = Steps::default();
-        steps.step("fine", |_| Outcome::Passed);
-        assert_eq!(steps.finish(), ExitCode::SUCCESS);
-        let mut command = cargo(Path::new("."), "no-such-verb");
-        let error = steps.run_tests(&mut command).expect_err("cargo has no such verb");
+        let error = steps.run_tests(&mut cargo(Path::new("."), "no-such-verb")).expect_err("cargo has no such verb");
         assert!(error.to_string().contains("no test had failed"), "{error}");
     }
 }

@@ -4,9 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use crate::setup::{self, Setup};
-use crate::steps::{Outcome, Steps, cargo, run};
-use crate::tidy;
+use winoconv::kernel::KernelSpec;
+
+use crate::steps::{Missing, Outcome, Steps, cargo, run};
+use crate::{export, nightly, setup, shaders, tidy};
 
 /// Read by every test that needs a GPU.
 const GPU_POLICY: &str = "WINOCONV_GPU";
@@ -14,8 +15,9 @@ const GPU_POLICY: &str = "WINOCONV_GPU";
 const ADAPTER: &str = "WINOCONV_ADAPTER";
 /// Names the file to which tests append `SKIPPED <test>: <reason>`.
 const SKIP_LOG: &str = "WINOCONV_SKIP_LOG";
+/// Names narrower registers than the processor has.
+const SIMD: &str = "WINOCONV_SIMD";
 
-/// What a test does that finds no adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum GpuPolicy {
     /// It fails.
@@ -27,26 +29,9 @@ pub(crate) enum GpuPolicy {
 }
 
 impl GpuPolicy {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Require => "require",
-            Self::Auto => "auto",
-            Self::Off => "off",
-        }
+    pub(crate) fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
-}
-
-/// What the verb takes from elsewhere: this file knows neither adapters nor shaders.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Needs {
-    /// The names of the adapters, software ones included, that can be had now.
-    pub(crate) adapters: fn() -> Vec<String>,
-    /// Validates every shader variant of the tree.
-    pub(crate) check_shaders: fn(&Path) -> anyhow::Result<()>,
-    /// Finds another WebGPU that computes; the flag forbids to install it.
-    pub(crate) find_dawn: fn(&Path, bool) -> Outcome,
-    /// Runs exported plans on it.
-    pub(crate) check_exports: fn(&Path, bool) -> Outcome,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -64,64 +49,48 @@ pub(crate) struct Options {
     pub(crate) no_install: bool,
 }
 
-/// Names narrower registers than the processor has.
-const SIMD: &str = "WINOCONV_SIMD";
-
-/// Runs all steps, prints how they ended, and fails when any of them did.
-pub(crate) fn verb(root: &Path, options: &Options, needs: Needs) -> ExitCode {
+pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
     let mut steps = Steps::default();
     if options.adapter.is_some() {
-        adapter_steps(&mut steps, root, options, needs);
+        steps.step("adapter", |_| adapter(options));
+        tests(&mut steps, "tests", root, "-p winoconv --tests", options, &skip_log(root));
     } else {
-        all_steps(&mut steps, root, options, needs);
+        all_steps(&mut steps, root, options);
     }
     steps.finish()
 }
 
-/// The steps of `test`, to which `ci` adds its own.
-pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options, needs: Needs) {
+pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
     steps.step("format", |_| run(&mut cargo(root, "fmt --all --check")));
     steps.step("tidy", |_| tidy::run(root));
-    steps.step("adapter", |_| adapter(options, needs));
-    steps.step("spirv-val", |_| tool("spirv-val", options));
-    steps.step("Dawn", |_| (needs.find_dawn)(root, options.no_install));
-    steps.step("clippy, library", |_| run(&mut cargo(root, "clippy -p winoconv --lib --all-features -- -D warnings")));
-    steps.step("clippy, all targets", |_| {
-        run(&mut cargo(root, "clippy --workspace --all-targets --all-features -- -D warnings"))
-    });
-    steps.step("clippy, no default features", |_| {
-        run(&mut cargo(root, "clippy -p winoconv --lib --no-default-features -- -D warnings"))
-    });
+    steps.step("adapter", |_| adapter(options));
+    steps.step("spirv-val", |_| setup::ensure_spirv_val(options.no_install));
+    steps.step("Dawn", |_| export::find_dawn(root, options.no_install));
+    for (name, what) in [
+        ("clippy, library", "-p winoconv --lib --all-features"),
+        ("clippy, all targets", "--workspace --all-targets --all-features"),
+        ("clippy, no default features", "-p winoconv --lib --no-default-features"),
+    ] {
+        steps.step(name, |_| run(&mut cargo(root, &format!("clippy {what} -- -D warnings"))));
+    }
     steps.step("check, no default features", |_| run(&mut cargo(root, "check -p winoconv --no-default-features")));
     steps.step("docs", |_| docs(root));
     let log = skip_log(root);
-    tests(
-        steps,
-        "tests",
-        root,
-        "--workspace --exclude winoconv-bindgen --lib --bins --tests --examples",
-        options,
-        &log,
-    );
-    tests(steps, "doc tests", root, "--workspace --exclude winoconv-bindgen --doc", options, &log);
+    let all = "--workspace --exclude winoconv-bindgen";
+    tests(steps, "tests", root, &format!("{all} --lib --bins --tests --examples"), options, &log);
+    tests(steps, "doc tests", root, &format!("{all} --doc"), options, &log);
     // Of all libraries, as they are built by now: of one alone they would be built with other features.
-    let arguments = "test --workspace --exclude winoconv-bindgen --lib -- cpu::host";
+    let arguments = format!("test {all} --lib -- cpu::");
     for registers in ["avx2", "scalar"] {
         steps.step(&format!("the processor's kernels, {registers}"), |steps| {
-            let mut command = test_command(root, arguments, options, &log);
+            let mut command = test_command(root, &arguments, options, &log);
             steps.run_tests(command.env(SIMD, registers))
         });
     }
-    steps.step("shaders", |_| (needs.check_shaders)(root));
-    steps.step("exported plans", |_| (needs.check_exports)(root, options.no_install));
+    steps.step("shaders", |_| shaders::check_all(&KernelSpec::all()));
+    steps.step("exported plans", |_| export::check(root, options.no_install).map(drop));
     steps.step("package", |_| package(root));
     steps.step("dependencies", |_| deny(root));
-}
-
-/// The steps of `test --adapter`: what one more adapter can tell.
-fn adapter_steps(steps: &mut Steps, root: &Path, options: &Options, needs: Needs) {
-    steps.step("adapter", |_| adapter(options, needs));
-    tests(steps, "tests", root, "-p winoconv --tests", options, &skip_log(root));
 }
 
 fn tests(steps: &mut Steps, name: &str, root: &Path, targets: &str, options: &Options, log: &Path) {
@@ -133,7 +102,6 @@ fn tests(steps: &mut Steps, name: &str, root: &Path, targets: &str, options: &Op
     });
 }
 
-/// The docs as a user sees them, then with what is private: each finds other broken links.
 fn docs(root: &Path) -> anyhow::Result<()> {
     for arguments in [
         "doc -p winoconv --no-deps --all-features",
@@ -144,43 +112,33 @@ fn docs(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn adapter(options: &Options, needs: Needs) -> Outcome {
+fn adapter(options: &Options) -> Outcome {
     if options.gpu == GpuPolicy::Off {
         return Outcome::Skipped(format!("{GPU_POLICY}=off"));
     }
-    let has_adapter = || {
-        let names = (needs.adapters)();
-        let wanted = |name: &&String| match &options.adapter {
-            Some(part) => name.to_lowercase().contains(&part.to_lowercase()),
-            None => true,
-        };
-        names.iter().filter(wanted).inspect(|name| println!("tests run on {name}")).count() > 0
-    };
-    if has_adapter() {
-        return Outcome::Passed;
+    let names = || pollster::block_on(winoconv::gpu::adapters()).into_iter().map(|caps| caps.name);
+    let found = names().collect::<Vec<_>>();
+    if !found.is_empty() || options.adapter.is_some() {
+        return judge_adapters(&found, options, "");
     }
-    if let Some(part) = &options.adapter {
-        return Outcome::Failed(format!("no adapter is named {part}; there are: {}", (needs.adapters)().join(", ")));
-    }
-    let setup = setup::ensure_vulkan(options.no_install);
-    if setup.is_there() && has_adapter() {
-        return Outcome::Passed;
-    }
-    let reason = format!("no adapter; {setup}");
-    match options.gpu {
-        GpuPolicy::Require => Outcome::Failed(reason),
-        GpuPolicy::Auto | GpuPolicy::Off => Outcome::Skipped(reason),
+    let setup = setup::install(&setup::VULKAN, options.no_install).err();
+    let setup = setup.map(|error| error.to_string()).unwrap_or_default();
+    judge_adapters(&names().collect::<Vec<_>>(), options, &setup)
+}
+
+/// What the adapters that there are mean; `setup` says why there are no others.
+fn judge_adapters(found: &[String], options: &Options, setup: &str) -> Outcome {
+    let part = options.adapter.as_deref().unwrap_or_default().to_lowercase();
+    let wanted: Vec<&String> = found.iter().filter(|name| name.to_lowercase().contains(&part)).collect();
+    wanted.iter().for_each(|name| println!("tests run on {name}"));
+    match (&options.adapter, options.gpu) {
+        _ if !wanted.is_empty() => Outcome::Passed,
+        (Some(part), _) => Outcome::Failed(format!("no adapter is named {part}; there are: {}", found.join(", "))),
+        (None, GpuPolicy::Require) => Outcome::Failed(format!("no adapter; {setup}")),
+        (None, _) => Outcome::Skipped(format!("no adapter; {setup}")),
     }
 }
 
-fn tool(name: &str, options: &Options) -> Outcome {
-    match setup::ensure_tool(name, options.no_install) {
-        Setup::Present | Setup::Installed { .. } => Outcome::Passed,
-        missing => Outcome::Skipped(missing.to_string()),
-    }
-}
-
-/// An empty log of this run's own.
 fn skip_log(root: &Path) -> PathBuf {
     let folder = root.join("target");
     let log = folder.join(format!("skipped-tests-{}.log", std::process::id()));
@@ -201,8 +159,7 @@ fn test_command(root: &Path, arguments: &str, options: &Options, log: &Path) -> 
 
 /// What is published holds the sources, the shaders and the papers, and nothing of the workshop.
 fn package(root: &Path) -> anyhow::Result<()> {
-    let mut command = cargo(root, "package -p winoconv --list --allow-dirty");
-    let output = command.output()?;
+    let output = cargo(root, "package -p winoconv --list --allow-dirty").output()?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     let text = String::from_utf8_lossy(&output.stdout).replace('\\', "/");
     let listed: Vec<&str> = text.lines().collect();
@@ -211,124 +168,58 @@ fn package(root: &Path) -> anyhow::Result<()> {
     for folder in ["src", "shaders", "wisdom", "examples"] {
         files_below(root, folder, &mut expected)?;
     }
-    let complaints = package_complaints(&listed, &expected);
-    anyhow::ensure!(complaints.is_empty(), "{}", complaints.join("; "));
+    let workshop = ["xtask/", "fuzz/", "tests/", "benches/", "target/", ".ci/", ".github/", ".cargo/"];
+    let missing: Vec<&String> = expected.iter().filter(|file| !listed.contains(&file.as_str())).collect();
+    let surplus = listed.iter().filter(|file| workshop.iter().any(|folder| file.starts_with(folder)));
+    let surplus: Vec<&&str> = surplus.collect();
+    let is_right = missing.is_empty() && surplus.is_empty();
+    anyhow::ensure!(is_right, "mend `include` in Cargo.toml: it lacks {missing:?}, and {surplus:?} are no part");
     println!("{} files", listed.len());
     run(&mut cargo(root, "package -p winoconv --no-verify --allow-dirty --quiet"))
 }
 
-fn package_complaints(listed: &[&str], expected: &[String]) -> Vec<String> {
-    const WORKSHOP: &[&str] = &["xtask/", "fuzz/", "tests/", "benches/", "target/", ".ci/", ".github/", ".cargo/"];
-    let missing = expected
-        .iter()
-        .filter(|file| !listed.contains(&file.as_str()))
-        .map(|file| format!("{file} is not packaged; mend `include` in Cargo.toml"));
-    let surplus = listed
-        .iter()
-        .filter(|file| WORKSHOP.iter().any(|folder| file.starts_with(folder)))
-        .map(|file| format!("{file} is packaged; mend `include` in Cargo.toml"));
-    missing.chain(surplus).collect()
-}
-
+/// The files below a folder, but for those of packages of their own.
 fn files_below(root: &Path, folder: &str, files: &mut Vec<String>) -> anyhow::Result<()> {
-    let here = root.join(folder);
-    if !here.is_dir() {
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(here)? {
+    for entry in std::fs::read_dir(root.join(folder))? {
         let entry = entry?;
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-        if entry.file_type()?.is_dir() {
-            // A package of its own is none of this one's files.
-            if entry.path().join("Cargo.toml").is_file() {
-                continue;
-            }
-            files_below(root, &path, files)?;
-        } else {
+        if !entry.file_type()?.is_dir() {
             files.push(path);
+        } else if !entry.path().join("Cargo.toml").is_file() {
+            files_below(root, &path, files)?;
         }
     }
     Ok(())
 }
 
 /// Licences, sources and doubles can be judged from the tree; advisories need a database that may be out of reach.
-fn deny(root: &Path) -> Outcome {
-    if !cargo(root, "deny --version").output().is_ok_and(|output| output.status.success()) {
-        return Outcome::Skipped(
-            "cargo-deny is not installed, which takes minutes to build; run `cargo install --locked cargo-deny`".into(),
-        );
-    }
-    if let Err(error) = run(&mut cargo(root, "deny --all-features check bans licenses sources")) {
-        return Outcome::Failed(error.to_string());
-    }
-    let mut command = cargo(root, "deny --all-features check advisories");
-    match command.output() {
-        Ok(output) if output.status.success() => Outcome::Passed,
-        Ok(output) => {
-            let text = String::from_utf8_lossy(&output.stderr);
-            if is_unreachable(&text) {
-                return Outcome::Skipped(
-                    "the advisory database is out of reach; bans, licences and sources passed".into(),
-                );
-            }
-            eprintln!("{text}");
-            Outcome::Failed("an advisory stands against a dependency".into())
-        }
-        Err(error) => Outcome::Failed(error.to_string()),
-    }
-}
-
-/// Whether cargo-deny's words mean that it could not get its database, and so judged nothing.
-fn is_unreachable(text: &str) -> bool {
-    text.contains("failed to fetch advisory database") || text.contains("failed to load advisory database")
+fn deny(root: &Path) -> anyhow::Result<()> {
+    nightly::ensure_cargo_tool("deny", true)?;
+    run(&mut cargo(root, "deny --all-features check bans licenses sources"))?;
+    let output = cargo(root, "deny --all-features check advisories").output()?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let failed = |what: &str| text.contains(&format!("failed to {what} advisory database"));
+    let unreachable = "the advisory database is out of reach; bans, licences and sources passed";
+    anyhow::ensure!(!failed("fetch") && !failed("load"), Missing(unreachable.to_owned()));
+    anyhow::ensure!(output.status.success(), "an advisory stands against a dependency:\n{text}");
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NONE: Needs = Needs {
-        adapters: Vec::new,
-        check_shaders: |_| Ok(()),
-        find_dawn: |_, _| Outcome::Passed,
-        check_exports: |_, _| Outcome::Passed,
-    };
-    const FOUND: Needs = Needs { adapters: || vec!["llvmpipe (LLVM 15)".to_owned()], ..NONE };
-
     #[test]
-    fn a_missing_adapter_is_judged_by_the_policy() {
-        let with = |gpu| Options { gpu, adapter: None, no_install: true };
-        assert_eq!(adapter(&with(GpuPolicy::Require), FOUND), Outcome::Passed);
-        assert!(matches!(adapter(&with(GpuPolicy::Require), NONE), Outcome::Failed(_)));
-        assert!(matches!(adapter(&with(GpuPolicy::Auto), NONE), Outcome::Skipped(_)));
-        assert!(matches!(adapter(&with(GpuPolicy::Off), FOUND), Outcome::Skipped(_)));
-    }
-
-    #[test]
-    fn an_adapter_that_is_named_must_be_there() {
-        let named = |name: &str| Options { gpu: GpuPolicy::Auto, adapter: Some(name.to_owned()), no_install: true };
-        assert_eq!(adapter(&named("LLVMpipe"), FOUND), Outcome::Passed);
-        let Outcome::Failed(why) = adapter(&named("swiftshader"), FOUND) else { panic!("another adapter will not do") };
-        assert!(why.contains("swiftshader") && why.contains("llvmpipe"), "{why}");
-    }
-
-    #[test]
-    fn a_package_lacks_nothing_and_holds_no_workshop() {
-        let expected = ["src/lib.rs".to_owned(), "shaders/kernel/direct.wgsl".to_owned()];
-        assert_eq!(package_complaints(&["src/lib.rs", "shaders/kernel/direct.wgsl"], &expected), [""; 0]);
-        let complaints = package_complaints(&["src/lib.rs", "xtask/src/main.rs"], &expected);
-        assert_eq!(complaints.len(), 2);
-        assert!(complaints[0].starts_with("shaders/kernel/direct.wgsl is not packaged"), "{complaints:?}");
-        assert!(complaints[1].starts_with("xtask/src/main.rs is packaged"), "{complaints:?}");
-    }
-
-    #[test]
-    fn tests_get_the_policy_and_the_log() {
-        let options = Options { gpu: GpuPolicy::Require, adapter: Some("swift".into()), no_install: true };
-        let command = test_command(Path::new("."), "test", &options, Path::new("skips"));
-        let value = |name: &str| command.get_envs().find(|(key, _)| *key == name).and_then(|(_, value)| value);
-        assert_eq!(value(GPU_POLICY), Some("require".as_ref()));
-        assert_eq!(value(SKIP_LOG), Some("skips".as_ref()));
-        assert_eq!(value(ADAPTER), Some("swift".as_ref()));
+    fn adapters_are_judged_by_what_was_asked_for() {
+        let found = ["llvmpipe (LLVM 15)".to_owned()];
+        let judged = |found: &[String], gpu, name: Option<&str>| {
+            judge_adapters(found, &Options { gpu, adapter: name.map(ToOwned::to_owned), no_install: true }, "why")
+        };
+        assert_eq!(judged(&found, GpuPolicy::Require, None), Outcome::Passed);
+        assert_eq!(judged(&[], GpuPolicy::Require, None), Outcome::Failed("no adapter; why".into()));
+        assert_eq!(judged(&[], GpuPolicy::Auto, None), Outcome::Skipped("no adapter; why".into()));
+        assert_eq!(judged(&found, GpuPolicy::Auto, Some("LLVMpipe")), Outcome::Passed);
+        let other = "no adapter is named swiftshader; there are: llvmpipe (LLVM 15)";
+        assert_eq!(judged(&found, GpuPolicy::Auto, Some("swiftshader")), Outcome::Failed(other.into()));
     }
 }

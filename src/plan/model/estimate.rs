@@ -1,13 +1,13 @@
 //! The estimate of a run: a dispatch takes a fixed time, moves its bytes, does its multiply-adds; the planner adds these up
 //! and takes the least.
 
-use super::device::rates;
-use super::rates::{Rates, count};
 use super::{fused, gemm, multiply};
 use crate::caps::Caps;
 use crate::kernel::{Depthwise, DirectParams, KernelSpec, MultiplyParams, Params as _};
 use crate::plan::build::{Dispatch, summed};
 use crate::plan::choose::Algorithm;
+use crate::plan::device::rates;
+use crate::plan::device::rates::{Rates, count};
 use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
 

@@ -3,12 +3,12 @@
 //! spills nothing; 8% off near the fastest). What it picked of [`FusedBlocking::ALL`] took 1.02 times what the fastest did
 //! (mean; 1.05 at worst).
 
-use super::device::rates;
-use super::rates::{REGISTERS, Rates, count};
 use crate::caps::{Caps, DeviceKind};
 use crate::error::{LimitError, Result};
 use crate::kernel::{FusedBlocking, FusedParams, Fusion, Params, WinogradFused};
 use crate::plan::build::Dispatch;
+use crate::plan::device::rates;
+use crate::plan::device::rates::{REGISTERS, Rates, count};
 
 // Work beside the multiply-adds, in the time of one.
 

@@ -2,13 +2,13 @@
 //! with what fetching costs more here. What is this kernel's own was measured on processors; for GPUs the multiply's numbers
 //! are taken over from `winograd_multiply`, and the rest is counted, not measured.
 
-use super::device::rates;
 use super::multiply::{STEP, blocks_seconds};
-use super::rates::{Rates, count};
 use crate::caps::Caps;
 use crate::correlation::Correlation;
 use crate::kernel::{Blocking, DirectParams, Epilogue, ImplicitGemm, KernelSpec, Params, Storage};
 use crate::plan::build::Dispatch;
+use crate::plan::device::rates;
+use crate::plan::device::rates::{Rates, count};
 use crate::problem::Problem;
 
 /// The blocking with the least estimate for all of a problem's correlations, of those that the device can run.

@@ -1,8 +1,8 @@
 //! What the fused kernels cost on a software adapter, which runs several invocations in the lanes of one vector.
 
 use super::fused::Sizes;
-use super::rates::{LaneRates, count};
 use crate::kernel::{Fusion, WinogradFused};
+use crate::plan::device::rates::{LaneRates, count};
 
 impl LaneRates {
     /// Invocations of a vector: 256 bits.

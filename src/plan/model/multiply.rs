@@ -2,11 +2,11 @@
 //! benchmark's 41 layers, six transforms, [`Blocking::ALL`], 1 to 4 parts; 6% off near the fastest). What it picked took 1.02
 //! times what the fastest did (mean; 1.15 at worst).
 
-use super::device::rates;
-use super::rates::{REGISTERS, Rates, count};
 use crate::caps::Caps;
 use crate::kernel::{Blocking, KernelSpec, MultiplyCut, MultiplyParams, Params, WinogradMultiply};
 use crate::plan::build::Dispatch;
+use crate::plan::device::rates;
+use crate::plan::device::rates::{REGISTERS, Rates, count};
 
 /// Registers of an invocation beside its sums.
 const REGISTERS_BESIDE: u32 = 106;

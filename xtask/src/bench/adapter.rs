@@ -7,72 +7,84 @@ use winoconv::{Device, Error};
 use crate::report::{self, Report};
 use crate::setup;
 
-/// Which adapter, and how.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Asked<'a> {
-    /// Part of its name, or `software`.
-    pub name: Option<&'a str>,
-    /// Shaders that check themselves.
-    pub checked: bool,
-    /// Never install a driver.
-    pub no_install: bool,
+#[derive(Debug, Clone, Default, clap::Args)]
+#[group(skip)]
+pub(crate) struct Adapter {
+    /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) adapter: Option<String>,
+    /// Shaders that check every index and loop while they run
+    #[arg(long)]
+    pub(crate) checked: bool,
+    /// Never install a driver
+    #[arg(long)]
+    no_install: bool,
 }
 
-/// The adapter that was asked for, else hardware, else software, else an attempt to install one. `None`, with a note
-/// in the report, where there is none.
-pub(crate) fn open(asked: &Asked<'_>, report: &mut Report) -> anyhow::Result<Option<Device>> {
-    let checks = if asked.checked { ShaderChecks::Checked } else { ShaderChecks::Trusted };
-    let open = |choice: AdapterChoice| Device::gpu_blocking(&ContextOptions::default().adapter(choice).checks(checks));
-    let choices = match asked.name {
-        Some("software") => vec![AdapterChoice::Software],
-        Some(name) => vec![AdapterChoice::Named(name.to_owned())],
-        None => vec![AdapterChoice::Hardware, AdapterChoice::Software],
-    };
-    let try_all = || {
-        let mut last = None;
-        for choice in &choices {
-            match open(choice.clone()) {
-                Ok(device) => return Ok(device),
-                Err(error @ Error::Device(DeviceError::NoAdapter { .. })) => last = Some(error),
-                Err(error) => return Err(error),
-            }
+impl Adapter {
+    pub(crate) fn named(name: &str) -> Self {
+        Self { adapter: Some(name.to_owned()), ..Self::default() }
+    }
+
+    pub(crate) fn open(&self, options: &ContextOptions) -> winoconv::Result<Device> {
+        let open = |choice| Device::gpu_blocking(&options.clone().adapter(choice).checks(self.checks()));
+        match self.adapter.as_deref() {
+            Some("software") => open(AdapterChoice::Software),
+            Some(name) => open(AdapterChoice::Named(name.to_owned())),
+            None => match open(AdapterChoice::Hardware) {
+                Err(Error::Device(DeviceError::NoAdapter { .. })) => open(AdapterChoice::Software),
+                other => other,
+            },
         }
-        Err(last.unwrap_or(Error::Device(DeviceError::NoAdapter { asked: String::new(), found: String::new() })))
-    };
-    let device = match try_all() {
-        Err(Error::Device(DeviceError::NoAdapter { asked: wanted, found })) if found == "none" => {
-            eprintln!("no graphics adapter was found (asked for {wanted})");
-            let outcome = setup::ensure_vulkan(asked.no_install);
-            eprintln!("{outcome}");
-            match try_all() {
-                Ok(device) => device,
-                Err(error) => {
-                    let note = format!("No GPU rows: {error}. {outcome}. Going on with the processor alone.");
-                    eprintln!("{note}");
-                    report.notes.push(note);
-                    return Ok(None);
+    }
+
+    /// The same, after an attempt to install a driver where there is none. `None`, with a note in the report, where that
+    /// does not help.
+    pub(crate) fn open_for(&self, report: &mut Report) -> anyhow::Result<Option<Device>> {
+        let note = |report: &mut Report, text: String| {
+            eprintln!("{text}");
+            report.notes.push(text);
+        };
+        let device = match self.open(&ContextOptions::default()) {
+            Err(Error::Device(DeviceError::NoAdapter { found, .. })) if found == "none" => {
+                let setup = setup::install(&setup::VULKAN, self.no_install);
+                let outcome = setup.err().map(|error| error.to_string()).unwrap_or_default();
+                match self.open(&ContextOptions::default()) {
+                    Ok(device) => device,
+                    Err(error) => {
+                        note(report, format!("No GPU rows: {error}. {outcome}. Going on with the processor alone."));
+                        return Ok(None);
+                    }
                 }
             }
+            other => other?,
+        };
+        let caps = device.caps();
+        eprintln!("adapter: {caps}");
+        if caps.is_software() {
+            let text = "The adapter is software: its rows are run by the processor through a graphics driver.";
+            note(report, text.to_owned());
         }
-        other => other?,
-    };
-    let caps = device.caps();
-    eprintln!("adapter: {caps}");
-    if caps.is_software() {
-        let note = "The adapter is software: its rows are run by the processor through a graphics driver.";
-        eprintln!("{note}");
-        report.notes.push(note.to_owned());
+        report.notes.push(match self.checks() {
+            ShaderChecks::Checked => "Shaders check every index and loop while they run (--checked).".to_owned(),
+            ShaderChecks::Trusted => "Shaders run without run-time checks of indices and loops.".to_owned(),
+        });
+        report.adapter = Some(report::Adapter {
+            name: caps.name.clone(),
+            backend: caps.backend.clone(),
+            device_type: caps.kind.to_string(),
+            driver: caps.driver.clone(),
+            software: caps.is_software(),
+        });
+        Ok(Some(device))
     }
-    report.notes.push(match checks {
-        ShaderChecks::Checked => "Shaders check every index and loop while they run (--checked).".to_owned(),
-        ShaderChecks::Trusted => "Shaders run without run-time checks of indices and loops.".to_owned(),
-    });
-    report.adapter = Some(report::Adapter {
-        name: caps.name.clone(),
-        backend: caps.backend.clone(),
-        device_type: caps.kind.to_string(),
-        driver: caps.driver.clone(),
-        software: caps.is_software(),
-    });
-    Ok(Some(device))
+
+    fn checks(&self) -> ShaderChecks {
+        if self.checked { ShaderChecks::Checked } else { ShaderChecks::Trusted }
+    }
+
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let name = self.adapter.iter().flat_map(|name| ["--adapter".to_owned(), name.clone()]);
+        name.chain(self.checked.then(|| "--checked".to_owned())).collect()
+    }
 }

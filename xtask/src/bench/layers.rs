@@ -8,39 +8,27 @@ use winoconv::{Conv, Problem};
 /// A layer: a square filter, stride 1, padding that keeps the size.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
 pub(crate) struct Layer {
-    /// Its name, unique in the table.
     pub name: String,
-    /// The suite it belongs to.
     pub suite: String,
-    /// Batch.
     pub n: usize,
-    /// Input channels.
     pub c: usize,
-    /// Filters.
     pub k: usize,
-    /// Height.
     pub h: usize,
-    /// Width.
     pub w: usize,
-    /// Filter size.
     pub r: usize,
-    /// Padding.
     pub padding: usize,
 }
 
 impl Layer {
-    /// The layer as a problem.
     pub(crate) fn problem(&self) -> Result<Problem, winoconv::Error> {
         self.conv().on([self.n, self.c, self.h, self.w])
     }
 
-    /// As `--layer` takes it.
     pub(crate) fn sizes(&self) -> String {
         let Self { n, c, k, h, w, r, .. } = self;
         [n, c, k, h, w, r].map(ToString::to_string).join(",")
     }
 
-    /// The operator.
     pub(crate) fn conv(&self) -> Conv {
         Conv::new(self.c, self.k, [self.r, self.r]).padding(self.padding)
     }
@@ -49,7 +37,6 @@ impl Layer {
 impl FromStr for Layer {
     type Err = anyhow::Error;
 
-    /// Reads `N,C,K,H,W` or `N,C,K,H,W,R`.
     fn from_str(text: &str) -> anyhow::Result<Self> {
         let numbers: Vec<usize> = text
             .split(',')
@@ -66,7 +53,6 @@ impl FromStr for Layer {
     }
 }
 
-/// Which layers a verb takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
     /// Suites of layers: seed, vgg, resnet, sr [default: seed, and resnet at N = 1]
@@ -84,7 +70,6 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// The layers that were asked for.
     pub(crate) fn layers(&self) -> anyhow::Result<Vec<Layer>> {
         let table = table()?;
         for suite in &self.suite {
@@ -93,13 +78,11 @@ impl Selection {
         }
         let default = self.suite.is_empty() && self.layer.is_empty() && !self.all;
         let wanted = |layer: &Layer| {
-            let in_suite = self.all
-                || self.suite.contains(&layer.suite)
-                || (default && (layer.suite == "seed" || (layer.suite == "resnet" && layer.n == 1)));
+            let usual = default && (layer.suite == "seed" || (layer.suite == "resnet" && layer.n == 1));
+            let in_suite = self.all || self.suite.contains(&layer.suite) || usual;
             in_suite && (self.batch.is_empty() || self.batch.contains(&layer.n))
         };
-        let mut layers: Vec<Layer> = table.into_iter().filter(wanted).collect();
-        layers.extend(self.layer.iter().cloned());
+        let layers: Vec<Layer> = table.into_iter().filter(wanted).chain(self.layer.iter().cloned()).collect();
         anyhow::ensure!(!layers.is_empty(), "no layer is left to measure");
         Ok(layers)
     }
@@ -113,7 +96,6 @@ pub(crate) fn named(text: &str) -> anyhow::Result<Layer> {
     }
 }
 
-/// All layers of the table, in its order.
 pub(crate) fn table() -> anyhow::Result<Vec<Layer>> {
     serde_json::from_str(include_str!("layers.json")).context("the table of layers that is built in")
 }
@@ -123,27 +105,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_has_41_layers_with_names_of_their_own() {
+    fn layers_are_read() {
         let table = table().expect("reads");
-        let mut names: Vec<_> = table.iter().map(|layer| layer.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!((table.len(), names.len()), (41, 41));
+        let names: std::collections::HashSet<_> = table.iter().map(|layer| &layer.name).collect();
+        assert_eq!((table.len(), names.len()), (41, 41), "each has a name of its own");
         for layer in &table {
             let problem = layer.problem().expect("legal");
             assert_eq!(problem.output_shape(), [layer.n, layer.k, layer.h, layer.w], "{}", layer.name);
         }
-    }
-
-    #[test]
-    fn layers_are_read() {
         let layer: Layer = "1,8,16,32,24,5".parse().expect("reads");
         assert_eq!((layer.c, layer.k, layer.h, layer.w, layer.r, layer.padding), (8, 16, 32, 24, 5, 2));
-        assert_eq!(layer.sizes(), "1,8,16,32,24,5");
-        assert_eq!(named("1,8,16,32,24,5").expect("reads"), layer);
-        assert_eq!(named("vgg1.2_n1").expect("in the table").suite, "vgg");
-        assert!(named("vgg9").is_err(), "neither a name nor numbers");
-        assert!("1,8,16".parse::<Layer>().is_err(), "too few");
-        assert!("1,8,16,x,3".parse::<Layer>().is_err(), "no number");
+        assert_eq!(named(&layer.sizes()).expect("reads"), layer);
+        for text in ["vgg9", "1,8,16", "1,8,16,x,3"] {
+            assert!(named(text).is_err(), "{text}: neither a name nor numbers");
+        }
     }
 }

@@ -6,40 +6,37 @@ use std::time::{Duration, Instant};
 use winoconv::gpu::{self, Bound, CompileTime, Context};
 use winoconv::kernel::KernelSpec;
 use winoconv::plan::{Cut, Origin};
+use winoconv::wgpu::{Buffer, ComputePass};
 use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
 
 use super::layers::Layer;
-use super::verify::{Errors, Trials};
-use crate::report;
+use super::verify::{Trial, Trials};
+use crate::report::{self, Row, units::median};
 
-/// How much is measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// Rounds over all algorithms of a layer.
-    pub rounds: usize,
-    /// Runs recorded in one pass between two timestamps, at most.
-    pub runs: u32,
+    rounds: usize,
     /// A pass gets fewer runs if it would take longer than this.
-    pub pass: Duration,
+    pass: Duration,
     /// How long a GPU is kept busy before its times count.
-    pub warm_up: Duration,
+    warm_up: Duration,
 }
 
+/// Runs recorded in one pass between two timestamps, at most.
+const RUNS: f64 = 10.0;
+
 impl Effort {
-    /// The usual effort.
     pub(crate) const FULL: Self =
-        Self { rounds: 7, runs: 10, pass: Duration::from_millis(400), warm_up: Duration::from_millis(1500) };
+        Self { rounds: 7, pass: Duration::from_millis(400), warm_up: Duration::from_millis(1500) };
     /// For a look.
     pub(crate) const QUICK: Self =
-        Self { rounds: 3, runs: 10, pass: Duration::from_millis(100), warm_up: Duration::from_millis(800) };
+        Self { rounds: 3, pass: Duration::from_millis(100), warm_up: Duration::from_millis(800) };
 }
 
 /// What a row measures: an algorithm, and how it is cut if that is not the planner's estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The algorithm.
     pub(crate) algorithm: Algorithm,
-    /// How it is cut.
     pub(crate) cut: Option<Cut>,
 }
 
@@ -49,26 +46,15 @@ impl From<Algorithm> for Entry {
     }
 }
 
-/// What is kept over the layers of one report.
 #[derive(Default)]
 pub(crate) struct Session {
-    /// What is asked of every plan.
     pub(crate) preferences: Preferences,
     /// First and second compilation of each kernel.
     compiled: HashMap<KernelSpec, [CompileTime; 2]>,
     workspace: Workspace,
 }
 
-impl Session {
-    /// A session that asks this of every plan.
-    pub(crate) fn new(preferences: Preferences) -> Self {
-        Self { preferences, ..Self::default() }
-    }
-}
-
-/// A row that is ready to be timed.
 struct Ready<'a> {
-    row: report::Row,
     bound: Bound,
     plan: std::sync::Arc<Plan>,
     context: &'a Context,
@@ -76,79 +62,63 @@ struct Ready<'a> {
     times: Vec<f64>,
 }
 
-/// The rows of a layer on a GPU, in the order of `entries`.
-pub(crate) fn on_gpu(
-    session: &mut Session,
-    device: &Device,
-    layer: &Layer,
-    trials: &Trials,
-    entries: &[Entry],
-    effort: Effort,
-) -> anyhow::Result<Vec<report::Row>> {
-    pollster::block_on(async {
-        let Some(context) = device.context() else { anyhow::bail!("{} is no GPU", device.caps()) };
-        let preferences = session.preferences;
-        let chosen = chosen(device, layer, &preferences);
-        let Trials { normal, relu } = trials;
-        let mut rows = Vec::new();
-        let mut ready: Vec<(usize, Ready<'_>)> = Vec::new();
-        let problem = layer.problem()?;
-        let shape = problem.input_shape();
-        // Ends and workspace are shared by all algorithms of the layer; a layer too large for a buffer has no rows.
-        let ends = match (
-            context.upload("input", &normal.data.input).await,
-            context.create_buffer("output", problem.output_len()).await,
-        ) {
-            (Ok(input), Ok(output)) => Ok((input, output)),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-        let mut workspace_plans = Vec::new();
-        for &entry in entries {
-            workspace_plans.extend(Plan::new(&problem, device.caps(), &forced(entry, &preferences)).ok());
+/// The tensors of a layer on a GPU, shared by all its algorithms.
+struct Tensors {
+    input: Buffer,
+    output: Buffer,
+    workspace: gpu::Workspace,
+}
+
+impl Session {
+    pub(crate) fn new(preferences: Preferences) -> Self {
+        Self { preferences, ..Self::default() }
+    }
+
+    pub(crate) fn measure(
+        &mut self,
+        device: &Device,
+        layer: &Layer,
+        trials: &Trials,
+        entries: &[Entry],
+        effort: Effort,
+    ) -> anyhow::Result<Vec<Row>> {
+        match device.context() {
+            Some(context) => pollster::block_on(self.on_gpu(device, context, layer, trials, entries, effort)),
+            None => entries.iter().map(|&entry| self.on_cpu(device, layer, trials, entry, effort)).collect(),
         }
-        let workspace = gpu::Workspace::new(context, &workspace_plans.iter().collect::<Vec<_>>()).await?;
-        for (index, &entry) in entries.iter().enumerate() {
-            let mut row = row(layer, entry, report::Device::Gpu, chosen == Some(entry), device);
-            let prepared = async {
-                let (input, output) = ends.as_ref().map_err(Clone::clone)?;
-                let weights = Weights::new(&normal.data.weights);
-                let conv = Conv2d::new(device, layer.conv(), weights, forced(entry, &preferences)).await?;
-                let plan = conv.plan(shape)?;
-                describe(&mut row, &plan);
-                for times in compile(session, context, &plan).await? {
-                    *row.compile_cold_ms.get_or_insert(0.0) += ms(times[0].total());
-                    *row.compile_warm_ms.get_or_insert(0.0) += ms(times[1].total());
-                }
-                // Whole runs, with upload and download, which also give the results to verify: one on each kind of data.
-                let mut result = vec![f32::NAN; problem.output_len()];
-                session.workspace.poison(f32::NAN);
-                conv.run_with_workspace(shape, &normal.data.input, &mut result, &mut session.workspace).await?;
-                let errors = normal.truth.compare(&problem, entry.algorithm, plan.expected_error(), &result);
-                result.fill(f32::NAN);
-                let clock = Instant::now();
-                conv.run_with_workspace(shape, &relu.data.input, &mut result, &mut session.workspace).await?;
-                row.wall_ms = Some(ms(clock.elapsed()));
-                let relu_errors = relu.truth.compare(&problem, entry.algorithm, plan.expected_error(), &result);
-                record(&mut row, &errors, &relu_errors);
-                let bound = conv.bind(shape, (input, output), &workspace).await?;
-                // What is timed is verified as well: the caller's buffers, after one encoded run.
-                let mut encoder = context.device().create_command_encoder(&Default::default());
-                bound.encode(&mut encoder)?;
-                context.queue().submit([encoder.finish()]);
-                let encoded = context.download(output, problem.output_len()).await?;
-                let same = normal.truth.compare(&problem, entry.algorithm, plan.expected_error(), &encoded);
-                row.verified &= same.verified;
-                Ok::<_, winoconv::Error>((bound, plan))
+    }
+
+    async fn on_gpu(
+        &mut self,
+        device: &Device,
+        context: &Context,
+        layer: &Layer,
+        trials: &Trials,
+        entries: &[Entry],
+        effort: Effort,
+    ) -> anyhow::Result<Vec<Row>> {
+        let problem = layer.problem()?;
+        // A layer too large for a buffer has no times.
+        let plan = |&entry: &Entry| Plan::new(&problem, device.caps(), &forced(entry, &self.preferences)).ok();
+        let plans: Vec<Plan> = entries.iter().filter_map(plan).collect();
+        let tensors = async {
+            Ok(Tensors {
+                input: context.upload("input", &trials.normal.case.input).await?,
+                output: context.create_buffer("output", problem.output_len()).await?,
+                workspace: gpu::Workspace::new(context, &plans.iter().collect::<Vec<_>>()).await?,
+            })
+        };
+        let tensors: winoconv::Result<Tensors> = tensors.await;
+        let (mut rows, mut ready) = (Vec::new(), Vec::new());
+        for &entry in entries {
+            let mut row = row(layer, entry, device, &self.preferences);
+            let prepared = match &tensors {
+                Ok(tensors) => self.prepare(device, context, layer, trials, entry, tensors, &mut row).await,
+                Err(error) => Err(error.clone()),
             };
-            match prepared.await {
-                Ok((bound, plan)) => {
-                    if row.verified {
-                        let ready_row = Ready { row: row.clone(), bound, plan, context, runs: 1, times: Vec::new() };
-                        ready.push((index, ready_row));
-                    } else {
-                        row.note = Some("the result is wrong: not timed".to_owned());
-                    }
-                }
+            match prepared {
+                Ok(prepared) if row.verified => ready.push((rows.len(), prepared)),
+                Ok(_) => row.note = Some("the result is wrong: no time is given".to_owned()),
                 Err(error) => row.note = Some(error.to_string()),
             }
             rows.push(row);
@@ -164,15 +134,117 @@ pub(crate) fn on_gpu(
             }
         }
         for (index, ready) in ready {
-            rows[index] = ready.finish().await?;
+            ready.finish(&mut rows[index]).await?;
         }
         Ok(rows)
-    })
+    }
+
+    /// Compiles a plan and verifies it: whole runs, with upload and download, one on each kind of data, and then what is
+    /// timed, on the caller's buffers.
+    async fn prepare<'a>(
+        &mut self,
+        device: &Device,
+        context: &'a Context,
+        layer: &Layer,
+        trials: &Trials,
+        entry: Entry,
+        Tensors { input, output, workspace }: &Tensors,
+        row: &mut Row,
+    ) -> winoconv::Result<Ready<'a>> {
+        let problem = layer.problem()?;
+        let (shape, len) = (problem.input_shape(), problem.output_len());
+        let weights = Weights::new(&trials.normal.case.weights);
+        let conv = Conv2d::new(device, layer.conv(), weights, forced(entry, &self.preferences)).await?;
+        let plan = conv.plan(shape)?;
+        describe(row, &plan);
+        for times in self.compile(context, &plan).await? {
+            *row.compile_cold_ms.get_or_insert(0.0) += ms(times[0].total());
+            *row.compile_warm_ms.get_or_insert(0.0) += ms(times[1].total());
+        }
+        let mut results = Vec::new();
+        self.workspace.poison(f32::NAN);
+        for Trial { case, .. } in [&trials.normal, &trials.relu] {
+            let mut result = vec![f32::NAN; len];
+            let clock = Instant::now();
+            conv.run_with_workspace(shape, &case.input, &mut result, &mut self.workspace).await?;
+            row.wall_ms = Some(ms(clock.elapsed()));
+            results.push(result);
+        }
+        record(row, trials, &plan, [&results[0], &results[1]]);
+        let bound = conv.bind(shape, (input, output), workspace).await?;
+        let mut encoder = context.device().create_command_encoder(&Default::default());
+        bound.encode(&mut encoder)?;
+        context.queue().submit([encoder.finish()]);
+        let encoded = context.download(output, len).await?;
+        row.verified &= trials.normal.truth.compare(&plan, &encoded).verified;
+        Ok(Ready { bound, plan, context, runs: 1, times: Vec::new() })
+    }
+
+    /// Compiles each kernel of a plan twice, past the device's own cache of pipelines; what an earlier layer compiled
+    /// keeps the times of its first compilation.
+    async fn compile(&mut self, context: &Context, plan: &Plan) -> winoconv::Result<Vec<[CompileTime; 2]>> {
+        let mut times = Vec::new();
+        for kernel in all_kernels(plan) {
+            if let std::collections::hash_map::Entry::Vacant(new) = self.compiled.entry(kernel) {
+                new.insert([context.time_compile(&kernel).await?, context.time_compile(&kernel).await?]);
+            }
+            times.push(self.compiled[&kernel]);
+        }
+        Ok(times)
+    }
+
+    fn on_cpu(
+        &self,
+        device: &Device,
+        layer: &Layer,
+        trials: &Trials,
+        entry: Entry,
+        effort: Effort,
+    ) -> anyhow::Result<Row> {
+        let mut row = row(layer, entry, device, &self.preferences);
+        let plan = match Plan::new(&layer.problem()?, device.caps(), &forced(entry, &self.preferences)) {
+            Ok(plan) => plan,
+            Err(error) => return Ok(Row { note: Some(error.to_string()), ..row }),
+        };
+        describe(&mut row, &plan);
+        let weights = &trials.normal.case.weights;
+        let packed = cpu::pack(&plan, weights)?;
+        let mut workspace: Vec<Vec<f32>> = plan.workspace().iter().map(|&len| vec![f32::NAN; len]).collect();
+        let mut run = |trial: &Trial, output: &mut [f32]| {
+            let input = &trial.case.input;
+            let operands = cpu::Operands { input, weights, packed: &packed, ..cpu::Operands::default() };
+            let clock = Instant::now();
+            cpu::run(&plan, &operands, &mut workspace, output).map(|()| ms(clock.elapsed()))
+        };
+        let mut outputs = [(); 2].map(|()| vec![f32::NAN; plan.problem().output_len()]);
+        // Pages are touched and other threads awake after the first run.
+        run(&trials.relu, &mut outputs[1])?;
+        let first = run(&trials.normal, &mut outputs[0])?;
+        // Ten, as on a GPU, or what takes a fifth of a second.
+        let runs = (200.0 / first.max(1e-3)).clamp(1.0, RUNS) as u32;
+        let mut times = Vec::new();
+        let begin = Instant::now();
+        for _ in 0..effort.rounds {
+            let round: winoconv::Result<f64> = (0..runs).map(|_| run(&trials.normal, &mut outputs[0])).sum();
+            times.push(round? / f64::from(runs));
+            if begin.elapsed() > 5 * effort.pass {
+                break;
+            }
+        }
+        record(&mut row, trials, &plan, [&outputs[0], &outputs[1]]);
+        if row.verified {
+            finish(&mut row, &times, runs, plan.problem().direct_flops());
+            row.wall_ms = row.time_ms;
+        } else {
+            row.note = Some("the result is wrong: no time is given".to_owned());
+        }
+        Ok(row)
+    }
 }
 
 /// Keeps the device busy until its clocks are up: a GPU that waited for the processor to make data runs at a fraction
 /// of its speed (an H100 at a quarter, for the first tenths of a second).
-async fn warm_up(ready: &mut [(usize, Ready<'_>)], effort: Effort) -> Result<(), winoconv::Error> {
+async fn warm_up(ready: &mut [(usize, Ready<'_>)], effort: Effort) -> winoconv::Result<()> {
     let begin = Instant::now();
     while begin.elapsed() < effort.warm_up {
         for (_, ready) in &mut *ready {
@@ -187,139 +259,35 @@ async fn warm_up(ready: &mut [(usize, Ready<'_>)], effort: Effort) -> Result<(),
 }
 
 impl Ready<'_> {
-    /// Runs once to learn how many runs fit into a pass.
-    async fn fit(&mut self, effort: Effort) -> Result<(), winoconv::Error> {
+    async fn fit(&mut self, effort: Effort) -> winoconv::Result<()> {
         let once = self.context.time(|pass| self.bound.encode_pass(pass)).await?;
-        let fit = (effort.pass.as_secs_f64() / once.as_secs_f64().max(1e-9)).clamp(1.0, f64::from(effort.runs));
-        self.runs = fit as u32;
+        let fit = effort.pass.as_secs_f64() / once.as_secs_f64().max(1e-9);
+        self.runs = fit.clamp(1.0, RUNS) as u32;
         Ok(())
     }
 
-    async fn round(&mut self) -> Result<(), winoconv::Error> {
+    async fn round(&mut self) -> winoconv::Result<()> {
         let runs = self.runs;
         let time = self.context.time(|pass| (0..runs).try_for_each(|_| self.bound.encode_pass(pass))).await?;
         self.times.push(ms(time) / f64::from(runs));
         Ok(())
     }
 
-    async fn finish(mut self) -> Result<report::Row, winoconv::Error> {
+    async fn finish(self, row: &mut Row) -> winoconv::Result<()> {
         // Each stage by itself, for information: the total is never their sum.
         for kernel in self.plan.kernels() {
             let mut times = Vec::new();
             for _ in 0..3 {
-                let encode = |pass: &mut winoconv::wgpu::ComputePass<'_>| {
+                let encode = |pass: &mut ComputePass<'_>| {
                     (0..self.runs).try_for_each(|_| self.bound.encode_stage(pass, kernel.kernel()))
                 };
                 times.push(ms(self.context.time(encode).await?) / f64::from(self.runs));
             }
-            self.row.stage_ms.insert(stage(&kernel), median(&mut times));
+            row.stage_ms.extend(median(&times).map(|time| (stage(&kernel).to_owned(), time)));
         }
-        let flops = self.plan.problem().direct_flops();
-        finish(&mut self.row, &mut self.times, self.runs, flops);
-        Ok(self.row)
+        finish(row, &self.times, self.runs, self.plan.problem().direct_flops());
+        Ok(())
     }
-}
-
-/// Runs of a round: ten, as on a GPU, or what takes a fifth of a second.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most ten")]
-fn runs_of_round(first_ms: f64) -> u32 {
-    (200.0 / first_ms.max(1e-3)).clamp(1.0, 10.0) as u32
-}
-
-/// The multiply of a plan for a processor alone: milliseconds, and the operations that it is; the best of as many runs.
-fn multiply_alone(plan: &Plan, packed: &[f32], workspace: &mut [Vec<f32>], runs: u32) -> Option<(f64, f64)> {
-    let mut best = f64::INFINITY;
-    let mut flops = None;
-    for _ in 0..runs.max(3) {
-        let clock = Instant::now();
-        flops = cpu::multiply_alone(plan, packed, workspace);
-        best = best.min(ms(clock.elapsed()));
-    }
-    flops.map(|flops| (best, flops))
-}
-
-/// The rows of a layer on the processor.
-pub(crate) fn on_cpu(
-    device: &Device,
-    layer: &Layer,
-    preferences: &Preferences,
-    trials: &Trials,
-    entries: &[Entry],
-    effort: Effort,
-) -> anyhow::Result<Vec<report::Row>> {
-    let chosen = chosen(device, layer, preferences);
-    let Trials { normal, relu } = trials;
-    let problem = layer.problem()?;
-    let mut rows = Vec::new();
-    for &entry in entries {
-        let mut row = row(layer, entry, report::Device::Cpu, chosen == Some(entry), device);
-        match Plan::new(&problem, device.caps(), &forced(entry, preferences)) {
-            Err(error) => row.note = Some(error.to_string()),
-            Ok(plan) => {
-                describe(&mut row, &plan);
-                let weights = &normal.data.weights;
-                let packed = cpu::pack(&plan, weights)?;
-                let operands = |input| cpu::Operands { input, weights, packed: &packed, ..cpu::Operands::default() };
-                let mut workspace: Vec<Vec<f32>> = plan.workspace().iter().map(|&len| vec![f32::NAN; len]).collect();
-                let mut output = vec![f32::NAN; problem.output_len()];
-                let run = |output: &mut [f32], workspace: &mut [Vec<f32>]| {
-                    let clock = Instant::now();
-                    cpu::run(&plan, &operands(&normal.data.input), workspace, output).map(|()| ms(clock.elapsed()))
-                };
-                // Pages are touched and other threads awake after the first run.
-                let first = run(&mut output, &mut workspace)?;
-                let runs = runs_of_round(first);
-                let mut times = Vec::new();
-                let begin = Instant::now();
-                for _ in 0..effort.rounds {
-                    let round: winoconv::Result<f64> = (0..runs).map(|_| run(&mut output, &mut workspace)).sum();
-                    times.push(round? / f64::from(runs));
-                    if begin.elapsed() > 5 * effort.pass {
-                        break;
-                    }
-                }
-                let errors = normal.truth.compare(&problem, entry.algorithm, plan.expected_error(), &output);
-                output.fill(f32::NAN);
-                cpu::run(&plan, &operands(&relu.data.input), &mut workspace, &mut output)?;
-                let relu_errors = relu.truth.compare(&problem, entry.algorithm, plan.expected_error(), &output);
-                record(&mut row, &errors, &relu_errors);
-                if row.verified {
-                    if let Some((alone, flops)) = multiply_alone(&plan, &packed, &mut workspace, runs) {
-                        row.stage_ms.insert("multiply".to_owned(), alone);
-                        // Beside it, since a shared machine's speed drifts.
-                        let peak = cpu::peak_flops(device.caps().threads);
-                        let share = 100.0 * flops / (alone / 1e3) / peak;
-                        row.note = Some(format!("multiply alone: {share:.0}% of {:.0} GFLOP/s", peak / 1e9));
-                    }
-                    finish(&mut row, &mut times, runs, problem.direct_flops());
-                    row.wall_ms = row.time_ms;
-                } else {
-                    row.note = Some("the result is wrong: no time is given".to_owned());
-                }
-            }
-        }
-        rows.push(row);
-    }
-    Ok(rows)
-}
-
-/// Compiles each kernel of a plan twice, past the device's own cache of pipelines; what an earlier layer compiled
-/// keeps the times of its first compilation.
-async fn compile(
-    session: &mut Session,
-    context: &Context,
-    plan: &Plan,
-) -> Result<Vec<[CompileTime; 2]>, winoconv::Error> {
-    let packing = plan.packing().dispatches(plan.problem());
-    let mut times = Vec::new();
-    for kernel in plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Dispatch::kernel)) {
-        if let std::collections::hash_map::Entry::Vacant(e) = session.compiled.entry(kernel) {
-            let both = [context.time_compile(&kernel).await?, context.time_compile(&kernel).await?];
-            e.insert(both);
-        }
-        times.push(session.compiled[&kernel]);
-    }
-    Ok(times)
 }
 
 /// What the planner takes when no algorithm is forced; with its cut, where that is wisdom's and no estimate would take it.
@@ -329,21 +297,25 @@ fn chosen(device: &Device, layer: &Layer, preferences: &Preferences) -> Option<E
     Some(Entry { algorithm: plan.algorithm(), cut })
 }
 
-/// The algorithms to measure: those asked for, and whatever the planner takes.
 pub(crate) fn with_chosen(device: &Device, layer: &Layer, preferences: &Preferences, asked: &[Entry]) -> Vec<Entry> {
     let mut entries = asked.to_vec();
     entries.extend(chosen(device, layer, preferences).filter(|chosen| !asked.contains(chosen)));
     entries
 }
 
-/// The preferences that leave the planner no choice of an algorithm.
 pub(crate) fn forced(entry: Entry, preferences: &Preferences) -> Preferences {
     let preferences = preferences.algorithm(entry.algorithm).tolerance(Tolerance::Any);
     Preferences { cut: entry.cut, ..preferences }
 }
 
-fn row(layer: &Layer, entry: Entry, kind: report::Device, chosen: bool, device: &Device) -> report::Row {
-    report::Row {
+/// The kernels of a run, and those that pack the weights.
+pub(crate) fn all_kernels(plan: &Plan) -> Vec<KernelSpec> {
+    let packing = plan.packing().dispatches(plan.problem());
+    plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Dispatch::kernel)).collect()
+}
+
+pub(crate) fn row(layer: &Layer, entry: Entry, device: &Device, preferences: &Preferences) -> Row {
+    Row {
         suite: layer.suite.clone(),
         layer: layer.name.clone(),
         n: layer.n,
@@ -359,31 +331,22 @@ fn row(layer: &Layer, entry: Entry, kind: report::Device, chosen: bool, device: 
             Some(cut) => format!("{} {cut}", entry.algorithm),
         },
         points: entry.algorithm.transform().map(|nested| format!("{:?}", nested.rows.points()).to_lowercase()),
-        device: kind,
-        chosen,
+        device: if device.context().is_some() { report::Device::Gpu } else { report::Device::Cpu },
+        chosen: chosen(device, layer, preferences) == Some(entry),
         fallback: device.fallback().map(ToString::to_string),
         ..Default::default()
     }
 }
 
-/// A row on a GPU that was not run, with what its plan says.
-pub(crate) fn unmeasured(layer: &Layer, entry: Entry, device: &Device, plan: Option<&Plan>) -> report::Row {
-    let chosen = chosen(device, layer, &Preferences::new());
-    let mut row = row(layer, entry, report::Device::Gpu, chosen == Some(entry), device);
-    if let Some(plan) = plan {
-        describe(&mut row, plan);
-    }
-    row
-}
-
-fn describe(row: &mut report::Row, plan: &Plan) {
+pub(crate) fn describe(row: &mut Row, plan: &Plan) {
     row.kernels = plan.kernels().iter().map(ToString::to_string).collect();
     row.workspace_bytes = Some(plan.workspace_bytes());
     row.packed_bytes = Some(plan.packed_bytes());
     row.expected_error = Some(plan.expected_error());
 }
 
-fn record(row: &mut report::Row, errors: &Errors, relu: &Errors) {
+fn record(row: &mut Row, trials: &Trials, plan: &Plan, [normal, relu]: [&[f32]; 2]) {
+    let (errors, relu) = (trials.normal.truth.compare(plan, normal), trials.relu.truth.compare(plan, relu));
     row.rel_l2_error = Some(errors.rel_l2);
     row.max_abs_error = Some(errors.max_abs);
     row.error_bound = Some(errors.bound);
@@ -393,31 +356,22 @@ fn record(row: &mut report::Row, errors: &Errors, relu: &Errors) {
     row.verified = errors.verified && relu.verified;
 }
 
-fn finish(row: &mut report::Row, times: &mut [f64], runs: u32, flops: f64) {
-    let time = median(times);
-    row.time_ms = Some(time);
-    row.time_ms_min = times.first().copied();
+fn finish(row: &mut Row, times: &[f64], runs: u32, flops: f64) {
+    row.time_ms = median(times);
+    row.time_ms_min = times.iter().copied().reduce(f64::min);
     row.runs = Some(runs * u32::try_from(times.len()).unwrap_or(u32::MAX));
-    row.tflops_effective = Some(flops / time / 1e9);
+    row.tflops_effective = row.time_ms.map(|time| flops / time / 1e9);
 }
 
-/// The stage's name in reports: `winograd_input` is `input_transform`, ...
-fn stage(kernel: &KernelSpec) -> String {
+fn stage(kernel: &KernelSpec) -> &'static str {
     match kernel.kernel() {
         "winograd_input" => "input_transform",
         "winograd_multiply" => "multiply",
         "winograd_output" => "output_transform",
         other => other,
     }
-    .to_owned()
 }
 
-/// The median; sorts.
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
-}
-
-fn ms(time: Duration) -> f64 {
+pub(crate) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }

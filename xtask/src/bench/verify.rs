@@ -1,11 +1,11 @@
 //! A result against the f64 reference: no time is taken of what is wrong.
 
-use winoconv::cpu::{Reference, Sample};
+use winoconv::cpu::Sample;
 use winoconv::plan;
 use winoconv::winograd::error_bound;
-use winoconv::{Algorithm, Problem};
+use winoconv::{Algorithm, Plan, Problem};
 
-use super::data::Data;
+use crate::random::data::{Case, Data};
 
 /// At most so many products go into a reference; larger layers are sampled.
 const MAX_PRODUCTS: usize = 40_000_000;
@@ -14,38 +14,32 @@ const MIN_OUTPUTS: usize = 1000;
 /// A result is right if its relative L2 error is at most so many times the expected one.
 const EXPECTED_TIMES: f64 = 8.0;
 
-/// An input with the exact outputs.
 pub(crate) struct Trial {
-    /// Input and weights.
-    pub data: Data,
-    /// The outputs.
+    pub case: Case,
     pub truth: Truth,
 }
 
-/// What a result is verified on: two kinds of input with the same weights.
 pub(crate) struct Trials {
-    /// Normal numbers; times are taken on them.
+    /// Normal numbers; times are taken on them, since zeros can run faster.
     pub normal: Trial,
-    /// The same after a ReLU.
+    /// The same after a ReLU, what most layers of a network read: its mean is not 0, and half of it is.
     pub relu: Trial,
 }
 
 impl Trials {
-    /// The trials of a problem, the same at every call.
-    pub(crate) fn new(problem: &Problem) -> Self {
-        let trial = |data: Data| Trial { truth: Truth::new(problem, &data), data };
-        let data = Data::new(problem);
-        let rectified = data.rectified();
-        std::thread::scope(|scope| {
-            let relu = scope.spawn(|| trial(rectified));
-            let normal = trial(data);
-            let relu = relu.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            Self { normal, relu }
-        })
+    pub(crate) fn new(problem: Problem) -> Self {
+        let trial = |is_rectified: bool| {
+            let mut case = Case::new(problem, Data::Normal, 0x5EED);
+            if is_rectified {
+                case.input.iter_mut().for_each(|x| *x = x.max(0.0));
+            }
+            Trial { truth: Truth::new(&case), case }
+        };
+        let (normal, relu) = rayon::join(|| trial(false), || trial(true));
+        Self { normal, relu }
     }
 }
 
-/// The exact values of a layer's outputs, or of a sample of them.
 pub(crate) struct Truth {
     sample: Vec<Sample>,
     direct: f64,
@@ -53,43 +47,35 @@ pub(crate) struct Truth {
     max_weight: f64,
 }
 
-/// How far a result is from the truth.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Errors {
-    /// Relative L2.
     pub rel_l2: f64,
-    /// Largest absolute error.
     pub max_abs: f64,
     /// No output may be further off than this, whatever the data between the same largest values.
     pub bound: f64,
-    /// Relative L2 that a sequential sum in f32 has at the same outputs.
     pub direct: f64,
-    /// Whether both errors are within what is expected and allowed.
     pub verified: bool,
 }
 
 impl Truth {
-    /// The truth of a problem.
-    pub(crate) fn new(problem: &Problem, data: &Data) -> Self {
-        let reference =
-            Reference { problem, input: &data.input, weights: &data.weights, bias: &[], slopes: &[], residual: &[] };
-        let count = (MAX_PRODUCTS / problem.terms().max(1)).max(MIN_OUTPUTS);
+    pub(crate) fn new(case: &Case) -> Self {
+        let reference = case.reference();
+        let count = (MAX_PRODUCTS / case.problem.terms().max(1)).max(MIN_OUTPUTS);
         let max = |values: &[f32]| values.iter().fold(0.0f32, |max, x| max.max(x.abs())).into();
         let sample = reference.sample(count);
         let sums = sample.iter().map(|sample| (f64::from(reference.sequential(sample.index)), sample.value));
         let direct = rel_l2(sums);
-        Self { sample, direct, max_input: max(&data.input), max_weight: max(&data.weights) }
+        Self { sample, direct, max_input: max(&case.input), max_weight: max(&case.weights) }
     }
 
-    /// Compares a result.
-    pub(crate) fn compare(&self, problem: &Problem, algorithm: Algorithm, expected: f64, output: &[f32]) -> Errors {
+    pub(crate) fn compare(&self, plan: &Plan, output: &[f32]) -> Errors {
         let pairs = || self.sample.iter().map(|sample| (f64::from(output[sample.position]), sample.value));
         let rel_l2 = rel_l2(pairs());
         // A NaN makes no maximum.
         let complete = pairs().all(|(got, exact)| (got - exact).is_finite());
         let max_abs = pairs().map(|(got, exact)| (got - exact).abs()).fold(0.0, f64::max);
-        let bound = self.bound(problem, algorithm);
-        let verified = complete && rel_l2 <= EXPECTED_TIMES * expected && max_abs <= bound;
+        let bound = self.bound(plan.problem(), plan.algorithm());
+        let verified = complete && rel_l2 <= EXPECTED_TIMES * plan.expected_error() && max_abs <= bound;
         Errors { rel_l2, max_abs, bound, direct: self.direct, verified }
     }
 
@@ -112,8 +98,7 @@ impl Truth {
     }
 }
 
-/// Relative L2 error of values, each with the exact one.
-pub(crate) fn rel_l2(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
+fn rel_l2(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
     let (error, size) = pairs
         .fold((0.0, 0.0), |(error, size), (got, exact)| (error + (got - exact) * (got - exact), size + exact * exact));
     (error / size).sqrt()
@@ -121,34 +106,28 @@ pub(crate) fn rel_l2(pairs: impl Iterator<Item = (f64, f64)>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use winoconv::Conv;
+    use winoconv::caps::Caps;
+    use winoconv::{Conv, Preferences};
 
     use super::*;
 
     #[test]
-    fn each_kind_of_input_has_a_truth_of_its_own() {
+    fn what_is_wrong_is_not_verified() {
         let problem = Conv::new(2, 2, [3, 3]).padding(1).on([1, 2, 8, 8]).expect("legal");
-        let Trials { normal, relu } = Trials::new(&problem);
-        for (trial, other) in [(&normal, &relu), (&relu, &normal)] {
-            let exact = |truth: &Truth| -> Vec<f32> { truth.sample.iter().map(|sample| sample.value as f32).collect() };
-            let compare = |output: &[f32]| trial.truth.compare(&problem, Algorithm::Direct, 1e-7, output).verified;
-            assert!(compare(&exact(&trial.truth)) && !compare(&exact(&other.truth)));
-        }
-        assert!(relu.data.input.iter().all(|&x| x >= 0.0) && normal.data.input.iter().any(|&x| x < 0.0));
-    }
-
-    #[test]
-    fn a_wrong_output_is_not_verified() {
-        let problem = Conv::new(2, 2, [3, 3]).padding(1).on([1, 2, 8, 8]).expect("legal");
-        let data = Data::new(&problem);
-        let truth = Truth::new(&problem, &data);
-        let mut output: Vec<f32> = truth.sample.iter().map(|sample| sample.value as f32).collect();
-        let errors = truth.compare(&problem, Algorithm::Direct, 1e-7, &output);
+        let Trials { normal, relu } = Trials::new(problem);
+        let plan =
+            Plan::new(&problem, &Caps::host(), &Preferences::new().algorithm(Algorithm::Direct)).expect("a plan");
+        let compare = |output: &[f32]| normal.truth.compare(&plan, output);
+        let exact = |truth: &Truth| -> Vec<f32> { truth.sample.iter().map(|sample| sample.value as f32).collect() };
+        let mut output = exact(&normal.truth);
+        let errors = compare(&output);
         assert!(errors.verified, "the truth");
         assert!(errors.rel_l2 < errors.direct && errors.direct < 3e-7, "rounded once, and 18 times: {errors:?}");
-        output[77] += 1e-3;
-        assert!(!truth.compare(&problem, Algorithm::Direct, 1e-7, &output).verified, "one value off");
-        output[77] = f32::NAN;
-        assert!(!truth.compare(&problem, Algorithm::Direct, 1e-7, &output).verified, "not a number");
+        for wrong in [output[77] + 1e-3, f32::NAN] {
+            output[77] = wrong;
+            assert!(!compare(&output).verified, "{wrong} is off");
+        }
+        assert!(!compare(&exact(&relu.truth)).verified, "each kind of input has a truth of its own");
+        assert!(relu.case.input.iter().all(|&x| x >= 0.0) && normal.case.input.iter().any(|&x| x < 0.0));
     }
 }

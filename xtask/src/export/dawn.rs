@@ -8,31 +8,24 @@ use anyhow::{Context as _, bail, ensure};
 use crate::driver;
 use crate::node::Node;
 use crate::setup;
+use crate::steps::Missing;
 
-/// The runner, beside what it imports.
 const RUNNER: [(&str, &str); 2] = [
     ("run.mjs", include_str!("../../../examples/web_plan/run.mjs")),
     ("plan.mjs", include_str!("../../../examples/web_plan/plan.mjs")),
 ];
 /// How the runner ends where Dawn finds no device.
 const NO_DEVICE: i32 = 3;
-/// Mesa's OpenGL ES, with no display to draw on.
 const OPENGL_ES: [(&str, &str); 2] = [("DAWN_BACKEND", "opengles"), ("EGL_PLATFORM", "surfaceless")];
 
-/// Variables of a process.
 type Environment = Vec<(&'static str, PathBuf)>;
 
-/// Node, and the environment in which Dawn finds a device.
 pub(super) struct Dawn {
     node: Node,
     environment: Environment,
 }
 
 impl Dawn {
-    /// Tries the ways to a device in turn. The last of them may be installed.
-    ///
-    /// # Errors
-    /// What is missing, and how to get it.
     pub(super) fn find(root: &Path, no_install: bool) -> anyhow::Result<Self> {
         let node = Node::with_webgpu(root, no_install)?;
         let mut ways: Vec<(&str, Environment)> = vec![("Dawn", Vec::new())];
@@ -50,18 +43,12 @@ impl Dawn {
                 return Ok(Self { node, environment });
             }
         }
-        ensure!(has_gl, "Dawn finds no adapter on this machine");
-        let setup = setup::ensure_gl(no_install);
-        if setup.is_there() && finds_device(&node, &gl)? {
-            return Ok(Self { node, environment: gl });
-        }
-        bail!("Dawn finds no adapter; Mesa's OpenGL ES: {setup}")
+        ensure!(has_gl, Missing("Dawn finds no adapter on this machine".to_owned()));
+        setup::install(&setup::GL, no_install).context("Dawn finds no adapter; Mesa's OpenGL ES")?;
+        ensure!(finds_device(&node, &gl)?, Missing("Dawn finds no adapter, nor in Mesa's OpenGL ES".to_owned()));
+        Ok(Self { node, environment: gl })
     }
 
-    /// Runs exported plans.
-    ///
-    /// # Errors
-    /// If one gives a wrong result or does not run.
     pub(super) fn run(&self, folders: &[PathBuf]) -> anyhow::Result<()> {
         let status = self.node.run(&RUNNER, folders, &self.environment)?;
         ensure!(status.success(), "exported plans give wrong results, or do not run");

@@ -5,29 +5,28 @@
 mod cases;
 mod data;
 mod dawn;
-mod problem;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
+use fs_err as fs;
 use winoconv::caps::{Caps, Profile};
 use winoconv::plan::{Choice, Dispatch, Document, Slot};
 use winoconv::{Algorithm, DType, Plan, Preferences, Tolerance, wgsl};
 
 use self::data::Data;
 use self::dawn::Dawn;
-use self::problem::Attributes;
-use crate::steps::Outcome;
+use crate::bench::layers;
 
-/// Options of `export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    #[command(flatten)]
-    problem: Attributes,
-    /// A plan's document instead of a problem: what `plan` holds in a plan.json, or such a file itself
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "input", "algorithm", "choice", "adapter", "caps"])]
+    /// A layer of the bench by its name, or N,C,K,H,W or N,C,K,H,W,R (stride 1, padding R/2)
+    #[arg(long, required_unless_present_any = ["plan", "check"])]
+    layer: Option<String>,
+    /// Any plan, by its document: what serde writes, or `plan` in a plan.json, or such a file itself
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "algorithm", "choice", "adapter", "caps"])]
     plan: Option<PathBuf>,
     /// Force an algorithm, whatever its error: direct, staged:f4x3, ...
     #[arg(long)]
@@ -48,21 +47,17 @@ pub(crate) struct Options {
     #[arg(long)]
     data: bool,
     /// Export a few plans of all kinds and run them on Dawn, through Node and the npm package `webgpu`
-    #[arg(long, conflicts_with_all = ["layer", "input", "plan", "caps"])]
+    #[arg(long, conflicts_with_all = ["layer", "plan", "caps"])]
     check: bool,
 }
 
-/// Exports a plan, or checks some.
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     if options.check {
-        return match check(root, false) {
-            Outcome::Passed => Ok(()),
-            other => Err(anyhow::anyhow!("{other}")),
-        };
+        return check(root, false).map(drop);
     }
-    let plan = match &options.plan {
-        Some(file) => read(file)?,
-        None => options.make()?,
+    let plan = match (&options.plan, &options.layer) {
+        (Some(file), _) => read(file)?,
+        (None, layer) => options.make(layer.as_deref().unwrap_or_default())?,
     };
     export(&plan, &options.out, options.data)?;
     print!("{plan}");
@@ -71,7 +66,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
 }
 
 impl Options {
-    fn make(&self) -> anyhow::Result<Plan> {
+    fn make(&self, layer: &str) -> anyhow::Result<Plan> {
         let mut preferences = Preferences::new();
         if self.algorithm.is_some() || self.choice.is_some() {
             preferences = preferences.tolerance(Tolerance::Any);
@@ -87,17 +82,16 @@ impl Options {
                 all.into_iter().find(wanted).with_context(|| format!("no adapter is named {part}"))?
             }
         };
-        Ok(Plan::new(&self.problem.problem()?, &caps, &preferences)?)
+        Ok(Plan::new(&layers::named(layer)?.problem()?, &caps, &preferences)?)
     }
 }
 
-/// The plan of a document, or of a plan.json around one.
 fn read(file: &Path) -> anyhow::Result<Plan> {
     #[derive(serde::Deserialize)]
     struct Around {
         plan: Document,
     }
-    let text = std::fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))?;
+    let text = fs::read_to_string(file)?;
     // The second error is of a document, as the file then has to be one.
     let around = serde_json::from_str(&text).map(|Around { plan }| plan);
     let document = around.or_else(|_| serde_json::from_str(&text)).with_context(|| file.display().to_string())?;
@@ -108,11 +102,8 @@ fn read(file: &Path) -> anyhow::Result<Plan> {
 #[derive(serde::Serialize)]
 struct Exported<'a> {
     plan: &'a Plan,
-    /// The function of every text.
     entry_point: &'static str,
-    /// File by kernel.
     shaders: BTreeMap<String, String>,
-    /// By the operands' names.
     tensors: BTreeMap<String, Tensor>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expected: Option<Expected>,
@@ -130,20 +121,15 @@ struct Tensor {
     file: Option<String>,
 }
 
-/// The output after the run, and how far each element may be from it.
 #[derive(serde::Serialize)]
 struct Expected {
     file: &'static str,
     bound: &'static str,
 }
 
-/// Writes a plan's files into a folder.
 fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
-    let write = |name: &str, bytes: &[u8]| {
-        let path = out.join(name);
-        std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))
-    };
-    std::fs::create_dir_all(out).with_context(|| format!("making {}", out.display()))?;
+    let write = |name: &str, bytes: &[u8]| fs::write(out.join(name), bytes);
+    fs::create_dir_all(out)?;
     let packing = plan.packing().dispatches(plan.problem());
     let all = || packing.iter().chain(plan.dispatches());
     let mut shaders = BTreeMap::new();
@@ -167,20 +153,15 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
         }
         new.insert(tensor);
     }
-    let expected = match &data {
-        None => None,
-        Some(data) => {
-            let files = Expected { file: "expected.f32", bound: "bound.f32" };
-            write(files.file, &DType::F32.to_bytes(&data.expected))?;
-            write(files.bound, &DType::F32.to_bytes(&data.bound))?;
-            Some(files)
-        }
-    };
+    let expected = data.as_ref().map(|_| Expected { file: "expected.f32", bound: "bound.f32" });
+    if let (Some(files), Some(data)) = (&expected, &data) {
+        write(files.file, &DType::F32.to_bytes(&data.expected))?;
+        write(files.bound, &DType::F32.to_bytes(&data.bound))?;
+    }
     let exported = Exported { plan, entry_point: wgsl::ENTRY_POINT, shaders, tensors, expected };
-    write("plan.json", format!("{}\n", serde_json::to_string_pretty(&exported)?).as_bytes())
+    Ok(write("plan.json", format!("{}\n", serde_json::to_string_pretty(&exported)?).as_bytes())?)
 }
 
-/// WebGPU's names of what a tensor's buffer is used for.
 fn usage(slot: Slot) -> &'static [&'static str] {
     match slot {
         Slot::Output => &["STORAGE", "COPY_DST", "COPY_SRC"],
@@ -189,26 +170,17 @@ fn usage(slot: Slot) -> &'static [&'static str] {
     }
 }
 
-/// Whether Dawn has a device here, installed if need be.
-pub(crate) fn find_dawn(root: &Path, no_install: bool) -> Outcome {
-    match Dawn::find(root, no_install) {
-        Ok(_) => Outcome::Passed,
-        Err(missing) => Outcome::Skipped(format!("{missing:#}")),
-    }
+pub(crate) fn find_dawn(root: &Path, no_install: bool) -> anyhow::Result<()> {
+    Dawn::find(root, no_install).map(drop)
 }
 
-/// Exports plans of every kind, reads each back, and has Dawn run them.
-pub(crate) fn check(root: &Path, no_install: bool) -> Outcome {
+/// Exports plans of every kind, has Dawn run them, and returns how many there are.
+pub(crate) fn check(root: &Path, no_install: bool) -> anyhow::Result<usize> {
     let folder = root.join("target/export");
-    let folders = match export_cases(&folder) {
-        Ok(folders) => folders,
-        Err(error) => return Outcome::Failed(format!("{error:#}")),
-    };
+    let folders = export_cases(&folder)?;
     println!("{} plans in {}", folders.len(), folder.display());
-    match Dawn::find(root, no_install) {
-        Ok(dawn) => dawn.run(&folders).into(),
-        Err(missing) => Outcome::Skipped(format!("{missing:#}")),
-    }
+    Dawn::find(root, no_install)?.run(&folders)?;
+    Ok(folders.len())
 }
 
 fn export_cases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
@@ -216,7 +188,7 @@ fn export_cases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     for (name, plan) in cases::all()? {
         let out = folder.join(name);
         if out.exists() {
-            std::fs::remove_dir_all(&out).with_context(|| format!("emptying {}", out.display()))?;
+            fs::remove_dir_all(&out)?;
         }
         export(&plan, &out, true).with_context(|| format!("exporting {name}"))?;
         ensure!(read(&out.join("plan.json"))? == plan, "{name} does not read back");

@@ -5,26 +5,21 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
+use plotters::prelude::*;
+use plotters::style::text_anchor::HPos;
 use serde::{Deserialize, Serialize};
 
-use super::canvas::{FAINT, INK, Stand, draw};
-use super::grid::{Column, Grid};
-use super::html;
+use super::figures::{FAINT, Figure, INK, color, draw, shorten, style};
 use super::layers::layers;
-use super::plot::{self, shorten};
-use super::sections::Section;
+use super::sections::{Grid, Section, number, words};
 use super::units::{self, or_absent};
-use super::{Device, Report, Row};
+use super::{Device, Report, Row, html, markdown};
 
-/// One time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
-    /// The report's, RFC 3339.
     date: String,
     commit: Option<String>,
-    /// What ran it, in words.
     machine: String,
-    /// Suite and name.
     layer: String,
     device: Device,
     dtype: String,
@@ -32,26 +27,16 @@ struct Entry {
     ms: f64,
 }
 
-/// All times so far.
 #[derive(Debug, Default)]
 pub(crate) struct History {
     entries: Vec<Entry>,
 }
 
-/// What is compared over the days.
-type Key<'a> = (&'a str, Device, &'a str);
-/// In the order of their dates.
-type Days<'a> = Vec<&'a Entry>;
+/// What is compared over the days by name: layer, device and type.
+type Series<'a> = BTreeMap<(&'a str, Device, &'a str), Vec<&'a Entry>>;
 
-/// Days that are drawn.
 const DRAWN: usize = 120;
-const WIDTH: i32 = 1000;
-/// Pixels of a line of the figure, and of the curve in it.
-const LINE: i32 = 34;
-const CURVE: f64 = 26.0;
-/// Where curves begin and end.
-const LEFT: i32 = 250;
-const RIGHT: i32 = 740;
+const LINE: u32 = 34;
 
 impl History {
     /// Reads what [`History::lines`] wrote.
@@ -60,7 +45,6 @@ impl History {
         Ok(History { entries: text.lines().enumerate().map(entry).collect::<Result<_>>()? })
     }
 
-    /// One line of JSON for each time.
     pub(crate) fn lines(&self) -> Result<String> {
         let line = |entry| Ok(serde_json::to_string(entry)? + "\n");
         self.entries.iter().map(line).collect()
@@ -79,37 +63,35 @@ impl History {
         self.entries.len() - before
     }
 
-    /// The page.
     pub(crate) fn page(&self) -> Result<String> {
-        let mut body = String::from(
-            "<h1>winoconv over time</h1>\n<p class=\"faint\">Median time of one run, of the planner's choice, each night. \
-             Machines of a service share their processors with others: read the course, not a day.</p>\n",
-        );
-        for (machine, series) in self.machines() {
-            html::section(&mut body, 2, &section(machine, &series));
-            body.push_str(&format!("<figure>\n{}</figure>\n", figure(machine, &series)?));
-        }
-        Ok(html::page("winoconv over time", &body))
-    }
-
-    fn machines(&self) -> BTreeMap<&str, BTreeMap<Key<'_>, Days<'_>>> {
-        let mut machines: BTreeMap<&str, BTreeMap<Key<'_>, Days<'_>>> = BTreeMap::new();
+        let mut machines: BTreeMap<&str, Series<'_>> = BTreeMap::new();
         let mut entries: Vec<&Entry> = self.entries.iter().collect();
         entries.sort_by(|a, b| a.date.cmp(&b.date));
         for entry in entries {
             let key = (entry.layer.as_str(), entry.device, entry.dtype.as_str());
             machines.entry(&entry.machine).or_default().entry(key).or_default().push(entry);
         }
-        machines
+        let title = "winoconv over time";
+        let mut text = format!(
+            "# {title}\n\nMedian time of one run, of the planner's choice, each night. Machines of a service share their \
+             processors with others: read the course, not a day.\n"
+        );
+        let mut figures = Vec::new();
+        for (i, (machine, series)) in machines.iter().enumerate() {
+            let (file, title) = (format!("{i}.svg"), format!("Times on {machine}"));
+            let figure = Figure { file, svg: figure(&title, series)?, title };
+            text += &format!("{}\n{}\n", markdown::section(2, &section(machine, series)), figure.link());
+            figures.push(figure);
+        }
+        Ok(html::render(title, &text, &figures))
     }
 }
 
 fn entry(report: &Report, layer: String, algorithm: String, row: &Row) -> Option<Entry> {
     let host = &report.host;
-    let computer = format!("{}, {} cores, {} {}", host.cpu, host.cores, host.os, host.arch);
     let machine = match (row.device, &report.adapter) {
-        (Device::Gpu, Some(adapter)) => format!("{} ({}), {computer}", adapter.name, adapter.backend),
-        _ => computer,
+        (Device::Gpu, Some(adapter)) => format!("{} ({}), {}", adapter.name, adapter.backend, host.machine()),
+        _ => host.machine(),
     };
     Some(Entry {
         date: host.date.clone(),
@@ -123,72 +105,47 @@ fn entry(report: &Report, layer: String, algorithm: String, row: &Row) -> Option
     })
 }
 
-fn name((layer, device, dtype): Key<'_>) -> String {
-    format!("{layer} {} {dtype}", device.name())
-}
-
-fn section(machine: &str, series: &BTreeMap<Key<'_>, Days<'_>>) -> Section {
-    let rows = series.iter().filter_map(|(key, days)| {
+fn section(machine: &str, series: &Series<'_>) -> Section {
+    let rows = series.iter().filter_map(|((layer, device, dtype), days)| {
         let (last, before) = days.split_last()?;
+        let median = units::median(&before.iter().map(|entry| entry.ms).collect::<Vec<_>>());
         Some(vec![
-            name(*key).into(),
+            format!("{layer} {} {dtype}", device.name()).into(),
             last.algorithm.as_str().into(),
             units::time(last.ms).into(),
-            or_absent(median(before), |median| units::ratio(last.ms / median)).into(),
+            or_absent(median, |median| units::ratio(last.ms / median)).into(),
             or_absent(days.iter().map(|entry| entry.ms).reduce(f64::min), units::time).into(),
             days.len().to_string().into(),
             last.date.get(..10).unwrap_or(&last.date).into(),
             or_absent(last.commit.as_deref(), ToOwned::to_owned).into(),
         ])
     });
-    let columns = vec![
-        Column::words("layer"),
-        Column::words("algorithm"),
-        Column::number("time", 0),
-        Column::number("/ median before", 0),
-        Column::number("shortest", 0),
-        Column::number("days", 0),
-        Column::words("last"),
-        Column::words("commit"),
-    ];
+    let [time, over, shortest, days] = ["time", "/ median before", "shortest", "days"].map(number);
+    let columns = vec![words("layer"), words("algorithm"), time, over, shortest, days, words("last"), words("commit")];
     let grid = Grid { columns, rows: rows.collect() };
     Section { title: machine.to_owned(), intro: Vec::new(), grid, remarks: Vec::new() }
 }
 
-fn median(days: &[&Entry]) -> Option<f64> {
-    let mut times: Vec<f64> = days.iter().map(|entry| entry.ms).collect();
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied()
-}
-
 /// A curve for each layer, each on a scale of its own that begins at 0.
-fn figure(machine: &str, series: &BTreeMap<Key<'_>, Days<'_>>) -> Result<String> {
-    let height = LINE * i32::try_from(series.len())? + 16;
-    draw(machine, (WIDTH.unsigned_abs(), height.unsigned_abs()), |canvas| {
-        for (i, (key, days)) in (0..).zip(series) {
-            let middle = LINE * i + LINE / 2 + 8;
-            canvas.words(&shorten(&name(*key), 36), (LEFT - 16, middle), 12, INK, Stand::Left)?;
+fn figure(title: &str, series: &Series<'_>) -> Result<String> {
+    draw(title, LINE * u32::try_from(series.len())?, |area| {
+        for (area, ((layer, device, dtype), days)) in area.split_evenly((series.len(), 1)).iter().zip(series) {
             let days = &days[days.len().saturating_sub(DRAWN)..];
-            let points = points(days, middle);
-            let color = plot::color(key.1);
-            for pair in points.windows(2) {
-                canvas.line(pair[0], pair[1], color)?;
-            }
-            if let (Some(at), Some(last)) = (points.last(), days.last()) {
-                canvas.dot(*at, 3, color, true)?;
-                let words = format!("{}, {}", units::time(last.ms), last.algorithm);
-                canvas.words(&shorten(&words, 40), (RIGHT + 12, middle), 12, FAINT, Stand::Right)?;
-            }
+            let Some(last) = days.last() else { continue };
+            let largest = days.iter().map(|entry| entry.ms).fold(f64::MIN_POSITIVE, f64::max);
+            let mut builder = ChartBuilder::on(area);
+            builder.margin(4).margin_left(250).margin_right(260);
+            let mut chart = builder.build_cartesian_2d(0..days.len().max(2) - 1, 0.0..largest)?;
+            let points: Vec<_> = days.iter().map(|entry| entry.ms).enumerate().collect();
+            let end = points[points.len() - 1];
+            chart.draw_series(LineSeries::new(points, color(*device)))?;
+            chart.draw_series([Circle::new(end, 3, color(*device).filled())])?;
+            let middle = (LINE / 2).cast_signed();
+            let name = shorten(&format!("{layer} {} {dtype}", device.name()), 36);
+            area.draw_text(&name, &style(12, INK, HPos::Right), (234, middle))?;
+            let words = shorten(&format!("{}, {}", units::time(last.ms), last.algorithm), 40);
+            area.draw_text(&words, &style(12, FAINT, HPos::Left), (752, middle))?;
         }
         Ok(())
     })
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "a pixel within the line")]
-fn points(days: &[&Entry], middle: i32) -> Vec<(i32, i32)> {
-    let largest = days.iter().map(|entry| entry.ms).fold(f64::MIN_POSITIVE, f64::max);
-    let steps = i32::try_from(days.len()).unwrap_or(i32::MAX).saturating_sub(1).max(1);
-    let x = |i: i32| LEFT + (RIGHT - LEFT) * i / steps;
-    let y = |ms: f64| f64::from(middle) + CURVE * (0.5 - ms / largest);
-    (0..).zip(days).map(|(i, entry)| (x(i), y(entry.ms).round() as i32)).collect()
 }

@@ -21,25 +21,20 @@ pub(super) struct Verdict<'a> {
     pub chosen: Option<&'a Row>,
 }
 
-/// Two rows share a layer when all of this is equal.
-fn layer_key(row: &Row) -> (&str, &str, [usize; 7]) {
-    (&row.suite, &row.layer, [row.n, row.c, row.k, row.h, row.w, row.r, row.stride])
-}
-
 /// Groups the report's rows, layers in order of first appearance.
 pub(super) fn layers(report: &Report) -> Vec<Layer<'_>> {
+    let key =
+        |row: &Row| (row.suite.clone(), row.layer.clone(), [row.n, row.c, row.k, row.h, row.w, row.r, row.stride]);
     let mut layers: Vec<Layer<'_>> = Vec::new();
     for row in &report.rows {
-        match layers.iter_mut().find(|layer| layer_key(layer.rows[0]) == layer_key(row)) {
+        match layers.iter_mut().find(|layer| key(layer.rows[0]) == key(row)) {
             Some(layer) => layer.rows.push(row),
             None => layers.push(Layer { rows: vec![row] }),
         }
     }
     let time = |row: &Row| row.time_ms.filter(|t| !t.is_nan()).unwrap_or(f64::INFINITY);
-    for layer in &mut layers {
-        layer
-            .rows
-            .sort_by(|a, b| (a.device, a.refused()).cmp(&(b.device, b.refused())).then(time(a).total_cmp(&time(b))));
+    for Layer { rows } in &mut layers {
+        rows.sort_by(|a, b| (a.device, a.refused()).cmp(&(b.device, b.refused())).then(time(a).total_cmp(&time(b))));
     }
     layers
 }
@@ -47,8 +42,7 @@ pub(super) fn layers(report: &Report) -> Vec<Layer<'_>> {
 impl<'a> Layer<'a> {
     /// Suite and name: `vgg conv1.2`.
     pub(super) fn name(&self) -> String {
-        let row = self.rows[0];
-        clean(&format!("{} {}", row.suite, row.layer))
+        clean(&format!("{} {}", self.rows[0].suite, self.rows[0].layer))
     }
 
     /// The shape in cuDNN's letters.
@@ -58,42 +52,32 @@ impl<'a> Layer<'a> {
         format!("N={n} C={c} K={k}, {h}x{w}, {r}x{r}{step}")
     }
 
-    /// The algorithm's name, with what tells it from its neighbours on the same device: type and points.
+    /// The algorithm's name, with its points where a neighbour has others.
     pub(super) fn label(&self, row: &Row) -> String {
-        let twins = || self.rows.iter().filter(|r| r.device == row.device && r.algorithm == row.algorithm);
-        let points = row.points.as_deref().filter(|_| twins().any(|r| r.dtype == row.dtype && r.points != row.points));
-        clean(&match points {
-            Some(points) => format!("{} [{points}]", row.algorithm),
-            None => row.algorithm.clone(),
-        })
+        let is_twin = |r: &&Row| (r.device, &r.algorithm, &r.dtype) == (row.device, &row.algorithm, &row.dtype);
+        let has_others = self.rows.iter().copied().filter(is_twin).any(|twin| twin.points != row.points);
+        let points = row.points.as_deref().filter(|_| has_others).map(|points| format!(" [{points}]"));
+        clean(&(row.algorithm.clone() + &points.unwrap_or_default()))
     }
 
-    /// Like [`Layer::label`], with the element type where the layer has several.
-    pub(super) fn label_with_type(&self, row: &Row) -> String {
-        let label = self.label(row);
-        if self.rows.iter().any(|r| r.dtype != row.dtype) { label + " " + &clean(&row.dtype) } else { label }
+    /// The label, with the element type where the layer has several.
+    pub(super) fn full_label(&self, row: &Row) -> String {
+        let dtype = self.rows.iter().any(|r| r.dtype != row.dtype).then(|| format!(" {}", row.dtype));
+        clean(&(self.label(row) + &dtype.unwrap_or_default()))
     }
 
-    /// The fastest verified CPU row of any element type, against which `x CPU` is told.
-    pub(super) fn best_cpu(&self) -> Option<f64> {
-        self.rows.iter().filter(|r| r.device == Device::Cpu).filter_map(|r| r.winning_time()).reduce(f64::min)
-    }
-
-    /// How many times faster than the fastest CPU row a GPU row ran.
+    /// How many times faster a GPU row ran than the fastest verified CPU row of any element type.
     pub(super) fn over_cpu(&self, row: &Row) -> Option<f64> {
-        (row.device == Device::Gpu).then_some(())?;
-        Some(self.best_cpu()? / row.time_ms.filter(|t| *t > 0.0)?)
+        let cpu = self.rows.iter().filter(|r| r.device == Device::Cpu).filter_map(|r| r.winning_time());
+        let time = row.time_ms.filter(|t| row.device == Device::Gpu && *t > 0.0)?;
+        Some(cpu.reduce(f64::min)? / time)
     }
 
     /// Best and chosen for each device and element type that the layer has.
     pub(super) fn verdicts(&self) -> Vec<Verdict<'a>> {
-        let mut keys: Vec<(Device, &'a str)> = Vec::new();
-        for row in &self.rows {
-            if !keys.contains(&(row.device, &row.dtype)) {
-                keys.push((row.device, &row.dtype));
-            }
-        }
+        let mut keys: Vec<(Device, &'a str)> = self.rows.iter().map(|row| (row.device, row.dtype.as_str())).collect();
         keys.sort_unstable();
+        keys.dedup();
         let verdict = |(device, dtype)| {
             let own = || self.rows.iter().copied().filter(move |r| r.device == device && r.dtype == dtype);
             let timed = || own().filter_map(|r| Some((r.winning_time()?, r)));
@@ -122,85 +106,60 @@ impl Verdict<'_> {
     }
 }
 
+fn over(x: Option<f64>, y: Option<f64>) -> Option<f64> {
+    Some(x? / y.filter(|y| *y > 0.0)?)
+}
+
 /// Measured relative L2 error over the expected one.
 pub(super) fn error_ratio(row: &Row) -> Option<f64> {
-    Some(row.rel_l2_error? / row.expected_error.filter(|e| *e > 0.0)?)
+    over(row.rel_l2_error, row.expected_error)
 }
 
 /// Measured relative L2 error over that of a sequential sum in f32 on the same data: normal, and as a ReLU leaves it.
 pub(super) fn direct_ratios(row: &Row) -> [Option<f64>; 2] {
-    let ratio = |error: Option<f64>, direct: Option<f64>| Some(error? / direct.filter(|e| *e > 0.0)?);
-    [ratio(row.rel_l2_error, row.direct_error), ratio(row.relu_rel_l2_error, row.relu_direct_error)]
-}
-
-/// One sentence per device: the largest of these ratios over the planner's choices, and where.
-pub(super) fn planner_accuracy(layers: &[Layer<'_>]) -> Vec<String> {
-    let sentence = |device: Device| {
-        let chosen = || layers.iter().flat_map(|l| l.rows.iter().map(move |row| (l, row)));
-        let chosen = || chosen().filter(move |(_, row)| row.chosen && row.device == device);
-        let worst = |kind: usize| {
-            let ratios = chosen().filter_map(|(layer, row)| Some((direct_ratios(row)[kind]?, layer)));
-            let (ratio, layer) = ratios.max_by(|a, b| a.0.total_cmp(&b.0))?;
-            let name = ["normal data", "data after a ReLU"][kind];
-            Some(format!("{} on {name} ({})", units::ratio(ratio), layer.name()))
-        };
-        let worst: Vec<String> = [0, 1].into_iter().filter_map(worst).collect();
-        (!worst.is_empty()).then(|| {
-            let name = device.name();
-            format!("{name}: at worst the planner's choice has {} the error of a sequential f32 sum.", worst.join(", "))
-        })
-    };
-    [Device::Gpu, Device::Cpu].into_iter().filter_map(sentence).collect()
-}
-
-/// The stage in which the batched GEMM ran, alone or fused with a transform.
-pub(super) fn multiply_ms(row: &Row) -> Option<f64> {
-    let fused = || row.stage_ms.iter().find(|(name, _)| name.contains("multiply"));
-    row.stage_ms.get("multiply").or_else(|| Some(fused()?.1)).copied()
+    [over(row.rel_l2_error, row.direct_error), over(row.relu_rel_l2_error, row.relu_direct_error)]
 }
 
 /// What must be said of a row beside its numbers.
 pub(super) fn remarks(row: &Row) -> Vec<String> {
     let mut remarks = Vec::new();
-    let note = row.note.as_deref().map(clean);
     if row.refused() {
-        remarks.push(format!("refused: {}", note.unwrap_or_else(|| "no reason was given".into())));
+        remarks.push(format!("refused: {}", row.note.as_deref().unwrap_or("no reason was given")));
     } else {
-        if !row.verified {
-            remarks.push("NOT VERIFIED: its time cannot win".into());
-        }
-        remarks.extend(note);
+        remarks.extend((!row.verified).then(|| "NOT VERIFIED: its time cannot win".to_owned()));
+        remarks.extend(row.note.clone());
     }
-    remarks.extend(row.fallback.as_deref().map(|fallback| format!("FELL BACK: {}", clean(fallback))));
+    remarks.extend(row.fallback.as_deref().map(|fallback| format!("FELL BACK: {fallback}")));
     remarks
 }
+
+/// Heads the line that says what a software adapter is.
+pub(super) const SOFTWARE: &str = "SOFTWARE";
 
 /// The header lines: adapter (a software one in plain words), host, moment.
 pub(super) fn provenance(report: &Report) -> Vec<(&'static str, String)> {
     let host = &report.host;
     let mut lines = vec![match &report.adapter {
-        Some(a) => ("Adapter", clean(&format!("{} ({}, {}; driver {})", a.name, a.backend, a.device_type, a.driver))),
+        Some(a) => ("Adapter", format!("{} ({}, {}; driver {})", a.name, a.backend, a.device_type, a.driver)),
         None => ("Adapter", "none: only the CPU was measured".into()),
     }];
     if report.adapter.as_ref().is_some_and(|a| a.software) {
-        lines.push(("SOFTWARE", SOFTWARE.into()));
+        let words = "this adapter is a program on the CPU that stands in for a GPU. The GPU rows show that the kernels \
+                     are right, not how fast any GPU is.";
+        lines.push((SOFTWARE, words.into()));
     }
-    lines.push(("Host", clean(&format!("{}, {} cores, {} {}", host.cpu, host.cores, host.os, host.arch))));
-    let revision = host.git_revision.as_ref().map(|r| format!(" at {r}")).unwrap_or_default();
-    lines.push(("winoconv", clean(&format!("{}{revision}", host.version))));
-    lines.push(("Date", clean(&host.date)));
-    lines
+    lines.push(("Host", host.machine()));
+    lines.push(("winoconv", host.crate_version()));
+    lines.push(("Date", host.date.clone()));
+    lines.into_iter().map(|(name, line)| (name, clean(&line))).collect()
 }
-
-const SOFTWARE: &str = "this adapter is a program on the CPU that stands in for a GPU. The GPU rows show that the \
-                        kernels are right, not how fast any GPU is.";
 
 /// One sentence per device: how far the planner's choices are from the best.
 pub(super) fn planner_quality(layers: &[Layer<'_>]) -> Vec<String> {
     let sentence = |device: Device| {
         let all = layers.iter().flat_map(Layer::verdicts).filter(|v| v.device == device);
         let ratios: Vec<f64> = all.filter_map(|v| v.chosen_over_best()).collect();
-        let mean = units::geometric_mean(ratios.iter().copied())?;
+        let mean = units::geometric_mean(&ratios)?;
         let right = ratios.iter().filter(|r| **r <= 1.0).count();
         Some(format!(
             "{}: the planner chose the best in {right} of {} cases; its choice takes {} the time of the best (geometric mean).",
@@ -208,6 +167,24 @@ pub(super) fn planner_quality(layers: &[Layer<'_>]) -> Vec<String> {
             ratios.len(),
             units::ratio(mean),
         ))
+    };
+    [Device::Gpu, Device::Cpu].into_iter().filter_map(sentence).collect()
+}
+
+/// One sentence per device: the largest error of the planner's choices over a sequential sum's, and where.
+pub(super) fn planner_accuracy(layers: &[Layer<'_>]) -> Vec<String> {
+    let sentence = |device: Device| {
+        let worst = |(kind, data): (usize, &str)| {
+            let chosen = layers.iter().flat_map(|layer| layer.rows.iter().map(move |row| (layer, row)));
+            let chosen = chosen.filter(|(_, row)| row.chosen && row.device == device);
+            let ratios = chosen.filter_map(|(layer, row)| Some((direct_ratios(row)[kind]?, layer)));
+            let (ratio, layer) = ratios.max_by(|a, b| a.0.total_cmp(&b.0))?;
+            Some(format!("{} on {data} ({})", units::ratio(ratio), layer.name()))
+        };
+        let kinds = ["normal data", "data after a ReLU"].into_iter().enumerate();
+        let worst: Vec<String> = kinds.filter_map(worst).collect();
+        let (name, worst) = (device.name(), (!worst.is_empty()).then(|| worst.join(", "))?);
+        Some(format!("{name}: at worst the planner's choice has {worst} the error of a sequential f32 sum."))
     };
     [Device::Gpu, Device::Cpu].into_iter().filter_map(sentence).collect()
 }

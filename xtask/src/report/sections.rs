@@ -1,12 +1,9 @@
-//! What the report says, in order, as grids and sentences: the summary, one grid per layer, stages, kernels and
-//! buffers, compile time, accuracy. A section without data does not appear.
-
-use std::collections::BTreeSet;
+//! What the report says, in order, as grids of words: the summary, one grid per layer, stages, kernels and buffers, compile
+//! time, accuracy. Terminal, Markdown and HTML draw the same ones; a section without data does not appear.
 
 use super::Row;
-use super::grid::{Cell, Column, Grid, Tone};
-use super::layers::{self, Layer};
-use super::units::{self, ABSENT, clean, or_absent};
+use super::layers::{self, Layer, Verdict};
+use super::units::{ABSENT, bytes, clean, error, or_absent, rate, ratio, time};
 
 /// A heading with sentences and a grid.
 pub(super) struct Section {
@@ -14,128 +11,143 @@ pub(super) struct Section {
     /// What stands above the grid.
     pub intro: Vec<String>,
     pub grid: Grid,
-    /// What stands below the grid: remarks on its rows.
+    /// What stands below it.
     pub remarks: Vec<String>,
 }
 
-const LAYER_COLUMNS: [Column; 17] = [
-    Column::words("device"),
-    Column::words("algorithm"),
-    Column { head: "type", numeric: false, dispensable: 1 },
-    Column::number("time", 0),
-    Column::number("min", 9),
-    Column::number("eff. rate", 0),
-    Column::number("x CPU", 0),
-    Column::number("multiply", 6),
-    Column::number("cold", 4),
-    Column::number("warm", 8),
-    Column::number("workspace", 3),
-    Column::number("rel L2", 0),
-    Column::number("/ expected", 7),
-    Column::number("/ f32 sum", 2),
-    Column::number("ReLU / f32 sum", 2),
-    Column::number("max abs", 7),
-    Column::words("verified"),
-];
-
-fn layer_cells(layer: &Layer<'_>, row: &Row) -> Vec<Cell> {
-    let time = |ms: Option<f64>| or_absent(ms, units::time).into();
-    let error = |e: Option<f64>| or_absent(e, units::error).into();
-    let [on_normal, after_relu] = layers::direct_ratios(row);
-    vec![
-        row.device.name().into(),
-        Cell::toned(layer.label(row), if row.chosen { Tone::Chosen } else { Tone::Plain }),
-        clean(&row.dtype).into(),
-        if row.refused() { "refused".into() } else { time(row.time_ms) },
-        time(row.time_ms_min),
-        or_absent(row.tflops_effective, units::rate).into(),
-        or_absent(layer.over_cpu(row), units::ratio).into(),
-        time(layers::multiply_ms(row)),
-        time(row.compile_cold_ms),
-        time(row.compile_warm_ms),
-        or_absent(row.workspace_bytes, units::bytes).into(),
-        error(row.rel_l2_error),
-        or_absent(layers::error_ratio(row), units::ratio).into(),
-        or_absent(on_normal, units::ratio).into(),
-        or_absent(after_relu, units::ratio).into(),
-        error(row.max_abs_error),
-        match row {
-            row if row.refused() => ABSENT.into(),
-            row if row.verified => "yes".into(),
-            _ => Cell::toned("NO", Tone::Alert),
-        },
-    ]
+/// How a cell wants to be seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    /// The planner's choice.
+    Chosen,
+    Alert,
 }
+
+#[derive(Clone)]
+pub(super) struct Cell {
+    pub text: String,
+    pub tone: Tone,
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Cell {
+        Cell { text: clean(&text.into()), tone: Tone::Plain }
+    }
+}
+
+impl Cell {
+    pub(super) fn alert(text: &str) -> Cell {
+        Cell { tone: Tone::Alert, ..text.into() }
+    }
+
+    fn chosen_if(text: String, chosen: bool) -> Cell {
+        Cell { tone: if chosen { Tone::Chosen } else { Tone::Plain }, ..text.into() }
+    }
+
+    fn of<T>(x: Option<T>, show: fn(T) -> String) -> Cell {
+        or_absent(x, show).into()
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    pub head: &'static str,
+    /// Numbers stand right, words left.
+    pub numeric: bool,
+}
+
+pub(super) const fn words(head: &'static str) -> Column {
+    Column { head, numeric: false }
+}
+
+pub(super) const fn number(head: &'static str) -> Column {
+    Column { head, numeric: true }
+}
+
+#[derive(Clone)]
+pub(super) struct Grid {
+    pub columns: Vec<Column>,
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Grid {
+    /// The columns in which at least one row has something to say.
+    pub(super) fn without_empty_columns(&self) -> Grid {
+        let has_data = |i: &usize| !self.columns[*i].numeric || self.rows.iter().any(|row| row[*i].text != ABSENT);
+        let kept: Vec<usize> = (0..self.columns.len()).filter(has_data).collect();
+        let pick = |row: &Vec<Cell>| kept.iter().map(|&i| row[i].clone()).collect();
+        Grid { columns: kept.iter().map(|&i| self.columns[i]).collect(), rows: self.rows.iter().map(pick).collect() }
+    }
+}
+
+/// A column, and what stands in it.
+type Of<T> = (Column, fn(&Layer<'_>, &T) -> Cell);
+
+fn grid<'a, T: 'a>(of: &[Of<T>], items: impl IntoIterator<Item = (&'a Layer<'a>, &'a T)>) -> Grid {
+    let row = |(layer, item)| of.iter().map(|(_, cell)| cell(layer, item)).collect();
+    Grid { columns: of.iter().map(|(column, _)| *column).collect(), rows: items.into_iter().map(row).collect() }
+}
+
+const LAYER: [Of<Row>; 12] = [
+    (words("device"), |_, row| row.device.name().into()),
+    (words("algorithm"), |layer, row| Cell::chosen_if(layer.label(row), row.chosen)),
+    (words("type"), |_, row| row.dtype.as_str().into()),
+    (number("time"), |_, row| if row.refused() { "refused".into() } else { Cell::of(row.time_ms, time) }),
+    (number("min"), |_, row| Cell::of(row.time_ms_min, time)),
+    (number("eff. rate"), |_, row| Cell::of(row.tflops_effective, rate)),
+    (number("x CPU"), |layer, row| Cell::of(layer.over_cpu(row), ratio)),
+    (number("workspace"), |_, row| Cell::of(row.workspace_bytes, bytes)),
+    (number("rel L2"), |_, row| Cell::of(row.rel_l2_error, error)),
+    (number("/ f32 sum"), |_, row| Cell::of(layers::direct_ratios(row)[0], ratio)),
+    (number("ReLU / f32 sum"), |_, row| Cell::of(layers::direct_ratios(row)[1], ratio)),
+    (words("verified"), |_, row| match row.verified {
+        _ if row.refused() => ABSENT.into(),
+        true => "yes".into(),
+        false => Cell::alert("NO"),
+    }),
+];
 
 /// One layer: every row with its numbers, refused ones named below.
 pub(super) fn layer(layer: &Layer<'_>) -> Section {
     let remark = |row: &&Row| {
-        let remarks = layers::remarks(row);
-        let who = format!("{} {}", row.device.name(), layer.label_with_type(row));
-        (!remarks.is_empty()).then(|| format!("{who}: {}", remarks.join("; ")))
+        let remarks = layers::remarks(row).join("; ");
+        (!remarks.is_empty()).then(|| format!("{} {}: {remarks}", row.device.name(), layer.full_label(row)))
     };
     let best = layer.rows.iter().filter_map(|row| row.winning_time()).reduce(f64::min);
     let peer = |(name, ms): (String, f64)| {
-        let over = best.map(|best| format!(" ({} our best time)", units::ratio(ms / best)));
-        format!("{name} {}{}", units::time(ms), over.unwrap_or_default())
+        let over = best.map(|best| format!(" ({} our best time)", ratio(ms / best)));
+        format!("{name} {}{}", time(ms), over.unwrap_or_default())
     };
     let peers: Vec<String> = layer.peers().into_iter().map(peer).collect();
     let mut remarks: Vec<String> = layer.rows.iter().filter_map(remark).collect();
-    if !peers.is_empty() {
-        remarks.push(format!("Others on this layer: {}.", peers.join("; ")));
-    }
-    Section {
-        title: layer.name(),
-        intro: vec![layer.shape()],
-        grid: Grid {
-            columns: LAYER_COLUMNS.to_vec(),
-            rows: layer.rows.iter().map(|row| layer_cells(layer, row)).collect(),
-        },
-        remarks,
-    }
+    remarks.extend((!peers.is_empty()).then(|| format!("Others on this layer: {}.", peers.join("; "))));
+    let grid = grid(&LAYER, layer.rows.iter().map(|row| (layer, *row)));
+    Section { title: layer.name(), intro: vec![layer.shape()], grid, remarks }
 }
 
 /// Best and chosen of every layer and device.
 pub(super) fn summary(layers: &[Layer<'_>]) -> Section {
-    let mut rows = Vec::new();
-    for layer in layers {
-        for verdict in layer.verdicts() {
-            let name = |row: Option<&Row>| or_absent(row, |row| layer.label(row));
-            let time = |row: Option<&Row>| or_absent(row.and_then(|row| row.time_ms), units::time).into();
-            let over_best = verdict.chosen_over_best();
-            rows.push(vec![
-                layer.name().into(),
-                verdict.device.name().into(),
-                clean(verdict.dtype).into(),
-                match verdict.best {
-                    Some(row) => layer.label(row).into(),
-                    None => Cell::toned("none verified", Tone::Alert),
-                },
-                time(verdict.best),
-                or_absent(verdict.best.and_then(|row| row.tflops_effective), units::rate).into(),
-                or_absent(verdict.best.and_then(|row| layer.over_cpu(row)), units::ratio).into(),
-                name(verdict.chosen).into(),
-                time(verdict.chosen),
-                or_absent(over_best, units::ratio).into(),
-            ]);
-        }
-    }
-    let columns = vec![
-        Column::words("layer"),
-        Column::words("device"),
-        Column::words("type"),
-        Column::words("best"),
-        Column::number("time", 0),
-        Column::number("eff. rate", 2),
-        Column::number("x CPU", 0),
-        Column::words("chosen"),
-        Column::number("time", 3),
-        Column::number("chosen / best", 0),
+    let columns: [Of<Verdict<'_>>; 10] = [
+        (words("layer"), |layer, _| layer.name().into()),
+        (words("device"), |_, verdict| verdict.device.name().into()),
+        (words("type"), |_, verdict| verdict.dtype.into()),
+        (words("best"), |layer, verdict| {
+            verdict.best.map_or_else(|| Cell::alert("none verified"), |row| layer.label(row).into())
+        }),
+        (number("time"), |_, verdict| Cell::of(verdict.best.and_then(|row| row.time_ms), time)),
+        (number("eff. rate"), |_, verdict| Cell::of(verdict.best.and_then(|row| row.tflops_effective), rate)),
+        (number("x CPU"), |layer, verdict| Cell::of(verdict.best.and_then(|row| layer.over_cpu(row)), ratio)),
+        (words("chosen"), |layer, verdict| or_absent(verdict.chosen, |row| layer.label(row)).into()),
+        (number("time"), |_, verdict| Cell::of(verdict.chosen.and_then(|row| row.time_ms), time)),
+        (number("chosen / best"), |_, verdict| Cell::of(verdict.chosen_over_best(), ratio)),
     ];
+    let verdicts: Vec<_> = layers.iter().map(|layer| (layer, layer.verdicts())).collect();
+    let items = verdicts.iter().flat_map(|(layer, all)| all.iter().map(|verdict| (*layer, verdict)));
     Section {
         title: "Summary".into(),
         intro: [layers::planner_quality(layers), layers::planner_accuracy(layers)].concat(),
-        grid: Grid { columns, rows },
+        grid: grid(&columns, items),
         remarks: vec![LEGEND.into()],
     }
 }
@@ -146,111 +158,67 @@ pub(super) const LEGEND: &str = "Time is the median of one run. The effective ra
     error over the predicted one, / f32 sum over that of a sequential direct sum in f32 on the same data, normal or as a ReLU \
     leaves it. Verified are both. Stages are timed apart and need not add up to the time.";
 
-/// A grid over all rows that have something to say in it; `None` where none has.
-fn detail(
-    layers: &[Layer<'_>],
-    (title, intro): (&str, &str),
-    columns: impl IntoIterator<Item = Column>,
-    cells: impl Fn(&Row) -> Option<Vec<Cell>>,
-) -> Option<Section> {
-    let mut heads = vec![Column::words("layer"), Column::words("device"), Column::words("algorithm")];
-    heads.extend(columns);
-    let mut rows = Vec::new();
-    for layer in layers {
-        for row in &layer.rows {
-            let tone = if row.chosen { Tone::Chosen } else { Tone::Plain };
-            let algorithm = Cell::toned(layer.label_with_type(row), tone);
-            let who = [layer.name().into(), row.device.name().into(), algorithm];
-            rows.extend(cells(row).map(|cells| who.into_iter().chain(cells).collect()));
-        }
-    }
-    let grid = Grid { columns: heads, rows }.without_empty_columns();
-    let section = Section { title: title.into(), intro: vec![intro.into()], grid, remarks: Vec::new() };
-    (!section.grid.rows.is_empty()).then_some(section)
-}
+const WHO: [Of<Row>; 3] = [
+    (words("layer"), |layer, _| layer.name().into()),
+    (words("device"), |_, row| row.device.name().into()),
+    (words("algorithm"), |layer, row| Cell::chosen_if(layer.full_label(row), row.chosen)),
+];
 
-/// The details that stand behind the layers' grids, as far as the report has them.
+const STAGES: [Of<Row>; 2] = [
+    (number("sum"), |_, row| Cell::of((!row.stage_ms.is_empty()).then(|| row.stage_ms.values().sum()), time)),
+    // One cell: rows of different algorithms share no stages, so columns would mostly be empty.
+    (words("stages"), |_, row| {
+        let mut stages: Vec<(&String, &f64)> = row.stage_ms.iter().collect();
+        stages.sort_by(|a, b| b.1.total_cmp(a.1));
+        let words = stages.iter().map(|(name, ms)| format!("{} {}", name.replace('_', " "), time(**ms)));
+        words.collect::<Vec<_>>().join(", ").into()
+    }),
+];
+
+const KERNELS: [Of<Row>; 4] = [
+    (number("kernels"), |_, row| Cell::of((!row.kernels.is_empty()).then_some(row.kernels.len()), |n| n.to_string())),
+    (words("in order"), |_, row| row.kernels.join(", ").into()),
+    (number("workspace"), |_, row| Cell::of(row.workspace_bytes, bytes)),
+    (number("packed weights"), |_, row| Cell::of(row.packed_bytes, bytes)),
+];
+
+const COMPILE: [Of<Row>; 2] = [
+    (number("cold"), |_, row| Cell::of(row.compile_cold_ms, time)),
+    (number("warm"), |_, row| Cell::of(row.compile_warm_ms, time)),
+];
+
+const ACCURACY: [Of<Row>; 10] = [
+    (number("rel L2"), |_, row| Cell::of(row.rel_l2_error, error)),
+    (number("expected"), |_, row| Cell::of(row.rel_l2_error.and(row.expected_error), error)),
+    (number("rel L2 / expected"), |_, row| Cell::of(layers::error_ratio(row), ratio)),
+    (number("f32 sum"), |_, row| Cell::of(row.direct_error, error)),
+    (number("rel L2 / f32 sum"), |_, row| Cell::of(layers::direct_ratios(row)[0], ratio)),
+    (number("ReLU L2"), |_, row| Cell::of(row.relu_rel_l2_error, error)),
+    (number("ReLU f32 sum"), |_, row| Cell::of(row.relu_direct_error, error)),
+    (number("ReLU L2 / f32 sum"), |_, row| Cell::of(layers::direct_ratios(row)[1], ratio)),
+    (number("max abs"), |_, row| Cell::of(row.max_abs_error, error)),
+    (number("bound"), |_, row| Cell::of(row.error_bound, error)),
+];
+
+/// The details that stand behind the layers' grids, each with the rows that have a number in it.
 pub(super) fn details(layers: &[Layer<'_>]) -> Vec<Section> {
-    let time = |ms: Option<f64>| or_absent(ms, units::time).into();
-    let kernels = detail(
-        layers,
-        ("Kernels and buffers", "What a run dispatches, and the memory it needs beside input and output."),
-        [
-            Column::number("kernels", 0),
-            Column::words("in order"),
-            Column::number("workspace", 0),
-            Column::number("packed weights", 0),
-        ],
-        |row| {
-            (!row.kernels.is_empty()).then(|| {
-                vec![
-                    row.kernels.len().to_string().into(),
-                    clean(&row.kernels.join(", ")).into(),
-                    or_absent(row.workspace_bytes, units::bytes).into(),
-                    or_absent(row.packed_bytes, units::bytes).into(),
-                ]
-            })
-        },
-    );
-    let compile = detail(
-        layers,
-        ("Compile time", "All kernels of a plan: the driver's cache empty (cold) and filled (warm)."),
-        [Column::number("cold", 0), Column::number("warm", 0)],
-        |row| {
-            row.compile_cold_ms.or(row.compile_warm_ms)?;
-            Some(vec![time(row.compile_cold_ms), time(row.compile_warm_ms)])
-        },
-    );
-    let accuracy = detail(
-        layers,
+    let all: [(&str, &str, &[Of<Row>]); 4] = [
+        ("Stages", "Each stage timed apart, in the order of the time it took.", &STAGES),
+        ("Kernels and buffers", "What a run dispatches, and the memory it needs beside input and output.", &KERNELS),
+        ("Compile time", "All kernels of a plan: the driver's cache empty (cold) and filled (warm).", &COMPILE),
         (
             "Accuracy",
             "Against the f64 direct reference; the bound is rigorous, the expectation statistical. f32 sum: what a sequential \
              direct sum in f32 has on the same data. ReLU: the same where the input is max(0, x) of the normal data x.",
+            &ACCURACY,
         ),
-        [
-            "rel L2",
-            "expected",
-            "rel L2 / expected",
-            "f32 sum",
-            "rel L2 / f32 sum",
-            "ReLU L2",
-            "ReLU f32 sum",
-            "ReLU L2 / f32 sum",
-            "max abs",
-            "bound",
-        ]
-        .map(|head| Column::number(head, 0)),
-        |row| {
-            row.rel_l2_error.or(row.max_abs_error)?;
-            let error = |e: Option<f64>| or_absent(e, units::error).into();
-            let [on_normal, after_relu] = layers::direct_ratios(row);
-            Some(vec![
-                error(row.rel_l2_error),
-                error(row.expected_error),
-                or_absent(layers::error_ratio(row), units::ratio).into(),
-                error(row.direct_error),
-                or_absent(on_normal, units::ratio).into(),
-                error(row.relu_rel_l2_error),
-                error(row.relu_direct_error),
-                or_absent(after_relu, units::ratio).into(),
-                error(row.max_abs_error),
-                error(row.error_bound),
-            ])
-        },
-    );
-    [stages(layers), kernels, compile, accuracy].into_iter().flatten().collect()
-}
-
-/// One line per row and stage: rows of different algorithms share no stages, so columns would mostly be empty.
-fn stages(layers: &[Layer<'_>]) -> Option<Section> {
-    let names: BTreeSet<&String> = layers.iter().flat_map(|l| &l.rows).flat_map(|row| row.stage_ms.keys()).collect();
-    let intro = format!("Each stage timed apart, in the order of the time it took ({} kinds in all).", names.len());
-    detail(layers, ("Stages", &intro), [Column::number("sum", 0), Column::words("stages")], |row| {
-        let mut stages: Vec<(&String, &f64)> = row.stage_ms.iter().collect();
-        stages.sort_by(|a, b| b.1.total_cmp(a.1));
-        let sum: f64 = row.stage_ms.values().sum();
-        let words = stages.iter().map(|(name, ms)| format!("{} {}", clean(name).replace('_', " "), units::time(**ms)));
-        (!stages.is_empty()).then(|| vec![units::time(sum).into(), words.collect::<Vec<_>>().join(", ").into()])
-    })
+    ];
+    let rows = || layers.iter().flat_map(|layer| layer.rows.iter().map(move |row| (layer, *row)));
+    let sections = all.into_iter().map(|(title, intro, of)| {
+        let mut grid = grid(&[&WHO, of].concat(), rows());
+        let numeric: Vec<usize> = (0..grid.columns.len()).filter(|&i| grid.columns[i].numeric).collect();
+        grid.rows.retain(|row| numeric.iter().any(|&i| row[i].text != ABSENT));
+        Section { title: title.into(), intro: vec![intro.into()], grid, remarks: Vec::new() }
+    });
+    sections.filter(|section| !section.grid.rows.is_empty()).collect()
 }

@@ -14,8 +14,7 @@ pub(crate) fn significant(x: f64) -> String {
     }
 }
 
-/// A time given in milliseconds, as ns, µs, ms or s. Bounds sit below the round number so that 0.9996 ms is
-/// `1.00 ms` and not `1000 µs`.
+/// A time given in milliseconds. Bounds sit below the round number so that 0.9996 ms is `1.00 ms` and not `1000 µs`.
 pub(crate) fn time(ms: f64) -> String {
     match ms.abs() {
         a if a >= 999.5 => significant(ms / 1e3) + " s",
@@ -25,7 +24,7 @@ pub(crate) fn time(ms: f64) -> String {
     }
 }
 
-/// A rate given in TFLOP/s, as MFLOP/s, GFLOP/s or TFLOP/s.
+/// A rate given in TFLOP/s.
 pub(super) fn rate(tflops: f64) -> String {
     match tflops.abs() {
         a if a >= 0.9995 || !a.is_finite() => significant(tflops) + " TFLOP/s",
@@ -35,13 +34,11 @@ pub(super) fn rate(tflops: f64) -> String {
 }
 
 /// Bytes, in powers of 1024.
-#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(crate) fn bytes(bytes: u64) -> String {
-    let mut x = bytes as f64;
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    let mut unit = "B";
+    let (mut x, mut unit) = (bytes as f64, "B");
     for larger in ["KiB", "MiB", "GiB", "TiB"] {
         if x < 1023.5 {
             break;
@@ -73,8 +70,12 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 /// The geometric mean of positive numbers; `None` of none.
-#[expect(clippy::cast_precision_loss, reason = "the count of rows is small")]
-pub(super) fn geometric_mean(xs: impl IntoIterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = xs.into_iter().fold((0.0, 0_usize), |(sum, count), x| (sum + x.ln(), count + 1));
-    (count > 0).then(|| (sum / count as f64).exp())
+pub(crate) fn geometric_mean(xs: &[f64]) -> Option<f64> {
+    (!xs.is_empty()).then(|| (xs.iter().map(|x| x.ln()).sum::<f64>() / xs.len() as f64).exp())
+}
+
+pub(crate) fn median(times: &[f64]) -> Option<f64> {
+    let mut times = times.to_vec();
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied()
 }

@@ -2,35 +2,20 @@
 //! and dropped, futures that are dropped half-way, for as long as one likes. Results are verified; at the end memory must be
 //! flat. What an iteration does follows from the seed and its number.
 
-#[path = "../../../tests/support/data.rs"]
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
-mod data;
 mod memory;
-#[path = "../../../tests/support/strategies.rs"]
-#[allow(dead_code, reason = "shared with the tests, which use all of it")]
-mod strategies;
 mod world;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, anyhow};
 
 use self::memory::Memory;
 use self::world::World;
-use crate::setup;
 
-/// How often memory is looked at.
 const SAMPLE: Duration = Duration::from_secs(1);
-/// How often a line is printed.
 const LINE: Duration = Duration::from_secs(60);
-/// How many arenas glibc's allocator may have. With one for each thread, freed memory stays in arenas of threads that are
-/// gone, and the process seems to grow.
-const ARENAS: (&str, &str) = ("MALLOC_ARENA_MAX", "2");
-
-/// Options of `soak`.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Options {
     /// How long
@@ -50,12 +35,7 @@ pub(crate) struct Options {
     pub(crate) no_gpu: bool,
 }
 
-/// Runs the verb.
-///
-/// # Errors
-/// What an iteration found, with what reproduces it; that memory grew.
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
-    with_few_arenas();
     let now = || SystemTime::UNIX_EPOCH.elapsed().map_or(1, |since| since.as_secs());
     let seed = options.seed.unwrap_or_else(now);
     println!("seed {seed}: the same run is `cargo xtask soak --seed {seed}`, one iteration alone with `--iteration N`");
@@ -104,16 +84,4 @@ fn step(world: &mut World, seed: u64, iteration: u64) -> anyhow::Result<&'static
     result.with_context(|| {
         format!("iteration {iteration} of seed {seed}; alone: `cargo xtask soak --seed {seed} --iteration {iteration}`")
     })
-}
-
-/// Starts the program anew with an allocator that gives memory back. Where that is of no use, it goes on as it is.
-fn with_few_arenas() {
-    if std::env::consts::OS != "linux" || std::env::var_os(ARENAS.0).is_some() {
-        return;
-    }
-    if let Ok(program) = std::env::current_exe() {
-        let mut command = Command::new(program);
-        command.args(std::env::args_os().skip(1)).env(ARENAS.0, ARENAS.1);
-        setup::restart(command);
-    }
 }

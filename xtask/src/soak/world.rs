@@ -9,28 +9,24 @@ use pollster::block_on;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use winoconv::cpu::error_bound_at;
+use winoconv::cpu::{Sample, error_bound_at};
 use winoconv::gpu::{self, AdapterChoice, ContextOptions, ShaderChecks};
 use winoconv::{
     Activation, Algorithm, Conv, DType, Device, Ends, Layer, Layout, Operation, Plan, Preferences, Problem, Residual,
     Shape, Spatial, Tolerance, Weights, Workspace,
 };
 
-use super::data::{Case, Data, Random};
-use super::strategies::{Space, activations, problems};
+use crate::random::data::{Case, Data, Random};
+use crate::random::strategies::{Space, activations, problems};
 
-/// Small problems of all sorts.
 const SPACE: Space = Space { kernels: &[1, 2, 3, 4, 5, 7], extra: 12, everything: true };
 /// Outputs of a larger problem that are compared with the exact result.
 const SAMPLES: usize = 24;
-/// Most threads of a pool.
 const THREADS: usize = 6;
-/// Callers of one layer at once.
 const CALLERS: usize = 3;
 /// Largest height and width of a long-lived layer's input, by the number of its dimensions.
 const LARGEST: [usize; 3] = [600, 40, 9];
 
-/// Everything that lives on.
 pub(super) struct World {
     seed: u64,
     adapter: Option<AdapterChoice>,
@@ -111,7 +107,6 @@ impl World {
         verify(&case, &layer, &output, usize::MAX)
     }
 
-    /// A long-lived layer at a size that it may not have seen.
     fn lasting(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
         let layers = if gpu { &mut self.on_gpu } else { &mut self.on_host };
         let at = random.below(layers.len());
@@ -142,7 +137,6 @@ impl World {
         lasting.run(&case)
     }
 
-    /// Several callers of one layer.
     fn callers(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
         let layers = if gpu { &self.on_gpu } else { &self.on_host };
         let lasting = &layers[random.below(layers.len())];
@@ -164,13 +158,11 @@ impl World {
         })
     }
 
-    /// Another pool in the place of the one that there was.
     fn new_pool(&mut self, random: &mut Random) -> anyhow::Result<()> {
         self.pool = pool(1 + random.below(THREADS))?;
         self.lasting(false, random)
     }
 
-    /// Another device, opened in another way, and its layers.
     fn open(&mut self, random: &mut Random) -> anyhow::Result<()> {
         if self.adapter.is_none() {
             return Ok(());
@@ -203,7 +195,6 @@ impl Lasting {
         if self.bias.is_empty() { weights } else { weights.bias(&self.bias) }
     }
 
-    /// A problem of the layer's convolution: any size, any operation.
     fn case(&self, random: &mut Random) -> anyhow::Result<Case> {
         let conv = *self.layer.conv();
         let rank = conv.kernel.rank();
@@ -237,25 +228,21 @@ impl Lasting {
 /// What is compared with the exact result: so many outputs, within their bounds.
 fn verify(case: &Case, layer: &Layer, output: &[f32], samples: usize) -> anyhow::Result<()> {
     let (problem, reference) = (case.problem, case.reference());
-    let algorithm = layer.plan_for(&problem)?.algorithm();
+    let (algorithm, device) = (layer.plan_for(&problem)?.algorithm(), layer.device().caps());
     let exact = reference.sample(samples);
     let indices: Vec<usize> = exact.iter().map(|sample| sample.index).collect();
-    let bounds = error_bound_at(&reference, algorithm, &indices)?;
-    for (sample, bound) in exact.iter().zip(bounds) {
-        let found = output[sample.position];
-        let error = (f64::from(found) - sample.value).abs();
-        let device = layer.device().caps();
+    for (Sample { index, position, value }, bound) in exact.iter().zip(error_bound_at(&reference, algorithm, &indices)?)
+    {
+        let found = output[*position];
+        let is_right = (f64::from(found) - value).abs() <= bound;
         ensure!(
-            error <= bound,
-            "{problem}, {algorithm} on {device}: output {} is {found}, expected {} within {bound:e}",
-            sample.index,
-            sample.value
+            is_right,
+            "{problem}, {algorithm} on {device}: output {index} is {found}, expected {value} within {bound:e}"
         );
     }
     Ok(())
 }
 
-/// The convolutions of the layers that live on.
 fn convs() -> Vec<Conv> {
     let three = |c, k| Conv::new(c, k, [3, 3]).padding(1);
     vec![
@@ -279,7 +266,6 @@ fn pool(threads: usize) -> anyhow::Result<ThreadPool> {
     Ok(ThreadPoolBuilder::new().num_threads(threads).build()?)
 }
 
-/// A problem of the whole space.
 fn problem(seed: u64) -> anyhow::Result<Problem> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
@@ -289,7 +275,6 @@ fn problem(seed: u64) -> anyhow::Result<Problem> {
     Ok(tree.map_err(|reason| anyhow::anyhow!("{reason}"))?.current())
 }
 
-/// A plan's document reads back.
 fn document(seed: u64) -> anyhow::Result<()> {
     let problem = problem(seed)?;
     let plan = problem.plan(&Device::host(), &Preferences::new())?;
@@ -298,7 +283,6 @@ fn document(seed: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Buffers, a workspace, a layer bound to them.
 async fn bind(layer: &Layer, case: &Case) -> anyhow::Result<()> {
     let context = layer.device().context().context("no GPU")?;
     let problem = &case.problem;
@@ -311,7 +295,6 @@ async fn bind(layer: &Layer, case: &Case) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Polls a future so many times, and drops it.
 fn poll(times: usize, future: impl Future) {
     let mut future = pin!(future);
     for _ in 0..times {

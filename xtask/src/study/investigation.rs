@@ -2,17 +2,13 @@
 //! Metal, F(4x4,3x3), padding 1, dated 2025-11-08. It left two statements that contradict each other, and both are kept:
 //! its report, and its later notes.
 
-/// A shape of the report's tables, with its figures in milliseconds.
+/// A shape of the report's tables, with its times in milliseconds: of its baseline, and with the multiply-reduce inlined into
+/// the output transform.
 pub(super) struct Shape {
-    /// Our name of the layer.
     pub layer: &'static str,
-    /// Run time of its baseline.
     pub baseline: f64,
-    /// Run time with the multiply-reduce inlined into the output transform.
     pub inlined: f64,
-    /// Compile time of its baseline.
     pub baseline_compile: f64,
-    /// Compile time with the multiply-reduce inlined.
     pub inlined_compile: f64,
 }
 
@@ -30,28 +26,20 @@ pub(super) const REPORT_ERROR: f64 = 1e-4;
 /// summary says 2 kernels for the latter, its listing shows 3.
 pub(super) const REPORT_KERNELS: [(&str, &str); 2] = [("4", "4"), ("2 (3 are listed)", "3")];
 
-/// What the later notes counted on the first shape: one kernel with the multiply-reduce inlined, and beside it a plain
-/// convolution.
+/// What the later notes counted on the first shape: lines of Metal and local values of one kernel with the multiply-reduce
+/// inlined, and of a plain convolution; the former's time in microseconds, and that of each other kernel.
 pub(super) struct Notes {
-    /// Lines of Metal.
     pub lines: usize,
-    /// Lines of Metal of the plain convolution.
     pub plain_lines: usize,
-    /// Local values.
     pub values: usize,
-    /// Local values of the plain convolution.
     pub plain_values: usize,
-    /// Time in microseconds.
     pub us: usize,
-    /// The time of each other kernel in microseconds.
     pub other_us: &'static str,
 }
 
-/// The later notes.
 pub(super) const NOTES: Notes =
     Notes { lines: 2471, plain_lines: 99, values: 561, plain_values: 45, us: 1146, other_us: "10 to 15" };
 
-/// The report's figures of a layer.
 pub(super) fn of(layer: &str) -> Option<&'static Shape> {
     REPORT.iter().find(|shape| shape.layer == layer)
 }

@@ -11,14 +11,14 @@ use winoconv::{Algorithm, Device, Plan, Preferences};
 use super::investigation::{self, REPORT};
 use super::record::{Entry, Program, Study, in_order};
 use super::verdict::EXHIBIT;
+use crate::bench::adapter::Adapter;
 use crate::bench::layers::{self, Layer};
 use crate::bench::measure::{self, Effort, Session};
 use crate::bench::verify::Trials;
 use crate::compile::{self, CompileOutcome, Request};
-use crate::explosion::{self, Explosion};
+use crate::explosion;
 use crate::report::Row;
 
-/// What is studied beside the planner's pick: the investigation's transform in every form that we have.
 const ALGORITHMS: [&str; 7] = [
     "direct",
     "staged:f4x3",
@@ -33,7 +33,6 @@ const LARGER: [&str; 2] = ["vgg1.2_n1", "vgg3.2_n1"];
 /// Layers for hardware alone, without the exhibits, which are slow enough there to run into a driver's time limit.
 const LARGEST: [&str; 3] = ["vgg1.2_n32", "vgg2.2_n32", "sr64_1080p"];
 
-/// Measures layers on a device into the study's entries.
 pub(super) fn fill(
     study: &mut Study,
     device: &Device,
@@ -53,9 +52,8 @@ pub(super) fn fill(
         let compiled = algorithms.iter().zip(&entries).filter(|(_, entry)| entry.compile().is_some());
         let compiled: Vec<measure::Entry> = compiled.map(|(&algorithm, _)| algorithm.into()).collect();
         let wanted = measure::with_chosen(device, layer, &session.preferences, &compiled);
-        let problem = layer.problem()?;
-        let trials = Trials::new(&problem);
-        match measure::on_gpu(&mut session, device, layer, &trials, &wanted, effort) {
+        let trials = Trials::new(layer.problem()?);
+        match session.measure(device, layer, &trials, &wanted, effort) {
             Ok(rows) => rows.into_iter().for_each(|row| place(&mut entries, row)),
             // A device that is lost takes the times of its layer along, not the study.
             Err(error) => entries.iter_mut().for_each(|entry| entry.row.note = Some(format!("{error:#}"))),
@@ -65,7 +63,6 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// The algorithms that are studied on a layer.
 fn algorithms(device: &Device, layer: &Layer) -> anyhow::Result<Vec<Algorithm>> {
     let all: Vec<Algorithm> = ALGORITHMS.iter().map(|label| label.parse()).collect::<Result<_, _>>()?;
     let name = layer.name.as_str();
@@ -92,26 +89,24 @@ struct Compiler {
 }
 
 impl Compiler {
-    /// How the kernels of a plan compile in a process of their own.
     fn outcome(&mut self, plan: &Plan, layer: &Layer) -> CompileOutcome {
-        let kernels: Vec<KernelSpec> = plan.kernels().into_iter().chain(packing(plan)).collect();
-        let (adapter, limit) = (Some(self.adapter.clone()), self.limit);
-        let compile = || {
-            let (algorithm, layer) = (plan.algorithm(), layer.clone());
-            let request = Request { algorithm, layer, blocking: None, adapter, checked: false, no_run: false };
-            compile::compile_within(limit, &request)
-        };
-        self.outcomes.entry(kernels).or_insert_with(compile).clone()
+        let on = Adapter::named(&self.adapter);
+        let (algorithm, layer) = (Some(plan.algorithm()), layer.clone());
+        let request = Request { algorithm, layer, blocking: None, on, no_run: false, cache: None };
+        let outcome = self.outcomes.entry(measure::all_kernels(plan));
+        outcome.or_insert_with(|| compile::compile_within(self.limit, &request)).clone()
     }
 }
 
-/// An algorithm on a layer, before it is timed.
 fn entry(compiler: &mut Compiler, device: &Device, layer: &Layer, algorithm: Algorithm) -> anyhow::Result<Entry> {
-    let plan = Plan::new(&layer.problem()?, device.caps(), &measure::forced(algorithm.into(), &Preferences::new()));
-    let row = measure::unmeasured(layer, algorithm.into(), device, plan.as_ref().ok());
-    Ok(match plan {
+    let preferences = Preferences::new();
+    let mut row = measure::row(layer, algorithm.into(), device, &preferences);
+    Ok(match Plan::new(&layer.problem()?, device.caps(), &measure::forced(algorithm.into(), &preferences)) {
         Err(error) => Entry { row, program: None, cold: Some(CompileOutcome::Refused { message: error.to_string() }) },
-        Ok(plan) => Entry { row, program: Some(program(&plan)?), cold: Some(compiler.outcome(&plan, layer)) },
+        Ok(plan) => {
+            measure::describe(&mut row, &plan);
+            Entry { row, program: Some(program(&plan)?), cold: Some(compiler.outcome(&plan, layer)) }
+        }
     })
 }
 
@@ -123,32 +118,23 @@ fn place(entries: &mut Vec<Entry>, row: Row) {
     }
 }
 
-fn packing(plan: &Plan) -> Vec<KernelSpec> {
-    plan.packing().dispatches(plan.problem()).iter().map(winoconv::plan::Dispatch::kernel).collect()
-}
-
-/// A plan in numbers.
 fn program(plan: &Plan) -> anyhow::Result<Program> {
-    let packing_steps = plan.packing().dispatches(plan.problem());
-    let bindings: Vec<_> =
-        packing_steps.iter().chain(plan.dispatches()).flat_map(|step| step.kernel().bindings()).collect();
-    let named = |of: &dyn Fn(Access) -> bool| -> Vec<String> {
+    let packing = plan.packing().dispatches(plan.problem());
+    let bindings: Vec<_> = packing.iter().chain(plan.dispatches()).flat_map(|step| step.kernel().bindings()).collect();
+    let named = |of: fn(Access) -> bool| -> Vec<String> {
         let names = bindings.iter().filter(|binding| of(binding.access)).map(|binding| tensor(binding.name));
         in_order(names).into_iter().map(ToOwned::to_owned).collect()
     };
-    let counted =
-        |kernels: &[KernelSpec]| -> anyhow::Result<Vec<Explosion>> { kernels.iter().map(explosion::of).collect() };
     Ok(Program {
         dispatches: plan.dispatches().len(),
-        packing_dispatches: packing_steps.len(),
-        bound: named(&|_| true),
-        written: named(&|access| access == Access::Write),
-        kernels: counted(&plan.kernels())?,
-        packing_kernels: counted(&packing(plan))?,
+        packing_dispatches: packing.len(),
+        bound: named(|_| true),
+        written: named(|access| access == Access::Write),
+        kernels: plan.kernels().iter().map(explosion::of).collect::<anyhow::Result<_>>()?,
+        packing_kernels: packing.iter().map(|step| explosion::of(&step.kernel())).collect::<anyhow::Result<_>>()?,
     })
 }
 
-/// A binding's name as the mathematics has it.
 fn tensor(binding: &'static str) -> &'static str {
     match binding {
         "src" => "input",

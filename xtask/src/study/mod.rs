@@ -13,25 +13,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use fs_err as fs;
 use winoconv::plan::Wisdom;
 
+use crate::bench::adapter::Adapter;
 use crate::bench::measure::Effort;
-use crate::bench::{self, adapter};
-use crate::report::Report;
+use crate::report::{Host, Report};
 use record::Study;
 
-/// The page.
 pub(crate) const PAGE: &str = "docs/STUDY.md";
 /// What it is written from.
 const FOLDER: &str = "docs/study";
 
-/// Options of `study`.
 #[derive(Debug, clap::Args)]
 #[group(id = "study")]
 pub(crate) struct Options {
-    /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
-    #[arg(long)]
-    pub(crate) adapter: Option<String>,
+    #[command(flatten)]
+    adapter: Adapter,
     /// Measure nothing; write the page from the files
     #[arg(long)]
     render: bool,
@@ -47,21 +45,14 @@ pub(crate) struct Options {
     /// Fewer and shorter rounds
     #[arg(long)]
     quick: bool,
-    /// Never install a driver
-    #[arg(long)]
-    no_install: bool,
     /// Write this file, and a page of this adapter alone beside it, instead of the project's
     #[arg(long, value_name = "FILE", conflicts_with_all = ["render", "check"])]
     json: Option<PathBuf>,
 }
 
-/// Measures, writes or checks.
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     if options.check {
-        return match stale(root)? {
-            None => Ok(()),
-            Some(complaint) => anyhow::bail!("{PAGE}: {complaint}"),
-        };
+        return stale(root)?.map_or(Ok(()), |complaint| Err(anyhow::anyhow!("{PAGE}: {complaint}")));
     }
     if options.render {
         return write(&root.join(PAGE), &render::page(&load(root)?));
@@ -82,13 +73,9 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is wrong with the page, if it is not what the files give.
-///
-/// # Errors
-/// When a file cannot be read.
 pub(crate) fn stale(root: &Path) -> anyhow::Result<Option<String>> {
     let studies = load(root)?;
-    let page = std::fs::read_to_string(root.join(PAGE)).ok();
+    let page = fs::read_to_string(root.join(PAGE)).ok();
     Ok(match page {
         None if studies.is_empty() => None,
         Some(page) if page == render::page(&studies) => None,
@@ -96,23 +83,21 @@ pub(crate) fn stale(root: &Path) -> anyhow::Result<Option<String>> {
     })
 }
 
-/// All studies of the project.
 fn load(root: &Path) -> anyhow::Result<Vec<Study>> {
     let folder = root.join(FOLDER);
     if !folder.is_dir() {
         return Ok(Vec::new());
     }
-    let entries = std::fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    let entries = fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()?;
+    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     paths.sort();
     paths.iter().map(|path| Study::load(path)).collect()
 }
 
 fn measured(options: &Options) -> anyhow::Result<Study> {
-    let mut report = Report { host: bench::host(), ..Default::default() };
-    let asked = adapter::Asked { name: options.adapter.as_deref(), checked: false, no_install: options.no_install };
-    let device = adapter::open(&asked, &mut report)?;
+    let mut report = Report { host: Host::here(), ..Default::default() };
+    let device = options.adapter.open_for(&mut report)?;
     let (Some(device), Some(adapter)) = (device, report.adapter) else {
         anyhow::bail!("the study needs an adapter: {}", report.notes.join(" "));
     };
@@ -126,10 +111,8 @@ fn measured(options: &Options) -> anyhow::Result<Study> {
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    }
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
+    fs::write(path, text)?;
     println!("{}", path.display());
     Ok(())
 }

@@ -63,7 +63,6 @@ fn answer(studies: &[Study]) -> String {
     )
 }
 
-/// Whether any driver did what the report says of Metal's.
 fn refusals(studies: &[Study]) -> String {
     let tried = studies.iter().flat_map(|study| exhibits(study).into_iter().flat_map(|family| study.of(family)));
     let (tried, ran) = (tried.clone().count(), tried.filter(|entry| entry.time().is_some()).count());
@@ -75,15 +74,12 @@ fn refusals(studies: &[Study]) -> String {
     format!(" What the report says is refused, as we read it, was compiled and run {cases}.")
 }
 
-/// One kernel beside the staged form, over an adapter's layers.
 fn single(study: &Study, family: &str) -> String {
-    let mut pairs = Vec::new();
-    for layer in study.layers() {
-        let (Some(one), Some(staged)) = (study.get(layer, family), study.get(layer, BASELINE)) else { continue };
-        if let (Some(time), Some(staged)) = (one.time(), staged.time()) {
-            pairs.push((one, time, staged));
-        }
-    }
+    let pair = |layer| {
+        let one = study.get(layer, family)?;
+        Some((one, one.time()?, study.get(layer, BASELINE)?.time()?))
+    };
+    let pairs: Vec<_> = study.layers().into_iter().filter_map(pair).collect();
     let Some(&(first, time, staged)) = pairs.first() else {
         return format!("`{family}` has no time beside `{BASELINE}`'s.");
     };
@@ -103,28 +99,19 @@ fn single(study: &Study, family: &str) -> String {
     )
 }
 
-/// What became of an exhibit on the investigation's shapes.
 fn exhibit(study: &Study, family: &str) -> Option<String> {
     let layers = REPORT.iter().map(|shape| shape.layer);
     let entries: Vec<&Entry> = layers.filter_map(|layer| study.get(layer, family)).collect();
     let first = *entries.first()?;
-    let shape = label(first);
-    let line = match (first.compile(), first.time()) {
+    let (shape, reason) = (label(first), escape(&first.failure().1));
+    let line = match (first.compile().map(units::time), first.time().map(units::time)) {
         (Some(compile), Some(run)) => {
-            format!(
-                "the exhibit `{family}` compiles in {} and runs in {} on {shape}",
-                units::time(compile),
-                units::time(run)
-            )
+            format!("the exhibit `{family}` compiles in {compile} and runs in {run} on {shape}")
         }
         (Some(compile), None) => {
-            format!(
-                "the exhibit `{family}` compiles in {} on {shape}, and has no time: {}",
-                units::time(compile),
-                escape(&first.reason())
-            )
+            format!("the exhibit `{family}` compiles in {compile} on {shape}, and has no time: {reason}")
         }
-        (None, _) => format!("the exhibit `{family}` on {shape}: {}", escape(&first.reason())),
+        (None, _) => format!("the exhibit `{family}` on {shape}: {reason}"),
     };
     let most = |what: fn(&Entry) -> Option<f64>| {
         let ratio = |entry: &&Entry| Some(what(entry)? / what(study.get(&entry.row.layer, BASELINE)?)?);
@@ -139,7 +126,6 @@ fn exhibit(study: &Study, family: &str) -> Option<String> {
     })
 }
 
-/// The largest error on the investigation's shapes, of all that ran.
 fn errors(studies: &[Study]) -> Option<String> {
     let is_shape = |entry: &&Entry| REPORT.iter().any(|shape| shape.layer == entry.row.layer);
     let entries = studies.iter().flat_map(|study| &study.entries).filter(is_shape);

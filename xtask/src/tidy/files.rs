@@ -2,7 +2,6 @@
 
 use super::{File, Violation};
 
-/// Where a file has grown into two.
 const MOST_LINES: usize = 600;
 /// Folders below `src`: a room, and a room within it.
 const MOST_FOLDERS: usize = 2;
@@ -62,10 +61,8 @@ fn line_ends(file: &File, found: &mut Vec<Violation>) {
 fn unfinished(file: &File, found: &mut Vec<Violation>) {
     for (number, line) in file.lines() {
         if line.contains(UNFINISHED) {
-            found.push(file.violation(
-                number,
-                format!("`{UNFINISHED}`; mend it now, or write an issue and the fact that a reader needs"),
-            ));
+            let what = "mend it now, or write an issue and the fact that a reader needs";
+            found.push(file.violation(number, format!("`{UNFINISHED}`; {what}")));
         }
     }
 }
@@ -73,10 +70,8 @@ fn unfinished(file: &File, found: &mut Vec<Violation>) {
 fn length(file: &File, found: &mut Vec<Violation>) {
     let lines = file.lines().count();
     if lines > MOST_LINES && !GENERATED.iter().any(|folder| file.path.starts_with(folder)) {
-        found.push(file.violation(
-            MOST_LINES + 1,
-            format!("{lines} lines, {MOST_LINES} at most; move what can be named into a file of its own"),
-        ));
+        let what = format!("{lines} lines, {MOST_LINES} at most; move what can be named into a file of its own");
+        found.push(file.violation(MOST_LINES + 1, what));
     }
 }
 
@@ -84,19 +79,15 @@ fn opening(file: &File, mark: &str, found: &mut Vec<Violation>) {
     let first = file.lines().next().map_or("", |(_, line)| line);
     let says = first.strip_prefix(mark).is_some_and(|rest| rest.starts_with(' ') && !rest.trim().is_empty());
     if !says {
-        found
-            .push(file.violation(1, format!("does not open with `{mark}`; say in a paragraph what it holds, and why")));
+        let what = format!("does not open with `{mark}`; say in a paragraph what it holds, and why");
+        found.push(file.violation(1, what));
     }
 }
 
 fn depth(file: &File, found: &mut Vec<Violation>) {
-    if let Some(inner) = file.path.strip_prefix("src/") {
-        let folders = inner.matches('/').count();
-        if folders > MOST_FOLDERS {
-            found.push(file.violation(
-                1,
-                format!("{folders} folders below src, {MOST_FOLDERS} at most; flatten, or find the missing room"),
-            ));
-        }
+    let folders = file.path.strip_prefix("src/").map_or(0, |inner| inner.matches('/').count());
+    if folders > MOST_FOLDERS {
+        let what = format!("{folders} folders below src, {MOST_FOLDERS} at most; flatten, or find the missing room");
+        found.push(file.violation(1, what));
     }
 }

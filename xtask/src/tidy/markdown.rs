@@ -1,6 +1,9 @@
 //! Rules for Markdown: a relative link leads to a file of the tree.
 
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
+
+use pulldown_cmark::{Event, Options, Parser, Tag};
 
 use super::{File, Violation};
 
@@ -9,81 +12,37 @@ pub(super) fn check(root: &Path, file: &File, found: &mut Vec<Violation>) {
         return;
     }
     let folder = Path::new(&file.path).parent().unwrap_or(Path::new(""));
-    let mut fenced = false;
-    for (number, line) in file.lines() {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
+    for (link, span) in links(&file.text) {
+        let target = link.split('#').next().unwrap_or_default();
+        let is_elsewhere = ["http://", "https://", "mailto:"].iter().any(|scheme| target.starts_with(scheme));
+        if target.is_empty() || is_elsewhere {
             continue;
         }
-        if fenced {
-            continue;
-        }
-        for link in links(&without_code(line)) {
-            let target = link.split('#').next().unwrap_or_default();
-            if target.is_empty() || is_absolute(target) {
-                continue;
-            }
-            let resolved = within_root(&folder.join(target));
-            if !resolved.is_some_and(|path| root.join(path).exists()) {
-                found.push(file.violation(
-                    number,
-                    format!("the link `{link}` leads nowhere; mend its path (relative to this file)"),
-                ));
-            }
+        if !within_root(&folder.join(target)).is_some_and(|path| root.join(path).exists()) {
+            let line = 1 + file.text[..span.start].matches('\n').count();
+            let what = format!("the link `{link}` leads nowhere; mend its path (relative to this file)");
+            found.push(file.violation(line, what));
         }
     }
 }
 
-/// Another site's address, or a mail's.
-fn is_absolute(target: &str) -> bool {
-    ["http://", "https://", "mailto:"].iter().any(|scheme| target.starts_with(scheme))
+/// Where links and images lead, and where they stand; definitions that nothing refers to are among them.
+fn links(text: &str) -> Vec<(String, Range<usize>)> {
+    let parser = Parser::new_ext(text, Options::ENABLE_FOOTNOTES | Options::ENABLE_TABLES).into_offset_iter();
+    let definitions = parser.reference_definitions().iter();
+    let mut links: Vec<_> = definitions.map(|(_, link)| (link.dest.to_string(), link.span.clone())).collect();
+    links.extend(parser.filter_map(|(event, span)| match event {
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => Some((dest_url.to_string(), span)),
+        _ => None,
+    }));
+    links
 }
 
-/// The path with its `..` taken, unless it leaves the tree or starts at the machine's root.
 fn within_root(path: &Path) -> Option<PathBuf> {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => plain.push(name),
-            Component::CurDir => {}
-            Component::ParentDir => {
-                if !plain.pop() {
-                    return None;
-                }
-            }
-            Component::RootDir | Component::Prefix(_) => return None,
-        }
-    }
-    Some(plain)
-}
-
-/// The line without what stands between back-ticks: a link in there is an example.
-fn without_code(line: &str) -> String {
-    if line.matches('`').count() % 2 == 1 {
-        return line.to_owned();
-    }
-    line.split('`').step_by(2).collect::<Vec<_>>().join(" ")
-}
-
-/// Targets of `[..](target "title")` and of the definition `[..]: target`.
-fn links(line: &str) -> Vec<String> {
-    let mut targets = Vec::new();
-    let mut rest = line;
-    while let Some(start) = rest.find("](") {
-        rest = &rest[start + 2..];
-        let end = rest.find(')').unwrap_or(rest.len());
-        targets.extend(rest[..end].split_whitespace().next().map(unbracket));
-        rest = &rest[end..];
-    }
-    if line.starts_with('[')
-        && !line.starts_with("[^")
-        && let Some((_, after)) = line.split_once("]:")
-    {
-        targets.extend(after.split_whitespace().next().map(unbracket));
-    }
-    targets
-}
-
-fn unbracket(target: &str) -> String {
-    target.trim_start_matches('<').trim_end_matches('>').to_owned()
+    path.components().try_fold(PathBuf::new(), |mut plain, part| match part {
+        Component::Normal(name) => Some(plain.join(name)),
+        Component::CurDir => Some(plain),
+        Component::ParentDir => plain.pop().then_some(plain),
+        Component::RootDir | Component::Prefix(_) => None,
+    })
 }

@@ -7,120 +7,119 @@ use super::{File, Violation};
 /// The only files with `unsafe` in them; each says why it is sound. The test calls an `unsafe fn` of the interface.
 const UNSAFE_FILES: &[&str] = &[
     "src/gpu/trusted.rs",
-    "src/gpu/driver_cache.rs",
-    "src/cpu/host/direct.rs",
-    "src/cpu/host/disjoint.rs",
-    "src/cpu/host/gemm.rs",
-    "src/cpu/host/helpers.rs",
-    "src/cpu/host/prefetch.rs",
-    "src/cpu/host/result.rs",
-    "src/cpu/host/walk.rs",
-    "src/cpu/host/winograd.rs",
+    "src/gpu/cache/driver.rs",
+    "src/cpu/kernel/direct.rs",
+    "src/cpu/kernel/fill.rs",
+    "src/cpu/kernel/gemm.rs",
+    "src/cpu/kernel/result.rs",
+    "src/cpu/kernel/winograd.rs",
+    "src/cpu/threads/disjoint.rs",
+    "src/cpu/threads/helpers.rs",
+    "src/cpu/threads/prefetch.rs",
+    "src/cpu/threads/walk.rs",
     "tests/pipelines.rs",
 ];
 /// Where wgpu may be named; `src/lib.rs` re-exports it.
 const WGPU_PLACES: &[&str] = &["src/gpu.rs", "src/gpu/", "src/lib.rs", "tests/", "benches/", "examples/", "xtask/"];
 const WGPU_NAMES: &[&str] = &["wgpu", "wgpu_core", "wgpu_hal", "wgpu_types"];
 
-pub(super) fn check(file: &File, found: &mut Vec<Violation>) {
-    if !file.is_rust() {
-        return;
+/// A word, a mark, or an end of a group, with its line. Literals are there without their text.
+pub(super) struct Token {
+    pub text: String,
+    pub line: usize,
+}
+
+pub(super) fn tokens(file: &File) -> Result<Vec<Token>, Violation> {
+    let stream = file.text.parse::<TokenStream>();
+    let stream = stream
+        .map_err(|error| file.violation(error.span().start().line, format!("is no Rust ({error}); mend the syntax")))?;
+    let mut all = Vec::new();
+    unfold(stream, &mut all);
+    Ok(all)
+}
+
+fn unfold(stream: TokenStream, all: &mut Vec<Token>) {
+    for tree in stream {
+        let mut push = |text: &str, line| all.push(Token { text: text.to_owned(), line });
+        let line = tree.span().start().line;
+        match tree {
+            TokenTree::Ident(word) => push(word.to_string().trim_start_matches("r#"), line),
+            TokenTree::Punct(mark) => push(&mark.to_string(), line),
+            TokenTree::Literal(_) => push("\"\"", line),
+            TokenTree::Group(group) => {
+                let (open, close) = match group.delimiter() {
+                    Delimiter::Parenthesis => ("(", ")"),
+                    Delimiter::Brace => ("{", "}"),
+                    Delimiter::Bracket => ("[", "]"),
+                    Delimiter::None => ("", ""),
+                };
+                push(open, line);
+                unfold(group.stream(), all);
+                all.push(Token { text: close.to_owned(), line: group.span_close().start().line });
+            }
+        }
     }
-    match file.text.parse::<TokenStream>() {
-        Ok(tokens) => {
-            let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-            words(file, &tokens, found);
+}
+
+pub(super) fn group(tokens: &[Token]) -> &[Token] {
+    let mut depth = 1;
+    let end = tokens.iter().position(|token| {
+        match token.text.as_str() {
+            "(" | "{" | "[" => depth += 1,
+            ")" | "}" | "]" => depth -= 1,
+            _ => {}
         }
-        Err(error) => {
-            let line = error.span().start().line;
-            found.push(file.violation(line, format!("is no Rust ({error}); mend the syntax")));
-        }
+        depth == 0
+    });
+    &tokens[..end.unwrap_or(tokens.len())]
+}
+
+pub(super) fn begins(tokens: &[Token], with: &[&str]) -> bool {
+    tokens.len() >= with.len() && tokens.iter().zip(with).all(|(token, text)| token.text == *text)
+}
+
+pub(super) fn check(file: &File, tokens: &[Token], found: &mut Vec<Violation>) {
+    let in_place = |place: &&str| file.path == *place || (place.ends_with('/') && file.path.starts_with(*place));
+    for (at, Token { text, line }) in tokens.iter().enumerate() {
+        let rest = &tokens[at + 1..];
+        let is_called = ["(", "{", "["].iter().any(|open| begins(rest, &["!", open]));
+        let what = match text.as_str() {
+            "unsafe" if !UNSAFE_FILES.contains(&file.path.as_str()) => {
+                format!("`unsafe` outside {}; find a safe way, or move it there", UNSAFE_FILES.join(", "))
+            }
+            "todo" | "unimplemented" if is_called => {
+                format!("`{text}!`; finish it, or return a typed error that says what is missing")
+            }
+            "dbg" if is_called => "`dbg!`; delete it".to_owned(),
+            name if WGPU_NAMES.contains(&name) && !WGPU_PLACES.iter().any(in_place) => {
+                format!("`{name}` outside src/gpu; pass plain data through, or move this to `gpu`")
+            }
+            "#" if begins(rest, &["["]) || begins(rest, &["!", "["]) => {
+                let start = if rest[0].text == "[" { 1 } else { 2 };
+                let Some(what) = attribute(group(&rest[start..])) else { continue };
+                what
+            }
+            _ => continue,
+        };
+        found.push(file.violation(*line, what));
     }
     ignored_examples(file, found);
 }
 
-fn words(file: &File, tokens: &[TokenTree], found: &mut Vec<Violation>) {
-    for (at, token) in tokens.iter().enumerate() {
-        let line = token.span().start().line;
-        match token {
-            TokenTree::Ident(_) => {
-                let word = ident(token).unwrap_or_default();
-                let called = tokens.get(at + 1).is_some_and(|next| is_punct(next, '!'))
-                    && matches!(tokens.get(at + 2), Some(TokenTree::Group(_)));
-                word_rules(file, &word, called, line, found);
-            }
-            TokenTree::Group(group) => {
-                let inner: Vec<TokenTree> = group.stream().into_iter().collect();
-                if group.delimiter() == Delimiter::Bracket && opens_attribute(&tokens[..at]) {
-                    attribute(file, &inner, line, found);
-                }
-                words(file, &inner, found);
-            }
-            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
-        }
-    }
-}
-
-fn word_rules(file: &File, word: &str, called: bool, line: usize, found: &mut Vec<Violation>) {
-    match word {
-        "unsafe" if !UNSAFE_FILES.contains(&file.path.as_str()) => found.push(file.violation(
-            line,
-            format!("`unsafe` outside {}; find a safe way, or move it there", UNSAFE_FILES.join(", ")),
-        )),
-        "todo" | "unimplemented" if called => found.push(
-            file.violation(line, format!("`{word}!`; finish it, or return a typed error that says what is missing")),
-        ),
-        "dbg" if called => found.push(file.violation(line, "`dbg!`; delete it")),
-        name if WGPU_NAMES.contains(&name) && !may_name_wgpu(file) => found.push(
-            file.violation(line, format!("`{name}` outside src/gpu; pass plain data through, or move this to `gpu`")),
-        ),
-        _ => {}
-    }
-}
-
-fn may_name_wgpu(file: &File) -> bool {
-    WGPU_PLACES.iter().any(
-        |place| {
-            if place.ends_with('/') { file.path.starts_with(place) } else { file.path == *place }
-        },
-    )
-}
-
 /// The rules for `#[allow(..)]` and `#[ignore]`, behind `cfg_attr` too.
-fn attribute(file: &File, tokens: &[TokenTree], line: usize, found: &mut Vec<Violation>) {
-    let Some(name) = tokens.first().and_then(ident) else {
-        return;
-    };
-    let arguments: Vec<TokenTree> = match tokens.get(1) {
-        Some(TokenTree::Group(group)) => group.stream().into_iter().collect(),
-        _ => Vec::new(),
-    };
-    match name.as_str() {
-        "ignore" => found.push(file.violation(
-            line,
-            "`#[ignore]`; delete the test, or let it say at run time what it lacks and log a SKIPPED line",
-        )),
-        "allow" | "expect" => {
-            let reasoned = split_at_commas(&arguments).iter().any(|argument| {
-                argument.first().and_then(ident).is_some_and(|word| word == "reason")
-                    && argument.get(1).is_some_and(|equals| is_punct(equals, '='))
-            });
-            if !reasoned {
-                found.push(
-                    file.violation(line, format!("`#[{name}]` without `reason = \"..\"`; give one, or obey the lint")),
-                );
-            }
-        }
-        "cfg_attr" => {
-            for inner in split_at_commas(&arguments).iter().skip(1) {
-                attribute(file, inner, line, found);
-            }
-        }
-        _ => {}
+fn attribute(tokens: &[Token]) -> Option<String> {
+    let has = |with: &[&str]| (0..tokens.len()).any(|at| begins(&tokens[at..], with));
+    let is_conditional = begins(tokens, &["cfg_attr"]);
+    if begins(tokens, &["ignore"]) || (is_conditional && has(&["ignore"])) {
+        return Some(
+            "`#[ignore]`; delete the test, or let it say at run time what it lacks and log a SKIPPED line".into(),
+        );
     }
+    let name = ["allow", "expect"].into_iter().find(|name| has(&[name, "("]))?;
+    let what = format!("`#[{name}]` without `reason = \"..\"`; give one, or obey the lint");
+    (!has(&["reason", "="])).then_some(what)
 }
 
-/// Examples in docs that nothing compiles.
 fn ignored_examples(file: &File, found: &mut Vec<Violation>) {
     for (number, line) in file.lines() {
         let text = line.trim_start();
@@ -131,28 +130,4 @@ fn ignored_examples(file: &File, found: &mut Vec<Violation>) {
             found.push(file.violation(number, "an ignored example; let it compile (`no_run`), or mark it `text`"));
         }
     }
-}
-
-fn opens_attribute(before: &[TokenTree]) -> bool {
-    match before {
-        [.., hash] if is_punct(hash, '#') => true,
-        [.., hash, bang] => is_punct(hash, '#') && is_punct(bang, '!'),
-        _ => false,
-    }
-}
-
-/// The identifier that a token is, raw ones without their `r#`.
-pub(super) fn ident(token: &TokenTree) -> Option<String> {
-    match token {
-        TokenTree::Ident(word) => Some(word.to_string().trim_start_matches("r#").to_owned()),
-        _ => None,
-    }
-}
-
-pub(super) fn is_punct(token: &TokenTree, mark: char) -> bool {
-    matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
-}
-
-pub(super) fn split_at_commas(tokens: &[TokenTree]) -> Vec<&[TokenTree]> {
-    tokens.split(|token| is_punct(token, ',')).collect()
 }

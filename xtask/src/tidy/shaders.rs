@@ -1,12 +1,10 @@
-//! Rules for `shaders/`: plain WGSL, values for variables in loops, and a twin on the CPU for each kernel.
+//! Rules for `shaders/`: plain WGSL, values for variables in loops, and a twin in Rust for each kernel.
 
 use super::{File, Violation};
 
 /// Marks of template engines and preprocessors, none of which is WGSL.
 const TEMPLATE_MARKS: &[&str] =
     &["{{", "}}", "{%", "%}", "#if", "#else", "#endif", "#import", "#include", "#define", "#undef"];
-/// Kernels without a twin, each with the reason.
-const TWINLESS: &[(&str, &str)] = &[];
 
 pub(super) fn check(file: &File, found: &mut Vec<Violation>) {
     if !file.path.starts_with("shaders/") || file.extension() != "wgsl" {
@@ -16,12 +14,8 @@ pub(super) fn check(file: &File, found: &mut Vec<Violation>) {
         // Comments may speak of anything; a nested block's end, as in `{ { } }`, is written with a space.
         let code = line.split("//").next().unwrap_or_default();
         if let Some(mark) = TEMPLATE_MARKS.iter().find(|mark| code.contains(**mark)) {
-            found.push(file.violation(
-                number,
-                format!(
-                    "`{mark}` is template syntax; a shader is plain WGSL: use a constant of the head, a part or a leaf"
-                ),
-            ));
+            let what = "is template syntax; a shader is plain WGSL: use a constant of the head, a part or a leaf";
+            found.push(file.violation(number, format!("`{mark}` {what}")));
         }
     }
     bare_in_loops(file, found);
@@ -35,10 +29,8 @@ fn bare_in_loops(file: &File, found: &mut Vec<Violation>) {
     for (number, line) in file.lines() {
         let code = line.split("//").next().unwrap_or_default().trim();
         if blocks.contains(&true) && code.starts_with("var ") && !code.contains('=') {
-            found.push(file.violation(
-                number,
-                "a variable in a loop without a value, which front ends make zero once; write `var x = T();`",
-            ));
+            let what = "a variable in a loop without a value, which front ends make zero once; write `var x = T();`";
+            found.push(file.violation(number, what));
         }
         let is_loop = ["for ", "while ", "loop "].iter().any(|word| code.starts_with(word));
         for mark in code.chars() {
@@ -52,27 +44,15 @@ fn bare_in_loops(file: &File, found: &mut Vec<Violation>) {
 }
 
 pub(super) fn check_twins(files: &[File], found: &mut Vec<Violation>) {
-    let kernels = files.iter().filter_map(|file| {
-        let name = file.path.strip_prefix("shaders/kernel/")?.strip_suffix(".wgsl")?;
-        Some((file, name))
-    });
-    for (file, name) in kernels {
-        let exception = TWINLESS.iter().find(|(kernel, _)| *kernel == name);
-        let twin = format!("src/cpu/{name}.rs");
-        match (files.iter().any(|other| other.path == twin), exception) {
-            (false, None) => {
-                found.push(file.violation(
-                    1,
-                    format!("no twin `{twin}`; write the kernel's loop nest in Rust under the same name"),
-                ));
-            }
-            (true, Some(_)) => found.push(file.violation(
-                1,
-                format!(
-                    "has its twin `{twin}` and is still listed as twinless in xtask/src/tidy/shaders.rs; strike it"
-                ),
-            )),
-            _ => {}
+    for file in files {
+        let kernel = file.path.strip_prefix("shaders/kernel/").and_then(|name| name.strip_suffix(".wgsl"));
+        let twin = kernel.map(|name| match name.split_once("winograd_") {
+            Some(("", name)) => format!("src/twin/winograd/{name}.rs"),
+            _ => format!("src/twin/{name}.rs"),
+        });
+        if let Some(twin) = twin.filter(|twin| files.iter().all(|other| other.path != *twin)) {
+            let what = format!("no twin `{twin}`; write the kernel's loop nest in Rust under the same name");
+            found.push(file.violation(1, what));
         }
     }
 }

@@ -1,45 +1,32 @@
 //! For each rule, trees that it accepts and trees that it refuses.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
 
-use super::violations;
+use tempfile::TempDir;
+
+use super::{versions::MSRV, violations};
 
 /// A tree of files that lives as long as one test.
-struct Tree(PathBuf);
-
-impl Tree {
-    fn new(files: &[(&str, &str)]) -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("winoconv-tidy-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let root = std::env::temp_dir().join(name);
-        for (path, text) in files {
-            let file = root.join(path);
-            std::fs::create_dir_all(file.parent().expect("a file has a folder")).expect("a folder for the test");
-            std::fs::write(file, text).expect("a file for the test");
-        }
-        Self(root)
+fn tree(files: &[(&str, &str)]) -> TempDir {
+    let root = tempfile::tempdir().expect("a folder for the test");
+    for (path, text) in files {
+        let file = root.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap_or(Path::new(""))).expect("a folder for the test");
+        std::fs::write(file, text).expect("a file for the test");
     }
-}
-
-impl Drop for Tree {
-    fn drop(&mut self) {
-        // Left behind in the temporary folder at worst.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+    root
 }
 
 #[track_caller]
 fn accepts(files: &[(&str, &str)]) {
-    let found = violations(&Tree::new(files).0).expect("the tree can be read");
+    let found = violations(tree(files).path()).expect("the tree can be read");
     assert!(found.is_empty(), "refused: {found:#?}");
 }
 
 /// Exactly one violation, at `place` (`path:line`), whose text holds `words`.
 #[track_caller]
 fn refuses(files: &[(&str, &str)], place: &str, words: &str) {
-    let found = violations(&Tree::new(files).0).expect("the tree can be read");
+    let found = violations(tree(files).path()).expect("the tree can be read");
     let [only] = &found[..] else { panic!("expected one violation, found {found:#?}") };
     let text = only.to_string();
     assert!(text.starts_with(&format!("{place}: ")) && text.contains(words), "found {text}");
@@ -63,7 +50,7 @@ fn arrows_that_go_down_are_accepted() {
     accepts_rust("src/gpu/context.rs", "pub(crate) fn f() { crate::plan::f(); super::g(); self::h(); }");
     accepts_rust("src/spatial.rs", "use super::error::Error;\nuse crate::dtype::Dtype;");
     accepts_rust(
-        "src/cpu/reference.rs",
+        "src/twin/reference.rs",
         "// use crate::gpu::x;\nconst S: &str = \"crate::gpu\";\n/// See [`crate::gpu`].\nfn f() {}",
     );
 }
@@ -83,8 +70,9 @@ fn arrows_that_go_up_are_refused() {
 
 #[test]
 fn strangers_are_refused() {
-    refuses_rust("src/cpu/twin.rs", "use crate::wgsl::header;", 2, "strangers");
-    refuses_rust("src/wgsl/mod.rs", "use crate::cpu::twin;", 2, "strangers");
+    refuses_rust("src/twin/direct.rs", "use crate::wgsl::header;", 2, "strangers");
+    refuses_rust("src/wgsl/mod.rs", "use crate::twin::Twin;", 2, "strangers");
+    refuses_rust("src/cpu/mod.rs", "use crate::gpu::Context;", 2, "strangers");
     accepts_rust("src/kernel.rs", "use crate::winograd::Matrix;");
     accepts_rust("src/layout.rs", "use crate::spatial::Shape;");
 }
@@ -120,7 +108,7 @@ fn wgpu_is_named_in_one_place() {
 
 #[test]
 fn unsafe_is_for_listed_files() {
-    for path in ["src/gpu/trusted.rs", "src/gpu/driver_cache.rs", "tests/pipelines.rs"] {
+    for path in ["src/gpu/trusted.rs", "src/gpu/cache/driver.rs", "tests/pipelines.rs"] {
         accepts_rust(path, "fn f() { unsafe { g() } }");
     }
     accepts_rust("src/gpu/timing.rs", "#![deny(unsafe_code)]\n// unsafe\nconst S: &str = \"unsafe\";");
@@ -139,12 +127,7 @@ fn a_file_opens_with_what_it_is() {
 
 #[test]
 fn files_and_folders_stay_small() {
-    let of = |lines: usize| {
-        (1..lines).fold("// Long.\n".to_owned(), |mut text, n| {
-            writeln!(text, "const C{n} = {n};").expect("a string takes everything");
-            text
-        })
-    };
+    let of = |lines: usize| "// Long.\n".to_owned() + &"const C = 1;\n".repeat(lines - 1);
     accepts(&[("shaders/part/a.wgsl", &of(600)), ("tests/golden/a.wgsl", &of(900))]);
     refuses(&[("shaders/part/a.wgsl", &of(601))], "shaders/part/a.wgsl:601", "601 lines");
     accepts_rust("src/gpu/buffers/readback.rs", "fn f() {}");
@@ -170,11 +153,11 @@ fn shaders_are_plain() {
 #[test]
 fn a_kernel_has_its_twin() {
     let kernel = ("shaders/kernel/direct.wgsl", "// Direct.\n");
-    accepts(&[kernel, ("src/cpu/direct.rs", "//! Direct.\n")]);
+    accepts(&[kernel, ("src/twin/direct.rs", "//! Direct.\n")]);
     refuses(
-        &[kernel, ("src/cpu/other.rs", "//! Other.\n")],
+        &[kernel, ("src/twin/other.rs", "//! Other.\n")],
         "shaders/kernel/direct.wgsl:1",
-        "no twin `src/cpu/direct.rs`",
+        "no twin `src/twin/direct.rs`",
     );
 }
 
@@ -226,15 +209,21 @@ fn links_lead_somewhere() {
 
 #[test]
 fn versions_are_the_manifests() {
-    let manifest = ("Cargo.toml", "[package]\nname = \"winoconv\"\nversion = \"0.1.2\"\nrust-version = \"1.88\"\n");
-    accepts(&[manifest, ("README.md", "The MSRV is Rust 1.88 (1.88.0).\n\nwgpu 30.1 is newer than Rust 1.95.\n")]);
-    refuses(&[manifest, ("README.md", "# W\nThe MSRV is Rust 1.87.\n")], "README.md:2", "Rust 1.87, but");
-    let workflow = |version| format!("# CI\nsteps:\n  - run: rustup toolchain install {version}\n");
-    accepts(&[manifest, (".github/workflows/ci.yml", &workflow("1.88.0"))]);
-    refuses(&[manifest, (".github/workflows/ci.yml", &workflow("1.90"))], ".github/workflows/ci.yml:3", "1.90, but");
-    accepts(&[manifest, ("README.md", "winoconv = \"0.1\"\nwinoconv = { version = \"0.1.2\", features = [] }\n")]);
-    refuses(&[manifest, ("README.md", "winoconv = \"0.2\"\n")], "README.md:1", "winoconv 0.2, but");
-    refuses(&[("Cargo.toml", "[workspace]\n")], "Cargo.toml:1", "states no `rust-version`");
+    let readme = |text: &str| ("README.md", text.replace("MSRV", &format!("The MSRV is Rust {MSRV}")));
+    for text in ["MSRV.\n", "MSRV.0.\n", "wgpu 30.1 is newer than Rust 1.95.\n"] {
+        let (path, text) = readme(text);
+        accepts(&[(path, &text)]);
+    }
+    refuses(&[("README.md", "# W\nThe MSRV is Rust 1.67.\n")], "README.md:2", "Rust 1.67, but");
+    let workflow = "# CI\nsteps:\n  - run: rustup toolchain install 1.67\n";
+    refuses(&[(".github/workflows/ci.yml", workflow)], ".github/workflows/ci.yml:3", "1.67, but");
+    let own = winoconv::VERSION;
+    let short = own.rsplit_once('.').expect("three numbers").0;
+    accepts(&[(
+        "README.md",
+        &format!("winoconv = \"{short}\"\nwinoconv = {{ version = \"{own}\", features = [] }}\n"),
+    )]);
+    refuses(&[("README.md", "winoconv = \"0.0\"\n")], "README.md:1", "winoconv 0.0, but");
 }
 
 #[test]
@@ -273,4 +262,35 @@ fn outdated_wisdom_is_a_note() {
     let [note] = notes.as_slice() else { panic!("one note, got {notes:?}") };
     assert!(note.starts_with("note: wisdom/old.txt: 1 of 1 entries are not believed"), "{note}");
     assert!(note.contains("on card run `cargo xtask hwbench --wisdom wisdom/old.txt`"), "{note}");
+}
+
+#[test]
+fn circles_are_refused() {
+    let doc = |body: &str| format!("//! Doc.\n{body}\n");
+    let [a, b] = [doc("use super::b::B;\npub struct A;"), doc("use crate::gpu::A;\npub struct B;")];
+    let shows = doc("mod a;\nmod b;\npub use a::A;");
+    // Two of one folder; what the folder's own file shows is no need of it.
+    accepts(&[("src/gpu/mod.rs", &shows), ("src/gpu/a.rs", &a), ("src/gpu/b.rs", &b)]);
+    let [far, near] =
+        [doc("use crate::gpu::inner::B;\npub struct A;"), doc("fn f() { crate::gpu::a::A; }\npub struct B;")];
+    let files = [("src/gpu/a.rs", &*far), ("src/gpu/inner/mod.rs", &*near)];
+    refuses(&files, "src/gpu/a.rs:1", "need each other");
+    let names = ["a", "b", "c", "d"];
+    let ring = |i: usize| doc(&format!("use super::{}::f;\npub fn f() {{}}", names[(i + 1) % names.len()]));
+    let ring: Vec<(String, String)> = (0..4).map(|i| (format!("src/gpu/{}.rs", names[i]), ring(i))).collect();
+    let files: Vec<(&str, &str)> = ring.iter().map(|(path, text)| (&**path, &**text)).collect();
+    refuses(&files, "src/gpu/a.rs:1", "gpu::a, gpu::b, gpu::c, gpu::d");
+}
+
+#[test]
+fn a_folder_of_many_files_is_refused() {
+    let of = |count: usize| (0..count).map(|i| format!("src/gpu/f{i:02}.rs")).collect::<Vec<_>>();
+    let (few, many) = (of(15), of(16));
+    let files = |paths: &'static [&'static str]| paths.iter().map(|path| (*path, "//! Doc.\n")).collect::<Vec<_>>();
+    let leak = |paths: Vec<String>| -> &'static [&'static str] {
+        let paths: Vec<&'static str> = paths.into_iter().map(|path| &*path.leak()).collect();
+        paths.leak()
+    };
+    accepts(&files(leak(few)));
+    refuses(&files(leak(many)), "src/gpu/f00.rs:1", "16 files");
 }

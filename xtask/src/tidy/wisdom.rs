@@ -16,7 +16,6 @@ pub(super) fn check(file: &File, found: &mut Vec<Violation>) {
     }
 }
 
-/// What is to be said of files that are outdated.
 pub(super) fn notes(files: &[(&str, &str)]) -> Vec<String> {
     let mut notes = Vec::new();
     for (name, text) in files {

@@ -2,37 +2,25 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
+use fs_err as fs;
 
 use crate::ci::ensure_target;
 use crate::steps::{cargo, run};
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// Below the root.
 const SOURCES: &str = "examples/web/page";
 
-/// Has Rust's library for the target.
-///
-/// # Errors
-/// Why it is not there, and how to get it.
-pub(super) fn target(no_install: bool) -> Result<(), String> {
-    ensure_target(TARGET, no_install)
-}
-
-/// Builds everything into `folder`.
 pub(super) fn page(root: &Path, folder: &Path, no_install: bool) -> anyhow::Result<()> {
-    target(no_install).map_err(|missing| anyhow!("{missing}"))?;
+    ensure_target(TARGET, no_install)?;
     run(&mut cargo(root, &format!("build --release --quiet --package winoconv-web --target {TARGET}")))?;
-    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    fs::create_dir_all(folder)?;
     let mut bindgen = cargo(root, "run --release --quiet --package winoconv-bindgen --");
     let built = if cfg!(windows) { "target/steps" } else { "target" };
     bindgen.arg(root.join(built).join(TARGET).join("release/winoconv_web.wasm")).arg(folder);
     run(&mut bindgen)?;
-    let sources = root.join(SOURCES);
-    for entry in std::fs::read_dir(&sources).with_context(|| format!("reading {}", sources.display()))? {
+    for entry in fs::read_dir(root.join(SOURCES))? {
         let entry = entry?;
-        let to = folder.join(entry.file_name());
-        std::fs::copy(entry.path(), &to).with_context(|| format!("writing {}", to.display()))?;
+        fs::copy(entry.path(), folder.join(entry.file_name()))?;
     }
     Ok(())
 }

@@ -6,25 +6,23 @@ mod build;
 mod report;
 mod server;
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
-use self::browser::{Browser, Gpu, Run};
+use self::browser::{Browser, Gpu};
 use self::report::Report;
-use self::server::{Server, Told};
-use crate::steps::Outcome;
+use self::server::Told;
 
-/// Where the page goes, below the root.
 const FOLDER: &str = "target/web";
 /// What the window looked like when everything was reported.
 const SCREENSHOT: &str = "screenshot.png";
 /// A page that is silent for so long hangs: SwiftShader compiles the slowest kernels for seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Options of `web`.
 #[derive(Debug, clap::Args)]
 #[group(id = "web")]
 pub(crate) struct Options {
@@ -42,61 +40,48 @@ pub(crate) struct Options {
     no_install: bool,
 }
 
-/// Builds the page, and serves or tests it.
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     if options.test {
-        return match test(root, options.no_install) {
-            Outcome::Passed => Ok(()),
-            other => Err(anyhow::anyhow!("{other}")),
-        };
+        return test(root, options.no_install).map(drop);
     }
     let folder = root.join(FOLDER);
     build::page(root, &folder, options.no_install)?;
     println!("written to {}", folder.display());
     if options.serve {
-        let server = Server::new(&folder, options.port)?;
-        println!("serving http://{} (stop with Ctrl-C)", server.address());
-        server.run(|_| {});
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+        let (tell, _) = channel();
+        println!("serving http://{address} (stop with Ctrl-C)");
+        server::start(&folder, address, tell)?.join()?;
     }
     Ok(())
 }
 
-/// The page's own test in a browser: on WebGPU, and where the browser has none.
-pub(crate) fn test(root: &Path, no_install: bool) -> Outcome {
-    let browser = match Browser::find(no_install) {
-        Ok(browser) => browser,
-        Err(missing) => return Outcome::Skipped(format!("{missing:#}; the page was not opened")),
-    };
+/// The page's own test in a browser: on WebGPU, and where the browser has none. Returns how many pairs of a filter and an
+/// algorithm were right.
+pub(crate) fn test(root: &Path, no_install: bool) -> anyhow::Result<usize> {
+    let mut pairs = 0;
+    let browser = Browser::find(no_install)?;
     let folder = root.join(FOLDER);
-    if let Err(missing) = build::target(no_install) {
-        return Outcome::Skipped(format!("{missing}; the page was not built"));
+    build::page(root, &folder, no_install)?;
+    for gpu in [Gpu::SwiftShader, Gpu::None] {
+        let start = Instant::now();
+        let judged = open(&folder, &browser, gpu).and_then(|report| report.judge(gpu));
+        let (right, words) = judged.with_context(|| format!("the page with {gpu}"))?;
+        pairs = right;
+        println!("{gpu}: {words}, {:.1} s", start.elapsed().as_secs_f64());
     }
-    let result = build::page(root, &folder, no_install).and_then(|()| {
-        for gpu in [Gpu::SwiftShader, Gpu::None] {
-            let start = Instant::now();
-            let report = open(&folder, &browser, gpu).with_context(|| format!("the page with {gpu}"))?;
-            let took = start.elapsed().as_secs_f64();
-            println!("{gpu}: {}, {took:.1} s", report.judge(gpu).with_context(|| format!("the page with {gpu}"))?);
-        }
-        println!("what it looked like: {}", folder.join(SCREENSHOT).display());
-        Ok(())
-    });
-    result.into()
+    println!("what it looked like: {}", folder.join(SCREENSHOT).display());
+    Ok(pairs)
 }
 
 /// Serves the page, opens it, and waits for its report and, on WebGPU, for a picture of the window.
 fn open(folder: &Path, browser: &Browser, gpu: Gpu) -> anyhow::Result<Report> {
-    let server = Server::new(folder, 0)?;
-    let page = format!("http://{}/?test", server.address());
-    let (sender, told) = channel();
+    // A free port; the system does not give the same one to the next who asks.
+    let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+    let (tell, told) = channel();
     // It serves until this process ends: nothing that a browser asks later may hang.
-    std::thread::spawn(move || {
-        server.run(|what| {
-            // Nobody listens any more once the report is there.
-            let _ = sender.send(what);
-        });
-    });
-    let mut run: Run = browser.open(&page, folder, gpu)?;
+    let _server = server::start(folder, address, tell)?;
+    let run = browser.open(&format!("http://{address}/?test"), folder, gpu)?;
     let mut last = "nothing".to_owned();
     let text = loop {
         match told.recv_timeout(PATIENCE) {

@@ -13,20 +13,15 @@ const FAMILIES: [&str; 7] = ["direct", "implicit_gemm", "depthwise", "staged", "
 const FILTERS: [&str; 3] = ["blur", "edges", "ink"];
 const FEWEST: usize = 10;
 
-/// A page's report.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Report {
-    /// Whether it computed on WebGPU.
     webgpu: bool,
-    /// Whether the processor played the GPU.
     software: bool,
     device: String,
     timestamps: bool,
-    /// What it told its visitor to be lacking.
     notice: String,
     cases: Vec<Case>,
     errors: Vec<String>,
-    /// The table of times.
     #[serde(default)]
     rows: Vec<Vec<String>>,
 }
@@ -46,8 +41,8 @@ impl Report {
         serde_json::from_str(text).with_context(|| format!("the page's report is none: {text}"))
     }
 
-    /// Says what was found, if all of it is right.
-    pub(super) fn judge(&self, gpu: Gpu) -> anyhow::Result<String> {
+    /// How many cases are right and what was found, if all of it is right.
+    pub(super) fn judge(&self, gpu: Gpu) -> anyhow::Result<(usize, String)> {
         ensure!(self.errors.is_empty(), "it reports {}", self.errors.join("; "));
         let wrong: Vec<String> = self.cases.iter().filter_map(Case::complaint).collect();
         ensure!(wrong.is_empty(), "{} of {} cases are wrong:\n  {}", wrong.len(), self.cases.len(), wrong.join("\n  "));
@@ -74,14 +69,15 @@ impl Report {
         let refused = self.cases.iter().filter(|case| case.refused.is_some()).count();
         let worst = right().filter_map(|case| case.of_bound).fold(0.0, f64::max);
         let stamps = if self.timestamps { "timestamps" } else { "no timestamps" };
-        Ok(format!(
+        let words = format!(
             "{} filters by {} algorithms, {} pairs right on {} ({stamps}), each with a planted wrong weight found; largest error \
              {worst:.3} of its bound; {refused} refused by the planner",
             FILTERS.len(),
             right().map(|case| &case.label).collect::<BTreeSet<_>>().len(),
             right().count(),
             self.device,
-        ))
+        );
+        Ok((right().count(), words))
     }
 }
 
@@ -101,71 +97,48 @@ impl Case {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
-    fn good() -> Report {
-        let case = |filter: &str, label: String| Case {
-            filter: filter.to_owned(),
-            label,
-            of_bound: Some(0.25),
-            wrong: None,
-            refused: None,
-        };
+    fn good() -> Value {
         let more = (0..FEWEST).map(|m| format!("staged:f{m}x3"));
         let labels: Vec<String> = FAMILIES.map(ToOwned::to_owned).into_iter().chain(more).collect();
-        let cases = FILTERS.iter().flat_map(|filter| labels.iter().map(move |label| case(filter, label.clone())));
-        Report {
-            webgpu: true,
-            software: true,
-            device: "a GPU".to_owned(),
-            timestamps: true,
-            notice: "software".to_owned(),
-            cases: cases.collect(),
-            errors: Vec::new(),
-            rows: vec![vec!["ink".to_owned()]],
-        }
+        let case = |filter, label| json!({ "filter": filter, "label": label, "of_bound": 0.25 });
+        let cases: Vec<_> =
+            FILTERS.iter().flat_map(|filter| labels.iter().map(move |label| case(filter, label))).collect();
+        json!({ "webgpu": true, "software": true, "device": "a GPU", "timestamps": true, "notice": "software",
+                "cases": cases, "errors": [], "rows": [["ink"]] })
     }
 
-    /// Each flaw alone is found, and named.
+    fn judged(report: &Value, gpu: Gpu) -> Result<String, String> {
+        let report = Report::parse(&report.to_string()).expect("a report");
+        report.judge(gpu).map(|(_, words)| words).map_err(|error| error.to_string())
+    }
+
     #[test]
     fn a_report_passes_only_whole() {
-        let words = good().judge(Gpu::SwiftShader).expect("right");
+        let words = judged(&good(), Gpu::SwiftShader).expect("right");
         assert!(words.contains("3 filters by 17 algorithms, 51 pairs right"), "{words}");
-        type Flaw = (&'static str, fn(&mut Report));
-        let flaws: [Flaw; 9] = [
-            ("uncaught", |report| report.errors.push("uncaught".to_owned())),
-            ("output 7", |report| report.cases[3].wrong = Some("output 7".to_owned())),
-            ("1.5 times", |report| report.cases[3].of_bound = Some(1.5)),
-            ("did not run", |report| report.cases[3].of_bound = None),
-            ("depthwise", |report| report.cases.retain(|case| case.label != "depthwise")),
-            ("ink ran by 0", |report| report.cases.retain(|case| case.filter != "ink")),
-            ("table", |report| report.rows.clear()),
-            ("did not get WebGPU", |report| report.webgpu = false),
-            ("does not say", |report| report.notice.clear()),
-        ];
-        for (words, flaw) in flaws {
+        for (words, place, flaw) in [
+            ("uncaught", "/errors", json!(["uncaught"])),
+            ("output 7", "/cases/3", json!({ "filter": "ink", "label": "direct", "wrong": "output 7" })),
+            ("1.5 times", "/cases/3/of_bound", json!(1.5)),
+            ("did not run", "/cases/3/of_bound", Value::Null),
+            ("nothing ran by", "/cases", json!([{ "filter": "ink", "label": "direct", "of_bound": 0.5 }])),
+            ("table", "/rows", json!([])),
+            ("did not get WebGPU", "/webgpu", json!(false)),
+            ("does not say", "/notice", json!("")),
+        ] {
             let mut report = good();
-            flaw(&mut report);
-            let error = report.judge(Gpu::SwiftShader).expect_err("a flaw").to_string();
+            *report.pointer_mut(place).expect("it is there") = flaw;
+            let error = judged(&report, Gpu::SwiftShader).expect_err("a flaw");
             assert!(error.contains(words), "{words}: {error}");
         }
-    }
-
-    #[test]
-    fn a_page_without_webgpu_must_say_so() {
-        let mut report = Report { webgpu: false, notice: "No GPU here (none)".to_owned(), ..good() };
-        report.judge(Gpu::None).expect("it says so");
-        report.notice = "all is well".to_owned();
-        assert!(report.judge(Gpu::None).is_err());
-        assert!(good().judge(Gpu::None).is_err(), "it has WebGPU");
-    }
-
-    #[test]
-    fn a_report_is_read_as_the_page_writes_it() {
-        let text = r#"{"webgpu": true, "software": false, "device": "x", "timestamps": true, "notice": "", "errors": [],
-            "cases": [{"filter": "blur", "label": "direct", "of_bound": 0.5}, {"filter": "ink", "label": "d", "refused": "no"}]}"#;
-        let report = Report::parse(text).expect("read");
-        assert_eq!((report.cases[0].of_bound, report.cases[1].refused.as_deref()), (Some(0.5), Some("no")));
-        assert!(Report::parse("{}").is_err());
+        let mut report = good();
+        report["webgpu"] = json!(false);
+        assert!(judged(&report, Gpu::None).is_err_and(|error| error.contains("there is no GPU")));
+        report["notice"] = json!("No GPU here (none)");
+        assert!(judged(&report, Gpu::None).is_ok() && judged(&good(), Gpu::None).is_err());
     }
 }

@@ -1,174 +1,81 @@
-//! A server for one folder of files and one browser on the same machine: HTTP/1.1, one request a connection, a thread for
-//! each. A page that tests itself tells it how far it is, and what came out.
+//! A server for one folder of files and browsers on the same machine. A page that tests itself tells it how far it is, and
+//! what came out.
 
-use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::mpsc::Sender;
 
 use anyhow::Context as _;
+use fs_err as fs;
+use oxhttp::model::header::{CACHE_CONTROL, CONTENT_TYPE};
+use oxhttp::model::{Body, HeaderValue, Method, Request, Response, StatusCode};
+use oxhttp::{ListeningServer, Server};
 
-/// Bytes of a request's head, and of what a page tells.
-const LONGEST_HEAD: u64 = 16 << 10;
-const LONGEST_BODY: u64 = 4 << 20;
-/// A connection that says nothing for so long is closed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LONGEST: u64 = 4 << 20;
 /// An empty picture: what a page waits for that must not be loaded before it has reported.
-const PIXEL: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>";
+const PIXEL: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='1' height='1'/>";
 
-/// What a page tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
-    /// What it is about to do.
     Progress(String),
-    /// What came out.
     Report(String),
 }
 
-/// A folder that is served.
-#[derive(Debug)]
-pub(super) struct Server {
-    listener: TcpListener,
-    address: SocketAddr,
-    folder: PathBuf,
-    reported: Latch,
+/// Serves a folder; `tell` hears what a page tells.
+pub(super) fn start(folder: &Path, address: SocketAddr, tell: Sender<Told>) -> anyhow::Result<ListeningServer> {
+    let (folder, reported) = (folder.to_owned(), OnceLock::new());
+    let server = Server::new(move |request| {
+        let found = answer(request, &folder, &reported, &tell);
+        let answer = found.map(|(kind, body)| Response::builder().header(CONTENT_TYPE, kind).body(body.into()));
+        let answer = answer.unwrap_or_else(|status| Response::builder().status(status).body(Body::empty()));
+        let mut answer = answer.unwrap_or_default();
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        answer
+    });
+    server.bind(address).spawn().with_context(|| format!("listening on {address}"))
 }
 
-/// Opens once, for all who wait.
-#[derive(Debug, Default)]
-struct Latch {
-    open: Mutex<bool>,
-    opened: Condvar,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct Request {
-    method: String,
-    path: String,
-    body: String,
-}
-
-#[derive(Debug)]
-struct Answer {
-    status: &'static str,
-    kind: &'static str,
-    body: Vec<u8>,
-}
-
-impl Server {
-    /// Listens on this machine alone, on a port or, for 0, on any that is free.
-    pub(super) fn new(folder: &Path, port: u16) -> anyhow::Result<Self> {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).with_context(|| format!("listening on {port}"))?;
-        let address = listener.local_addr()?;
-        Ok(Self { listener, address, folder: folder.to_owned(), reported: Latch::default() })
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Serves for ever. `tell` hears what a page tells.
-    pub(super) fn run(&self, tell: impl Fn(Told) + Sync) {
-        let tell = &tell;
-        std::thread::scope(|scope| {
-            // What fails with one connection is that browser's to show.
-            for stream in self.listener.incoming().flatten() {
-                scope.spawn(move || self.converse(stream, tell));
-            }
-        });
-    }
-
-    fn converse(&self, mut stream: TcpStream, tell: impl Fn(Told)) -> std::io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let answer = match read(&mut BufReader::new(&stream))? {
-            Some(request) => self.answer(&request, tell),
-            None => Answer::error("400 Bad Request"),
-        };
-        let Answer { status, kind, body } = answer;
-        let length = body.len();
-        write!(
-            stream,
-            "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-store\r\n\
-             Connection: close\r\n\r\n"
-        )?;
-        stream.write_all(&body)?;
-        stream.flush()
-    }
-
-    fn answer(&self, request: &Request, tell: impl Fn(Told)) -> Answer {
-        match (request.method.as_str(), request.path.as_str()) {
-            ("POST", "/progress") => {
-                tell(Told::Progress(request.body.clone()));
-                Answer::ok("text/plain", Vec::new())
-            }
-            ("POST", "/report") => {
-                tell(Told::Report(request.body.clone()));
-                self.reported.open();
-                Answer::ok("text/plain", Vec::new())
-            }
-            ("GET", "/until-reported") => {
-                self.reported.wait();
-                Answer::ok("image/svg+xml", PIXEL.to_vec())
-            }
-            ("GET", path) => self.file(path),
-            _ => Answer::error("405 Method Not Allowed"),
+fn answer(
+    request: &mut Request<Body>,
+    folder: &Path,
+    reported: &OnceLock<()>,
+    tell: &Sender<Told>,
+) -> Result<(&'static str, Vec<u8>), StatusCode> {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut told = |of: fn(String) -> Told| {
+        let mut text = String::new();
+        let read = request.body_mut().take(LONGEST).read_to_string(&mut text);
+        read.map_err(|_| StatusCode::BAD_REQUEST)?;
+        // Nobody listens any more once the report is there.
+        let _ = tell.send(of(text));
+        Ok(("text/plain", Vec::new()))
+    };
+    match (&method, path.as_str()) {
+        (&Method::POST, "/progress") => told(Told::Progress),
+        (&Method::POST, "/report") => {
+            let answer = told(Told::Report);
+            reported.get_or_init(|| ());
+            answer
         }
-    }
-
-    /// A file of the folder itself: there are none in folders below.
-    fn file(&self, path: &str) -> Answer {
-        let path = path.split('?').next().unwrap_or_default();
-        let name = if path == "/" { "index.html" } else { path.trim_start_matches('/') };
-        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        if name.starts_with('.') || !name.chars().all(is_plain) {
-            return Answer::error("404 Not Found");
+        (&Method::GET, "/until-reported") => {
+            reported.wait();
+            Ok(("image/svg+xml", PIXEL.into()))
         }
-        match (kind(name), std::fs::read(self.folder.join(name))) {
-            (Some(kind), Ok(body)) => Answer::ok(kind, body),
-            _ => Answer::error("404 Not Found"),
-        }
+        (&Method::GET, path) => file(folder, path).ok_or(StatusCode::NOT_FOUND),
+        _ => Err(StatusCode::METHOD_NOT_ALLOWED),
     }
 }
 
-/// Reads a request; none if it is not one, or too long.
-fn read(stream: &mut impl std::io::BufRead) -> std::io::Result<Option<Request>> {
-    let mut head = stream.take(LONGEST_HEAD);
-    let mut line = String::new();
-    head.read_line(&mut line)?;
-    let mut words = line.split_whitespace();
-    let (Some(method), Some(path)) = (words.next(), words.next()) else { return Ok(None) };
-    let (method, path) = (method.to_owned(), path.to_owned());
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if head.read_line(&mut line)? == 0 {
-            return Ok(None);
-        }
-        let line = line.trim();
-        if line.is_empty() {
-            break;
-        }
-        if let Some((name, value)) = line.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            match value.trim().parse::<u64>() {
-                Ok(bytes) if bytes <= LONGEST_BODY => length = bytes,
-                _ => return Ok(None),
-            }
-        }
+/// A file of the folder itself: there are none in folders below.
+fn file(folder: &Path, path: &str) -> Option<(&'static str, Vec<u8>)> {
+    let name = if path == "/" { "index.html" } else { path.trim_start_matches('/') };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.starts_with('.') || !name.chars().all(is_plain) {
+        return None;
     }
-    let mut body = vec![0; usize::try_from(length).unwrap_or_default()];
-    match stream.read_exact(&mut body) {
-        Ok(()) => Ok(String::from_utf8(body).ok().map(|body| Request { method, path, body })),
-        Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn kind(name: &str) -> Option<&'static str> {
-    Some(match name.rsplit_once('.')?.1 {
+    let kind = match name.rsplit_once('.')?.1 {
         "html" => "text/html; charset=utf-8",
         "js" => "text/javascript; charset=utf-8",
         "css" => "text/css; charset=utf-8",
@@ -176,30 +83,8 @@ fn kind(name: &str) -> Option<&'static str> {
         "wasm" => "application/wasm",
         "png" => "image/png",
         _ => return None,
-    })
-}
-
-impl Answer {
-    fn ok(kind: &'static str, body: Vec<u8>) -> Self {
-        Self { status: "200 OK", kind, body }
-    }
-
-    fn error(status: &'static str) -> Self {
-        Self { status, kind: "text/plain", body: status.as_bytes().to_vec() }
-    }
-}
-
-impl Latch {
-    fn open(&self) {
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.opened.notify_all();
-    }
-
-    fn wait(&self) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        // A poisoned latch holds a flag all the same.
-        drop(self.opened.wait_while(open, |open| !*open).unwrap_or_else(PoisonError::into_inner));
-    }
+    };
+    Some((kind, fs::read(folder.join(name)).ok()?))
 }
 
 #[cfg(test)]
@@ -208,42 +93,30 @@ mod tests {
 
     use super::*;
 
-    fn ask(address: SocketAddr, words: &str) -> String {
-        let mut stream = TcpStream::connect(address).expect("it listens");
-        stream.write_all(words.as_bytes()).expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
-    }
-
     #[test]
     fn files_are_served_and_reports_are_heard() {
-        let folder = std::env::temp_dir().join(format!("winoconv-server-{}", std::process::id()));
-        std::fs::create_dir_all(folder.join("below")).expect("a folder for the test");
-        std::fs::write(folder.join("index.html"), "<p>here").expect("written");
-        std::fs::write(folder.join("secret"), "of no kind").expect("written");
-        std::fs::write(folder.join("below/page.js"), "1").expect("written");
-        let server = Server::new(&folder, 0).expect("a free port");
-        let address = server.address();
-        let (sender, told) = channel();
-        std::thread::spawn(move || server.run(|what| drop(sender.send(what))));
-        let page = ask(address, "GET /?test HTTP/1.1\r\nHost: x\r\n\r\n");
-        assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.ends_with("\r\n\r\n<p>here"), "{page}");
-        for path in ["/../Cargo.toml", "/.hidden", "/none.js", "/below/page.js", "/secret", "//etc/passwd", "/%2e%2e"] {
-            let answer = ask(address, &format!("GET {path} HTTP/1.1\r\n\r\n"));
-            assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        fs::create_dir(folder.path().join("below")).expect("a folder in it");
+        for (name, text) in [("index.html", "<p>here"), ("secret", "of no kind"), ("below/page.js", "1")] {
+            fs::write(folder.path().join(name), text).expect("written");
         }
-        assert!(ask(address, "nonsense\r\n\r\n").starts_with("HTTP/1.1 400"));
-        assert!(ask(address, "POST /report HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n").starts_with("HTTP/1.1 400"));
-        assert!(ask(address, "DELETE /index.html HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
-        // Whoever waits for the report is answered after it.
-        let waits = std::thread::spawn(move || ask(address, "GET /until-reported HTTP/1.1\r\n\r\n"));
-        ask(address, "POST /progress HTTP/1.1\r\ncontent-length: 4\r\n\r\nhalf");
-        assert!(!waits.is_finished(), "nothing is reported yet");
-        ask(address, "POST /report HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}");
-        assert!(waits.join().expect("no panic").contains("<svg"));
+        let (tell, told) = channel();
+        let reported = OnceLock::new();
+        let ask = |method: Method, path: &str, body: &'static str| {
+            let request = Request::builder().method(method).uri(path).body(Body::from(body));
+            answer(&mut request.expect("a request"), folder.path(), &reported, &tell)
+        };
+        let get = |path| ask(Method::GET, path, "");
+        assert_eq!(get("/?test"), Ok(("text/html; charset=utf-8", b"<p>here".to_vec())));
+        for path in ["/../Cargo.toml", "/.hidden", "/none.js", "/below/page.js", "/secret", "//etc/passwd", "/%2e%2e"] {
+            assert_eq!(get(path), Err(StatusCode::NOT_FOUND), "{path}");
+        }
+        assert_eq!(ask(Method::DELETE, "/index.html", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
+        ask(Method::POST, "/progress", "half").expect("told");
+        assert!(reported.get().is_none(), "nothing is reported yet");
+        ask(Method::POST, "/report", "{}").expect("told");
+        assert!(get("/until-reported").is_ok_and(|(kind, _)| kind == "image/svg+xml"));
         let all: Vec<Told> = told.try_iter().collect();
         assert_eq!(all, [Told::Progress("half".into()), Told::Report("{}".into())]);
-        std::fs::remove_dir_all(&folder).expect("clean up");
     }
 }

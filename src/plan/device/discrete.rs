@@ -1,6 +1,6 @@
 //! Discrete GPUs, by the H100.
 
-use crate::plan::model::rates::{GemmRates, MultiplyRates, REGISTERS, Rates};
+use super::rates::{GemmRates, MultiplyRates, REGISTERS, Rates};
 
 /// H100, Vulkan, driver 580, 2026-11-24: an empty dispatch takes 2.8 us, beside others less; 128 multiply-adds a cycle of
 /// 1.98 GHz, as the driver shows it under load. `dispatch` and `bytes` are fitted together with [`MULTIPLY`].

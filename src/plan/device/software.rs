@@ -1,7 +1,7 @@
 //! Software adapters, by lavapipe.
 
+use super::rates::{GemmRates, LaneRates, MultiplyRates, Rates};
 use super::twins;
-use crate::plan::model::rates::{GemmRates, LaneRates, MultiplyRates, Rates};
 
 /// lavapipe on two cores beside other jobs, 2026-11-24, in the runs that [`LANES`] was fitted to: ratios count, a quiet
 /// machine has up to twice these rates.

@@ -1,7 +1,7 @@
 //! Integrated and unknown GPUs.
 
 use super::discrete;
-use crate::plan::model::rates::Rates;
+use super::rates::Rates;
 
 /// Not measured: between the H100 and the processors, by the number of their units.
 pub(super) const RATES: Rates = Rates {

@@ -2,10 +2,11 @@
 
 mod discrete;
 mod integrated;
+pub(super) mod rates;
 mod software;
 mod twins;
 
-use super::rates::Rates;
+use self::rates::Rates;
 use crate::caps::DeviceKind;
 
 /// The numbers of a kind of device. The only place that tells devices apart.

@@ -1,7 +1,7 @@
 //! The shaders' twins on the CPU.
 
+use super::rates::{GemmRates, MultiplyRates, Rates};
 use crate::kernel::ImplicitGemm;
-use crate::plan::model::rates::{GemmRates, MultiplyRates, Rates};
 
 /// Our twins on one core, 2026-11-23: direct 1.7 to 3.4 GFLOP/s, multiply 12 to 22. The fused twins are the staged ones.
 pub(super) const RATES: Rates = Rates {
