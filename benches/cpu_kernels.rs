@@ -1,4 +1,4 @@
-//! The processor's kernels on a layer. The throughput is direct convolution's operations, whatever the algorithm does.
+//! The CPU's kernels on a layer. The throughput is direct convolution's operations, whatever the algorithm does.
 
 mod support;
 
@@ -13,7 +13,7 @@ fn cpu_kernels(c: &mut Criterion) {
     let mut group = c.benchmark_group("cpu_kernels");
     group.throughput(Throughput::Elements(problem.direct_flops() as u64));
     for label in ["direct", "implicit_gemm", "staged:f2x3", "staged:f4x3", "staged:f6qx3"] {
-        let plan = Plan::new(&problem, &Caps::host(), &support::forced(label)).expect("a plan");
+        let plan = Plan::new(&problem, &Caps::cpu(), &support::forced(label)).expect("a plan");
         let packed = cpu::pack(&plan, &weights).expect("weights of the plan");
         let operands = cpu::Operands { input: &input, weights: &weights, packed: &packed, ..Default::default() };
         let mut workspace: Vec<Vec<f32>> = plan.workspace().iter().map(|&len| vec![0.0; len]).collect();

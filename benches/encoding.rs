@@ -1,4 +1,4 @@
-//! What the processor spends on a bound plan: recording its dispatches into an encoder and closing it, nothing
+//! What the CPU spends on a bound plan: recording its dispatches into an encoder and closing it, nothing
 //! submitted. The throughput is dispatches a second.
 
 mod support;

@@ -1,4 +1,4 @@
-//! Transforming a layer's weights, which happens once: by the processor, and by the GPU with the wait for it.
+//! Transforming a layer's weights, which happens once: by the CPU, and by the GPU with the wait for it.
 
 mod support;
 

@@ -13,7 +13,7 @@ fn planning(c: &mut Criterion) {
     let conv = Conv::new(64, 64, [3, 3]).padding(1);
     let cases = [
         ("3x3_webgpu", conv, Caps::webgpu_default()),
-        ("3x3_host", conv, Caps::host()),
+        ("3x3_host", conv, Caps::cpu()),
         ("3x3_stride_2", conv.stride([2, 2]), Caps::webgpu_default()),
         ("7x7", Conv::new(64, 64, [7, 7]).padding(3), Caps::webgpu_default()),
         // Every pair of two transforms is a candidate.
@@ -32,7 +32,7 @@ fn planning(c: &mut Criterion) {
     // A large batch is cut into chunks, each with dispatches of its own.
     let problem = support::problem([64, 64, 224, 224], 64);
     let preferences = support::forced("staged:f4x3");
-    let caps = Caps { limits: winoconv::caps::Limits::HOST, ..Caps::webgpu_default() };
+    let caps = Caps { limits: winoconv::caps::Limits::CPU, ..Caps::webgpu_default() };
     let plan = Plan::new(&problem, &caps, &preferences).expect("a plan");
     group.bench_function(format!("{}_dispatches", plan.dispatches().len()), |b| {
         b.iter(|| Plan::new(black_box(&problem), &caps, &preferences).expect("a plan"));

@@ -79,7 +79,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     receiver.recv()??;
     let result: Vec<f32> = bytemuck::pod_collect_to_vec(&readback.get_mapped_range(..)?);
 
-    let host = Layer::new(&Device::host(), conv, Weights::new(&weights), Preferences::new()).await?;
+    let host = Layer::new(&Device::cpu(), conv, Weights::new(&weights), Preferences::new()).await?;
     let expected = host.run(SHAPE, &image).await?.data;
     let off = result.iter().zip(&expected).map(|(x, y)| (x - y).abs()).fold(0.0, f32::max);
     println!(
@@ -89,7 +89,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         bound.len(),
         &result[..3]
     );
-    println!("at most {off:.1e} off what the processor gets without the caller's passes, which cancel");
+    println!("at most {off:.1e} off what the CPU gets without the caller's passes, which cancel");
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Where convolutions run: a GPU, or the processor. Which of the two it is, and why, can always be asked.
+//! Where convolutions run: a GPU, or the CPU. Which of the two it is, and why, can always be asked.
 
 use std::fmt;
 use std::sync::Arc;
@@ -45,30 +45,30 @@ impl Device {
         #[cfg(feature = "gpu")]
         return match Self::gpu(&ContextOptions::default()).await {
             Ok(device) => device,
-            Err(error) => Self::host_instead(&error.to_string()),
+            Err(error) => Self::cpu_instead(&error.to_string()),
         };
         #[cfg(not(feature = "gpu"))]
-        Self::host_instead("this build has no feature gpu")
+        Self::cpu_instead("this build has no feature gpu")
     }
 
-    fn host_instead(why: &str) -> Self {
-        let host = Self::host();
-        let why = host.fallback.as_ref().map_or_else(|| why.to_owned(), |threads| format!("{why}; {threads}"));
-        let fallback = Fallback { wished: "a hardware GPU".to_owned(), used: host.caps.to_string(), why };
-        Self { fallback: Some(fallback), ..host }
+    fn cpu_instead(why: &str) -> Self {
+        let cpu = Self::cpu();
+        let why = cpu.fallback.as_ref().map_or_else(|| why.to_owned(), |threads| format!("{why}; {threads}"));
+        let fallback = Fallback { wished: "a hardware GPU".to_owned(), used: cpu.caps.to_string(), why };
+        Self { fallback: Some(fallback), ..cpu }
     }
 
-    /// The CPU, with the threads of the pool that the caller is in, see [`Caps::host`]. If rayon's global pool cannot start its
+    /// The CPU, with the threads of the pool that the caller is in, see [`Caps::cpu`]. If rayon's global pool cannot start its
     /// threads, everything runs on the caller's thread, and [`Self::fallback`] and each
     /// [`Account`](crate::Account) say so.
-    pub fn host() -> Self {
+    pub fn cpu() -> Self {
         let fallback = threads::count().err().map(|why| Fallback {
             wished: "a thread for each core".to_owned(),
             used: "one thread".to_owned(),
             why,
         });
         Self {
-            caps: Caps::host(),
+            caps: Caps::cpu(),
             #[cfg(feature = "gpu")]
             context: None,
             fallback,

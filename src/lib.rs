@@ -103,5 +103,10 @@ pub use wgpu;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+/// The examples of pages in `docs`, likewise.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/TUNING.md")]
+struct Tuning;
+
 /// This crate's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -14,7 +14,7 @@ fn on(conv: Conv, shape: impl Into<Shape>) -> Problem {
 }
 
 fn plan(problem: &Problem, threads: usize, preferences: &Preferences) -> Plan {
-    let caps = Caps { threads, ..Caps::host() };
+    let caps = Caps { threads, ..Caps::cpu() };
     Plan::new(problem, &caps, preferences).unwrap_or_else(|error| panic!("{problem}, {threads} threads: {error:#}"))
 }
 
@@ -87,7 +87,7 @@ fn bits_do_not_depend_on_threads() {
             let preferences = Preferences::new().workspace_limit(limit);
             let run = |pool: &rayon::ThreadPool| {
                 pool.install(|| {
-                    let layer = case.layer(&Device::host(), preferences).unwrap_or_else(|error| panic!("{error}"));
+                    let layer = case.layer(&Device::cpu(), preferences).unwrap_or_else(|error| panic!("{error}"));
                     let mut output = vec![0.0; problem.output_len()];
                     let mut workspace = Workspace::new();
                     let run = layer.run_problem(&problem, case.inputs(), &mut output, &mut workspace);

@@ -46,7 +46,7 @@ fn refusal<T>(result: Result<T, Error>, what: &str) -> Error {
 
 #[test]
 fn wrong_operands_are_refused_with_what_was_expected_and_what_came() {
-    let device = Device::host();
+    let device = Device::cpu();
     let plain = Conv::new(2, 4, [3, 3]);
     let w = [0.0; 72];
     let new = |conv, weights| refusal(Layer::new_blocking(&device, conv, weights, Preferences::new()), "operands");
@@ -94,14 +94,14 @@ fn a_residual_in_place_must_be_given() {
         let run = layer.run_blocking(shape, inputs).unwrap_or_else(|error| panic!("{label}: {error}"));
         assert_right(&layer, &case, &run.data, label);
     };
-    check(&Device::host(), "CPU");
+    check(&Device::cpu(), "CPU");
     on_one_gpu("a_residual_in_place_must_be_given", |gpu| check(&gpu.device(), &gpu.label));
 }
 
 /// The least recently used plan goes first; one that is held lives on.
 #[test]
 fn a_layer_keeps_the_plans_that_it_used_last() {
-    let layer = layer(&Device::host(), &case(Conv::new(2, 4, [3, 3]), [1, 6, 7]), Preferences::new());
+    let layer = layer(&Device::cpu(), &case(Conv::new(2, 4, [3, 3]), [1, 6, 7]), Preferences::new());
     assert_eq!(layer.cache_capacity(), Layer::CACHE_CAPACITY);
     layer.set_cache_capacity(2);
     let plan = |width: usize| layer.plan([1, 2, 6, width]).unwrap_or_else(|error| panic!("{error}"));
@@ -121,7 +121,7 @@ fn a_layer_keeps_the_plans_that_it_used_last() {
 #[test]
 fn a_plan_is_found_by_shape_and_by_problem() {
     let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
-    let layer = layer(&Device::host(), &case, Preferences::new());
+    let layer = layer(&Device::cpu(), &case, Preferences::new());
     let by_shape = layer.plan(case.problem.input_shape()).expect("a plan");
     assert!(Arc::ptr_eq(&by_shape, &layer.plan_for(&case.problem).expect("a plan")));
     layer.set_cache_capacity(1);
@@ -135,7 +135,7 @@ fn a_plan_is_found_by_shape_and_by_problem() {
     assert_eq!(*other.problem(), wider, "tensors that lie otherwise are another problem");
 }
 
-/// On the processor and on every GPU alike.
+/// On the CPU and on every GPU alike.
 fn wrong_runs(device: &Device) {
     let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
     let layer = layer(device, &case, Preferences::new());
@@ -155,8 +155,8 @@ fn wrong_runs(device: &Device) {
 }
 
 #[test]
-fn wrong_inputs_are_refused_on_the_host() {
-    wrong_runs(&Device::host());
+fn wrong_inputs_are_refused_on_the_cpu() {
+    wrong_runs(&Device::cpu());
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn buffers_that_cannot_be_bound_are_refused() {
         let wrong = Error::Device(DeviceError::WrongDevice { what: "the workspace" });
         assert_eq!(bind((&input).into(), (&output).into(), &foreign), wrong);
 
-        let host = self::layer(&Device::host(), &case, staged());
+        let host = self::layer(&Device::cpu(), &case, staged());
         unsupported(
             refusal(block_on(host.bind(shape, (&input, &output), &room)), "host"),
             "binding a layer to GPU buffers",
@@ -352,18 +352,13 @@ fn an_adapter_that_is_not_there_is_named_with_what_is() {
     assert_eq!(found == "none", there.is_empty(), "{found}");
 }
 
-/// The best device is hardware, or the processor with a reason; never a software adapter.
+/// The best device is hardware, or the CPU with a reason; never a software adapter.
 #[test]
 fn the_best_device_says_what_it_is() {
     let device = Device::best_blocking();
     let kind = device.caps().kind;
     assert_ne!(kind, DeviceKind::SoftwareGpu, "a software adapter is no GPU");
-    assert_eq!(
-        device.fallback().is_some(),
-        kind == DeviceKind::HostCpu,
-        "a fallback is visible: {:?}",
-        device.fallback()
-    );
+    assert_eq!(device.fallback().is_some(), kind == DeviceKind::Cpu, "a fallback is visible: {:?}", device.fallback());
     let case = case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
     let output = layer(&device, &case, Preferences::new()).run_blocking(case.problem.input_shape(), &case.input);
     let account = output.expect("a run").account;

@@ -70,7 +70,7 @@ fn convs() -> Vec<Conv> {
 #[test]
 fn callers_share_a_layer_and_a_pool() {
     let pool = pool(2);
-    let device = pool.install(Device::host);
+    let device = pool.install(Device::cpu);
     for conv in convs() {
         callers_share(&layer(&device, conv), |layer, case| pool.install(|| run(layer, case)));
     }
@@ -78,7 +78,7 @@ fn callers_share_a_layer_and_a_pool() {
 
 #[test]
 fn callers_share_a_layer_in_pools_of_their_own() {
-    let device = pool(2).install(Device::host);
+    let device = pool(2).install(Device::cpu);
     for conv in convs() {
         callers_share(&layer(&device, conv), |layer, case| pool(2).install(|| run(layer, case)));
     }
@@ -87,7 +87,7 @@ fn callers_share_a_layer_in_pools_of_their_own() {
 #[test]
 fn callers_share_a_plan_and_its_operands() {
     let pool = pool(3);
-    let device = pool.install(Device::host);
+    let device = pool.install(Device::cpu);
     let case = case([2, 7, 6], convs()[0]);
     let plan: Plan = case.problem.plan(&device, &Preferences::new()).expect("a plan");
     let packed = cpu::pack(&plan, &case.weights).expect("weights of the plan");
@@ -110,7 +110,7 @@ fn callers_share_a_plan_and_its_operands() {
 /// A future that is polled once and dropped leaves the layer as it was.
 #[test]
 fn a_dropped_run_leaves_no_trace() {
-    let device = pool(2).install(Device::host);
+    let device = pool(2).install(Device::cpu);
     let layer = layer(&device, convs()[0]);
     let case = case([1, 5, 6], *layer.conv());
     let mut workspace = Workspace::new();

@@ -1,5 +1,5 @@
 //! One suite over every algorithm and device. Each problem of `support::problems` is computed by every algorithm that
-//! applies, on the processor and on every GPU of the machine, and each output is held against the f64 reference within
+//! applies, on the CPU and on every GPU of the machine, and each output is held against the f64 reference within
 //! the algorithm's rigorous bound.
 //!
 //! How the work is spread: a pipeline takes a software adapter as long to compile as a hundred small runs, so runs are
@@ -15,7 +15,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use support::data::{Case, Data, assert_exact, assert_within};
-use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
+use support::entry::{EntryPoint, run_plan_on_cpu, run_plan_on_gpu};
 use support::gpus::{on_gpus, on_one_gpu};
 use support::problems::{self, Algorithms, Entry, forced};
 use winoconv::caps::{Caps, DeviceKind, Limits};
@@ -43,7 +43,7 @@ struct Suite {
 /// Every algorithm that the planner does not call inapplicable; any other refusal is a failure.
 fn applicable(problem: &Problem) -> Vec<Algorithm> {
     let preferences = Preferences::new().tolerance(Tolerance::Any);
-    let plan = problem.plan(&Device::host(), &preferences).unwrap_or_else(|error| panic!("{problem}: {error}"));
+    let plan = problem.plan(&Device::cpu(), &preferences).unwrap_or_else(|error| panic!("{problem}: {error}"));
     let applies = |candidate: &winoconv::plan::Candidate| match &candidate.verdict {
         Verdict::Rejected(Reason::Inapplicable(_)) => false,
         Verdict::Chosen | Verdict::Slower => true,
@@ -83,8 +83,8 @@ fn exhibits(m: u8, reading: Reading) -> impl Fn(usize, &Entry, &Problem) -> Vec<
 
 /// Preferences under which `algorithm` works in several chunks, if it has a workspace at all.
 fn chunked(problem: &Problem, algorithm: Algorithm) -> Preferences {
-    // Shaders' dispatches: the processor's own kernels make their blocks smaller instead.
-    let caps = Caps { kind: DeviceKind::OtherGpu, ..Caps::host() };
+    // Shaders' dispatches: the CPU's kernels make their blocks smaller instead.
+    let caps = Caps { kind: DeviceKind::OtherGpu, ..Caps::cpu() };
     let plan = |preferences: &Preferences| {
         Plan::new(problem, &caps, preferences).unwrap_or_else(|error| panic!("{problem}, {algorithm}: {error}"))
     };
@@ -140,7 +140,7 @@ impl Suite {
         let case = &self.cases[job.case].0;
         let preferences = match case.problem.plan(device, &job.preferences) {
             // The smallest blocks of the CPU's kernels may need more than a chunk of the shaders'.
-            Err(Error::NoPlan(error)) if device.caps().kind == DeviceKind::HostCpu => raised(job.preferences, &error),
+            Err(Error::NoPlan(error)) if device.caps().kind == DeviceKind::Cpu => raised(job.preferences, &error),
             _ => job.preferences,
         };
         Layer::new_blocking(device, case.problem.conv(), case.operands(), preferences)
@@ -189,8 +189,8 @@ fn every_transform_has_a_problem() {
 }
 
 #[test]
-fn host_conforms() {
-    Suite::new().run_all(&Device::host(), "the host", &EntryPoint::HOST);
+fn cpu_conforms() {
+    Suite::new().run_all(&Device::cpu(), "the host", &EntryPoint::HOST);
 }
 
 #[test]
@@ -202,12 +202,12 @@ fn gpus_conform() {
 }
 
 #[test]
-fn the_exhibit_conforms_on_the_host() {
+fn the_exhibit_conforms_on_the_cpu() {
     for m in [2, 4] {
         for reading in [Reading::PerOutput, Reading::PerNonzero] {
             let suite = Suite::of(exhibits(m, reading));
             assert!(suite.jobs.len() > 20, "{} jobs for F({m},3), {reading:?}", suite.jobs.len());
-            suite.run_all(&Device::host(), "the host", &EntryPoint::HOST);
+            suite.run_all(&Device::cpu(), "the host", &EntryPoint::HOST);
         }
     }
 }
@@ -252,7 +252,7 @@ fn plans_of_smaller_devices_run_here() {
         plan
     });
     for plan in &plans {
-        let output = run_plan_on_host(plan, &case);
+        let output = run_plan_on_cpu(plan, &case);
         assert_within(
             &output,
             &exact,
@@ -300,8 +300,8 @@ fn assert_exact_on(device: &Device, label: &str) {
 }
 
 #[test]
-fn host_is_exact_on_small_integers() {
-    assert_exact_on(&Device::host(), "the host");
+fn cpu_is_exact_on_small_integers() {
+    assert_exact_on(&Device::cpu(), "the host");
 }
 
 #[test]

@@ -83,11 +83,9 @@ fn documents() -> Vec<(String, Vec<u8>)> {
     parts.limits.max_compute_workgroups_per_dimension = 16;
     for (i, (label, problem)) in all.into_iter().enumerate() {
         let algorithm: Algorithm = label.parse().expect("a label");
-        for (device, caps) in [
-            ("host", Caps { threads: 2, ..Caps::host() }),
-            ("webgpu", Caps::webgpu_default()),
-            ("parts", parts.clone()),
-        ] {
+        for (device, caps) in
+            [("host", Caps { threads: 2, ..Caps::cpu() }), ("webgpu", Caps::webgpu_default()), ("parts", parts.clone())]
+        {
             let preferences = Preferences::new().tolerance(Tolerance::RelativeL2(1.0)).algorithm(algorithm);
             let Ok(plan) = Plan::new(&problem, &caps, &preferences) else { continue };
             // The steps are what makes a document long.

@@ -16,7 +16,7 @@ use winoconv::{Activation, Algorithm, Conv, Plan, Preferences, Problem, Toleranc
 
 const SPACE: Space = Space { kernels: &[1, 2, 3, 4, 5, 7], extra: 9, everything: true };
 
-/// Devices that plan differently: a browser's, the processor, a large one, and one so small that work is cut.
+/// Devices that plan differently: a browser's, the CPU, a large one, and one so small that work is cut.
 fn devices() -> [Caps; 4] {
     let large = Caps { kind: DeviceKind::DiscreteGpu, limits: Limits::LARGEST, ..Caps::webgpu_default() };
     let limits = Limits {
@@ -24,7 +24,7 @@ fn devices() -> [Caps; 4] {
         max_storage_buffer_binding_size: 40_000,
         ..Limits::WEBGPU_DEFAULT
     };
-    [Caps::webgpu_default(), Caps::host(), large, Caps { limits, ..Caps::webgpu_default() }]
+    [Caps::webgpu_default(), Caps::cpu(), large, Caps { limits, ..Caps::webgpu_default() }]
 }
 
 fn written(plan: &Plan) -> Value {

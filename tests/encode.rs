@@ -274,7 +274,7 @@ fn a_borrowed_device_tells_what_it_lacks() {
         assert_eq!(recommended.caps(), own.caps(), "as a device of our own");
         assert_eq!(told(&recommended, if own.caps().f16 { f16 } else { f32 }, [8, 8]), Vec::<String>::new());
         assert_eq!(told(&own, f32, [8, 8]), Vec::<String>::new());
-        assert_eq!(told(&Device::host(), f16, [8, 8]), Vec::<String>::new(), "the CPU lacks nothing of a GPU");
+        assert_eq!(told(&Device::cpu(), f16, [8, 8]), Vec::<String>::new(), "the CPU lacks nothing of a GPU");
     });
 }
 
@@ -290,7 +290,7 @@ fn an_empty_batch_runs_everywhere() {
             assert_eq!(got, Vec::<f32>::new(), "{entry:?} on {label}");
         }
     };
-    run(&Device::host(), &EntryPoint::HOST, "the host");
+    run(&Device::cpu(), &EntryPoint::HOST, "the host");
     on_one_gpu("an_empty_batch_runs_everywhere", |gpu| {
         run(&gpu.device(), &EntryPoint::ALL, &gpu.label);
         let layer = layer(&gpu.device(), &case, forced(2));

@@ -4,7 +4,7 @@
 mod support;
 
 use support::data::{Case, Data, assert_exact, assert_within};
-use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
+use support::entry::{EntryPoint, run_plan_on_cpu, run_plan_on_gpu};
 use support::gpus::{on_gpus, on_one_gpu};
 use support::profiles;
 use winoconv::caps::{DeviceKind, Limits};
@@ -119,7 +119,7 @@ fn check(device: &Device, label: &str, entries: &[EntryPoint]) {
 
 #[test]
 fn the_processor_has_them() {
-    check(&Device::host(), "CPU", &EntryPoint::HOST);
+    check(&Device::cpu(), "CPU", &EntryPoint::HOST);
 }
 
 #[test]
@@ -141,8 +141,8 @@ fn long_sums_come_in_parts() {
     for problem in long() {
         let case = Case::new(problem, Data::Integer, 3);
         let exact = case.reference().all();
-        let plan = Plan::new(&problem, Device::host().caps(), &Preferences::new()).expect("a plan");
-        assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &exact, &format!("{problem}"));
+        let plan = Plan::new(&problem, Device::cpu().caps(), &Preferences::new()).expect("a plan");
+        assert_exact(&case.gather(&run_plan_on_cpu(&plan, &case)), &exact, &format!("{problem}"));
         on_one_gpu("long_sums_come_in_parts", |gpu| {
             let plan = Plan::new(&problem, gpu.context.caps(), &Preferences::new()).expect("a plan");
             let got = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|error| panic!("{problem}: {error}"));
@@ -164,7 +164,7 @@ fn tensors_larger_than_a_binding_are_walked_in_parts() {
         in_parts += usize::from(
             plan.dispatches().iter().flat_map(winoconv::plan::Dispatch::operands).any(|operand| operand.len.is_some()),
         );
-        assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &exact, &format!("{problem}"));
+        assert_exact(&case.gather(&run_plan_on_cpu(&plan, &case)), &exact, &format!("{problem}"));
         on_one_gpu("tensors_larger_than_a_binding_are_walked_in_parts", |gpu| {
             let got = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|error| panic!("{problem}: {error}"));
             assert_exact(&case.gather(&got), &exact, &format!("{problem}"));
@@ -182,7 +182,7 @@ fn an_empty_batch_has_gradients_of_zero() {
         let layer = case.layer(device, Preferences::new()).expect("a layer");
         assert_eq!(EntryPoint::Run.run(&layer, &case, "an empty batch"), [0.0; 3]);
     };
-    check(&Device::host());
+    check(&Device::cpu());
     on_one_gpu("an_empty_batch_has_gradients_of_zero", |gpu| check(&gpu.device()));
 }
 
@@ -203,6 +203,6 @@ fn what_is_kept_is_said_and_what_makes_no_sense_is_refused() {
     // Others of a convolution's algorithms do not compute it.
     let forced = Preferences::new().algorithm(Algorithm::ImplicitGemm);
     let error =
-        Plan::new(&problem.bias_gradient().expect("always"), Device::host().caps(), &forced).expect_err("direct");
+        Plan::new(&problem.bias_gradient().expect("always"), Device::cpu().caps(), &forced).expect_err("direct");
     assert!(error.to_string().contains("computed by direct alone"), "{error}");
 }

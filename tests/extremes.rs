@@ -166,7 +166,7 @@ fn extreme_numbers_are_planned_or_refused() {
             refused.set(refused.get() + 1);
             return Ok(());
         };
-        for caps in [Caps::host(), Caps::webgpu_default()] {
+        for caps in [Caps::cpu(), Caps::webgpu_default()] {
             for tolerance in [Tolerance::default(), Tolerance::Any] {
                 match Plan::new(&problem, &caps, &Preferences::new().tolerance(tolerance)) {
                     Ok(_) => planned.set(planned.get() + 1),

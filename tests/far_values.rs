@@ -26,7 +26,7 @@ fn run(device: &Device, case: &Case, preferences: Preferences) -> (Vec<f32>, Alg
 }
 
 fn on_devices(test: &str, check: impl Fn(&Device)) {
-    check(&Device::host());
+    check(&Device::cpu());
     on_one_gpu(test, |gpu| check(&gpu.device()));
 }
 

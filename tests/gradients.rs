@@ -130,7 +130,7 @@ fn an_input_gradient_is_the_transposed_convolution() {
     let back = transposed.on(problem.output_shape()).expect("legal");
     assert_eq!(back.output_shape(), problem.input_shape());
     let gradient = Case::new(problem.input_gradient().expect("zero border"), Data::Normal, 3);
-    let device = Device::host();
+    let device = Device::cpu();
     let layer = |conv, weights| Layer::new_blocking(&device, conv, Weights::new(weights), Preferences::new());
     let of_conv = layer(conv, &gradient.weights).expect("a layer");
     let of_transposed = layer(transposed, &gradient.weights).expect("a layer");
@@ -151,7 +151,7 @@ fn a_layer_serves_gradients_of_any_size() {
     let conv = Conv::new(6, 5, [3, 3]).stride(2).padding(Padding::SameUpper);
     let values = |len: usize| -> Vec<f32> { (0..len).map(|i| (i * 37 % 101) as f32 - 50.0).collect() };
     let weights = values(conv.weights_len());
-    let device = Device::host();
+    let device = Device::cpu();
     for algorithm in ["direct", "implicit_gemm"] {
         let preferences = Preferences::new().algorithm(algorithm.parse().expect("an algorithm"));
         let new = || Layer::new_blocking(&device, conv, Weights::new(&weights), preferences).expect("legal");

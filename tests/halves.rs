@@ -7,7 +7,7 @@ use pollster::block_on;
 #[cfg(feature = "gpu")]
 use support::{
     data::{Case, Data, assert_exact},
-    entry::{run_plan_on_gpu, run_plan_on_host},
+    entry::{run_plan_on_cpu, run_plan_on_gpu},
     gpus::on_one_gpu,
 };
 use winoconv::caps::{Caps, Limits};
@@ -155,7 +155,7 @@ fn parts_are_the_whole() {
                     let gaps = memory.iter().zip(is_output).filter(|(_, is_output)| !is_output);
                     gaps.filter(|(value, _)| !value.is_nan()).count()
                 };
-                let got = run_plan_on_host(&plan, &case);
+                let got = run_plan_on_cpu(&plan, &case);
                 assert_exact(&case.gather(&got), &exact, &format!("{what}, by the twins"));
                 let in_place = problem.conv().residual == Residual::InPlace;
                 assert!(in_place || untouched(&got) == 0, "{what}: between outputs");
@@ -188,7 +188,7 @@ fn sums_in_pieces_are_made_in_parts_too() {
             plan.dispatches().iter().any(|step| step.kernel().name().contains("_added")),
             "nothing is summed in pieces: {plan}"
         );
-        assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &exact, "by the twins");
+        assert_exact(&case.gather(&run_plan_on_cpu(&plan, &case)), &exact, "by the twins");
         on_one_gpu("sums_in_pieces_are_made_in_parts_too", |gpu| {
             let got = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|error| panic!("{error}"));
             assert_exact(&case.gather(&got), &exact, "on a GPU");
@@ -201,7 +201,7 @@ fn the_exhibit_says_why_it_is_out() {
     let problem = problem(conv());
     let algorithm = Algorithm::Inlined(Nested::square(F::new(2, 3)), Reading::PerOutput);
     let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
-    let error = Plan::new(&problem, &Caps::host(), &preferences).expect_err("f32 alone");
+    let error = Plan::new(&problem, &Caps::cpu(), &preferences).expect_err("f32 alone");
     assert!(error.to_string().contains("no storage but f32"), "{error}");
 }
 
@@ -219,11 +219,11 @@ fn the_tolerance_knows_what_storing_costs() {
     };
     assert!(!rejected(&single).is_empty(), "the default tolerance refuses some");
     assert_eq!(rejected(&half), rejected(&single), "relative to direct summation");
-    let (direct, caps) = (Algorithm::Direct.into(), Caps::host());
+    let (direct, caps) = (Algorithm::Direct.into(), Caps::cpu());
     let (error, arithmetic) = (expected_error(&half, direct, &caps), expected_error(&single, direct, &caps));
     let storing = (error * error - arithmetic * arithmetic).sqrt();
     assert!((storing / (0.42 / 2048.0) - 1.0).abs() < 1e-6, "{storing}");
-    let bounded = |bound| Plan::new(&half, &Caps::host(), &Preferences::new().tolerance(Tolerance::RelativeL2(bound)));
+    let bounded = |bound| Plan::new(&half, &Caps::cpu(), &Preferences::new().tolerance(Tolerance::RelativeL2(bound)));
     assert!(bounded(1e-5).is_err() && bounded(1e-3).is_ok(), "2.1e-4 lies in between");
 }
 
@@ -235,8 +235,7 @@ fn layers_round_at_both_ends() {
     let view = View { n: 6, c: 6, dhw: [6, 6, 2], offset: 1 };
     let problem = problem.with_output_view(view).expect("no overlap");
     let third = 1.0 / 3.0;
-    let layer =
-        Layer::new_blocking(&Device::host(), conv, Weights::new(&[third]), Preferences::new()).expect("a layer");
+    let layer = Layer::new_blocking(&Device::cpu(), conv, Weights::new(&[third]), Preferences::new()).expect("a layer");
     // The last one overflows: a third of the largest half more than it.
     let mut output = [0.1, 0.1, 0.1, third, 0.1, 65504.0];
     let inputs = [third, 2049.0, 65504.0];

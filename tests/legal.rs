@@ -107,7 +107,7 @@ fn every_legal_problem_has_a_plan() {
         };
         legal += 1;
         let threads = number(&mut random, 256);
-        let (gpu, host) = (Caps::webgpu_default(), Caps { threads, ..Caps::host() });
+        let (gpu, host) = (Caps::webgpu_default(), Caps { threads, ..Caps::cpu() });
         for caps in [Caps { f16: true, ..gpu.clone() }, gpu, host] {
             let what = format!("case {legal}, {problem} on {caps}, {} threads", caps.threads);
             let begun = Instant::now();

@@ -166,7 +166,7 @@ static TURN: Mutex<()> = Mutex::new(());
 #[test]
 fn many_sizes_take_the_memory_of_few_on_the_cpu() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    check(&Device::host(), "CPU", MANY);
+    check(&Device::cpu(), "CPU", MANY);
 }
 
 #[cfg(feature = "gpu")]

@@ -54,7 +54,7 @@ fn survives(device: &Device, label: &str) {
 
 #[test]
 fn small_weight_gradients_survive_on_the_processor() {
-    survives(&Device::host(), "CPU");
+    survives(&Device::cpu(), "CPU");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn results_in_f32(device: &Device, label: &str, entries: &[EntryPoint]) {
 
 #[test]
 fn the_processor_stores_results_in_f32() {
-    results_in_f32(&Device::host(), "CPU", &EntryPoint::HOST);
+    results_in_f32(&Device::cpu(), "CPU", &EntryPoint::HOST);
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_result_in_f16_of_tensors_in_f32_is_refused() {
 fn a_layer_tells_result_types_apart() {
     let problem = conv().on([1, 4, 6, 6]).expect("legal").weight_gradient().expect("always");
     let case = tiny(problem);
-    let layer = case.layer(&Device::host(), Preferences::new()).expect("a layer");
+    let layer = case.layer(&Device::cpu(), Preferences::new()).expect("a layer");
     let left = |gradient: &[f32]| gradient.iter().filter(|&&x| x != 0.0).count();
     let half = problem.with_result_type(DType::F16).expect("as the tensors");
     let in_half = pollster::block_on(layer.solve(&half, case.inputs())).expect("a run");

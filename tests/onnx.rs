@@ -1,4 +1,4 @@
-//! The ONNX standard's own node tests of `Conv` and `ConvTranspose`, on the processor and on every GPU, by every algorithm
+//! The ONNX standard's own node tests of `Conv` and `ConvTranspose`, on the CPU and on every GPU, by every algorithm
 //! that is legal. `tests/onnx/write_cases.py` wrote them.
 #![cfg(feature = "gpu")]
 
@@ -98,8 +98,8 @@ fn onnx_cases_are_all_there() {
 }
 
 #[test]
-fn onnx_cases_pass_on_the_host() {
-    println!("{} results", run(&Device::host(), "the processor"));
+fn onnx_cases_pass_on_the_cpu() {
+    println!("{} results", run(&Device::cpu(), "the CPU"));
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn a_forced_algorithm_that_cannot_run_is_an_error_with_its_reason() {
         (conv, Algorithm::Staged(Nested::square(F::new(6, 3))), "the tolerance allows"),
     ] {
         let problem = problem(conv, [1, 4, 12, 12]);
-        let result = Plan::new(&problem, &Caps::host(), &Preferences::new().algorithm(algorithm));
+        let result = Plan::new(&problem, &Caps::cpu(), &Preferences::new().algorithm(algorithm));
         let Err(Error::NoPlan(error)) = result else {
             panic!("{problem} by {algorithm}: expected no plan, got {:?}", result.map(|plan| plan.algorithm()))
         };
@@ -228,7 +228,7 @@ fn the_tolerance_is_respected() {
                 };
                 // Where the product is cut, sums are shorter: by some cut at least.
                 let can_be_within = |algorithm| {
-                    // On the processor the same is true of what is not cut.
+                    // On the CPU the same is true of what is not cut.
                     let mut cuts = Cut::all_for(algorithm).into_iter().chain([Cut::Only]);
                     cuts.any(|cut| is_within(Choice { algorithm, cut }))
                 };
@@ -268,7 +268,7 @@ fn the_tolerance_holds_after_a_relu_too() {
     let [fused, staged] = [Algorithm::Fused(nested), Algorithm::Staged(nested)];
     let direct = Algorithm::Direct.into();
     let gpu = profiles::named("rtx-2060");
-    let host = Caps::host();
+    let host = Caps::cpu();
     for (channels, size, caps, expected) in [
         (64, 56, &host, true),
         // The twin of the fused kernel rounds multiply-adds twice.
@@ -292,8 +292,8 @@ fn the_tolerance_holds_after_a_relu_too() {
         let errors = [plan.choice(), direct].map(|choice| expected_error_after_relu(&problem, choice, caps));
         assert!(errors[0] <= 2.0 * errors[1], "{channels}: {}", plan.choice());
         let whole = expected_error_after_relu(&problem, staged.into(), caps);
-        // The processor's kernel adds up short sums anyway.
-        let has_short_sums = caps.kind == DeviceKind::HostCpu;
+        // The CPU's kernel adds up short sums anyway.
+        let has_short_sums = caps.kind == DeviceKind::Cpu;
         assert_eq!(whole > 2.0 * errors[1], expected && !has_short_sums, "{channels}: uncut");
     }
     // The shaders' twin, which a cut is of, has one sum where it is not cut.
@@ -484,7 +484,7 @@ fn the_exhibit_runs_where_it_is_forced_and_respects_the_device() {
 fn a_larger_exhibit_is_refused_with_the_numbers() {
     let problem = problem(Conv::new(4, 4, [3, 3]).padding(1), [1, 4, 12, 12]);
     for algorithm in inlined(F::new(6, 3)) {
-        let Err(Error::NoPlan(error)) = Plan::new(&problem, &Caps::host(), &any().algorithm(algorithm)) else {
+        let Err(Error::NoPlan(error)) = Plan::new(&problem, &Caps::cpu(), &any().algorithm(algorithm)) else {
             panic!("{algorithm}: expected no plan")
         };
         let why = &error.rejected.iter().find(|(name, _)| *name == algorithm.to_string()).expect("judged").1;

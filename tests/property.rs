@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use support::data::{Case, Data, worst_ratio};
-use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
+use support::entry::{EntryPoint, run_plan_on_cpu, run_plan_on_gpu};
 use support::gpus::{Gpu, on_gpus, on_one_gpu};
 use support::problems::{forced, legal};
 use support::strategies::{Space, activations, data, problems, remade};
@@ -67,10 +67,10 @@ fn within(got: &[f32], exact: &[f64], bound: &[f64], what: &str) -> Result<(), T
 }
 
 #[test]
-fn random_problems_are_within_their_bounds_on_the_host() {
+fn random_problems_are_within_their_bounds_on_the_cpu() {
     let strategy = (problems(SPACE, activations()), data(), any::<u64>());
     let checked = runner(None).run(&strategy, |(problem, data, seed)| {
-        let device = Device::host();
+        let device = Device::cpu();
         let case = Case::new(problem, data, seed);
         let exact = case.reference().all();
         for algorithm in legal(&problem, &device) {
@@ -112,11 +112,11 @@ fn tensors_larger_than_a_binding_are_bound_in_parts() {
     let checked = runner(Some(512)).run(&strategy, |(problem, seed)| {
         let case = Case::new(problem, Data::Normal, seed);
         let exact = case.reference().all();
-        let plans = narrow_plans(&problem, &Caps { kind: DeviceKind::OtherGpu, ..Caps::host() }, seed);
+        let plans = narrow_plans(&problem, &Caps { kind: DeviceKind::OtherGpu, ..Caps::cpu() }, seed);
         parts.set(parts.get() + in_parts(&plans));
-        // A document may say that of a processor, too.
-        for plan in plans.iter().chain(&narrow_plans(&problem, &Caps::host(), seed)) {
-            let output = run_plan_on_host(plan, &case);
+        // A document may say that of a CPU, too.
+        for plan in plans.iter().chain(&narrow_plans(&problem, &Caps::cpu(), seed)) {
+            let output = run_plan_on_cpu(plan, &case);
             let what = format!("{problem}, {}, {seed}", plan.choice());
             within(&case.gather(&output), &exact, &case.bound(plan.algorithm()), &what)?;
         }
@@ -139,7 +139,7 @@ fn convolution_is_linear_in_its_input() {
     let strategy = (problems, any::<u64>(), -3..4i8, -3..4i8);
     let checked = runner(Some(64)).run(&strategy, |(problem, seed, a, b)| {
         let problem = remade(&problem, |conv| conv.bias = false);
-        let device = Device::host();
+        let device = Device::cpu();
         let (a, b) = (f32::from(a), f32::from(b));
         let mut x = Case::new(problem, Data::Normal, seed);
         let mut y = Case::new(problem, Data::Normal, seed ^ 1);
@@ -187,7 +187,7 @@ fn a_shifted_input_has_a_shifted_output() {
             case
         };
         let (here, there) = (place(MARGIN, MARGIN), place(MARGIN + dy, MARGIN + dx));
-        let device = Device::host();
+        let device = Device::cpu();
         for algorithm in legal(&canvas, &device) {
             let [here_out, there_out] = [&here, &there].map(|case| run(&device, case, algorithm, EntryPoint::Run));
             let (here_out, there_out) = (here_out?, there_out?);

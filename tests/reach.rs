@@ -5,7 +5,7 @@
 mod support;
 
 use support::data::{Case, Data, assert_exact, assert_within};
-use support::entry::{run_plan_on_gpu, run_plan_on_host};
+use support::entry::{run_plan_on_cpu, run_plan_on_gpu};
 use support::gpus::on_one_gpu;
 use winoconv::caps::Caps;
 use winoconv::cpu::{Sample, error_bound_at};
@@ -67,8 +67,8 @@ fn only_coordinates_that_occur_must_be_in_reach() {
         let plan = |caps: &Caps| {
             Plan::new(&problem, caps, &Preferences::new()).unwrap_or_else(|error| panic!("{what} on {caps}: {error}"))
         };
-        let host = plan(&Caps::host());
-        assert_sampled(&case, &run_plan_on_host(&host, &case), &exact, host.algorithm(), &format!("{what} on the CPU"));
+        let host = plan(&Caps::cpu());
+        assert_sampled(&case, &run_plan_on_cpu(&host, &case), &exact, host.algorithm(), &format!("{what} on the CPU"));
         on_one_gpu("only_coordinates_that_occur_must_be_in_reach", |gpu| {
             let plan = plan(gpu.context.caps());
             let got = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -88,7 +88,7 @@ fn coordinates_up_to_31_bits_are_in_reach() {
         let problem = conv.on([1, 1, length]).unwrap_or_else(|error| panic!("{error}"));
         for problem in [Ok(problem), problem.weight_gradient()] {
             let problem = problem.unwrap_or_else(|error| panic!("{error}"));
-            let plan = Plan::new(&problem, &Caps::host(), &Preferences::new());
+            let plan = Plan::new(&problem, &Caps::cpu(), &Preferences::new());
             plan.unwrap_or_else(|error| panic!("{problem}: {error}"));
         }
     }

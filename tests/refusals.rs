@@ -117,14 +117,9 @@ fn what_is_named_helps() {
         ),
         (limited(base), half, Preferences::new().workspace_limit(0), "workspace_limit"),
         (limited(base), half, Preferences::new().workspace_limit(3), "workspace_limit"),
-        (Caps::host(), three, Preferences::new().workspace_limit(0), "workspace_limit"),
-        (Caps::host(), half.transposed(0).stride(3), Preferences::new().workspace_limit(500), "workspace_limit"),
-        (
-            Caps::host(),
-            three,
-            Preferences::new().tolerance(Tolerance::RelativeL2(1e-12)),
-            "the tolerance to RelativeL2",
-        ),
+        (Caps::cpu(), three, Preferences::new().workspace_limit(0), "workspace_limit"),
+        (Caps::cpu(), half.transposed(0).stride(3), Preferences::new().workspace_limit(500), "workspace_limit"),
+        (Caps::cpu(), three, Preferences::new().tolerance(Tolerance::RelativeL2(1e-12)), "the tolerance to RelativeL2"),
         (
             limited(base),
             half,
@@ -138,8 +133,8 @@ fn what_is_named_helps() {
     for (label, caps, named) in [
         ("fused_filter:f2x3", limited(small_binding), "max_storage_buffer_binding_size"),
         ("staged:f4x3", limited(small_binding), "max_storage_buffer_binding_size"),
-        ("staged:f6x3", Caps::host(), "the tolerance to TimesDirect"),
-        ("staged:f6x3", Caps { threads: 64, ..Caps::host() }, "the tolerance to TimesDirect"),
+        ("staged:f6x3", Caps::cpu(), "the tolerance to TimesDirect"),
+        ("staged:f6x3", Caps { threads: 64, ..Caps::cpu() }, "the tolerance to TimesDirect"),
         (
             "implicit_gemm@64x64x8_8x8",
             limited(Limits { max_compute_workgroup_storage_size: 64, ..base }),
@@ -165,7 +160,7 @@ fn what_is_named_helps() {
 #[test]
 fn every_refusal_of_the_suite_helps() {
     let mut count = 0;
-    let devices = [profiles::tiny_bindings(), Caps::host(), Caps::webgpu_default()];
+    let devices = [profiles::tiny_bindings(), Caps::cpu(), Caps::webgpu_default()];
     for entry in problems::all() {
         for dtype in [DType::F32, DType::F16] {
             let problem = on(entry.conv.dtype(dtype), entry.shape);
@@ -195,17 +190,17 @@ fn tolerances_that_make_no_sense_are_refused() {
         (Tolerance::RelativeL2(f64::NEG_INFINITY), "-inf"),
     ] {
         let preferences = Preferences::new().tolerance(tolerance);
-        for caps in [Caps::host(), Caps::webgpu_default()] {
+        for caps in [Caps::cpu(), Caps::webgpu_default()] {
             let Err(Error::Preference(error)) = Plan::new(&problem, &caps, &preferences) else {
                 panic!("{tolerance:?} on {caps}: expected a refusal")
             };
             assert!(error.got.contains(shown) && error.to_string().contains("Tolerance::Any"), "{error}");
         }
-        let layer = Layer::new_blocking(&Device::host(), problem.conv(), Weights::new(&[0.0; 2304]), preferences);
+        let layer = Layer::new_blocking(&Device::cpu(), problem.conv(), Weights::new(&[0.0; 2304]), preferences);
         assert!(matches!(layer, Err(Error::Preference(_))), "{tolerance:?}: a layer");
     }
     for tolerance in [Tolerance::TimesDirect(0.0), Tolerance::TimesDirect(1e300), Tolerance::RelativeL2(f64::MAX)] {
-        Plan::new(&problem, &Caps::host(), &Preferences::new().tolerance(tolerance)).expect("a number");
+        Plan::new(&problem, &Caps::cpu(), &Preferences::new().tolerance(tolerance)).expect("a number");
     }
 }
 
@@ -215,7 +210,7 @@ fn what_can_never_run_is_refused_with_the_layer() {
     let three = Conv::new(64, 64, [3, 3]).padding(1);
     let layer = |conv: Conv, preferences| {
         let weights = vec![0.0; conv.weights_len()];
-        Layer::new_blocking(&Device::host(), conv, Weights::new(&weights), preferences).map(|_| ())
+        Layer::new_blocking(&Device::cpu(), conv, Weights::new(&weights), preferences).map(|_| ())
     };
     let algorithm = |label: &str| Preferences::new().algorithm(label.parse::<Algorithm>().expect("a label"));
     let any = |label| algorithm(label).tolerance(Tolerance::Any);
@@ -251,12 +246,12 @@ fn what_can_never_run_is_refused_with_the_layer() {
 fn no_text_is_said_twice() {
     let three = Conv::new(16, 24, [3, 3]).padding(1);
     let problem = on(three, [1, 16, 40, 40]);
-    let no_plan = refusal(&problem, &Caps::host(), &Preferences::new().workspace_limit(0)).expect("no plan");
+    let no_plan = refusal(&problem, &Caps::cpu(), &Preferences::new().workspace_limit(0)).expect("no plan");
     let errors: Vec<Error> = vec![
         no_plan.into(),
         three.on([1, 3, 40, 40]).expect_err("other channels"),
         three.on([1 << 20, 16, 1 << 10, 1 << 10]).expect_err("too many"),
-        Plan::new(&problem, &Caps::host(), &Preferences::new().tolerance(Tolerance::RelativeL2(f64::NAN)))
+        Plan::new(&problem, &Caps::cpu(), &Preferences::new().tolerance(Tolerance::RelativeL2(f64::NAN)))
             .expect_err("no number"),
         "nothing".parse::<Algorithm>().expect_err("no algorithm"),
     ];

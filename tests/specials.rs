@@ -403,7 +403,7 @@ fn check(device: &Device, label: &str) {
 
 #[test]
 fn the_processor_has_the_values() {
-    check(&Device::host(), "CPU");
+    check(&Device::cpu(), "CPU");
 }
 
 #[test]

@@ -202,7 +202,7 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
     let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(job.algorithm));
     let cut = job.cut.map(|cut| Cut::Multiply(cut.parse().unwrap_or_else(|error| failed(error))));
     let preferences = Preferences { cut, ..preferences };
-    // A plan for a GPU, whatever this is: a processor has no use for channels in parts.
+    // A plan for a GPU, whatever this is: a CPU has no use for channels in parts.
     let caps = Caps { kind: DeviceKind::DiscreteGpu, ..context.caps().clone() };
     let plan = |preferences| Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| failed(error));
     let limit = plan(preferences).workspace_bytes() / job.parts;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[cfg(feature = "gpu")]
 use support::data::{Case, Data, assert_within};
 #[cfg(feature = "gpu")]
-use support::entry::run_plan_on_host;
+use support::entry::run_plan_on_cpu;
 use winoconv::{Account, Conv, Device, Layer, Preferences, Weights};
 #[cfg(feature = "gpu")]
 use winoconv::{Plan, caps::Caps};
@@ -47,7 +47,7 @@ fn runs(device: &Device) -> Arc<Account> {
 fn without_threads_the_caller_does_the_work() {
     without_threads("without_threads_the_caller_does_the_work", || {
         for _ in 0..2 {
-            let device = Device::host();
+            let device = Device::cpu();
             assert_eq!(device.caps().threads, 1);
             let account = runs(&device);
             let fallback = account.fallback.as_ref().expect("it is told");
@@ -64,10 +64,10 @@ fn without_threads_the_caller_does_the_work() {
 fn a_plan_for_many_threads_runs_on_one() {
     without_threads("a_plan_for_many_threads_runs_on_one", || {
         let problem = Conv::new(16, 32, [3, 3]).padding(1).on([2, 16, 40, 40]).expect("legal");
-        let caps = Caps { threads: 8, ..Caps::host() };
+        let caps = Caps { threads: 8, ..Caps::cpu() };
         let plan = Plan::new(&problem, &caps, &Preferences::new()).expect("a plan");
         let case = Case::new(problem, Data::Normal, 3);
-        let got = run_plan_on_host(&plan, &case);
+        let got = run_plan_on_cpu(&plan, &case);
         assert_within(&got, &case.reference().all(), &case.bound(plan.algorithm()), "eight threads' plan");
     });
 }
@@ -77,7 +77,7 @@ fn a_plan_for_many_threads_runs_on_one() {
 fn a_pool_that_failed_earlier_is_no_panic() {
     without_threads("a_pool_that_failed_earlier_is_no_panic", || {
         rayon::ThreadPoolBuilder::new().build_global().expect_err("no threads");
-        let account = runs(&Device::host());
+        let account = runs(&Device::cpu());
         let fallback = account.fallback.as_ref().expect("it is told");
         assert!(fallback.why.contains("could not be started earlier"), "{fallback}");
     });

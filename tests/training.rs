@@ -107,7 +107,7 @@ fn check(device: &Device, label: &str) {
 
 #[test]
 fn gradients_are_differences_of_the_loss_on_the_processor() {
-    check(&Device::host(), "CPU");
+    check(&Device::cpu(), "CPU");
 }
 
 #[test]

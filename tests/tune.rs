@@ -37,7 +37,7 @@ fn assert_followed(device: &Device, tuning: &Tuning) {
 
 #[test]
 fn every_candidate_of_the_processor_is_verified() {
-    let device = Device::host();
+    let device = Device::cpu();
     let tuning = tune(&device, &Options::new());
     let legal = legal_choices(&problem(), device.caps(), &Preferences::new());
     assert_eq!((tuning.verified(), tuning.trials.len()), (legal.len(), legal.len()), "{tuning}");

@@ -1,5 +1,5 @@
 //! Kernels without a transform, on problems with an edge each: every blocking of `implicit_gemm`, and `depthwise`, on
-//! the processor and on a GPU of the machine.
+//! the CPU and on a GPU of the machine.
 #![cfg(feature = "gpu")]
 
 mod support;
@@ -59,8 +59,8 @@ fn check(device: &Device, label: &str) {
 }
 
 #[test]
-fn every_blocking_is_within_its_bound_on_the_host() {
-    check(&Device::host(), "the host");
+fn every_blocking_is_within_its_bound_on_the_cpu() {
+    check(&Device::cpu(), "the host");
 }
 
 #[test]
@@ -103,8 +103,8 @@ fn check_depthwise(device: &Device, label: &str) {
 }
 
 #[test]
-fn strips_are_within_their_bound_on_the_host() {
-    check_depthwise(&Device::host(), "the host");
+fn strips_are_within_their_bound_on_the_cpu() {
+    check_depthwise(&Device::cpu(), "the host");
 }
 
 #[test]

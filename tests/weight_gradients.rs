@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pollster::block_on;
 use support::data::{Case, Data, assert_exact, assert_within};
-use support::entry::{EntryPoint, run_plan_on_gpu, run_plan_on_host};
+use support::entry::{EntryPoint, run_plan_on_cpu, run_plan_on_gpu};
 use support::gpus::{on_gpus, on_one_gpu};
 use support::problems::{forced, legal};
 use winoconv::caps::{Caps, DeviceKind, Limits};
@@ -76,7 +76,7 @@ fn entries() -> Vec<Entry> {
 }
 
 fn staged(problem: &Problem) -> Vec<Algorithm> {
-    let all = legal(problem, &Device::host());
+    let all = legal(problem, &Device::cpu());
     let staged: Vec<_> = all.into_iter().filter(|algorithm| matches!(algorithm, Algorithm::Staged(_))).collect();
     assert!(!staged.is_empty(), "{problem}: Winograd does not apply");
     staged
@@ -133,8 +133,8 @@ fn conform(device: &Device, label: &str, points: &[EntryPoint]) {
 }
 
 #[test]
-fn hosts_conform() {
-    conform(&Device::host(), "the host", &EntryPoint::HOST);
+fn cpus_conform() {
+    conform(&Device::cpu(), "the host", &EntryPoint::HOST);
 }
 
 #[test]
@@ -152,10 +152,10 @@ fn small_integers_are_exact() {
             continue;
         }
         let case = Case::new(problem, Data::Integer, 5);
-        for preferences in [forced(exact)].into_iter().chain(in_runs(&problem, exact, &Device::host())) {
-            let plan = problem.plan(&Device::host(), &preferences).unwrap_or_else(|error| panic!("{name}: {error}"));
+        for preferences in [forced(exact)].into_iter().chain(in_runs(&problem, exact, &Device::cpu())) {
+            let plan = problem.plan(&Device::cpu(), &preferences).unwrap_or_else(|error| panic!("{name}: {error}"));
             let what = format!("{name} ({problem}) in {} runs", runs(&plan));
-            assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &case.reference().all(), &what);
+            assert_exact(&case.gather(&run_plan_on_cpu(&plan, &case)), &case.reference().all(), &what);
             count += 1;
         }
     }
@@ -179,7 +179,7 @@ fn smaller_devices_take_more_runs() {
         assert_eq!(in_parts, parts, "{plan}");
         assert!(runs(&plan) >= 5, "{plan}");
         let what = format!("{} runs", runs(&plan));
-        assert_exact(&case.gather(&run_plan_on_host(&plan, &case)), &case.reference().all(), &what);
+        assert_exact(&case.gather(&run_plan_on_cpu(&plan, &case)), &case.reference().all(), &what);
         on_gpus("smaller_devices_take_more_runs", |gpu| {
             let output = run_plan_on_gpu(&gpu.context, &plan, &case).unwrap_or_else(|error| panic!("{what}: {error}"));
             assert_exact(&case.gather(&output), &case.reference().all(), &what);
@@ -274,14 +274,14 @@ fn compare(context: &gpu::Context, plan: &Plan, case: &Case, poison: f32, what: 
 /// Errors on normal data are about what a tolerance is compared with.
 #[test]
 fn errors_are_as_expected() {
-    let device = Device::host();
+    let device = Device::cpu();
     for kernel in [3, 5, 7] {
         let problem = gradient(Conv::new(8, 8, [kernel, kernel]), &[4, 8, 23 + kernel, 23 + kernel]);
         let case = Case::new(problem, Data::Normal, 17);
         let exact = case.reference().all();
         for algorithm in staged(&problem) {
             let plan = problem.plan(&device, &forced(algorithm)).unwrap_or_else(|error| panic!("{error}"));
-            let got = case.gather(&run_plan_on_host(&plan, &case));
+            let got = case.gather(&run_plan_on_cpu(&plan, &case));
             let squares = |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>();
             let off = squares(&mut got.iter().zip(&exact).map(|(got, exact)| f64::from(*got) - exact));
             let error = (off / squares(&mut exact.iter().copied())).sqrt();
@@ -292,7 +292,7 @@ fn errors_are_as_expected() {
     }
 }
 
-/// What the tuner tries of it is right, on the processor and on a GPU, and can be followed.
+/// What the tuner tries of it is right, on the CPU and on a GPU, and can be followed.
 #[test]
 fn what_is_tuned_is_right() {
     let problem = gradient(Conv::new(6, 8, [3, 3]).padding(1), &[2, 6, 19, 22]);
@@ -312,7 +312,7 @@ fn what_is_tuned_is_right() {
         assert!(staged.count() > 0, "{tuning}");
         println!("{tuning}");
     };
-    tune(&Device::host());
+    tune(&Device::cpu());
     on_one_gpu("what_is_tuned_is_right", |gpu| tune(&gpu.device()));
 }
 
@@ -346,7 +346,7 @@ fn planners_choose_it_for_large_layers() {
     let out = plan(forced(other)).expect_err("5 outputs of 3");
     assert!(out.to_string().contains("another number of outputs"), "{out}");
     let dilated = gradient(Conv::new(8, 8, [3, 3]).dilation([2, 2]), &[2, 8, 20, 20]);
-    let plan = dilated.plan(&Device::host(), &forced(chosen.algorithm())).expect_err("dilated");
+    let plan = dilated.plan(&Device::cpu(), &forced(chosen.algorithm())).expect_err("dilated");
     let why = Reason::Inapplicable("Winograd needs dilation 1 for the weights' gradient").to_string();
     assert!(plan.to_string().contains(&why), "{plan}");
 }

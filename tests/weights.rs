@@ -144,7 +144,7 @@ fn packed_weights_are_the_same_for_all_sizes() {
             let spatial = Spatial::all(conv.rank(), size);
             let Ok(problem) = conv.on(Shape::new(1, conv.channels, spatial)) else { continue };
             let problem = if conv.transposed.is_some() { problem } else { problem.input_gradient().expect("legal") };
-            let plan = problem.plan(&Device::host(), &forced(algorithm)).unwrap_or_else(|error| panic!("{error}"));
+            let plan = problem.plan(&Device::cpu(), &forced(algorithm)).unwrap_or_else(|error| panic!("{error}"));
             packed.push(cpu::pack(&plan, &weights).expect("as many as the convolution has"));
             assert_eq!(packed.last(), packed.first(), "{problem}, {algorithm}");
         }
@@ -157,18 +157,18 @@ fn packed_weights_are_the_same_for_all_sizes() {
 
 #[test]
 fn new_weights_on_the_cpu() {
-    outputs_are_those_of_a_new_layer(&Device::host(), "CPU");
+    outputs_are_those_of_a_new_layer(&Device::cpu(), "CPU");
 }
 
 #[test]
 fn runs_on_the_cpu_have_one_set_of_weights() {
-    runs_under_way_have_one_set_of_weights(&Device::host(), "CPU");
+    runs_under_way_have_one_set_of_weights(&Device::cpu(), "CPU");
 }
 
 #[test]
 fn weights_that_do_not_fit_change_nothing() {
     let (case, preferences) = cases().swap_remove(0);
-    let layer = layer(&Device::host(), &case, preferences);
+    let layer = layer(&Device::cpu(), &case, preferences);
     let before = run(&layer, &case);
     let Case { weights, bias, slopes, .. } = &with_others(&case);
     let all = Weights::new(weights).bias(bias).slopes(slopes);

@@ -148,18 +148,18 @@ fn a_layer_takes_its_devices_wisdom() {
     let conv = Conv::new(2, 3, [3, 3]).padding(1);
     let (shape, preferences) = ([1, 2, 9, 9], Preferences::new().tolerance(Tolerance::Any));
     let problem = conv.on(shape).expect("legal");
-    let choice = legal_choices(&problem, &Caps::host(), &preferences).last().expect("some are legal").choice;
-    let wisdom = wisdom([Entry::new(&problem, &Caps::host(), &preferences, choice, 7_000)]);
+    let choice = legal_choices(&problem, &Caps::cpu(), &preferences).last().expect("some are legal").choice;
+    let wisdom = wisdom([Entry::new(&problem, &Caps::cpu(), &preferences, choice, 7_000)]);
     let run = |device: &Device| {
         let layer = Layer::new_blocking(device, conv, Weights::new(&[1.0; 54]), preferences).expect("a layer");
         layer.run_blocking(shape, &[1.0; 162]).expect("runs").account
     };
-    assert_eq!(*Device::host().wisdom(), *Wisdom::shipped(), "shipped wisdom is on by default");
-    let account = run(&Device::host().with_wisdom(wisdom));
+    assert_eq!(*Device::cpu().wisdom(), *Wisdom::shipped(), "shipped wisdom is on by default");
+    let account = run(&Device::cpu().with_wisdom(wisdom));
     assert_eq!(account.choice, choice);
     assert_eq!(account.origin, Origin::Wisdom { time_ns: 7_000, driver: String::new() });
     assert!(account.to_string().contains("(by wisdom: 7.0 us) on host"), "{account}");
-    let account = run(&Device::host().with_wisdom(Wisdom::new()));
+    let account = run(&Device::cpu().with_wisdom(Wisdom::new()));
     assert_ne!(account.choice, choice);
     assert!(account.to_string().contains("(by estimate) on host"), "{account}");
 }

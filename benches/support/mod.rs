@@ -16,7 +16,7 @@ pub(crate) fn forced(label: &str) -> Preferences {
     Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm)
 }
 
-/// Numbers without a pattern that a processor could use, between -1 and 1.
+/// Numbers without a pattern that a CPU could use, between -1 and 1.
 pub(crate) fn data(len: usize) -> Vec<f32> {
     (0..len).map(|i| (i as f32 * 12.9898).sin()).collect()
 }

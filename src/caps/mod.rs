@@ -16,16 +16,16 @@ use crate::error::{LimitError, Resource};
 pub enum DeviceKind {
     /// A GPU with memory of its own.
     DiscreteGpu,
-    /// A GPU that shares the processor's memory.
+    /// A GPU that shares the CPU's memory.
     IntegratedGpu,
     /// A GPU seen through virtualisation.
     VirtualGpu,
-    /// A GPU adapter that runs on the processor (lavapipe, SwiftShader, WARP): never taken for a GPU.
+    /// A GPU adapter that runs on the CPU (lavapipe, SwiftShader, WARP): never taken for a GPU.
     SoftwareGpu,
     /// An adapter that does not say, as in browsers.
     OtherGpu,
-    /// The processor itself, without a GPU's programming interface.
-    HostCpu,
+    /// The CPU itself, without a GPU's programming interface.
+    Cpu,
 }
 
 impl fmt::Display for DeviceKind {
@@ -36,7 +36,7 @@ impl fmt::Display for DeviceKind {
             Self::VirtualGpu => "virtual GPU",
             Self::SoftwareGpu => "software adapter (runs on the processor)",
             Self::OtherGpu => "GPU of unknown kind",
-            Self::HostCpu => "processor",
+            Self::Cpu => "CPU",
         })
     }
 }
@@ -101,8 +101,8 @@ impl Limits {
         ..Self::WEBGPU_DEFAULT
     };
 
-    /// The host's bounds: none but the index range.
-    pub const HOST: Self = Self {
+    /// The CPU's bounds: none but the index range.
+    pub const CPU: Self = Self {
         max_compute_workgroup_storage_size: u32::MAX,
         max_compute_invocations_per_workgroup: u32::MAX,
         max_compute_workgroup_size: [u32::MAX; 3],
@@ -139,7 +139,7 @@ impl Limits {
 pub struct Caps {
     /// The adapter's name, as its driver gives it.
     pub name: String,
-    /// Vulkan, Metal, DX12, WebGPU, or `host`.
+    /// Vulkan, Metal, DX12, WebGPU, or `cpu`.
     pub backend: String,
     /// Driver and its version, empty where unknown.
     pub driver: String,
@@ -165,13 +165,13 @@ impl Caps {
     /// The CPU that this program runs on, with the threads of the pool that the caller is in: `rayon`'s global one, or that of a
     /// `ThreadPool::install`. If the global pool cannot start its threads there is one thread, the caller's;
     /// [`Device::fallback`](crate::Device::fallback) has the reason.
-    pub fn host() -> Self {
+    pub fn cpu() -> Self {
         Self {
-            name: format!("host ({})", std::env::consts::ARCH),
-            backend: "host".to_owned(),
+            name: format!("CPU ({})", std::env::consts::ARCH),
+            backend: "cpu".to_owned(),
             driver: String::new(),
-            kind: DeviceKind::HostCpu,
-            limits: Limits::HOST,
+            kind: DeviceKind::Cpu,
+            limits: Limits::CPU,
             timestamps: false,
             f16: false,
             threads: threads::count().unwrap_or(1),
@@ -180,7 +180,7 @@ impl Caps {
 
     /// Whether the CPU does the work, directly or through a software adapter.
     pub const fn is_software(&self) -> bool {
-        matches!(self.kind, DeviceKind::SoftwareGpu | DeviceKind::HostCpu)
+        matches!(self.kind, DeviceKind::SoftwareGpu | DeviceKind::Cpu)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the processor could do at most, and what the multiply alone does: for benchmarks.
+//! What the CPU could do at most, and what the multiply alone does: for benchmarks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -56,7 +56,7 @@ pub fn peak_flops(threads: usize) -> f64 {
 }
 
 /// Does the multiplies of a plan's Winograd and nothing else, on whatever the workspace holds. The operations that it did;
-/// `None` if the plan is of another algorithm, or not for a processor.
+/// `None` if the plan is of another algorithm, or not for a CPU.
 pub fn multiply_alone(plan: &Plan, packed: &[f32], workspace: &mut [Vec<f32>]) -> Option<f64> {
     let step = plan.cpu_steps.first()?;
     let CpuKernel::Winograd { algorithm, block } = step.kernel else { return None };

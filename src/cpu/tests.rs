@@ -1,4 +1,4 @@
-//! Every kernel of the processor against the reference, within the error bound, on problems with an edge each: where blocks
+//! Every kernel of the CPU against the reference, within the error bound, on problems with an edge each: where blocks
 //! and panels end, how tensors lie, how many threads there are. Small enough for Miri.
 
 use crate::activation::Activation;
@@ -48,7 +48,7 @@ impl Tensors {
 }
 
 fn plan(problem: &Problem, algorithm: Algorithm, threads: usize) -> Option<Plan> {
-    let caps = Caps { threads, ..Caps::host() };
+    let caps = Caps { threads, ..Caps::cpu() };
     let preferences = Preferences::new().algorithm(algorithm).tolerance(Tolerance::Any);
     Plan::new(problem, &caps, &preferences).ok()
 }
@@ -64,9 +64,9 @@ fn with_block(plan: &Plan, algorithm: Nested, block: TileBlock) -> Plan {
 }
 
 /// Everything that may run. Under Miri two transforms stand for all, which are the same code with other numbers, and no twins:
-/// tests/host.rs has those.
+/// tests/cpu.rs has those.
 fn algorithms(problem: &Problem) -> Vec<Algorithm> {
-    let mut all = Algorithm::all_for_processors(problem);
+    let mut all = Algorithm::all_for_cpu(problem);
     if cfg!(miri) {
         let mut transforms = 0..2;
         all.retain(|algorithm| match algorithm {
@@ -77,7 +77,7 @@ fn algorithms(problem: &Problem) -> Vec<Algorithm> {
     all
 }
 
-/// Runs all of the processor's algorithms on a problem, and some blocks that the planner would not choose.
+/// Runs all of the CPU's algorithms on a problem, and some blocks that the planner would not choose.
 fn check(problem: &Problem) {
     let tensors = Tensors::of(problem);
     let Tensors { input, weights, bias } = &tensors;

@@ -326,7 +326,7 @@ fn choose<'a>(adapters: &'a [wgpu::Adapter], choice: &AdapterChoice) -> Option<&
         DeviceKind::IntegratedGpu => 1,
         DeviceKind::OtherGpu => 2,
         DeviceKind::VirtualGpu => 3,
-        DeviceKind::SoftwareGpu | DeviceKind::HostCpu => 4,
+        DeviceKind::SoftwareGpu | DeviceKind::Cpu => 4,
     };
     let wanted = |adapter: &&wgpu::Adapter| match choice {
         AdapterChoice::Hardware => rank(adapter) < 4,

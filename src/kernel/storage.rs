@@ -28,7 +28,7 @@ impl Storage {
     /// What a device has for a problem's tensors. The CPU has slices of f32 that were rounded: there only the result's
     /// type makes a difference.
     pub const fn of(problem: &Problem, caps: &Caps) -> Self {
-        let on_cpu = matches!(caps.kind, DeviceKind::HostCpu);
+        let on_cpu = matches!(caps.kind, DeviceKind::Cpu);
         match (problem.conv.dtype, problem.result_type) {
             (DType::F32, _) => Self::F32,
             (DType::F16, DType::F32) if on_cpu => Self::F32,

@@ -3,7 +3,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod blocking;
-mod host_weights;
+mod cpu_weights;
 #[cfg(feature = "gpu")]
 mod on_gpu;
 mod operands;
@@ -17,7 +17,7 @@ pub use on_gpu::{Ends, WeightTensors};
 pub use operands::{Inputs, Weights};
 pub use workspace::Workspace;
 
-use self::host_weights::HostWeights;
+use self::cpu_weights::CpuWeights;
 use self::operands::{check_len, missing, rounded};
 use self::prepared::{Key, Prepared, PreparedProblems};
 use crate::account::Account;
@@ -48,7 +48,7 @@ pub struct Output {
 ///
 /// ```
 /// use winoconv::{Conv, Device, Layer, Preferences, Weights};
-/// let device = Device::host();
+/// let device = Device::cpu();
 /// let conv = Conv::new(1, 1, [3, 3]).padding(1);
 /// let blur = Layer::new_blocking(&device, conv, Weights::new(&[1.0 / 9.0; 9]), Preferences::new())?;
 /// let output = blur.run_blocking([1, 1, 4, 4], &[1.0; 16])?;
@@ -75,7 +75,7 @@ pub struct Layer {
 /// Weights where the device has them.
 #[derive(Debug)]
 enum Operands {
-    Host(HostWeights),
+    Cpu(CpuWeights),
     #[cfg(feature = "gpu")]
     Gpu(gpu::GpuWeights),
 }
@@ -125,7 +125,7 @@ impl Layer {
     /// Bytes of packed weights that are kept now, beside the weights as they were given.
     pub fn packed_bytes(&self) -> u64 {
         match &self.operands {
-            Operands::Host(weights) => weights.packed_bytes(),
+            Operands::Cpu(weights) => weights.packed_bytes(),
             #[cfg(feature = "gpu")]
             Operands::Gpu(weights) => weights.packed_bytes(),
         }
@@ -141,7 +141,7 @@ impl Layer {
     /// ```
     /// # use winoconv::{Conv, Device, Layer, Preferences, Weights};
     /// let layer = Layer::new_blocking(
-    ///     &Device::host(),
+    ///     &Device::cpu(),
     ///     Conv::new(1, 1, [1, 1]),
     ///     Weights::new(&[2.0]),
     ///     Preferences::new(),
@@ -158,7 +158,7 @@ impl Layer {
     pub async fn set_weights(&self, weights: Weights<'_>) -> Result<()> {
         weights.check(&self.conv)?;
         match &self.operands {
-            Operands::Host(own) => own.set(self.conv.dtype, &weights),
+            Operands::Cpu(own) => own.set(self.conv.dtype, &weights),
             #[cfg(feature = "gpu")]
             Operands::Gpu(own) => {
                 let Weights { weights, bias, slopes } = weights;
@@ -329,15 +329,15 @@ impl Layer {
         check_len("the output", plan.problem.output_len(), output.len())?;
         if plan.step_count() > 0 {
             match &self.operands {
-                Operands::Host(own) => {
+                Operands::Cpu(own) => {
                     let operands = own.current();
                     let dtype = self.conv.dtype;
                     let [input, residual] =
                         [inputs.input, inputs.residual.unwrap_or_default()].map(|x| rounded(dtype, x));
                     let gradient = inputs.gradient.map(|gradient| rounded(dtype, gradient));
-                    let packed = prepared.packed_on_host(own, &operands);
+                    let packed = prepared.packed_on_cpu(own, &operands);
                     let weights = gradient.as_deref().unwrap_or(&operands.weights);
-                    workspace.reserve_on_host(&plan.workspace);
+                    workspace.reserve_on_cpu(&plan.workspace);
                     let operands = cpu::Operands {
                         input: &input,
                         weights,
@@ -346,7 +346,7 @@ impl Layer {
                         slopes: &operands.slopes,
                         residual: &residual,
                     };
-                    cpu::run(plan, &operands, &mut workspace.host, output)?;
+                    cpu::run(plan, &operands, &mut workspace.cpu, output)?;
                 }
                 #[cfg(feature = "gpu")]
                 Operands::Gpu(_) => self.run_on_gpu(prepared, inputs, output, workspace).await?,
@@ -365,7 +365,7 @@ impl Operands {
             return Ok(Self::Gpu(gpu::GpuWeights::new(context, conv.dtype, weights, bias, slopes).await?));
         }
         let _ = device;
-        Ok(Self::Host(HostWeights::new(conv.dtype, &weights)))
+        Ok(Self::Cpu(CpuWeights::new(conv.dtype, &weights)))
     }
 }
 

@@ -128,7 +128,7 @@ impl Layer {
     fn on_gpu(&self, what: &str) -> Result<&gpu::GpuWeights> {
         match &self.operands {
             Operands::Gpu(own) => Ok(own),
-            Operands::Host(_) => Err(no_gpu(&self.device, what)),
+            Operands::Cpu(_) => Err(no_gpu(&self.device, what)),
         }
     }
 

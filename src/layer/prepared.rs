@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lru::LruCache;
 
-use super::host_weights::{HostOperands, HostPacked, HostWeights};
+use super::cpu_weights::{CpuOperands, CpuPacked, CpuWeights};
 use crate::account::Account;
 #[cfg(feature = "gpu")]
 use crate::error::Result;
@@ -31,12 +31,12 @@ impl Prepared {
     }
 
     /// These weights, packed as the plan takes them; nothing if it takes them as they are given.
-    pub(super) fn packed_on_host(&self, weights: &HostWeights, operands: &HostOperands) -> Arc<Vec<f32>> {
+    pub(super) fn packed_on_cpu(&self, weights: &CpuWeights, operands: &CpuOperands) -> Arc<Vec<f32>> {
         if self.plan.packing.is_given() {
             return Arc::default();
         }
-        match self.packed.get_or_init(|| Packed::Host(weights.packed(&self.plan))) {
-            Packed::Host(packed) => packed.of(operands, &self.plan),
+        match self.packed.get_or_init(|| Packed::Cpu(weights.packed(&self.plan))) {
+            Packed::Cpu(packed) => packed.of(operands, &self.plan),
             #[cfg(feature = "gpu")]
             Packed::Gpu(_) => Arc::default(),
         }
@@ -60,7 +60,7 @@ impl Prepared {
 /// Packed weights of one form. All prepared problems that take this form share them.
 #[derive(Debug, Clone)]
 enum Packed {
-    Host(Arc<HostPacked>),
+    Cpu(Arc<CpuPacked>),
     #[cfg(feature = "gpu")]
     Gpu(Arc<gpu::Packed>),
 }

@@ -7,7 +7,7 @@ use crate::gpu::{self, Context};
 /// serves any number of layers on the same device, one run at a time.
 #[derive(Debug, Default)]
 pub struct Workspace {
-    pub(super) host: Vec<Vec<f32>>,
+    pub(super) cpu: Vec<Vec<f32>>,
     #[cfg(feature = "gpu")]
     pub(super) gpu: gpu::Workspace,
     /// Input, output and residual on the device.
@@ -23,9 +23,9 @@ impl Workspace {
         Self::default()
     }
 
-    pub(super) fn reserve_on_host(&mut self, lens: &[usize]) {
-        self.host.resize_with(self.host.len().max(lens.len()), Vec::new);
-        for (buffer, &len) in self.host.iter_mut().zip(lens) {
+    pub(super) fn reserve_on_cpu(&mut self, lens: &[usize]) {
+        self.cpu.resize_with(self.cpu.len().max(lens.len()), Vec::new);
+        for (buffer, &len) in self.cpu.iter_mut().zip(lens) {
             if buffer.len() < len {
                 buffer.resize(len, 0.0);
             }
@@ -36,7 +36,7 @@ impl Workspace {
     /// is written.
     #[doc(hidden)]
     pub fn poison(&mut self, value: f32) {
-        for buffer in &mut self.host {
+        for buffer in &mut self.cpu {
             buffer.fill(value);
         }
         #[cfg(feature = "gpu")]

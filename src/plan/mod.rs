@@ -208,7 +208,7 @@ impl Plan {
     /// Why the shaders' twins compute it, one element after the other and on one thread, if they do so on the CPU: because
     /// there is no kernel for it yet, or because of what was demanded. Never because of the workspace or the threads.
     pub fn twins(&self) -> Option<&'static str> {
-        if self.caps.kind != DeviceKind::HostCpu || self.dispatches.is_empty() {
+        if self.caps.kind != DeviceKind::Cpu || self.dispatches.is_empty() {
             return None;
         }
         Some(match self.problem.operation {
@@ -297,7 +297,7 @@ pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
 
 /// Expected relative L2 error of a choice on a problem, on normally distributed data, operands taken as they are stored: of
 /// its arithmetic in f32, and of rounding the outputs where they are stored in less. It depends on how the work is cut:
-/// shorter sums round less. The processor's own kernels keep them short.
+/// shorter sums round less. The CPU's kernels keep them short.
 pub fn expected_error(problem: &Problem, choice: Choice, caps: &Caps) -> f64 {
     let errors = Errors::on(problem, caps);
     errors.normal(choice).hypot(errors.stored())

@@ -3,10 +3,10 @@
 
 mod clock;
 mod contest;
+mod cpu_rig;
 mod data;
 #[cfg(feature = "gpu")]
 mod gpu_rig;
-mod host_rig;
 mod report;
 mod rig;
 #[cfg(test)]
@@ -24,8 +24,8 @@ use crate::plan::{Legal, Plan, Preferences, legal_choices};
 use crate::problem::Problem;
 use clock::Clock;
 use contest::Contest;
+use cpu_rig::CpuRig;
 use data::Data;
-use host_rig::HostRig;
 use rig::Rig;
 use truth::Truth;
 
@@ -106,7 +106,7 @@ pub async fn tune(device: &Device, problem: &Problem, preferences: &Preferences,
     if cfg!(target_arch = "wasm32") {
         return Err(no_clock(device));
     }
-    hold(&mut HostRig::new(problem, &data, truth.windows()), &truth, device, problem, preferences, options).await
+    hold(&mut CpuRig::new(problem, &data, truth.windows()), &truth, device, problem, preferences, options).await
 }
 
 /// [`tune`], blocking.

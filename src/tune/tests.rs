@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::cpu_rig::{CpuRig, OnCpu};
 use super::data::Data;
-use super::host_rig::{HostRig, OnHost};
 use super::rig::Rig;
 use super::truth::Truth;
 use super::{Fate, Fault, LeftOut, Options, Tuning, hold};
@@ -14,9 +14,9 @@ use crate::error::{DeviceError, Error, Result};
 use crate::plan::{Choice, Plan, Preferences, Tolerance, legal_choices};
 use crate::problem::Problem;
 
-/// The processor's results, spoilt for one choice, and times by a list: the n-th legal choice takes `times(n)`.
+/// The CPU's results, spoilt for one choice, and times by a list: the n-th legal choice takes `times(n)`.
 struct Liar<'a> {
-    host: HostRig<'a>,
+    cpu: CpuRig<'a>,
     choices: Vec<Choice>,
     times: fn(usize) -> u64,
     spoilt: Option<(Choice, Spoil)>,
@@ -35,7 +35,7 @@ enum Spoil {
 }
 
 impl Rig for Liar<'_> {
-    type Ready = (OnHost, Choice);
+    type Ready = (OnCpu, Choice);
 
     async fn compile(&mut self, _: &[&Plan]) {}
 
@@ -46,11 +46,11 @@ impl Rig for Liar<'_> {
             let [during, message] = ["compiling", "no"].map(ToOwned::to_owned);
             return Err(DeviceError::Internal { during, message }.into());
         }
-        Ok((self.host.prepare(plan).await?, plan.choice()))
+        Ok((self.cpu.prepare(plan).await?, plan.choice()))
     }
 
     async fn output(&mut self, (ready, choice): &Self::Ready) -> Result<Vec<f32>> {
-        let mut output = self.host.output(ready).await?;
+        let mut output = self.cpu.output(ready).await?;
         match self.spoilt.filter(|(spoilt, _)| spoilt == choice) {
             Some((_, Spoil::Unwritten)) => output.last_mut().into_iter().for_each(|last| *last = f32::NAN),
             Some((_, Spoil::Off)) => output.iter_mut().for_each(|x| *x *= 1.001),
@@ -80,14 +80,14 @@ fn contest(
     spoilt: Option<(usize, Spoil)>,
     options: &Options,
 ) -> (Vec<Choice>, Vec<Choice>, Tuning) {
-    let (problem, device, preferences) = (problem(), Device::host(), preferences());
+    let (problem, device, preferences) = (problem(), Device::cpu(), preferences());
     let data = Data::new(&problem);
     let truth = Truth::new(&problem, &data);
     let legal = legal_choices(&problem, device.caps(), &preferences);
     let choices: Vec<Choice> = legal.iter().map(|legal| legal.choice).collect();
     let spoilt = spoilt.map(|(at, spoil)| (choices[at], spoil));
-    let host = HostRig::new(&problem, &data, truth.windows());
-    let mut liar = Liar { host, choices: choices.clone(), times, spoilt, timed: Vec::new() };
+    let cpu = CpuRig::new(&problem, &data, truth.windows());
+    let mut liar = Liar { cpu, choices: choices.clone(), times, spoilt, timed: Vec::new() };
     let held = hold(&mut liar, &truth, &device, &problem, &preferences, options);
     let tuning = pollster::block_on(held).unwrap_or_else(|error| panic!("{error}"));
     (choices, liar.timed, tuning)
@@ -102,7 +102,7 @@ fn fourth(at: usize) -> u64 {
 fn the_fastest_wins_and_the_pick_is_marked() {
     let (choices, _, tuning) = contest(fourth, None, &Options::new());
     assert_eq!(tuning.fastest().map(|trial| trial.choice), Some(choices[3]), "{tuning}");
-    let pick = Plan::new(&problem(), Device::host().caps(), &preferences()).expect("a plan").choice();
+    let pick = Plan::new(&problem(), Device::cpu().caps(), &preferences()).expect("a plan").choice();
     assert_eq!(tuning.trials.iter().filter(|trial| trial.pick).map(|trial| trial.choice).collect::<Vec<_>>(), [pick]);
     assert_eq!(
         (tuning.trials.len(), tuning.verified()),
@@ -142,7 +142,7 @@ fn a_wrong_candidate_never_wins_and_is_told() {
 /// With the pick itself wrong there is no ratio, and still a winner.
 #[test]
 fn a_wrong_pick_is_no_baseline() {
-    let device = Device::host();
+    let device = Device::cpu();
     let pick = Plan::new(&problem(), device.caps(), &preferences()).expect("a plan").choice();
     let legal = legal_choices(&problem(), device.caps(), &preferences());
     let at = legal.iter().position(|legal| legal.choice == pick).expect("legal");
@@ -172,9 +172,9 @@ fn what_an_earlier_candidate_wrote_does_not_count() {
     let problem = problem();
     let data = Data::new(&problem);
     let truth = Truth::new(&problem, &data);
-    let mut rig = HostRig::new(&problem, &data, truth.windows());
+    let mut rig = CpuRig::new(&problem, &data, truth.windows());
     let winograd = Preferences::new().tolerance(Tolerance::Any).algorithm("staged:f2x3".parse().expect("an algorithm"));
-    let whole = Plan::new(&problem, Device::host().caps(), &winograd).expect("a plan");
+    let whole = Plan::new(&problem, Device::cpu().caps(), &winograd).expect("a plan");
     let mut check = |plan: &Plan| {
         let output = pollster::block_on(async {
             let ready = rig.prepare(plan).await?;
@@ -193,8 +193,8 @@ fn what_an_earlier_candidate_wrote_does_not_count() {
 #[test]
 fn an_empty_output_is_refused() {
     let problem = Conv::new(2, 2, [3, 3]).on([0, 2, 5, 5]).expect("legal");
-    let device = Device::host();
-    assert_eq!(device.caps().kind, DeviceKind::HostCpu);
+    let device = Device::cpu();
+    assert_eq!(device.caps().kind, DeviceKind::Cpu);
     let result = super::tune_blocking(&device, &problem, &Preferences::new(), &Options::new());
     assert!(matches!(result, Err(Error::Shape(_))), "{result:?}");
 }

@@ -185,7 +185,7 @@ mod tests {
         let problem = Conv::new(3, 8, [3, 3]).padding(1).on([2, 3, 61, 67]).expect("legal");
         let data = Data::new(&problem);
         let truth = Truth::new(&problem, &data);
-        let plan = Plan::new(&problem, &Caps::host(), &Preferences::new()).expect("a plan");
+        let plan = Plan::new(&problem, &Caps::cpu(), &Preferences::new()).expect("a plan");
         #[expect(clippy::cast_possible_truncation, reason = "the nearest f32")]
         let right: Vec<f32> = truth.reference.all().iter().map(|&x| x as f32).collect();
         let shown = |output: &[f32]| -> Vec<f32> {

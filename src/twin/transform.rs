@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::winograd::{F, Lane, Nested, Program, Programs};
 
-/// Tiles that go through a transform together: one or two vector registers on every processor.
+/// Tiles that go through a transform together: one or two vector registers on every CPU.
 pub(crate) const LANES: usize = 16;
 
 /// One value of each of the tiles.

@@ -46,7 +46,7 @@ pub enum Rounding {
     Separate,
     /// Multiply-adds once, as GPUs do.
     Fused,
-    /// Multiply-adds once, and a transformed weight once, as the processor's own kernels do: they transform weights in f64.
+    /// Multiply-adds once, and a transformed weight once, as the CPU's kernels do: they transform weights in f64.
     /// With AVX-512, 2026-11-29, what the model says after a ReLU was over the measured errors by up to 25% at 4 and 8
     /// channels, by 1% to 14% at 16 to 48, and between 5% over and 6% under at 64 to 512. (Multiply-adds that round twice, where a
     /// processor has no others, add 4% to 11%: F(3x4) at 16 channels 1.92 times direct's error, as the model says.)
@@ -376,7 +376,7 @@ mod tests {
         }
     }
 
-    /// The processor's own kernels, sums of 32 channels added up: channels, rows that round like them, and errors over direct
+    /// The CPU's kernels, sums of 32 channels added up: channels, rows that round like them, and errors over direct
     /// summation's, means of 4 seeds.
     #[test]
     fn errors_on_a_processor_after_a_relu_are_the_measured_ones() {

@@ -124,9 +124,9 @@ fn new_weights(table: &mut Section, bench: &Bench) {
     };
     let fixed = context.device().create_buffer(&descriptor);
     table.row("new weights in a buffer that is not for copies", "Unsupported", set(WeightTensors::new(&fixed)));
-    let host = layer(&Device::host(), plain(), "staged:f2x3");
+    let host = layer(&Device::cpu(), plain(), "staged:f2x3");
     table.row(
-        "new weights in a buffer, for a layer of the processor",
+        "new weights in a buffer, for a layer of the CPU",
         "Unsupported",
         host.set_weights_from_blocking(WeightTensors::new(&weights)),
     );
@@ -167,9 +167,9 @@ fn devices(table: &mut Section, bench: &Bench) {
     table.row("a download from a destroyed buffer", "Device(Destroyed)", block_on(context.download(&gone, 1)));
     other.device().destroy();
     table.row("a device that was destroyed", "Device(Lost)", block_on(other.create_buffer("test", 1)));
-    let host = layer(&Device::host(), plain(), "staged:f2x3");
+    let host = layer(&Device::cpu(), plain(), "staged:f2x3");
     table.row(
-        "a layer of the processor, to be bound",
+        "a layer of the CPU, to be bound",
         "Unsupported",
         block_on(host.bind(SHAPE, (input, output), &bench.room)),
     );

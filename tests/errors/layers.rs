@@ -16,7 +16,7 @@ fn plain() -> Conv {
 }
 
 fn layer(conv: Conv, weights: Weights<'_>) -> Result<Layer, Error> {
-    Layer::new_blocking(&Device::host(), conv, weights, Preferences::new())
+    Layer::new_blocking(&Device::cpu(), conv, weights, Preferences::new())
 }
 
 fn run(conv: Conv, inputs: Inputs<'_>, output: usize) -> Result<(), Error> {

@@ -72,7 +72,7 @@ fn message(error: &Error) -> String {
         Error::Device(winoconv::error::DeviceError::NoAdapter { found, .. }) => error.to_string().replace(found, "..."),
         other => other.to_string(),
     };
-    shown.replace(&Caps::host().to_string(), "the processor")
+    shown.replace(&Caps::cpu().to_string(), "the CPU")
 }
 
 /// What is wrong with a section's rows.

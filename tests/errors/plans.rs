@@ -30,7 +30,7 @@ fn problem(conv: Conv) -> Problem {
 }
 
 fn plan(problem: &Problem, preferences: &Preferences) -> Result<Plan, Error> {
-    Plan::new(problem, &Caps::host(), preferences)
+    Plan::new(problem, &Caps::cpu(), preferences)
 }
 
 /// Every reason why an algorithm does not apply.

@@ -43,7 +43,7 @@ impl EntryPoint {
     /// Those of a GPU.
     pub(crate) const ALL: [Self; 6] =
         [Self::Run, Self::Fresh, Self::Dirty, Self::Oversized, Self::Encode, Self::EncodePass];
-    /// Those of the processor.
+    /// Those of the CPU.
     pub(crate) const HOST: [Self; 4] = [Self::Run, Self::Fresh, Self::Dirty, Self::Oversized];
 
     /// Runs `layer` on the input of `case`. `what` stands in messages.
@@ -267,8 +267,8 @@ pub(crate) fn run_plan_on_gpu(context: &Context, plan: &Plan, case: &Case) -> wi
     block_on(run)
 }
 
-/// The same on the processor.
-pub(crate) fn run_plan_on_host(plan: &Plan, case: &Case) -> Vec<f32> {
+/// The same on the CPU.
+pub(crate) fn run_plan_on_cpu(plan: &Plan, case: &Case) -> Vec<f32> {
     let failed = |error: winoconv::Error| -> ! { panic!("{}: {error}", plan.problem()) };
     let packed = cpu::pack(plan, &case.weights).unwrap_or_else(|error| failed(error));
     let Case { input, weights, bias, slopes, residual, .. } = case;

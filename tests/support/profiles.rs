@@ -19,7 +19,7 @@ pub(crate) fn tiny_bindings() -> Caps {
     with("tiny bindings", DeviceKind::OtherGpu, limits)
 }
 
-/// All of the table, odd ones, and the processor.
+/// All of the table, odd ones, and the CPU.
 pub(crate) fn all() -> Vec<Caps> {
     let base = Limits::WEBGPU_DEFAULT;
     let narrow = Limits { max_compute_invocations_per_workgroup: 64, max_compute_workgroup_size: [64, 64, 64], ..base };
@@ -28,7 +28,7 @@ pub(crate) fn all() -> Vec<Caps> {
         tiny_bindings(),
         with("64 invocations", DeviceKind::OtherGpu, narrow),
         with("few workgroups", DeviceKind::OtherGpu, few),
-        Caps::host(),
+        Caps::cpu(),
     ];
     Profile::ALL.iter().map(Profile::caps).chain(odd).collect()
 }

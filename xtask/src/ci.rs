@@ -48,7 +48,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
     }
     if options.full {
         steps.step("benches, one pass each", |_| run(&mut cargo(root, "test -p winoconv --benches")));
-        let many = "20,000 random problems on the processor, 2,000 on the GPU";
+        let many = "20,000 random problems on the CPU, 2,000 on the GPU";
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
         steps.step("every index of every kernel variant", |_| run(&mut every_index(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);

@@ -38,7 +38,7 @@ pub(crate) struct Options {
     /// Fail if docs/COVERAGE.md has another table
     #[arg(long)]
     check: bool,
-    /// Also run every cell that runs, on the adapter and on the processor, against the f64 reference
+    /// Also run every cell that runs, on the adapter and on the CPU, against the f64 reference
     #[arg(long)]
     run: bool,
     #[command(flatten)]
@@ -64,7 +64,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     }
     if options.run {
         let gpu = options.adapter.open_for(&mut Report::default())?.context("no adapter")?;
-        for device in [Device::host(), gpu] {
+        for device in [Device::cpu(), gpu] {
             println!("{}: {} cells ran, each within its bound", device.caps(), run_all(&device)?);
         }
     }
@@ -126,7 +126,7 @@ fn devices() -> [(&'static str, Caps); 3] {
     [
         ("WebGPU's default limits", Caps::webgpu_default()),
         ("the same with 16-bit floats", halves),
-        ("the processor", Caps::host()),
+        ("the CPU", Caps::cpu()),
     ]
 }
 
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_runs_on_the_processor_is_right() {
-        let count = run_all(&Device::host()).unwrap_or_else(|error| panic!("{error:#}"));
+        let count = run_all(&Device::cpu()).unwrap_or_else(|error| panic!("{error:#}"));
         assert!(count >= 2 * problems().expect("legal").len(), "{count} cells");
     }
 

@@ -12,7 +12,7 @@ use crate::steps::{Missing, run};
 const LONGEST: u32 = 1 << 16;
 /// Most memory of the process, in MiB, the sanitizer's share included. What one input may take is in fuzz/src/budget.rs.
 const MEMORY: u32 = 4096;
-/// Most seconds for one input, by the clock: a hang. What one input may take of the processor is in fuzz/src/budget.rs.
+/// Most seconds for one input, by the clock: a hang. What one input may take of the CPU is in fuzz/src/budget.rs.
 const HANG: u32 = 600;
 
 #[derive(Debug, Clone, clap::Args)]

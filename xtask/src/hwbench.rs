@@ -24,7 +24,7 @@ pub(crate) struct Options {
     selection: Selection,
     #[command(flatten)]
     adapter: Adapter,
-    /// Tune the processor's own twins
+    /// Tune the CPU's twins
     #[arg(long, conflicts_with = "adapter")]
     cpu: bool,
     /// Seconds for each layer
@@ -55,8 +55,8 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let mut wisdom = file.map_or_else(|| Ok(Wisdom::new()), |path| bench::read_wisdom(path))?;
     let mut report = Report { host: Host::here(), ..Default::default() };
     let device = match options.cpu {
-        true => Device::host(),
-        false => options.adapter.open_for(&mut report)?.context("there is no adapter; --cpu tunes the processor")?,
+        true => Device::cpu(),
+        false => options.adapter.open_for(&mut report)?.context("there is no adapter; --cpu tunes the CPU")?,
     };
     let mut preferences = Preferences::new();
     if let Some(mib) = options.workspace {

@@ -38,7 +38,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 #[derive(Debug, clap::Parser)]
 #[command(name = "cargo xtask", about = "The tool of the winoconv project")]
 enum Verb {
-    /// Time the convolutions, verified, on the GPU and on the processor, and write a report
+    /// Time the convolutions, verified, on the GPU and on the CPU, and write a report
     Bench(bench::Options),
     /// Add benchmark reports to a file of times over the days, and draw its page
     History(history::Options),

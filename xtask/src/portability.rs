@@ -70,7 +70,7 @@ fn rows(root: &Path, no_install: bool) -> Vec<Row> {
     let test = |file, name| cargo(root, &format!("test -p winoconv --test {file} -- --exact {name} --nocapture"));
     let written = "every_variant_is_written_as_msl_hlsl_and_glsl";
     let profiles = "every_plan_compiles_and_is_submitted_on_a_noop_device";
-    let mut rows = vec![row("the processor, without a GPU's interface", ATTRIBUTES, || cells(&Device::host()))];
+    let mut rows = vec![row("the CPU, without a GPU's interface", ATTRIBUTES, || cells(&Device::cpu()))];
     for Caps { name, backend, .. } in pollster::block_on(adapters()) {
         let open = || Adapter::named(&name).open(&ContextOptions::default());
         rows.push(row(&format!("{name} ({backend})"), ATTRIBUTES, || cells(&open()?)));
@@ -160,8 +160,7 @@ mod tests {
         let found = PLACE.read(root).unwrap_or_else(|error| panic!("{error:#}"));
         let by_hand = table(&[]);
         let by_hand = by_hand.lines().skip(2).map(ToOwned::to_owned);
-        let implementations =
-            ["the processor", "SwiftShader (Vulkan)", "Dawn's Tint", "Microsoft's DXC", "Dawn, in Node"];
+        let implementations = ["the CPU", "SwiftShader (Vulkan)", "Dawn's Tint", "Microsoft's DXC", "Dawn, in Node"];
         let targets = TARGETS.iter().map(|target| format!("| `{target}` | "));
         let others = implementations.into_iter().chain(["Chromium", PROFILES]).map(|name| format!("| {name}"));
         for expected in by_hand.chain(targets).chain(others) {

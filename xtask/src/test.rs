@@ -15,7 +15,7 @@ const GPU_POLICY: &str = "WINOCONV_GPU";
 const ADAPTER: &str = "WINOCONV_ADAPTER";
 /// Names the file to which tests append `SKIPPED <test>: <reason>`.
 const SKIP_LOG: &str = "WINOCONV_SKIP_LOG";
-/// Names narrower registers than the processor has.
+/// Names narrower registers than the CPU has.
 const SIMD: &str = "WINOCONV_SIMD";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -82,7 +82,7 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
     // Of all libraries, as they are built by now: of one alone they would be built with other features.
     let arguments = format!("test {all} --lib -- cpu::");
     for registers in ["avx2", "scalar"] {
-        steps.step(&format!("the processor's kernels, {registers}"), |steps| {
+        steps.step(&format!("the CPU's kernels, {registers}"), |steps| {
             let mut command = test_command(root, &arguments, options, &log);
             steps.run_tests(command.env(SIMD, registers))
         });

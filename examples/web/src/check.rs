@@ -106,10 +106,10 @@ mod tests {
     use crate::picture::Picture;
     use crate::stack::offers;
 
-    /// On the processor; the browser does the same on its GPU (`cargo xtask web --test`).
+    /// On the CPU; the browser does the same on its GPU (`cargo xtask web --test`).
     #[test]
     fn filters_are_right_by_every_algorithm_and_a_wrong_weight_is_found() {
-        let device = Device::host();
+        let device = Device::cpu();
         let picture = Picture::drawn(13, 9);
         for filter in Filter::ALL {
             let margin = filter.reach();
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn planes_of_another_size_are_refused() {
-        let mut stack = block_on(Stack::new(&Device::host(), Filter::Blur, None, [16, 16])).expect("legal");
+        let mut stack = block_on(Stack::new(&Device::cpu(), Filter::Blur, None, [16, 16])).expect("legal");
         assert!(block_on(stack.run(&[0.0; 7])).is_err());
         assert_eq!(block_on(stack.device_time(3)).expect("nothing to go wrong"), None, "no timestamps");
         assert!(stack.explanation().expect("planned").contains("candidates"), "the plan is told");

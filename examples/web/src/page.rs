@@ -36,7 +36,7 @@ pub struct Place {
 
 #[wasm_bindgen]
 impl Place {
-    /// The browser's GPU: a hardware one, else one that the processor plays, which [`Self::is_software`] then says.
+    /// The browser's GPU: a hardware one, else one that the CPU plays, which [`Self::is_software`] then says.
     ///
     /// # Errors
     /// Why there is none.
@@ -50,9 +50,9 @@ impl Place {
         Ok(Self { device })
     }
 
-    /// The processor: one thread of WebAssembly.
+    /// The CPU: one thread of WebAssembly.
     pub fn host() -> Self {
-        Self { device: Device::host() }
+        Self { device: Device::cpu() }
     }
 
     /// What it is.
@@ -61,7 +61,7 @@ impl Place {
         self.device.caps().to_string()
     }
 
-    /// Whether the processor does the work.
+    /// Whether the CPU does the work.
     #[wasm_bindgen(getter)]
     pub fn is_software(&self) -> bool {
         self.device.caps().is_software()

@@ -19,7 +19,7 @@ pub struct Stack {
     /// What goes in, and what comes out of each layer.
     shapes: Vec<Shape>,
     on_gpu: Option<OnGpu>,
-    /// Of layers that run on the processor.
+    /// Of layers that run on the CPU.
     workspace: Workspace,
 }
 
@@ -94,7 +94,7 @@ impl Stack {
             None => None,
         };
         let stack = Self { device: device.clone(), stages, layers, shapes, on_gpu, workspace: Workspace::new() };
-        // On the processor an algorithm that cannot run is to be told here too.
+        // On the CPU an algorithm that cannot run is to be told here too.
         stack.plans()?;
         Ok(stack)
     }
@@ -172,7 +172,7 @@ impl Stack {
     }
 
     /// How long all layers take on the device itself, in the mean of `runs` in one pass. None where the device has no
-    /// timestamps, which the processor has not.
+    /// timestamps, which the CPU has not.
     ///
     /// # Errors
     /// Whatever the device says.

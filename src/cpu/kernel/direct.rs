@@ -1,4 +1,4 @@
-//! Direct convolution on a processor, outputs of a row side by side: for few filters, and for groups of few channels
+//! Direct convolution on a CPU, outputs of a row side by side: for few filters, and for groups of few channels
 //! (depthwise ones have one each), whose sums are too short for a product of matrices.
 
 use pulp::Simd;

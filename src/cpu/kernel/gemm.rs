@@ -1,4 +1,4 @@
-//! Convolution as a product of matrices on a processor. Of the source there is a patch: all rows that a block of outputs
+//! Convolution as a product of matrices on a CPU. Of the source there is a patch: all rows that a block of outputs
 //! needs, with 16 channels side by side, so that the values of a tap at neighbouring outputs stand one after the other and
 //! the product reads them where they are.
 //!

@@ -1,4 +1,4 @@
-//! Winograd on a processor. Tiles are walked in blocks: the transformed tiles of a block (V) and the products of a panel
+//! Winograd on a CPU. Tiles are walked in blocks: the transformed tiles of a block (V) and the products of a panel
 //! of filters (M) stay in a core's cache. If the transformed weights (U) are too large to be read again for each block,
 //! some blocks are transformed first, and then each panel of U is read once for all of them.
 //!

@@ -1,4 +1,4 @@
-//! Which of the processor's registers are taken: the widest that it has, found out once.
+//! Which of the CPU's registers are taken: the widest that it has, found out once.
 
 use std::sync::OnceLock;
 

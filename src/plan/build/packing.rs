@@ -17,9 +17,9 @@ pub enum Packing {
     Given,
     /// Transformed: U of [`crate::layout::Planes`].
     Winograd(Nested),
-    /// In panels of filters that the processor's registers take together, and transformed if there is a transform.
+    /// In panels of filters that the CPU's registers take together, and transformed if there is a transform.
     Panels(Option<Nested>),
-    /// In eights of filters, as the processor's direct sums take them.
+    /// In eights of filters, as the CPU's direct sums take them.
     Eights,
 }
 
@@ -40,7 +40,7 @@ impl Packing {
     }
 
     /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and
-    /// operation, not on its sizes. None on the processor, where [`crate::cpu::pack`] packs.
+    /// operation, not on its sizes. None on the CPU, where [`crate::cpu::pack`] packs.
     pub fn dispatches(self, problem: &Problem) -> Vec<Dispatch> {
         match (self, Windows::of_problem(problem)) {
             (Self::Winograd(nested), Ok(windows)) => vec![filter(&windows, nested, problem.conv.dtype)],

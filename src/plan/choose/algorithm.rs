@@ -34,7 +34,7 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm that can compute a problem, fast or not, except the exhibit [`Self::Inlined`]:
-    /// `Direct` first, then the others without a transform. (Plans for a processor consider one tile shape more.)
+    /// `Direct` first, then the others without a transform. (Plans for a CPU consider one tile shape more.)
     pub fn all_for(problem: &Problem) -> Vec<Self> {
         if problem.operation.is_of_end() {
             return vec![Self::Direct];
@@ -44,9 +44,9 @@ impl Algorithm {
         all
     }
 
-    /// The same for a processor, which takes flat tiles, too: of few channels F(4x4,3x3)'s error is too large for
+    /// The same for a CPU, which takes flat tiles, too: of few channels F(4x4,3x3)'s error is too large for
     /// the default tolerance, and from 16 on F(3x4,3x3)'s is not. (GPUs were not measured with them, and wisdom does not count them.)
-    pub(crate) fn all_for_processors(problem: &Problem) -> Vec<Self> {
+    pub(crate) fn all_for_cpu(problem: &Problem) -> Vec<Self> {
         let mut all = Self::all_for(problem);
         let few = problem.channels_per_group() < 64;
         if few && all.contains(&Self::Staged(Nested::square(F::new(4, 3)))) {

@@ -15,11 +15,11 @@ use crate::plan::{cpu, model};
 use crate::problem::{Operation, Problem};
 
 /// Every choice that `caps` can run within `preferences` (the planner considers one blocking of each algorithm), the
-/// one with the least estimate first. Of the processor, whose twins walk no blocks, one cut of each algorithm is listed.
+/// one with the least estimate first. Of the CPU, whose twins walk no blocks, one cut of each algorithm is listed.
 pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Legal> {
     let mut legal = Vec::new();
     for algorithm in considered(problem, caps, preferences) {
-        let planned = (caps.kind == DeviceKind::HostCpu)
+        let planned = (caps.kind == DeviceKind::Cpu)
             .then(|| build(problem, algorithm, caps, preferences).ok().map(|built| vec![built.cut]))
             .flatten();
         for cut in preferences.cut.map(|cut| vec![cut]).or(planned).unwrap_or_else(|| Cut::all_for(algorithm)) {
@@ -37,7 +37,7 @@ pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) 
 /// The algorithms to judge: all, and an exhibit that is demanded.
 fn considered(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Algorithm> {
     let mut all = match caps.kind {
-        DeviceKind::HostCpu => Algorithm::all_for_processors(problem),
+        DeviceKind::Cpu => Algorithm::all_for_cpu(problem),
         _ => Algorithm::all_for(problem),
     };
     if let Some(forced) = preferences.algorithm
@@ -174,7 +174,7 @@ pub(in crate::plan) fn judge_one(
         return Err(Reason::Inapplicable("a tile has more values than one invocation can hold"));
     }
     match preferences.cut {
-        // The processor's kernels cut their work themselves.
+        // The CPU's kernels cut their work themselves.
         Some(Cut::Only) if cpu::takes(problem, algorithm, caps) => {}
         Some(cut) => {
             suits(problem, algorithm, cut, Storage::of(problem, caps)).map_err(Reason::Inapplicable)?;
@@ -183,7 +183,7 @@ pub(in crate::plan) fn judge_one(
     }
     let built = build(problem, algorithm, caps, preferences)?;
     Errors::on(problem, caps).within(Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
-    let is_twin = caps.kind == DeviceKind::HostCpu && !cpu::takes(problem, algorithm, caps);
+    let is_twin = caps.kind == DeviceKind::Cpu && !cpu::takes(problem, algorithm, caps);
     let has_kernels = problem.operation != Operation::WeightGradient && !problem.operation.is_of_end();
     if is_twin && preferences.is_open() && has_kernels {
         return Err(Reason::Inapplicable("the CPU has no kernel for it: its twin runs where it is demanded"));

@@ -12,7 +12,7 @@ use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut};
 #[non_exhaustive]
 pub enum Cut {
     /// No blocking to choose: `direct`, `depthwise`, the exhibit, an empty problem; or the kernel blocks its work
-    /// itself, as the processor's do.
+    /// itself, as the CPU's do.
     Only,
     /// The product of `implicit_gemm`.
     Gemm(Blocking),
@@ -109,7 +109,7 @@ impl FromStr for Choice {
             (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), Some(_)) => {
                 return Err(unfit("expected no @: this algorithm has no blocking"));
             }
-            // The processor's kernels cut their work themselves.
+            // The CPU's kernels cut their work themselves.
             (Algorithm::ImplicitGemm | Algorithm::Staged(_), None) => Cut::Only,
             (_, None) => return Err(unfit("expected @ and a blocking")),
             (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(cut.parse()?),

@@ -23,8 +23,8 @@ pub(in crate::plan) struct Errors {
     channels: usize,
     /// How often shaders round, or their twins.
     rounding: Rounding,
-    /// Whether the processor's own kernels compute it, where they have the algorithm.
-    on_host: bool,
+    /// Whether the CPU's kernels compute it, where they have the algorithm.
+    on_cpu: bool,
     /// Of rounding the outputs when they are stored, if that is not what arithmetic does anyway.
     stored: f64,
 }
@@ -37,12 +37,12 @@ impl Errors {
         };
         let (windows, channels) = (Windows::of_problem(problem).ok(), problem.channels_per_group());
         let rounding = match caps.kind {
-            // Of the processors we know, those that shaders run on through a driver do not fuse, and neither do twins.
-            DeviceKind::SoftwareGpu | DeviceKind::HostCpu => Rounding::Separate,
+            // Of the CPUs we know, those that shaders run on through a driver do not fuse, and neither do twins.
+            DeviceKind::SoftwareGpu | DeviceKind::Cpu => Rounding::Separate,
             _ => Rounding::Fused,
         };
-        let on_host = caps.kind == DeviceKind::HostCpu && problem.operation != Operation::WeightGradient;
-        Self { terms: problem.mean_terms(), windows, channels, rounding, on_host, stored }
+        let on_cpu = caps.kind == DeviceKind::Cpu && problem.operation != Operation::WeightGradient;
+        Self { terms: problem.mean_terms(), windows, channels, rounding, on_cpu, stored }
     }
 
     /// The same for images so large that no sum is cut short by a border: direct summation's error is the largest then.
@@ -55,9 +55,9 @@ impl Errors {
         self.stored
     }
 
-    /// Whether a kernel of the processor's own computes a choice. The twins are what a cut is of.
+    /// Whether a kernel of the CPU's computes a choice. The twins are what a cut is of.
     fn is_own(&self, choice: Choice) -> bool {
-        self.on_host && matches!(choice.algorithm, Algorithm::Staged(_)) && choice.cut == Cut::Only
+        self.on_cpu && matches!(choice.algorithm, Algorithm::Staged(_)) && choice.cut == Cut::Only
     }
 
     /// The effective length of a sequential sum over the rows of U and V.

@@ -1,4 +1,4 @@
-//! How the processor's Winograd lays out what it has in between: sizes that the planner and the kernel agree on.
+//! How the CPU's Winograd lays out what it has in between: sizes that the planner and the kernel agree on.
 
 use super::kernel::{LANES, PANEL, TileBlock};
 use crate::plan::build::Windows;

@@ -16,13 +16,12 @@ use crate::plan::choose::{Algorithm, Preferences, Reason};
 use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
 
-/// Whether a device computes a problem by the processor's own kernels. The shaders' twins compute a gradient of weights, with
+/// Whether a device computes a problem by the CPU's kernels. The shaders' twins compute a gradient of weights, with
 /// its few outputs and sums over whole images; and what is fused for GPUs, which is never chosen.
 pub(in crate::plan) fn takes(problem: &Problem, algorithm: Algorithm, caps: &Caps) -> bool {
     let own =
         matches!(algorithm, Algorithm::Direct | Algorithm::Depthwise | Algorithm::ImplicitGemm | Algorithm::Staged(_));
-    own && caps.kind == DeviceKind::HostCpu
-        && matches!(problem.operation, Operation::Forward | Operation::InputGradient)
+    own && caps.kind == DeviceKind::Cpu && matches!(problem.operation, Operation::Forward | Operation::InputGradient)
 }
 
 /// The steps of an algorithm that the CPU has kernels for. Threads whose scratch the workspace has no room for do not take
@@ -37,7 +36,7 @@ pub(in crate::plan) fn build(
         Algorithm::Direct | Algorithm::Depthwise => direct(problem, caps, preferences),
         Algorithm::ImplicitGemm => gemm(problem, caps, preferences),
         Algorithm::Staged(nested) => winograd(problem, nested, caps, preferences),
-        _ => Err(Reason::Inapplicable("the processor has no kernel of its own for it")),
+        _ => Err(Reason::Inapplicable("the CPU has no kernel of its own for it")),
     }
 }
 

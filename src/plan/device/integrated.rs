@@ -3,7 +3,7 @@
 use super::discrete;
 use super::rates::Rates;
 
-/// Not measured: between the H100 and the processors, by the number of their units.
+/// Not measured: between the H100 and the CPUs, by the number of their units.
 pub(super) const RATES: Rates = Rates {
     direct: 0.5e12,
     multiply: 1e12,

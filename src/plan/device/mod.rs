@@ -15,6 +15,6 @@ pub(super) const fn rates(kind: DeviceKind) -> &'static Rates {
         DeviceKind::DiscreteGpu => &discrete::RATES,
         DeviceKind::IntegratedGpu | DeviceKind::VirtualGpu | DeviceKind::OtherGpu => &integrated::RATES,
         DeviceKind::SoftwareGpu => &software::RATES,
-        DeviceKind::HostCpu => &twins::RATES,
+        DeviceKind::Cpu => &twins::RATES,
     }
 }

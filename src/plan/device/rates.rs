@@ -24,7 +24,7 @@ pub(in crate::plan) struct Rates {
     pub(in crate::plan) fetch: &'static GemmRates,
     /// Seconds of a cycle that a workgroup waits for: none where nothing runs at the same time.
     pub(in crate::plan) cycle: f64,
-    /// What the fused kernels cost where invocations are lanes of a processor's vectors.
+    /// What the fused kernels cost where invocations are lanes of a CPU's vectors.
     pub(in crate::plan) lanes: Option<&'static LaneRates>,
     /// Registers of a unit, which its invocations share; none where nothing is known that would rule a kernel out.
     pub(in crate::plan) registers: Option<u32>,

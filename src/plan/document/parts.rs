@@ -316,7 +316,7 @@ enum DeviceKindForm {
     VirtualGpu,
     SoftwareGpu,
     OtherGpu,
-    HostCpu,
+    Cpu,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -1,5 +1,5 @@
 //! How the product of `implicit_gemm` is cut, and how long it takes: the multiply's model, where rows are channels and taps,
-//! with what fetching costs more here. What is this kernel's own was measured on processors; for GPUs the multiply's numbers
+//! with what fetching costs more here. What is this kernel's own was measured on CPUs; for GPUs the multiply's numbers
 //! are taken over from `winograd_multiply`, and the rest is counted, not measured.
 
 use super::multiply::{STEP, blocks_seconds};

@@ -15,7 +15,7 @@ use crate::problem::Problem;
 pub struct DeviceKey {
     /// The adapter's name.
     pub name: String,
-    /// Vulkan, Metal, DX12, WebGPU, or `host`.
+    /// Vulkan, Metal, DX12, WebGPU, or `cpu`.
     pub backend: String,
     /// Bytes of workgroup memory.
     pub workgroup_bytes: u32,

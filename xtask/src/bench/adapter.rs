@@ -52,7 +52,7 @@ impl Adapter {
                 match self.open(&ContextOptions::default()) {
                     Ok(device) => device,
                     Err(error) => {
-                        note(report, format!("No GPU rows: {error}. {outcome}. Going on with the processor alone."));
+                        note(report, format!("No GPU rows: {error}. {outcome}. Going on with the CPU alone."));
                         return Ok(None);
                     }
                 }
@@ -62,7 +62,7 @@ impl Adapter {
         let caps = device.caps();
         eprintln!("adapter: {caps}");
         if caps.is_software() {
-            let text = "The adapter is software: its rows are run by the processor through a graphics driver.";
+            let text = "The adapter is software: its rows are run by the CPU through a graphics driver.";
             note(report, text.to_owned());
         }
         report.notes.push(match self.checks() {

@@ -242,7 +242,7 @@ impl Session {
     }
 }
 
-/// Keeps the device busy until its clocks are up: a GPU that waited for the processor to make data runs at a fraction
+/// Keeps the device busy until its clocks are up: a GPU that waited for the CPU to make data runs at a fraction
 /// of its speed (an H100 at a quarter, for the first tenths of a second).
 async fn warm_up(ready: &mut [(usize, Ready<'_>)], effort: Effort) -> winoconv::Result<()> {
     let begin = Instant::now();

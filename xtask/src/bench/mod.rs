@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: plans, compiles, verifies and times layers on the GPU and on the processor, and writes the
+//! `cargo xtask bench`: plans, compiles, verifies and times layers on the GPU and on the CPU, and writes the
 //! report.
 
 pub(crate) mod adapter;
@@ -41,7 +41,7 @@ pub(crate) struct Options {
     blockings: Vec<FusedBlocking>,
     #[command(flatten)]
     adapter: adapter::Adapter,
-    /// Measure on the processor alone
+    /// Measure on the CPU alone
     #[arg(long)]
     cpu: bool,
     /// Measure on the GPU alone
@@ -87,7 +87,7 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
         None => device,
     };
     let gpu = if options.cpu { None } else { options.adapter.open_for(&mut report)?.map(wise) };
-    let host = (!options.gpu).then(|| wise(Device::host()));
+    let host = (!options.gpu).then(|| wise(Device::cpu()));
 
     let entries = entries(options);
     let mut preferences = Preferences::new();

@@ -115,8 +115,7 @@ mod tests {
     fn what_is_wrong_is_not_verified() {
         let problem = Conv::new(2, 2, [3, 3]).padding(1).on([1, 2, 8, 8]).expect("legal");
         let Trials { normal, relu } = Trials::new(problem);
-        let plan =
-            Plan::new(&problem, &Caps::host(), &Preferences::new().algorithm(Algorithm::Direct)).expect("a plan");
+        let plan = Plan::new(&problem, &Caps::cpu(), &Preferences::new().algorithm(Algorithm::Direct)).expect("a plan");
         let compare = |output: &[f32]| normal.truth.compare(&plan, output);
         let exact = |truth: &Truth| -> Vec<f32> { truth.sample.iter().map(|sample| sample.value as f32).collect() };
         let mut output = exact(&normal.truth);

@@ -74,7 +74,7 @@ impl History {
         let title = "winoconv over time";
         let mut text = format!(
             "# {title}\n\nMedian time of one run, of the planner's choice, each night. Machines of a service share their \
-             processors with others: read the course, not a day.\n"
+             CPUs with others: read the course, not a day.\n"
         );
         let mut figures = Vec::new();
         for (i, (machine, series)) in machines.iter().enumerate() {

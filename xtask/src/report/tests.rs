@@ -205,7 +205,7 @@ fn the_page_of_many_nights_shows_the_last_beside_those_before() {
     let row = ["8.00 ms", "2.00x", "4.00 ms", "3"].map(|cell| format!("<td style=\"text-align: right\">{cell}</td>"));
     let row = format!("direct</td>{}<td style=\"text-align: left\">2026-01-03</td>", row.concat());
     assert!(page.contains(&row), "{page}");
-    assert_eq!(page.matches("<h2>").count(), 2, "a GPU and a processor");
+    assert_eq!(page.matches("<h2>").count(), 2, "a GPU and a CPU");
     let svg = &page[page.find("<svg").unwrap()..page.find("</svg>").unwrap() + 6];
     let drawn = roxmltree::Document::parse(svg).unwrap();
     assert_eq!(drawn.descendants().filter(|node| node.has_tag_name("polyline")).count(), 1, "a curve");

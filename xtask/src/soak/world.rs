@@ -31,7 +31,7 @@ pub(super) struct World {
     seed: u64,
     adapter: Option<AdapterChoice>,
     pool: ThreadPool,
-    on_host: Vec<Lasting>,
+    on_cpu: Vec<Lasting>,
     on_gpu: Vec<Lasting>,
 }
 
@@ -50,21 +50,21 @@ impl World {
             None => AdapterChoice::Software,
         };
         let pool = pool(2)?;
-        let host = pool.install(Device::host);
-        let on_host = convs().into_iter().map(|conv| Lasting::new(&host, conv)).collect::<anyhow::Result<_>>()?;
-        let mut world = Self { seed, adapter: (!no_gpu).then_some(adapter), pool, on_host, on_gpu: Vec::new() };
+        let host = pool.install(Device::cpu);
+        let on_cpu = convs().into_iter().map(|conv| Lasting::new(&host, conv)).collect::<anyhow::Result<_>>()?;
+        let mut world = Self { seed, adapter: (!no_gpu).then_some(adapter), pool, on_cpu, on_gpu: Vec::new() };
         world.open(&mut Random::new(seed))?;
         Ok(world)
     }
 
     pub(super) fn devices(&self) -> String {
         let all =
-            [&self.on_host, &self.on_gpu].map(|layers| layers.first().map(|lasting| lasting.layer.device().caps()));
+            [&self.on_cpu, &self.on_gpu].map(|layers| layers.first().map(|lasting| lasting.layer.device().caps()));
         all.into_iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn layers(&self) -> usize {
-        self.on_host.len() + self.on_gpu.len()
+        self.on_cpu.len() + self.on_gpu.len()
     }
 
     /// Does something; which, follows from the seed and the number.
@@ -86,7 +86,7 @@ impl World {
     }
 
     fn device(&self, gpu: bool) -> &Device {
-        let layers = if gpu { &self.on_gpu } else { &self.on_host };
+        let layers = if gpu { &self.on_gpu } else { &self.on_cpu };
         layers[0].layer.device()
     }
 
@@ -108,7 +108,7 @@ impl World {
     }
 
     fn lasting(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
-        let layers = if gpu { &mut self.on_gpu } else { &mut self.on_host };
+        let layers = if gpu { &mut self.on_gpu } else { &mut self.on_cpu };
         let at = random.below(layers.len());
         let lasting = &mut layers[at];
         let case = lasting.case(random)?;
@@ -119,7 +119,7 @@ impl World {
     fn dropped(&mut self, has_gpu: bool, random: &mut Random) -> anyhow::Result<()> {
         let gpu = has_gpu && random.below(4) > 0;
         let options = self.options(random);
-        let layers = if gpu { &mut self.on_gpu } else { &mut self.on_host };
+        let layers = if gpu { &mut self.on_gpu } else { &mut self.on_cpu };
         let at = random.below(layers.len());
         let lasting = &mut layers[at];
         let case = lasting.case(random)?;
@@ -138,7 +138,7 @@ impl World {
     }
 
     fn callers(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
-        let layers = if gpu { &self.on_gpu } else { &self.on_host };
+        let layers = if gpu { &self.on_gpu } else { &self.on_cpu };
         let lasting = &layers[random.below(layers.len())];
         let cases = (0..CALLERS).map(|_| lasting.case(random)).collect::<anyhow::Result<Vec<_>>>()?;
         let pool = &self.pool;
@@ -277,7 +277,7 @@ fn problem(seed: u64) -> anyhow::Result<Problem> {
 
 fn document(seed: u64) -> anyhow::Result<()> {
     let problem = problem(seed)?;
-    let plan = problem.plan(&Device::host(), &Preferences::new())?;
+    let plan = problem.plan(&Device::cpu(), &Preferences::new())?;
     let text = serde_json::to_string(&plan)?;
     ensure!(serde_json::from_str::<Plan>(&text)? == plan, "another plan: {text}");
     Ok(())

@@ -28,7 +28,7 @@ const WINDOW: &str = "1180,1400";
 /// How many lines of its words are worth repeating.
 const TAIL_LINES: usize = 8;
 
-/// What computes in the page: WebGPU played by the processor, or no WebGPU at all.
+/// What computes in the page: WebGPU played by the CPU, or no WebGPU at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Gpu {
     SwiftShader,

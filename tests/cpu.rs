@@ -79,7 +79,7 @@ fn pool() -> &'static rayon::ThreadPool {
 /// Through a layer, as an application runs it, twice in one workspace.
 #[test]
 fn layers_of_every_sort() {
-    let device = pool().install(Device::host);
+    let device = pool().install(Device::cpu);
     assert_eq!(device.caps().threads, 3);
     let mut ran = 0;
     for problem in problems() {
@@ -151,7 +151,7 @@ fn texts_of_every_sort() {
     assert!(Wisdom::parse(&few[..few.len() / 2]).is_err(), "a line that is cut off");
     #[cfg(feature = "serde")]
     for problem in problems().into_iter().step_by(if cfg!(miri) { 6 } else { 1 }) {
-        let plan = Plan::new(&problem, &Caps::host(), &forced(Algorithm::Direct)).expect("legal");
+        let plan = Plan::new(&problem, &Caps::cpu(), &forced(Algorithm::Direct)).expect("legal");
         let text = serde_json::to_string(&plan).expect("JSON has a form for every plan");
         assert_eq!(serde_json::from_str::<Plan>(&text).expect("it was written here"), plan);
         assert!(serde_json::from_str::<Plan>(&text[..text.len() / 2]).is_err(), "the half of a document");

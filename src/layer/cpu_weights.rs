@@ -13,15 +13,15 @@ use crate::problem::Operation;
 
 /// The weights of a layer on the CPU.
 #[derive(Debug)]
-pub(super) struct HostWeights {
-    current: Mutex<Arc<HostOperands>>,
+pub(super) struct CpuWeights {
+    current: Mutex<Arc<CpuOperands>>,
     /// The forms that something takes.
-    packed: Mutex<HashMap<(Operation, Packing), Weak<HostPacked>>>,
+    packed: Mutex<HashMap<(Operation, Packing), Weak<CpuPacked>>>,
 }
 
 /// Weights, bias and slopes; what there is none of is empty.
 #[derive(Debug)]
-pub(super) struct HostOperands {
+pub(super) struct CpuOperands {
     pub(super) weights: Vec<f32>,
     pub(super) bias: Vec<f32>,
     pub(super) slopes: Vec<f32>,
@@ -29,7 +29,7 @@ pub(super) struct HostOperands {
     generation: u64,
 }
 
-impl HostOperands {
+impl CpuOperands {
     fn new(dtype: DType, weights: &Weights<'_>) -> Self {
         let owned = |data: Option<&[f32]>| data.unwrap_or_default().to_vec();
         let (bias, slopes) = (owned(weights.bias), owned(weights.slopes));
@@ -39,11 +39,11 @@ impl HostOperands {
 
 /// Weights packed in one form, with the generation of those that they were packed from.
 #[derive(Debug, Default)]
-pub(super) struct HostPacked(Mutex<Option<(u64, Arc<Vec<f32>>)>>);
+pub(super) struct CpuPacked(Mutex<Option<(u64, Arc<Vec<f32>>)>>);
 
-impl HostPacked {
+impl CpuPacked {
     /// The packed form of these weights. It is made once, whoever else asks meanwhile.
-    pub(super) fn of(&self, operands: &HostOperands, plan: &Plan) -> Arc<Vec<f32>> {
+    pub(super) fn of(&self, operands: &CpuOperands, plan: &Plan) -> Arc<Vec<f32>> {
         let mut packed = lock(&self.0);
         match &*packed {
             Some((generation, packed)) if *generation == operands.generation => packed.clone(),
@@ -57,23 +57,23 @@ impl HostPacked {
     }
 }
 
-impl HostWeights {
+impl CpuWeights {
     pub(super) fn new(dtype: DType, weights: &Weights<'_>) -> Self {
-        Self { current: Mutex::new(Arc::new(HostOperands::new(dtype, weights))), packed: Mutex::default() }
+        Self { current: Mutex::new(Arc::new(CpuOperands::new(dtype, weights))), packed: Mutex::default() }
     }
 
-    pub(super) fn current(&self) -> Arc<HostOperands> {
+    pub(super) fn current(&self) -> Arc<CpuOperands> {
         lock(&self.current).clone()
     }
 
     pub(super) fn set(&self, dtype: DType, weights: &Weights<'_>) {
-        let new = HostOperands::new(dtype, weights);
+        let new = CpuOperands::new(dtype, weights);
         let mut current = lock(&self.current);
-        *current = Arc::new(HostOperands { generation: current.generation + 1, ..new });
+        *current = Arc::new(CpuOperands { generation: current.generation + 1, ..new });
     }
 
     /// The packed weights of a plan's form.
-    pub(super) fn packed(&self, plan: &Plan) -> Arc<HostPacked> {
+    pub(super) fn packed(&self, plan: &Plan) -> Arc<CpuPacked> {
         let mut forms = lock(&self.packed);
         let form = forms.entry(plan.packing_key()).or_default();
         form.upgrade().unwrap_or_else(|| {
