@@ -50,6 +50,11 @@
 //! ([`caps::Caps::f16`]) read and write them as they are. Others read words, make the outputs in f32 and pack them at the
 //! end: one more dispatch, and a workspace of the output's size in f32. Every algorithm supports both.
 //!
+//! # Features
+//!
+//! `gpu` (default): the GPU device. `serde`: plans as documents. `internals`: what this repository's tests and tools need of the
+//! inside (kernels, WGSL texts, twins, transforms); anything in it may change in any version.
+//!
 //! # wgpu
 //!
 //! With the feature `gpu` (on by default) the crate re-exports the [`wgpu`] whose types stand in its interface. A new
@@ -62,27 +67,52 @@ mod activation;
 pub mod caps;
 mod conv;
 mod correlation;
+#[cfg(not(feature = "internals"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+mod cpu;
+#[cfg(feature = "internals")]
 pub mod cpu;
 mod device;
 mod dtype;
 pub mod error;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(not(feature = "internals"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+mod kernel;
+#[cfg(feature = "internals")]
 pub mod kernel;
 mod layer;
+#[cfg(not(feature = "internals"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+mod layout;
+#[cfg(feature = "internals")]
 pub mod layout;
 mod padding;
 pub mod plan;
 mod problem;
 mod spatial;
 pub mod tune;
+#[cfg(not(feature = "internals"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+mod twin;
+#[cfg(feature = "internals")]
 pub mod twin;
+#[cfg(not(feature = "internals"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+mod wgsl;
+#[cfg(feature = "internals")]
 pub mod wgsl;
+#[cfg(not(feature = "internals"))]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+mod winograd;
+#[cfg(feature = "internals")]
 pub mod winograd;
 
 pub use account::Account;
 pub use activation::{Activation, Kept};
 pub use conv::{Conv, Residual};
+#[cfg(feature = "internals")]
 pub use correlation::Correlation;
 pub use device::{Device, Fallback};
 pub use dtype::DType;

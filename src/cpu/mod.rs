@@ -9,7 +9,6 @@ mod tests;
 mod threads;
 mod transform;
 
-#[doc(hidden)]
 pub use probe::{multiply_alone, peak_flops};
 
 pub use crate::twin::{Operands, Reference, Sample, error_bound, error_bound_at};

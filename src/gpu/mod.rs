@@ -19,11 +19,15 @@ mod weights;
 
 pub use bound::{Bound, Dispatches, Tensor, Tensors};
 pub use buffer::Workspace;
-#[doc(hidden)]
+#[cfg(feature = "internals")]
 pub use cache::reseal_stored_cache;
 pub use cache::{CacheFault, CacheSource, CacheState};
 pub use context::{AdapterChoice, Context, ContextOptions, adapters};
+#[cfg(feature = "internals")]
 pub use pipeline::{CompileTime, Pipeline};
+#[cfg(not(feature = "internals"))]
+#[allow(unused_imports, reason = "public with the feature `internals`")]
+pub(crate) use pipeline::{CompileTime, Pipeline};
 pub use recommended::recommended;
 pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};

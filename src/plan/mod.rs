@@ -11,20 +11,29 @@ mod explain;
 mod model;
 pub mod wisdom;
 
-pub(crate) use build::Windows;
-pub use build::{Dispatch, Operand, Packing, Sizes, Slot};
-pub(crate) use choose::check_demand;
-pub use choose::{
-    Algorithm, Candidate, Choice, Cut, Distrust, Ignored, Legal, Origin, Preferences, Reason, Tolerance, Verdict,
-    candidate_set, legal_choices,
+#[cfg(feature = "internals")]
+pub use self::{
+    build::{Dispatch, Operand, Packing, Sizes, Slot},
+    choose::{Distrust, Ignored, Legal, candidate_set, legal_choices},
+    cpu::CpuStep,
+    model::register_limit,
 };
-pub use cpu::CpuStep;
+#[cfg(not(feature = "internals"))]
+#[allow(unused_imports, reason = "public with the feature `internals`")]
+pub(crate) use self::{
+    build::{Dispatch, Operand, Packing, Sizes, Slot},
+    choose::{Distrust, Ignored, Legal, candidate_set, legal_choices},
+    cpu::CpuStep,
+    model::register_limit,
+};
+pub(crate) use build::Windows;
+pub(crate) use choose::check_demand;
+pub use choose::{Algorithm, Candidate, Choice, Cut, Origin, Preferences, Reason, Tolerance, Verdict};
 pub(crate) use cpu::{
     Block, BlockSizes, ChunkRows, CpuKernel, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip, TileBlock, scratches,
 };
 #[cfg(feature = "serde")]
 pub use document::Document;
-pub use model::register_limit;
 pub use wisdom::Wisdom;
 
 use self::build::{Built, summed};

@@ -15,8 +15,18 @@ mod truth;
 
 use std::time::Duration;
 
-pub use report::{Fate, LeftOut, Trial, Tuning};
-pub use truth::{Errors, Fault};
+#[cfg(feature = "internals")]
+pub use self::{
+    report::LeftOut,
+    truth::{Errors, Fault},
+};
+#[cfg(not(feature = "internals"))]
+#[allow(unused_imports, reason = "public with the feature `internals`")]
+pub(crate) use self::{
+    report::LeftOut,
+    truth::{Errors, Fault},
+};
+pub use report::{Fate, Trial, Tuning};
 
 use crate::device::Device;
 use crate::error::{Error, Result, ShapeError};

@@ -111,7 +111,9 @@ fn push_with_helpers(parts: &mut Vec<String>, part: String) {
     let code = || text.lines().filter(|line| !line.trim_start().starts_with("//"));
     for helper in HELPERS {
         let call = format!("{helper}(");
-        if code().any(|line| line.contains(&call)) && !parts.iter().any(|part| part == helper) {
+        // A helper's own text holds its name, too.
+        let is_there = part == helper || parts.iter().any(|part| part == helper);
+        if !is_there && code().any(|line| line.contains(&call)) {
             parts.push(helper.to_owned());
         }
     }

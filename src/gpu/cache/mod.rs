@@ -131,7 +131,7 @@ fn read(source: &CacheSource, path: Option<&Path>, owner: &Owner) -> Result<Opti
 ///
 /// # Errors
 /// What is wrong with it.
-#[doc(hidden)]
+#[cfg(feature = "internals")]
 pub fn reseal_stored_cache(version: &str, device: &str, sealed: &[u8]) -> Result<Vec<u8>, CacheFault> {
     let owner = Owner { version: version.to_owned(), device: device.to_owned() };
     stored::open(&owner, sealed).map(|data| stored::seal(&owner, data))

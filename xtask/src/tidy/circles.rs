@@ -83,19 +83,18 @@ fn needed(modules: &BTreeMap<Path, Module>, path: &Path) -> BTreeSet<Path> {
 }
 
 /// A path from the crate's root, if it leads there.
-fn absolute(modules: &BTreeMap<Path, Module>, from: &Path, named: &[String]) -> Option<Path> {
+fn absolute(modules: &BTreeMap<Path, Module>, from: &[String], named: &[String]) -> Option<Path> {
     let ups = named.iter().take_while(|name| *name == "super").count();
     let (base, rest) = match named[0].as_str() {
         "crate" => (&[][..], &named[1..]),
-        "self" => (&from[..], &named[1..]),
+        "self" => (from, &named[1..]),
         "super" => (&from[..from.len().checked_sub(ups)?], &named[ups..]),
         first => {
-            if let Some(alias) = modules[from].brought_in.get(first).filter(|alias| **alias != named[..1]) {
-                let base = absolute(modules, from, alias)?;
-                return Some([base, named[1..].to_vec()].concat());
+            if modules.contains_key(&[from, &named[..1]].concat()) {
+                return Some([from, named].concat());
             }
-            let child = [&from[..], &named[..1]].concat();
-            return modules.contains_key(&child).then(|| [&from[..], named].concat());
+            let alias = modules[from].brought_in.get(first).filter(|alias| alias[0] != first)?;
+            return Some([absolute(modules, from, alias)?, named[1..].to_vec()].concat());
         }
     };
     Some([base, rest].concat())
