@@ -232,7 +232,7 @@ impl Conv {
     pub fn validate(&self) -> Result<()> {
         let rank = self.rank();
         if rank == 0 {
-            return Err(ShapeError::Rank { what: "the kernel", expected: "1 to 3", got: 0 }.into());
+            return Err(ShapeError::Rank { what: "the kernel", expected: "1 to 3: write [3, 3], not 3", got: 0 }.into());
         }
         let mut by_dimension = vec![("stride", self.stride), ("dilation", self.dilation)];
         if let Padding::Explicit { before, after } = self.padding {

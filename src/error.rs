@@ -164,7 +164,7 @@ pub enum ShapeError {
         channels: usize,
     },
     /// Elements of what is written share a place in memory.
-    #[error("elements of the result overlap: {strides}")]
+    #[error("two elements of the result have the same place in memory: {strides}")]
     Overlap {
         /// How it lies in memory.
         strides: String,
@@ -198,7 +198,7 @@ pub enum ShapeError {
         problem: &'static str,
     },
     /// A size overflows the address space of this machine.
-    #[error("{what} overflows: {numbers}")]
+    #[error("{what} is too large for this machine: {numbers}")]
     Overflow {
         /// What was computed.
         what: &'static str,
@@ -282,7 +282,7 @@ impl fmt::Display for Resource {
             Self::StorageBuffers => "storage buffers",
             Self::BindingBytes => "bytes in one storage binding",
             Self::BufferBytes => "bytes in one buffer",
-            Self::IndexRange => "elements, counted by a 32-bit index",
+            Self::IndexRange => "elements, more than a 32-bit index reaches",
             Self::Dispatches => "dispatches",
             Self::Phases => "phases, each with its own dispatches",
             Self::WorkspaceBytes => "bytes of workspace",
@@ -382,7 +382,7 @@ impl fmt::Display for Remedy {
             Self::RaiseWorkspace { least } => {
                 write!(f, "raise workspace_limit to {least} ({:.1} MiB)", *least as f64 / 1_048_576.0)
             }
-            Self::RaiseTolerance { to } => write!(f, "raise the tolerance to {to}"),
+            Self::RaiseTolerance { to } => write!(f, "raise the tolerance to Tolerance::{to}"),
             Self::Other(what) => f.write_str(what),
         }
     }

@@ -56,10 +56,15 @@ fn wrong_operands_are_refused_with_what_was_expected_and_what_came() {
     let prelu = plain.activation(Activation::PRelu);
     assert_eq!(new(prelu, Weights::new(&w).slopes(&w[..5])), length("the slopes", 4, 5));
     for (error, what, expected, got) in [
-        (new(plain.bias(true), Weights::new(&w)), "the bias", "some (the problem takes it)", "none"),
-        (new(plain, Weights::new(&w).bias(&w[..4])), "the bias", "none (the problem does not take it)", "some"),
-        (new(prelu, Weights::new(&w)), "the slopes", "some (the problem takes it)", "none"),
-        (new(plain, Weights::new(&w).slopes(&w[..4])), "the slopes", "none (the problem does not take it)", "some"),
+        (new(plain.bias(true), Weights::new(&w)), "the bias", "a tensor (the problem needs it)", "none"),
+        (new(plain, Weights::new(&w).bias(&w[..4])), "the bias", "no tensor (the problem does not take one)", "one"),
+        (new(prelu, Weights::new(&w)), "the slopes", "a tensor (the problem needs it)", "none"),
+        (
+            new(plain, Weights::new(&w).slopes(&w[..4])),
+            "the slopes",
+            "no tensor (the problem does not take one)",
+            "one",
+        ),
     ] {
         assert_eq!(error, Error::Shape(ShapeError::Presence { what, expected, got }), "{what}");
     }
@@ -82,7 +87,7 @@ fn a_residual_in_place_must_be_given() {
     let check = |device: &Device, label: &str| {
         let layer = layer(device, &case, Preferences::new());
         let shape = case.problem.input_shape();
-        let (what, expected, got) = ("the residual", "some (the problem takes it)", "none");
+        let (what, expected, got) = ("the residual", "a tensor (the problem needs it)", "none");
         let missing = Error::Shape(ShapeError::Presence { what, expected, got });
         assert_eq!(refusal(layer.run_blocking(shape, &case.input), label), missing, "{label}: run");
         assert_eq!(refusal(block_on(layer.solve(&case.problem, &case.input)), label), missing, "{label}: solve");
@@ -204,7 +209,7 @@ fn buffers_that_cannot_be_bound_are_refused() {
         let direct = self::layer(&gpu.device(), &case, Preferences::new().algorithm(Algorithm::Direct));
         let both = upload(context, 400);
         let aliased = block_on(direct.bind(shape, (&both, Tensor::at(&both, 800)), &room));
-        unsupported(refusal(aliased, "one buffer"), "one buffer read and written by direct");
+        unsupported(refusal(aliased, "one buffer"), "one buffer for a tensor that direct");
 
         let nothing = gpu::Workspace::default();
         let need = plan.workspace()[0];
@@ -245,11 +250,11 @@ fn a_layer_is_bound_with_a_residual() {
 
         let presence = |expected, got| Error::Shape(ShapeError::Presence { what: "the residual", expected, got });
         let missing = refusal(block_on(layer.bind(shape, (&input, &output), &room)), "no residual");
-        assert_eq!(missing, presence("some (the problem takes it)", "none"));
+        assert_eq!(missing, presence("a tensor (the problem needs it)", "none"));
         let plain = self::case(Conv::new(2, 4, [3, 3]), [1, 6, 7]);
         let plain = self::layer(&gpu.device(), &plain, staged());
         let superfluous = refusal(block_on(plain.bind(shape, ends, &room)), "a residual of no use");
-        assert_eq!(superfluous, presence("none (the problem does not take it)", "some"));
+        assert_eq!(superfluous, presence("no tensor (the problem does not take one)", "one"));
     });
 }
 

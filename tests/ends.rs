@@ -199,7 +199,7 @@ fn what_is_kept_is_said_and_what_makes_no_sense_is_refused() {
     };
     assert!(unsupported(problem.slope_gradient()).contains("its activation is relu, expected prelu"));
     let of_input = problem.input_gradient().expect("zero border");
-    assert!(unsupported(of_input.activation_gradient()).contains("it has no activation"));
+    assert!(unsupported(of_input.activation_gradient()).contains("a gradient has no activation"));
     // Others of a convolution's algorithms do not compute it.
     let forced = Preferences::new().algorithm(Algorithm::ImplicitGemm);
     let error =

@@ -202,7 +202,7 @@ fn the_exhibit_says_why_it_is_out() {
     let algorithm = Algorithm::Inlined(Nested::square(F::new(2, 3)), Reading::PerOutput);
     let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
     let error = Plan::new(&problem, &Caps::cpu(), &preferences).expect_err("f32 alone");
-    assert!(error.to_string().contains("no storage but f32"), "{error}");
+    assert!(error.to_string().contains("only f32 tensors"), "{error}");
 }
 
 /// A tolerance relative to direct summation compares arithmetic: storing the output is the same for all. A bound of its own

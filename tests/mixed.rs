@@ -117,7 +117,7 @@ fn a_result_in_f16_of_tensors_in_f32_is_refused() {
     assert!(matches!(error, Error::Unsupported { .. }), "{error}");
     assert_eq!(
         error.to_string(),
-        "unsupported: a result in f16 of tensors in f32 (a result is stored as the convolution's tensors are, or in f32)"
+        "unsupported: an f16 result for f32 tensors (the result is stored in the type of the tensors, or in f32)"
     );
 }
 

@@ -323,7 +323,7 @@ fn an_application_may_store_the_bytes_itself() {
         let half = open(gpu, from_bytes(&bytes[..bytes.len() / 2]));
         assert_eq!(*half.pipeline_cache(), CacheState::Ignored(CacheFault::Incomplete));
         let error = second.save_pipeline_cache().expect_err("no folder").to_string();
-        assert!(error.contains("without one"), "{error}");
+        assert!(error.contains("without a cache folder"), "{error}");
     });
 }
 

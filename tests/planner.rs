@@ -121,10 +121,10 @@ fn every_legal_choice_can_be_demanded_and_the_planners_is_one() {
 fn a_cut_that_does_not_suit_is_refused_with_its_reason() {
     let problem = problem(Conv::new(64, 64, [3, 3]).padding(1), [1, 64, 28, 28]);
     for (choice, reason) in [
-        ("staged:f4x3@64x64x8_8x8/16", "a part would have no channels"),
-        ("staged:f4x3@64x60x8_8x4/1", "do not divide"),
+        ("staged:f4x3@64x64x8_8x8/16", "split-K has more parts than there are channels"),
+        ("staged:f4x3@64x60x8_8x4/1", "divide the workgroup's"),
         ("staged:f4x3@256x256x16_8x8/1", "bytes of workgroup memory"),
-        ("fused:f4x3@32x16x16_16x8_4", "do not divide"),
+        ("fused:f4x3@32x16x16_16x8_4", "divide the workgroup's"),
     ] {
         let demanded = any().choice(choice.parse().unwrap_or_else(|error| panic!("{error}")));
         let Err(Error::NoPlan(error)) = Plan::new(&problem, &Caps::webgpu_default(), &demanded) else {
@@ -191,11 +191,11 @@ fn a_forced_algorithm_that_cannot_run_is_an_error_with_its_reason() {
     let winograd = Algorithm::Staged(Nested::square(F::new(2, 3)));
     let conv = Conv::new(4, 4, [3, 3]).padding(1);
     for (conv, algorithm, reason) in [
-        (conv.stride([2, 2]), winograd, "its filter has another size"),
+        (conv.stride([2, 2]), winograd, "the transform is for another filter size"),
         (conv.stride([1, 2]).dilation([1, 2]), winograd, "Winograd needs stride 1 or dilation 1"),
-        (Conv::new(4, 4, [5, 5]), winograd, "its filter has another size"),
-        (conv, Algorithm::Depthwise, "it sums over more than taps"),
-        (conv, Algorithm::Staged(Nested::square(F::new(14, 3))), "there are no transforms of these sizes"),
+        (Conv::new(4, 4, [5, 5]), winograd, "the transform is for another filter size"),
+        (conv, Algorithm::Depthwise, "depthwise needs one channel per group"),
+        (conv, Algorithm::Staged(Nested::square(F::new(14, 3))), "no transform of this size exists"),
         (conv, Algorithm::Staged(Nested::square(F::new(6, 3))), "the tolerance allows"),
     ] {
         let problem = problem(conv, [1, 4, 12, 12]);

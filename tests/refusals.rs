@@ -119,12 +119,17 @@ fn what_is_named_helps() {
         (limited(base), half, Preferences::new().workspace_limit(3), "workspace_limit"),
         (Caps::cpu(), three, Preferences::new().workspace_limit(0), "workspace_limit"),
         (Caps::cpu(), half.transposed(0).stride(3), Preferences::new().workspace_limit(500), "workspace_limit"),
-        (Caps::cpu(), three, Preferences::new().tolerance(Tolerance::RelativeL2(1e-12)), "the tolerance to RelativeL2"),
+        (
+            Caps::cpu(),
+            three,
+            Preferences::new().tolerance(Tolerance::RelativeL2(1e-12)),
+            "the tolerance to Tolerance::RelativeL2",
+        ),
         (
             limited(base),
             half,
             Preferences::new().tolerance(Tolerance::RelativeL2(1e-12)),
-            "the tolerance to RelativeL2",
+            "the tolerance to Tolerance::RelativeL2",
         ),
     ] {
         let error = assert_helps(&on(conv, [1, 16, 40, 40]), &caps, &preferences);
@@ -133,8 +138,8 @@ fn what_is_named_helps() {
     for (label, caps, named) in [
         ("fused_filter:f2x3", limited(small_binding), "max_storage_buffer_binding_size"),
         ("staged:f4x3", limited(small_binding), "max_storage_buffer_binding_size"),
-        ("staged:f6x3", Caps::cpu(), "the tolerance to TimesDirect"),
-        ("staged:f6x3", Caps { threads: 64, ..Caps::cpu() }, "the tolerance to TimesDirect"),
+        ("staged:f6x3", Caps::cpu(), "the tolerance to Tolerance::TimesDirect"),
+        ("staged:f6x3", Caps { threads: 64, ..Caps::cpu() }, "the tolerance to Tolerance::TimesDirect"),
         (
             "implicit_gemm@64x64x8_8x8",
             limited(Limits { max_compute_workgroup_storage_size: 64, ..base }),
@@ -215,8 +220,8 @@ fn what_can_never_run_is_refused_with_the_layer() {
     let algorithm = |label: &str| Preferences::new().algorithm(label.parse::<Algorithm>().expect("a label"));
     let any = |label| algorithm(label).tolerance(Tolerance::Any);
     for (conv, preferences, why) in [
-        (three, any("depthwise"), "channels of a group"),
-        (Conv::new(4, 4, [5, 5]), any("staged:f4x3"), "another size"),
+        (three, any("depthwise"), "one channel per group"),
+        (Conv::new(4, 4, [5, 5]), any("staged:f4x3"), "another filter size"),
         (three.stride(2).dilation(2), any("staged:f4x3"), "stride 1 or dilation 1"),
         (three, algorithm("staged:f6x3"), "the tolerance allows"),
         (three, any("inlined:f6x3"), "written out in one kernel"),

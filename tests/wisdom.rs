@@ -158,10 +158,10 @@ fn a_layer_takes_its_devices_wisdom() {
     let account = run(&Device::cpu().with_wisdom(wisdom));
     assert_eq!(account.choice, choice);
     assert_eq!(account.origin, Origin::Wisdom { time_ns: 7_000, driver: String::new() });
-    assert!(account.to_string().contains("(by wisdom: 7.0 us) on host"), "{account}");
+    assert!(account.to_string().contains("(by wisdom: 7.0 us) on CPU"), "{account}");
     let account = run(&Device::cpu().with_wisdom(Wisdom::new()));
     assert_ne!(account.choice, choice);
-    assert!(account.to_string().contains("(by estimate) on host"), "{account}");
+    assert!(account.to_string().contains("(by estimate) on CPU"), "{account}");
 }
 
 /// A file may say anything: what it says must pass what every candidate passes.
@@ -171,8 +171,8 @@ fn wisdom_that_may_not_run_is_ignored_and_the_plan_says_why() {
     for (label, words) in [
         ("staged:f6x3@64x64x8_8x8/1", "the tolerance allows"),
         ("staged:f2x3@256x256x16_8x8/1", "bytes of workgroup memory"),
-        ("staged:f2x3@16x16x16_4x4/64", "a part would have no channels"),
-        ("fused:f2x5@8x8x8_4x4_4", "its filter has another size"),
+        ("staged:f2x3@16x16x16_4x4/64", "split-K has more parts than there are channels"),
+        ("fused:f2x5@8x8x8_4x4_4", "the transform is for another filter size"),
     ] {
         let choice = label.parse().unwrap_or_else(|error| panic!("{error}"));
         let plan = plan(&caps(), &preferences, &wisdom([entry(choice, 1)]));
@@ -261,7 +261,7 @@ fn a_line_that_makes_no_sense_is_named() {
         ("| direct |", "| dirct |", "the choice"),
         ("41.236 us", "41.236 ms", "the time"),
         ("41.236 us", "41.23 us", "the time"),
-        (winoconv::VERSION, "", "the version"),
+        (winoconv::VERSION, "", "the version and the candidates' hash"),
     ] {
         assert!(line.contains(from), "{from} is not in {line}");
         let text = format!("# a comment\n\n{}\n", line.replace(from, to));
@@ -270,7 +270,7 @@ fn a_line_that_makes_no_sense_is_named() {
             Err(error) => {
                 assert_eq!((error.line, error.what), (3, what), "{error}");
                 let words = Error::from(error).to_string();
-                assert!(words.starts_with("line 3 of the wisdom: ") && words.contains("expected"), "{words}");
+                assert!(words.starts_with("wisdom, line 3: ") && words.contains("expected"), "{words}");
             }
         }
     }

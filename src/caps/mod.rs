@@ -186,6 +186,9 @@ impl Caps {
 
 impl fmt::Display for Caps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind == DeviceKind::Cpu {
+            return f.write_str(&self.name);
+        }
         write!(f, "{} ({}, {}", self.name, self.backend, self.kind)?;
         if !self.driver.is_empty() {
             write!(f, ", {}", self.driver)?;

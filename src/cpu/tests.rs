@@ -109,15 +109,12 @@ fn check(problem: &Problem) {
 #[test]
 fn blocks_and_panels_end_anywhere() {
     // 70 channels are three sums.
-    for [c, k] in [[1, 1], [3, 17], [16, 33], [18, 40], [70, 2]] {
-        check(
-            &Conv::new(c, k, [3, 3])
-                .padding(1)
-                .bias(true)
-                .activation(Activation::Relu)
-                .on([2, c, 7, 9])
-                .expect("legal"),
-        );
+    let all = [[1, 1], [3, 17], [16, 33], [18, 40], [70, 2]];
+    // Miri takes hours for all of them.
+    let (some, [n, h, w]) = if cfg!(miri) { (&all[1..2], [1, 4, 5]) } else { (&all[..], [2, 7, 9]) };
+    for &[c, k] in some {
+        let conv = Conv::new(c, k, [3, 3]).padding(1).bias(true).activation(Activation::Relu);
+        check(&conv.on([n, c, h, w]).expect("legal"));
     }
 }
 

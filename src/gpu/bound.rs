@@ -164,7 +164,7 @@ impl Bound {
         context.check_lost()?;
         if !plan.cpu_steps.is_empty() {
             let why = "expected a plan for this device: Plan::new with its Context::caps()".to_owned();
-            return Err(Error::Unsupported { what: "on a GPU, a plan for the CPU's kernels".to_owned(), why });
+            return Err(Error::Unsupported { what: "binding a plan that was made for the CPU".to_owned(), why });
         }
         let steps = &*dispatches.of(plan);
         check_buffers(context, plan, steps, tensors)?;
@@ -314,7 +314,7 @@ fn window<'a>(
     let Operand { slot, first, len: part } = operand;
     let what = slot.tensor_name(plan.problem.operation);
     let missing = |expected| ShapeError::Presence { what, expected, got: "none" };
-    let len = plan.operand_len(slot).ok_or_else(|| missing("one of the plan's"))?;
+    let len = plan.operand_len(slot).ok_or_else(|| missing("a workspace buffer that the plan has"))?;
     let element = plan.operand_type(slot).size();
     let tensor = match slot {
         Slot::Workspace(index) => {
@@ -374,7 +374,7 @@ fn refuse_aliases(step: &Dispatch, windows: &[Window<'_>]) -> Result<()> {
         let same = |(j, other): (usize, &Window<'_>)| j != i && other.buffer == window.buffer;
         if binding.access == Access::Write && windows.iter().enumerate().any(same) {
             return Err(Error::Unsupported {
-                what: format!("one buffer read and written by {}", step.kernel),
+                what: format!("one buffer for a tensor that {0} reads and one that {0} writes", step.kernel),
                 why: "WebGPU allows a dispatch to read or to write a buffer, not both".to_owned(),
             });
         }

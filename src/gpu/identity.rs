@@ -41,7 +41,7 @@ impl Context {
         }
         // What the driver said, if it was asked in between.
         self.check_faults()?;
-        Err(DeviceError::Lost { message: "it was destroyed, or its driver gave it up".to_owned() }.into())
+        Err(DeviceError::Lost { message: "it was destroyed, or the driver lost it".to_owned() }.into())
     }
 
     #[cfg(not(target_arch = "wasm32"))]

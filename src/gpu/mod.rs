@@ -32,4 +32,7 @@ pub use recommended::recommended;
 pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};
 /// A buffer of the device.
+#[cfg(feature = "internals")]
 pub use wgpu::Buffer;
+#[cfg(not(feature = "internals"))]
+pub(crate) use wgpu::Buffer;

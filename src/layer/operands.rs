@@ -101,7 +101,7 @@ impl<'a> Inputs<'a> {
 pub(super) fn check_inputs(problem: &Problem, residual: bool, gradient: bool) -> Result<()> {
     if residual && problem.conv.residual == Residual::InPlace {
         let (what, expected) = ("the residual", "no tensor (an in-place residual is in the output)");
-        return Err(ShapeError::Presence { what, expected, got: "some" }.into());
+        return Err(ShapeError::Presence { what, expected, got: "one" }.into());
     }
     check_one("the residual", problem.conv.residual == Residual::Tensor, residual)?;
     check_one("the output's gradient", problem.operation.reads_gradient(), gradient)
@@ -134,7 +134,7 @@ fn check_one(what: &'static str, wanted: bool, given: bool) -> Result<()> {
         (true, false) => Err(missing(what)),
         (false, true) => {
             let expected = "no tensor (the problem does not take one)";
-            Err(ShapeError::Presence { what, expected, got: "some" }.into())
+            Err(ShapeError::Presence { what, expected, got: "one" }.into())
         }
         _ => Ok(()),
     }

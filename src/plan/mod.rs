@@ -1,13 +1,17 @@
 //! The planner. From a problem, a device's capabilities and the caller's preferences it makes a
 //! [`Plan`]: a pure value that says what will run, on which device, and why each other candidate was rejected.
 
+#[cfg_attr(not(feature = "internals"), allow(unreachable_pub, reason = "public with the feature `internals`"))]
 mod build;
+#[cfg_attr(not(feature = "internals"), allow(unreachable_pub, reason = "public with the feature `internals`"))]
 mod choose;
+#[cfg_attr(not(feature = "internals"), allow(unreachable_pub, reason = "public with the feature `internals`"))]
 mod cpu;
 mod device;
 #[cfg(feature = "serde")]
 mod document;
 mod explain;
+#[cfg_attr(not(feature = "internals"), allow(unreachable_pub, reason = "public with the feature `internals`"))]
 mod model;
 pub mod wisdom;
 
@@ -52,7 +56,7 @@ use crate::winograd::{self, WinogradError};
 /// # use winoconv::{Conv, Plan, Preferences, caps::Caps};
 /// let problem = Conv::new(8, 8, [3, 3]).on([1, 8, 32, 32])?;
 /// let mut plan = Plan::new(&problem, &Caps::webgpu_default(), &Preferences::new())?;
-/// plan.steps.clear();
+/// plan.dispatches.clear();
 /// # Ok::<(), winoconv::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -223,7 +227,10 @@ impl Plan {
         Some(match self.problem.operation {
             _ if cpu::takes(&self.problem, self.algorithm, &self.caps) => "a blocking was demanded",
             Operation::WeightGradient => "the CPU has no kernels for weight gradients yet",
-            _ => "the CPU has no kernel for the forced algorithm",
+            _ if self.problem.operation.is_of_end() => {
+                "the CPU has no fast kernels for gradients of bias, activation and slopes"
+            }
+            _ => "the CPU has no fast kernel for the forced algorithm",
         })
     }
 

@@ -115,7 +115,7 @@ impl Placed {
 /// it afterwards checks it anew, so that every problem is consistent.
 ///
 /// ```compile_fail,E0616
-/// # use winoconv::{Conv, problem::Operation};
+/// # use winoconv::{Conv, Operation};
 /// let mut problem = Conv::new(8, 2, [3, 3]).bias(true).on([1, 8, 8, 8])?;
 /// problem.operation = Operation::InputGradient;
 /// # Ok::<(), winoconv::Error>(())
@@ -533,11 +533,11 @@ impl fmt::Display for Problem {
         let Conv { filters, kernel, stride, dilation, padding, border, groups, transposed, .. } = self.conv;
         match self.operation {
             Operation::Forward => {}
-            Operation::InputGradient => f.write_str("gradient of the input of ")?,
-            Operation::WeightGradient => f.write_str("gradient of the weights of ")?,
-            Operation::ActivationGradient => f.write_str("gradient before the activation of ")?,
-            Operation::BiasGradient => f.write_str("gradient of the bias of ")?,
-            Operation::SlopeGradient => f.write_str("gradient of the slopes of ")?,
+            Operation::InputGradient => f.write_str("input gradient of ")?,
+            Operation::WeightGradient => f.write_str("weight gradient of ")?,
+            Operation::ActivationGradient => f.write_str("activation gradient of ")?,
+            Operation::BiasGradient => f.write_str("bias gradient of ")?,
+            Operation::SlopeGradient => f.write_str("slope gradient of ")?,
         }
         write!(f, "{} -> {filters}, {kernel}", self.of_input().shape)?;
         let ones = Spatial::all(self.conv.rank(), 1);

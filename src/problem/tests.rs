@@ -149,8 +149,8 @@ fn refusals_name_both_numbers() {
     assert_eq!(message(base, [1, 4, 2, 8]), "the filter spans 3 in height, the padded input only 2");
     assert_eq!(
         message(base, [1 << 20, 4, 1 << 10, 1 << 10]),
-        "the input needs 4398046511104 elements within the reach of a 32-bit index, the bound is 2147483647; cut the problem, for \
+        "the input needs 4398046511104 elements, more than a 32-bit index reaches, the bound is 2147483647; split the problem, for \
          instance into smaller batches"
     );
-    assert!(message(base, [usize::MAX, 4, 8, 8]).contains("overflows"), "no wrap-around");
+    assert!(message(base, [usize::MAX, 4, 8, 8]).contains("too large"), "no wrap-around");
 }

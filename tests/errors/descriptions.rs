@@ -15,7 +15,7 @@ pub(crate) fn sizes() -> Section {
     let transposed = conv.transposed(0);
     let on = |conv: Conv| conv.on([1, 4, 8, 8]);
     for (given, kind, result) in [
-        ("a kernel of one number, which says no dimensions", "Shape(Rank)", on(Conv::new(4, 6, 3))),
+        ("a kernel size that is one number, so that the dimensions are unknown", "Shape(Rank)", on(Conv::new(4, 6, 3))),
         ("a stride of one dimension for a kernel of two", "Shape(Dimensions)", on(conv.stride([2]))),
         ("a dilation of three", "Shape(Dimensions)", on(conv.dilation([1, 1, 1]))),
         ("padding before of three", "Shape(Dimensions)", on(conv.padding(Padding::sides([1, 1, 1], [1, 1])))),
@@ -87,8 +87,8 @@ pub(crate) fn sizes() -> Section {
         ("padding that overflows", "Shape(Overflow)", on(conv.padding(usize::MAX))),
         ("a dilation that overflows", "Shape(Overflow)", on(conv.dilation(usize::MAX))),
         ("a batch that overflows", "Shape(Overflow)", conv.on([usize::MAX, 4, 8, 8])),
-        ("an input of more elements than 31 bits count", "Limit", conv.on([1 << 20, 4, 1 << 10, 1 << 10])),
-        ("an output of more", "Limit", Conv::new(1, 1 << 20, [1, 1]).on([1, 1, 64, 64])),
+        ("an input of more than 2^31 - 1 elements", "Limit", conv.on([1 << 20, 4, 1 << 10, 1 << 10])),
+        ("an output of more than 2^31 - 1 elements", "Limit", Conv::new(1, 1 << 20, [1, 1]).on([1, 1, 64, 64])),
         ("padding beyond 31 bits, with a stride as large", "Limit", on(conv.padding(1 << 31).stride(1 << 31))),
         (
             "a stride of 100 in a transposed convolution, whose outputs have 10000 kinds of taps",

@@ -93,7 +93,7 @@ fn operands(table: &mut Section, bench: &Bench) {
     let missing = block_on(direct.bind_problem(&gradient, (input, output), room));
     table.row("an output's gradient that is not bound", "Shape(Presence)", missing);
     let superfluous = block_on(direct.bind(SHAPE, Ends::new(input, output).residual(input), room));
-    table.row("a residual that the convolution does not have, to be bound", "Shape(Presence)", superfluous);
+    table.row("binding a residual that the convolution does not have", "Shape(Presence)", superfluous);
     let given = Tensors { input: Some(input.into()), output: Some(output.into()), ..Default::default() };
     let bound = block_on(Bound::new(context, &bench.plan, Dispatches::Run, &given, room));
     table.row("packed weights that are not bound", "Shape(Presence)", bound);
@@ -102,7 +102,7 @@ fn operands(table: &mut Section, bench: &Bench) {
     let wide = Conv::new(1, 1, [1, 1]).on([1, 1, 1 << 13, 1 << 10]).expect("legal");
     let plan = Plan::new(&wide, &caps, &Preferences::new().algorithm(Algorithm::Direct)).expect("for a larger device");
     let bound = block_on(Bound::new(context, &plan, Dispatches::Run, &given, room));
-    table.row("a plan for a device with larger grids, to be bound", "Limit", bound);
+    table.row("binding a plan for a device with larger grids", "Limit", bound);
 }
 
 fn new_weights(table: &mut Section, bench: &Bench) {
@@ -174,5 +174,5 @@ fn devices(table: &mut Section, bench: &Bench) {
         block_on(host.bind(SHAPE, (input, output), &bench.room)),
     );
     let options = ContextOptions::default().adapter(AdapterChoice::Named("nonexistent".to_owned()));
-    table.row("an adapter that there is not", "Device(NoAdapter)", Device::gpu_blocking(&options));
+    table.row("an adapter that does not exist", "Device(NoAdapter)", Device::gpu_blocking(&options));
 }

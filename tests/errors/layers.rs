@@ -35,7 +35,7 @@ fn gradients(table: &mut Section) {
     };
     table.row("the weights' gradient without the output's", "Shape(Presence)", solve(&weights, inputs, 72));
     table.row(
-        "the output's gradient where it is not asked for",
+        "an output gradient where the problem takes none",
         "Shape(Presence)",
         solve(&problem, inputs.gradient(&OUTPUT), 80),
     );
@@ -44,7 +44,11 @@ fn gradients(table: &mut Section) {
         "Shape(Length)",
         layer.weight_gradient_blocking(SHAPE, &INPUT, &OUTPUT[1..]),
     );
-    table.row("the same for the input's gradient", "Shape(Length)", layer.input_gradient_blocking(SHAPE, &OUTPUT[1..]));
+    table.row(
+        "an input gradient from an output gradient of another length",
+        "Shape(Length)",
+        layer.input_gradient_blocking(SHAPE, &OUTPUT[1..]),
+    );
     table.row(
         "a bias's gradient from an output gradient of another length",
         "Shape(Length)",
@@ -81,8 +85,8 @@ pub(crate) fn operands() -> Section {
     let (biased, prelu) = (plain().bias(true), plain().activation(Activation::PRelu));
     let kind = "Shape(Presence)";
     table.row("weights of another length", "Shape(Length)", layer(plain(), Weights::new(&WEIGHTS[1..])));
-    table.row("no bias where there is one", kind, layer(biased, weights));
-    table.row("a bias where there is none", kind, layer(plain(), weights.bias(&[0.0; 4])));
+    table.row("no bias for a convolution with bias", kind, layer(biased, weights));
+    table.row("a bias for a convolution without bias", kind, layer(plain(), weights.bias(&[0.0; 4])));
     table.row("a bias of another length", "Shape(Length)", layer(biased, weights.bias(&[0.0; 3])));
     table.row("no slopes for PReLU", kind, layer(prelu, weights));
     table.row("slopes without PReLU", kind, layer(plain(), weights.slopes(&[0.0; 4])));

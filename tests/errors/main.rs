@@ -20,11 +20,11 @@ const BLESS: &str = "WINOCONV_BLESS=1 cargo test --test errors";
 
 const HEAD: &str = "# Bad inputs
 
-What is given wrong, and what is said to it. No row panics, none is corrected in silence, and of none has any work been done.
+Wrong inputs, and the error that each returns. No row panics, nothing is corrected silently, and no work has been done.
 Every row is a case of [tests/errors](../tests/errors/main.rs), which writes this page: `WINOCONV_BLESS=1 cargo test --test errors`.
-`Shape`, `Limit`, ... are the variants of `winoconv::Error`; what stands in them has the numbers as fields.
 
-Beside these, [tests/extremes.rs](../tests/extremes.rs) plans descriptions with numbers at the ends of their range,
+
+Also, [tests/extremes.rs](../tests/extremes.rs) plans descriptions with numbers at the ends of their range,
 [tests/document.rs](../tests/document.rs) reads plans' documents that were altered, and
 [tests/encode.rs](../tests/encode.rs) loses devices.
 ";

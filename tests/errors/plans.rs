@@ -64,14 +64,14 @@ fn inapplicable(table: &mut Section) {
         ),
         ("fused on the gradient of weights", gradient, any().algorithm(Algorithm::Fused(square(3, 4)))),
         (
-            "staged with a transform that there is not",
+            "staged with a transform that does not exist",
             problem(conv()),
             any().algorithm(Algorithm::Staged(square(14, 3))),
         ),
         ("fused with a stride", problem(conv().stride(2)), any().algorithm(Algorithm::Fused(square(2, 2)))),
         ("fused in three dimensions", problem(solid), forced("fused:f2x3")),
         ("fused_output in three dimensions", problem(solid), forced("fused_output:f2x3")),
-        ("fused with a border of values", problem(conv().border(Border::Reflect)), forced("fused:f2x3")),
+        ("fused with a reflecting border", problem(conv().border(Border::Reflect)), forced("fused:f2x3")),
         ("fused with channels last", problem(conv().layout(Layout::ChannelsLast)), forced("fused:f2x3")),
         (
             "fused_filter with weights in OHWI",
@@ -80,7 +80,11 @@ fn inapplicable(table: &mut Section) {
         ),
         ("fused with a tile of 100 values", problem(conv()), any().algorithm(Algorithm::Fused(square(8, 3)))),
         ("the exhibit with a tile of 64 values", problem(conv()), forced("inlined:f6x3")),
-        ("direct, cut as a fused kernel", problem(conv()), forced("direct").cut(cut("fused:f2x3@32x16x16_8x8_4"))),
+        (
+            "direct with a fused kernel's blocking",
+            problem(conv()),
+            forced("direct").cut(cut("fused:f2x3@32x16x16_8x8_4")),
+        ),
         (
             "fused in blocks that do not divide",
             problem(conv()),
@@ -145,8 +149,8 @@ fn limits(table: &mut Section) {
         ("workgroups of 16 invocations", invocations, conv(), "direct"),
         ("workgroups of 16 invocations in x", one_dimension, conv(), "direct"),
         ("4 storage buffers, for 5 tensors", buffers, full, "direct"),
-        ("15 sums of an invocation", sums, conv(), "implicit_gemm"),
-        ("a loop that an instruction cache of Apple's does not hold", base.of_apple_gpu(), conv(), "fused:f6qx3"),
+        ("at most 15 accumulators per invocation", sums, conv(), "implicit_gemm"),
+        ("a loop body that is too long for an Apple GPU", base.of_apple_gpu(), conv(), "fused:f6qx3"),
     ] {
         let caps = Caps { limits, ..Caps::webgpu_default() };
         table.row(given, "NoPlan", Plan::new(&problem(conv), &caps, &forced(label)));
@@ -179,15 +183,15 @@ pub(crate) fn demands() -> Section {
 pub(crate) fn texts() -> Section {
     let mut table = Section::new("Texts");
     for (given, text) in [
-        ("an algorithm that there is not", "winograd"),
+        ("an unknown algorithm", "winograd"),
         ("an algorithm without its transform", "staged"),
         ("a transform that is not shipped", "fused:f9x9"),
     ] {
         table.row(given, "Unsupported", Algorithm::from_str(text));
     }
     for (given, text) in [
-        ("a choice without its cut", "fused:f4x3"),
-        ("a cut of what is not cut", "direct@64x64x8_8x8/1"),
+        ("a choice without its blocking", "fused:f4x3"),
+        ("a blocking for an algorithm that has none", "direct@64x64x8_8x8/1"),
         ("a fused kernel cut as a multiply", "fused:f4x3@64x64x8_8x8/1"),
         ("a multiply cut as a fused kernel", "staged:f4x3@32x16x16_8x8_4"),
         ("a multiply cut into 0 parts", "staged:f4x3@64x64x8_8x8/0"),
@@ -217,10 +221,10 @@ pub(crate) fn texts() -> Section {
     assert!(Wisdom::parse(&good.join(" | ")).is_ok(), "so that only what is altered is wrong");
     for (given, at, text) in [
         ("wisdom of a device without its limits", 0, "GPU, Vulkan"),
-        ("wisdom of a problem that does not read", 1, "something"),
-        ("wisdom of a choice that there is not", 2, "winograd"),
+        ("wisdom with a problem that cannot be parsed", 1, "something"),
+        ("wisdom with an unknown algorithm", 2, "winograd"),
         ("wisdom with a time in another unit", 3, "41.236 ms"),
-        ("wisdom of candidates that are no number", 4, "0.1.0 many"),
+        ("wisdom whose candidates' hash is not a number", 4, "0.1.0 many"),
     ] {
         let mut parts = good;
         parts[at] = text;

@@ -20,6 +20,14 @@ pub(crate) mod strategies;
 use std::fs::OpenOptions;
 use std::io::Write;
 
+/// Set for `cargo xtask ci --full`: what takes minutes to compile on a software adapter runs, too.
+pub(crate) const EXHAUSTIVE: &str = "WINOCONV_EXHAUSTIVE";
+
+/// Whether it is set.
+pub(crate) fn is_exhaustive() -> bool {
+    std::env::var_os(EXHAUSTIVE).is_some()
+}
+
 /// Says that a test did not run, on the terminal and in the file that `WINOCONV_SKIP_LOG` names.
 pub(crate) fn skipped(test: &str, reason: &str) {
     let line = format!("SKIPPED {test}: {reason}");

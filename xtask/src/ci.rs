@@ -50,6 +50,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
         steps.step("benches, one pass each", |_| run(&mut cargo(root, "test -p winoconv --benches")));
         let many = "20,000 random problems on the CPU, 2,000 on the GPU";
         steps.step(many, |_| run(&mut random_problems(root, &options.test)));
+        steps.step("the exhibits that compile for minutes", |_| run(&mut exhibits(root, &options.test)));
         steps.step("every index of every kernel variant", |_| run(&mut every_index(root, &options.test)));
         steps.step("tests on SwiftShader", tests_on_swiftshader);
         steps.step("Miri", |steps| nightly::miri(steps, root, no_install));
@@ -87,6 +88,12 @@ fn random_problems(root: &Path, options: &test::Options) -> Command {
     let mut command = cargo(root, "test -p winoconv --release --test property -- bounds --nocapture");
     command.env("PROPTEST_CASES", "20000").env("WINOCONV_GPU_PROBLEMS", "2000");
     command.env("WINOCONV_GPU", options.gpu.name());
+    command
+}
+
+fn exhibits(root: &Path, options: &test::Options) -> Command {
+    let mut command = cargo(root, "test -p winoconv --release --test conformance -- exhibit");
+    command.env("WINOCONV_EXHAUSTIVE", "1").env("WINOCONV_GPU", options.gpu.name());
     command
 }
 

@@ -1,5 +1,6 @@
 //! The project's own tool: `cargo xtask VERB`. One file for each verb.
 
+mod api;
 mod bench;
 mod child;
 mod ci;
@@ -65,6 +66,8 @@ enum Verb {
     Hwbench(hwbench::Options),
     /// Print what runs by which algorithm on which device, or why not
     CoverageTable(coverage::Options),
+    /// List the public items, or hold them against the list
+    Api(api::Options),
     /// Fuzz what is read from files: plans' documents, wisdom, stored pipeline caches
     Fuzz(fuzz::Options),
     /// Random problems through long-lived layers, pools and devices, verified, and whether memory stays flat
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Verb::Explosion(options) => explosion::verb(&options),
         Verb::Matrices(options) => matrices::verb(&options),
         Verb::Hwbench(options) => hwbench::verb(&options),
+        Verb::Api(options) => api::verb(root, &options),
         Verb::Fuzz(options) => fuzz::verb(root, &options),
         Verb::Soak(options) => soak::verb(&options),
         Verb::CoverageTable(options) => coverage::verb(root, &options),

@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 use winoconv::kernel::KernelSpec;
 
 use crate::steps::{Missing, Outcome, Steps, cargo, run};
-use crate::{export, nightly, setup, shaders, tidy};
+use crate::{api, export, nightly, setup, shaders, tidy};
 
 /// Read by every test that needs a GPU.
 const GPU_POLICY: &str = "WINOCONV_GPU";
@@ -67,13 +67,14 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
     steps.step("spirv-val", |_| setup::ensure_spirv_val(options.no_install));
     steps.step("Dawn", |_| export::find_dawn(root, options.no_install));
     for (name, what) in [
-        ("clippy, library", "-p winoconv --lib --all-features"),
+        ("clippy, library", "-p winoconv --lib --features serde"),
         ("clippy, all targets", "--workspace --all-targets --all-features"),
         ("clippy, no default features", "-p winoconv --lib --no-default-features"),
     ] {
         steps.step(name, |_| run(&mut cargo(root, &format!("clippy {what} -- -D warnings"))));
     }
     steps.step("check, no default features", |_| run(&mut cargo(root, "check -p winoconv --no-default-features")));
+    steps.step("public items", |_| api::step(root));
     steps.step("docs", |_| docs(root));
     let log = skip_log(root);
     let all = "--workspace --exclude winoconv-bindgen";

@@ -199,7 +199,7 @@ mod tests {
         let fault = read(&link.join("cache.bin")).expect_err("open to all");
         assert!(matches!(fault, CacheFault::Shared { .. }), "{fault}");
         let error = replace(&link.join("cache.bin"), b"new").expect_err("open to all").to_string();
-        assert!(error.contains("may write"), "{error}");
+        assert!(error.contains("can be written by other users"), "{error}");
     }
 
     #[test]
@@ -251,6 +251,6 @@ mod tests {
         // A folder that others may write is none to write to.
         mode(file.parent().expect("a folder"), 0o777);
         let error = replace(&file, b"fourth").expect_err("open to all").to_string();
-        assert!(error.contains("may write"), "{error}");
+        assert!(error.contains("can be written by other users"), "{error}");
     }
 }

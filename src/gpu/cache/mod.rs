@@ -96,7 +96,7 @@ impl PipelineCache {
         let (open, bytes) = self.sealed()?;
         let path = open.path.clone().ok_or_else(|| Error::Unsupported {
             what: "storing the pipeline cache in a folder".to_owned(),
-            why: "the device was opened without one".to_owned(),
+            why: "the device was opened without a cache folder".to_owned(),
         })?;
         let failed =
             |error: std::io::Error| DeviceError::Store { path: path.display().to_string(), message: error.to_string() };

@@ -163,8 +163,8 @@ fn no_blocking(text: impl fmt::Display) -> Error {
     Error::Unsupported {
         what: format!("blocking {text}"),
         why: format!(
-            "expected filters x tiles x channels _ filters x tiles of an invocation, which divide those of the \
-             workgroup, _ round, each from 1 to {MAX_BLOCK}: 32x16x16_8x8_2"
+            "expected, for instance, 32x16x16_8x8_2: filters, tiles and channels of a workgroup; filters and tiles of an \
+             invocation, which divide the workgroup's; filters exchanged at once (1, 2 or 4); each from 1 to {MAX_BLOCK}"
         ),
     }
 }
@@ -194,8 +194,10 @@ impl WinogradFused {
         if kernel.is_legal() {
             return Ok(kernel);
         }
-        let why =
-            format!("expected multiples of 4 for an invocation, a power of two of tiles, and {algorithm} in registers");
+        let why = format!(
+            "expected multiples of 4 filters and tiles per invocation, a power of two of tiles per workgroup, and a tile of \
+             {algorithm} that fits into registers"
+        );
         Err(Error::Unsupported { what: format!("blocking {blocking} of a fused kernel"), why })
     }
 

@@ -261,7 +261,7 @@ impl FromStr for MultiplyCut {
         let cut = text.rsplit_once('/').and_then(read);
         cut.filter(|cut| cut.to_string() == text).ok_or_else(|| Error::Unsupported {
             what: format!("blocking {text}"),
-            why: format!("expected a blocking / its parts, 1 to {MAX_BLOCK}: 64x64x8_8x8/2, 64x64x8_8x8_s2/1"),
+            why: format!("expected, for instance, 64x64x8_8x8/2: a blocking, and 1 to {MAX_BLOCK} parts of split-K"),
         })
     }
 }
@@ -270,8 +270,8 @@ fn no_blocking(text: impl fmt::Display) -> Error {
     Error::Unsupported {
         what: format!("blocking {text}"),
         why: format!(
-            "expected filters x tiles x channels _ filters x tiles of an invocation, which divide those of the \
-             workgroup, each from 1 to {MAX_BLOCK}, _s2 where there are two slices: 64x64x8_8x8, 64x64x8_8x8_s2"
+            "expected, for instance, 64x64x8_8x8: filters, tiles and channels of a workgroup; filters and tiles of an \
+             invocation, which divide the workgroup's; each from 1 to {MAX_BLOCK}; with two slices 64x64x8_8x8_s2"
         ),
     }
 }

@@ -79,7 +79,7 @@ pub(super) fn build(
             Err(other) => return Err(least.map_or(other, Reason::Limit)),
         }
     }
-    Err(least.map_or(Reason::Inapplicable("its outputs are packed in too many parts"), Reason::Limit))
+    Err(least.map_or(Reason::Inapplicable("packing the f16 outputs needs too many parts"), Reason::Limit))
 }
 
 /// The dispatches of all parts, one part after the other, each with those that pack it.
@@ -112,7 +112,8 @@ fn in_parts(
             workspace: built.workspace.clone(),
             ..Built::nothing()
         });
-        let index = u8::try_from(built.workspace.len()).map_err(|_| Reason::Inapplicable("too many buffers"))?;
+        let index = u8::try_from(built.workspace.len())
+            .map_err(|_| Reason::Inapplicable("it needs more than 255 workspace buffers"))?;
         for (most, len) in all.workspace.iter_mut().zip(&built.workspace) {
             *most = (*most).max(*len);
         }
@@ -121,7 +122,7 @@ fn in_parts(
         all.dispatches.extend(part.packing(problem, held, len, limits)?);
         check_dispatches(all.dispatches.len())?;
     }
-    let mut all = all.ok_or(Reason::Inapplicable("there is nothing to pack"))?;
+    let mut all = all.ok_or(Reason::Inapplicable("the output is empty"))?;
     all.workspace.push(len);
     Ok(all)
 }

@@ -106,7 +106,9 @@ fn by_shaders(
     let limits = &caps.limits;
     let winograd = |nested| match parts {
         [part] => Winograd::new(problem, part, nested, storage, limits),
-        _ => Err(Reason::Inapplicable("Winograd does not support outputs in phases (transposed, strided)")),
+        _ => Err(Reason::Inapplicable(
+            "Winograd does not support strided transposed convolutions, nor input gradients of strided ones",
+        )),
     };
     Ok(match algorithm {
         Algorithm::Direct if problem.operation.is_of_end() => end::build(problem, storage, limits, preferences)?,

@@ -51,7 +51,7 @@ impl Winograd<'_> {
         let lens = [0, count - 1].map(|i| runs[i].len());
         let cut = match demanded {
             Some(cut) if lens.iter().all(|&len| cut.is_even(len)) => cut,
-            Some(_) => return Err(Reason::Inapplicable("a part would have no channels")),
+            Some(_) => return Err(Reason::Inapplicable("split-K has more parts than there are blocks in a run")),
             None => self.cut_of_run(lens, most_parts, caps, preferences),
         };
         let all = Chunk { first: 0, count: self.tiles.count() };

@@ -51,12 +51,16 @@ impl Windows {
     pub(crate) fn of_problem(problem: &Problem) -> Result<Self, &'static str> {
         let of = match problem.correlations()[..] {
             [of] => of,
-            _ => return Err("Winograd does not support outputs in phases (transposed, strided)"),
+            _ => {
+                return Err(
+                    "Winograd does not support strided transposed convolutions, nor input gradients of strided ones",
+                );
+            }
         };
         let windows = Self::new(of)?;
         if problem.operation != Operation::WeightGradient {
             if of.groups > 1 && of.src.g != of.group_c.cast_signed() * of.src.c {
-                return Err("the groups' channels do not follow one another");
+                return Err("Winograd needs an input whose groups are as far apart as their channels");
             }
             return Ok(windows);
         }
@@ -82,18 +86,18 @@ impl Windows {
             return Err("Winograd needs stride 1 or dilation 1");
         }
         if of.terms() == 0 {
-            return Err("there is nothing to sum");
+            return Err("the sum has no terms");
         }
         // A stride larger than the filter would have phases without taps.
         if (1..of.stride.len()).any(|axis| of.stride[axis] > of.taps[axis]) {
-            return Err("Winograd needs a stride within the filter");
+            return Err("Winograd needs a stride that is not larger than the filter");
         }
         if (1..of.stride.len()).any(|axis| of.dilation[axis] > of.out[axis].max(1)) {
-            return Err("Winograd needs a dilation within the output");
+            return Err("Winograd needs a dilation that is not larger than the output");
         }
         let filters = of.group_k.cast_signed();
         if of.groups > 1 && of.dst.g != filters * of.dst.c {
-            return Err("the groups' outputs do not follow one another");
+            return Err("Winograd needs an output whose groups are as far apart as their filters");
         }
         Ok(Self { of, block: None })
     }

@@ -120,7 +120,7 @@ impl<'a> Winograd<'a> {
     pub(super) fn inlined(&self, reading: Reading, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
         self.windows.unfit_for_planes().map_err(Reason::Inapplicable)?;
         if self.storage != Storage::F32 {
-            return Err(Reason::Inapplicable("the exhibit knows no storage but f32"));
+            return Err(Reason::Inapplicable("inlined supports only f32 tensors"));
         }
         let kernel = WinogradInlined { algorithm: self.algorithm, reading, epilogue: Epilogue::of(&self.problem.conv) };
         let terms = kernel.terms().unwrap_or(usize::MAX) as u64;
@@ -146,7 +146,9 @@ impl<'a> Winograd<'a> {
         if fusion == Fusion::Filter {
             self.windows.unfit_for_weights().map_err(Reason::Inapplicable)?;
             if !WinogradFused::takes_weights(self.algorithm, self.storage) {
-                return Err(Reason::Inapplicable("a filter has more halves than one loop should unpack"));
+                return Err(Reason::Inapplicable(
+                    "fused_filter supports f16 without 16-bit shader types only for filters of up to 36 taps",
+                ));
             }
         }
         let packing = match fusion {

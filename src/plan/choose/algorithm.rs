@@ -183,9 +183,9 @@ impl FromStr for Algorithm {
         let unknown = || {
             Error::Unsupported {
             what: format!("algorithm {text}"),
-            why: "expected direct, implicit_gemm, depthwise, or staged, fused_output, fused, fused_filter (or the exhibits inlined, inlined_nonzero) with \
-                  :<transform>, a transform being f4x3, f4x3t (textbook points), f4qx3 (with x^2 + 1) or two of them \
-                  joined by _ (rows, columns)"
+            why: "expected direct, implicit_gemm or depthwise; or staged, fused_output, fused or fused_filter with a \
+                  transform: staged:f4x3 (4 outputs, 3 taps), staged:f4x3t (textbook points), staged:f4qx3 (with x^2 + 1), \
+                  staged:f4x3_f2x3 (rows, columns); or the exhibits inlined and inlined_nonzero"
                 .to_owned(),
         }
         };

@@ -204,7 +204,8 @@ pub(in crate::plan) fn judge_one(
 
 /// Whether an algorithm's work can be cut so.
 fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) -> Result<(), &'static str> {
-    const NUMBERS: &str = "the blocking's numbers do not divide each other, or keep too many sums";
+    const NUMBERS: &str = "an invocation's filters and tiles must be multiples of 4, divide the workgroup's, and make at most \
+                           64 sums";
     match (algorithm, algorithm.fusion(), algorithm.transform(), cut) {
         (_, Some(fusion), Some(algorithm), Cut::Fused(blocking)) => {
             let epilogue = Epilogue::of(&problem.conv);
@@ -214,7 +215,7 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
         (Algorithm::Staged(nested), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
             false => Err(NUMBERS),
             true if cut.is_even(summed(problem, nested)) => Ok(()),
-            true => Err("a part would have no channels"),
+            true => Err("split-K has more parts than there are channels"),
         },
         (Algorithm::ImplicitGemm, _, _, Cut::Gemm(blocking)) => {
             let epilogue = Epilogue::of(&problem.conv);

@@ -111,7 +111,7 @@ impl FromStr for Choice {
             }
             // The CPU's kernels cut their work themselves.
             (Algorithm::ImplicitGemm | Algorithm::Staged(_), None) => Cut::Only,
-            (_, None) => return Err(unfit("expected @ and a blocking")),
+            (_, None) => return Err(unfit("expected @ and a blocking: fused:f4x3@32x16x16_8x8_2")),
             (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(cut.parse()?),
             (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),
             (_, Some(cut)) => Cut::Fused(cut.parse()?),

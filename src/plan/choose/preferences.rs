@@ -58,7 +58,7 @@ impl Tolerance {
         Err(PreferenceError {
             what: "the tolerance",
             got: format!("{number} {of}"),
-            expected: "a finite number that is not negative, or Tolerance::Any, which admits every error",
+            expected: "a finite number of at least 0, or Tolerance::Any",
         })
     }
 

@@ -36,7 +36,7 @@ pub(in crate::plan) fn build(
         Algorithm::Direct | Algorithm::Depthwise => direct(problem, caps, preferences),
         Algorithm::ImplicitGemm => gemm(problem, caps, preferences),
         Algorithm::Staged(nested) => winograd(problem, nested, caps, preferences),
-        _ => Err(Reason::Inapplicable("the CPU has no kernel of its own for it")),
+        _ => Err(Reason::Inapplicable("the CPU has no fast kernel for this algorithm")),
     }
 }
 

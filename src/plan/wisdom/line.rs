@@ -32,16 +32,27 @@ pub(super) fn read(text: &str, line: usize) -> Result<Entry, WisdomError> {
     let (version, hash) = set.split_once(' ').unwrap_or((set, ""));
     let candidates = (!version.is_empty() && hash.len() == 16).then(|| u64::from_str_radix(hash, 16).ok()).flatten();
     Ok(Entry {
-        device: DeviceKey::read(device)
-            .ok_or_else(|| wrong("the device", device, "name, backend, bytes, invocations".to_owned()))?,
+        device: DeviceKey::read(device).ok_or_else(|| {
+            wrong(
+                "the device",
+                device,
+                "name, backend, bytes of workgroup memory, invocations of a workgroup".to_owned(),
+            )
+        })?,
         problem: ProblemKey::read(problem).ok_or_else(|| {
             let example = "1x64x56x56 -> 64, 3x3, padding 1x1; taps=3x3 error=2xdirect workspace=94371840";
             wrong("the problem", problem, format!("for instance {example}"))
         })?,
-        choice: choice.parse().map_err(|error: Error| wrong("the choice", choice, error.to_string()))?,
+        choice: choice.parse().map_err(|error: Error| match error {
+            Error::Unsupported { why, .. } => {
+                wrong("the choice", choice, why.trim_start_matches("expected ").to_owned())
+            }
+            other => wrong("the choice", choice, other.to_string()),
+        })?,
         time_ns: read_time(time).ok_or_else(|| wrong("the time", time, "for instance 41.236 us".to_owned()))?,
-        candidates: candidates
-            .ok_or_else(|| wrong("the version", set, "for instance 0.1.0 0123456789abcdef".to_owned()))?,
+        candidates: candidates.ok_or_else(|| {
+            wrong("the version and the candidates' hash", set, "for instance 0.1.0 0123456789abcdef".to_owned())
+        })?,
         version: version.to_owned(),
         driver: driver.to_owned(),
     })

@@ -8,7 +8,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "internals")]
 pub use key::{DeviceKey, ProblemKey};
+#[cfg(not(feature = "internals"))]
+#[allow(unused_imports, reason = "public with the feature `internals`")]
+pub(crate) use key::{DeviceKey, ProblemKey};
 
 use super::{Choice, Preferences, candidate_set};
 use crate::caps::Caps;
@@ -149,9 +153,9 @@ impl Wisdom {
             if wisdom.entries.insert(key_of(&entry), entry).is_some() {
                 return Err(WisdomError {
                     line: line_number,
-                    what: "the device and the problem",
+                    what: "the line",
                     got: line.to_owned(),
-                    expected: "another than those of the lines before".to_owned(),
+                    expected: "a device and problem that no earlier line has".to_owned(),
                 });
             }
         }

@@ -109,7 +109,7 @@ fn definer(modules: &BTreeMap<Path, Module>, path: &[String], depth: usize) -> O
             at = next;
             continue;
         }
-        let module = &modules[&at];
+        let Some(module) = modules.get(&at) else { break };
         let alias = module.brought_in.get(name).filter(|_| !module.defined.contains(name) && depth < 8);
         let Some(alias) = alias else { break };
         let onwards = [absolute(modules, &at, alias)?, path[i + 1..].to_vec()].concat();

@@ -2,7 +2,7 @@
 
 use super::{File, Violation};
 
-/// Marks of template engines and preCPUs, none of which is WGSL.
+/// Marks of template engines and preprocessors, none of which is WGSL.
 const TEMPLATE_MARKS: &[&str] =
     &["{{", "}}", "{%", "%}", "#if", "#else", "#endif", "#import", "#include", "#define", "#undef"];
 

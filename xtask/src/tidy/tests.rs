@@ -242,7 +242,7 @@ fn the_study_is_what_its_files_give() {
 #[test]
 fn wisdom_reads_and_comes_with_the_crate() {
     accepts(&[("wisdom/llvmpipe.txt", "# nothing yet\n")]);
-    refuses(&[("wisdom/llvmpipe.txt", "# a\nnonsense\n")], "wisdom/llvmpipe.txt:2", "line 2 of the wisdom");
+    refuses(&[("wisdom/llvmpipe.txt", "# a\nnonsense\n")], "wisdom/llvmpipe.txt:2", "wisdom, line 2");
     refuses(&[("wisdom/other.txt", "# nothing yet\n")], "wisdom/other.txt:1", "SHIPPED_FILES");
 }
 
