@@ -273,12 +273,13 @@ fn circles_are_refused() {
     accepts(&[("src/gpu/mod.rs", &shows), ("src/gpu/a.rs", &a), ("src/gpu/b.rs", &b)]);
     let [far, near] =
         [doc("use crate::gpu::inner::B;\npub struct A;"), doc("fn f() { crate::gpu::a::A; }\npub struct B;")];
-    let files = [("src/gpu/a.rs", &*far), ("src/gpu/inner/mod.rs", &*near)];
+    let room = ("src/gpu/mod.rs", "//! Doc.\nmod a;\nmod inner;\n");
+    let files = [room, ("src/gpu/a.rs", &*far), ("src/gpu/inner/mod.rs", &*near)];
     refuses(&files, "src/gpu/a.rs:1", "need each other");
     let names = ["a", "b", "c", "d"];
     let ring = |i: usize| doc(&format!("use super::{}::f;\npub fn f() {{}}", names[(i + 1) % names.len()]));
     let ring: Vec<(String, String)> = (0..4).map(|i| (format!("src/gpu/{}.rs", names[i]), ring(i))).collect();
-    let files: Vec<(&str, &str)> = ring.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let files: Vec<(&str, &str)> = ring.iter().map(|(path, text)| (&**path, &**text)).chain([room]).collect();
     refuses(&files, "src/gpu/a.rs:1", "gpu::a, gpu::b, gpu::c, gpu::d");
 }
 
