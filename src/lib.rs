@@ -68,7 +68,13 @@ pub mod caps;
 mod conv;
 mod correlation;
 #[cfg(not(feature = "internals"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+#[allow(
+    clippy::enum_variant_names,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "public with the feature `internals`"
+)]
 mod cpu;
 #[cfg(feature = "internals")]
 pub mod cpu;
@@ -78,13 +84,25 @@ pub mod error;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(not(feature = "internals"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+#[allow(
+    clippy::enum_variant_names,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "public with the feature `internals`"
+)]
 mod kernel;
 #[cfg(feature = "internals")]
 pub mod kernel;
 mod layer;
 #[cfg(not(feature = "internals"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+#[allow(
+    clippy::enum_variant_names,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "public with the feature `internals`"
+)]
 mod layout;
 #[cfg(feature = "internals")]
 pub mod layout;
@@ -94,17 +112,35 @@ mod problem;
 mod spatial;
 pub mod tune;
 #[cfg(not(feature = "internals"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+#[allow(
+    clippy::enum_variant_names,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "public with the feature `internals`"
+)]
 mod twin;
 #[cfg(feature = "internals")]
 pub mod twin;
 #[cfg(not(feature = "internals"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+#[allow(
+    clippy::enum_variant_names,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "public with the feature `internals`"
+)]
 mod wgsl;
 #[cfg(feature = "internals")]
 pub mod wgsl;
 #[cfg(not(feature = "internals"))]
-#[allow(dead_code, unreachable_pub, unused_imports, reason = "public with the feature `internals`")]
+#[allow(
+    clippy::enum_variant_names,
+    dead_code,
+    unreachable_pub,
+    unused_imports,
+    reason = "public with the feature `internals`"
+)]
 mod winograd;
 #[cfg(feature = "internals")]
 pub mod winograd;
