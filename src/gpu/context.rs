@@ -250,7 +250,7 @@ impl Context {
     /// given to [`CacheSource::bytes`] the next time.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if none was asked for or the backend has none.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if none was asked for or the backend has none.
     pub fn pipeline_cache_bytes(&self) -> Result<Vec<u8>> {
         self.inner.cache.bytes()
     }
@@ -259,7 +259,7 @@ impl Context {
     /// the file. Of two processes that save, the later one stays.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] as above, or if there is no folder; [`DeviceError::Store`] if writing fails, or if the folder
+    /// [`Error::Unsupported`](crate::Error::Unsupported) as above, or if there is no folder; [`DeviceError::Store`] if writing fails, or if the folder
     /// is one that a cache would not be read from, see [`CacheSource::folder`].
     pub fn save_pipeline_cache(&self) -> Result<PathBuf> {
         self.inner.cache.save()

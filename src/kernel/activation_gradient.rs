@@ -92,7 +92,7 @@ impl Kernel for ActivationGradient {
 }
 
 params! {
-    /// Parameters of `activation_gradient`. The tensors' dimensions are sorted as those of [`PackParams`].
+    /// Parameters of `activation_gradient`. The tensors' dimensions are sorted as those of [`super::PackParams`].
     ActivationParams {
         /// First element of memory of this dispatch, counted from the tensors' first.
         first: u32,

@@ -3,7 +3,7 @@
 use crate::plan::{Operand, Slot};
 
 /// The tensors of a run, by slot. What a plan does not use may stay empty. Those that are stored as f16 hold values that it
-/// has, see [`DType::rounded`].
+/// has, see [`DType::rounded`](crate::DType::rounded).
 #[derive(Debug, Default)]
 pub struct Operands<'a> {
     /// [`Slot::Input`]

@@ -14,7 +14,7 @@ pub enum Slot {
     Input,
     /// The weights as given; for the gradient of the weights, the output's gradient.
     Weights,
-    /// The weights as packed, see [`Packing`].
+    /// The weights as packed, see [`super::Packing`].
     Packed,
     /// The bias, K elements.
     Bias,

@@ -39,7 +39,7 @@ impl Packing {
         self == Self::Given
     }
 
-    /// The dispatches that pack: from [`Slot::Weights`] to [`Slot::Packed`]. They depend on the problem's convolution and
+    /// The dispatches that pack: from [`super::Slot::Weights`] to [`super::Slot::Packed`]. They depend on the problem's convolution and
     /// operation, not on its sizes. None on the CPU, where [`crate::cpu::pack`] packs.
     pub fn dispatches(self, problem: &Problem) -> Vec<Dispatch> {
         match (self, Windows::of_problem(problem)) {
