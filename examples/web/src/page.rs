@@ -185,7 +185,7 @@ impl Session {
     /// # Errors
     /// No candidate left.
     pub fn algorithms(&self) -> Result<Vec<String>, JsError> {
-        Ok(self.stack.plans()?.iter().map(|plan| plan.algorithm.to_string()).collect())
+        Ok(self.stack.plans()?.iter().map(|plan| plan.algorithm().to_string()).collect())
     }
 
     /// What runs, and why nothing else.
