@@ -191,6 +191,24 @@ fn short_sums_round_less() {
     assert!(whole > 1.8 * plan.expected_error(), "{whole}");
 }
 
+/// Where threads share transformed tiles there are two buffers, and each is asked for before a kernel runs.
+#[test]
+fn a_workspace_without_a_buffer_is_refused() {
+    let problem = Conv::new(18, 40, [3, 3]).padding(1).on([1, 18, 7, 9]).expect("legal");
+    let (tensors, nested) = (Tensors::of(&problem), Nested::square(F::new(2, 3)));
+    let whole = plan(&problem, Algorithm::Staged(nested), 2).expect("a plan");
+    let plan = with_block(&whole, nested, TileBlock { tiles: 3, together: 2 });
+    let packed = cpu::packed(&plan, &tensors.weights);
+    let operands = Operands { input: &tensors.input, packed: &packed, ..Default::default() };
+    let mut output = vec![0.0; problem.output_len()];
+    assert_eq!(plan.workspace.len(), 2);
+    for buffers in 0..2 {
+        let mut workspace: Vec<_> = plan.workspace[..buffers].iter().map(|&len| vec![0.0; len]).collect();
+        let refused = cpu::run(&plan, &operands, &mut workspace, &mut output).expect_err("a buffer is missing");
+        assert!(refused.to_string().contains("a workspace buffer"), "{refused}");
+    }
+}
+
 /// Whoever takes a block computes the same bits, and so does any cut of the tiles.
 #[test]
 fn threads_change_no_bit() {

@@ -1,5 +1,5 @@
 //! Kernels as data: which kernel, with which constants, needing what. No text and no device here: `wgsl` writes
-//! a spec, `cpu` runs it, and both take names, bindings and parameters from this floor.
+//! a spec, `twin` runs it, and both take names, bindings and parameters from this floor.
 
 #[macro_use]
 mod params;

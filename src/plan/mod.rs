@@ -171,8 +171,10 @@ impl Plan {
     pub(crate) fn slots(&self) -> Vec<Slot> {
         let of_dispatches = self.dispatches.iter().flat_map(|dispatch| &dispatch.operands).map(|operand| operand.slot);
         let of_cpu = self.cpu_steps.iter().flat_map(|step| cpu::slots(step, &self.problem.conv));
+        // All of it: a kernel of the CPU's takes as many buffers as its plan has.
+        let workspace = (0..=u8::MAX).zip(&self.workspace).map(|(index, _)| Slot::Workspace(index));
         let mut slots = Vec::new();
-        for slot in of_dispatches.chain(of_cpu) {
+        for slot in of_dispatches.chain(of_cpu).chain(workspace) {
             if !slots.contains(&slot) {
                 slots.push(slot);
             }

@@ -154,9 +154,9 @@ fn fill(of: Correlation, caps: &Caps) -> CpuStep {
     CpuStep { kernel: CpuKernel::Fill, threads, of, packed: Operand { slot: Slot::Packed, first: 0, len: Some(0) } }
 }
 
-/// The tensors that a step uses.
+/// The tensors that a step uses, beside the workspace.
 pub(in crate::plan) fn slots(step: &CpuStep, conv: &Conv) -> Vec<Slot> {
     let [source, _] = factors(&step.of);
     let ends = epilogue_operands(conv, Slot::Output.into(), Operand::from).map(|operand| operand.slot);
-    [source, Slot::Packed, Slot::Output, Slot::Workspace(0)].into_iter().chain(ends).collect()
+    [source, Slot::Packed, Slot::Output].into_iter().chain(ends).collect()
 }
