@@ -110,6 +110,40 @@ impl View {
 /// Columns of transformed tensors are padded to this many elements, so that kernels read and write `vec4`.
 pub const VECTOR: usize = 4;
 
+/// The type in which U, V or M is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Element {
+    /// IEEE 754 binary32.
+    #[default]
+    F32,
+    /// IEEE 754 binary16.
+    F16,
+    /// Two f16, a high and a low part, whose sum is the value.
+    SplitF16,
+}
+
+impl Element {
+    /// Bytes of one element.
+    pub const fn size(self) -> u64 {
+        match self {
+            Self::F16 => 2,
+            Self::F32 | Self::SplitF16 => 4,
+        }
+    }
+}
+
+/// The element types of an algorithm's transformed tensors.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Elements {
+    /// Of the transformed filters.
+    pub u: Element,
+    /// Of the transformed input.
+    pub v: Element,
+    /// Of the products.
+    pub m: Element,
+}
+
 /// A transformed tensor, `[point][row][column]` with the columns padded to [`VECTOR`]:
 ///
 /// - U, the filters: rows are input channels, columns the filters of that channel's group;
@@ -125,6 +159,8 @@ pub struct Planes {
     pub rows: usize,
     /// Columns that carry data.
     pub columns: usize,
+    /// The type of an element.
+    pub element: Element,
 }
 
 impl Planes {
@@ -133,14 +169,29 @@ impl Planes {
         self.columns.next_multiple_of(VECTOR)
     }
 
-    /// Elements, padding included.
+    /// Elements, padding included; saturates.
     pub const fn len(&self) -> usize {
-        self.points * self.rows * self.stride()
+        self.points.saturating_mul(self.rows).saturating_mul(self.stride())
     }
 
     /// Whether there is nothing in it.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Elements of one column.
+    pub const fn column(&self) -> u64 {
+        (self.points as u64).saturating_mul(self.rows as u64)
+    }
+
+    /// Bytes, padding included; saturates.
+    pub const fn bytes(&self) -> u64 {
+        self.element.size().saturating_mul(self.len() as u64)
+    }
+
+    /// Words of 4 bytes, in which workspaces are measured.
+    pub const fn words(&self) -> usize {
+        self.bytes().div_ceil(4) as usize
     }
 
     /// Position of an element.
@@ -215,7 +266,7 @@ mod tests {
 
     #[test]
     fn planes_index_is_a_bijection() {
-        let planes = Planes { points: 3, rows: 5, columns: 6 };
+        let planes = Planes { points: 3, rows: 5, columns: 6, element: Element::F32 };
         let mut seen = vec![0; planes.len()];
         for point in 0..3 {
             for row in 0..5 {
@@ -225,6 +276,17 @@ mod tests {
             }
         }
         assert!(seen.iter().all(|&count| count == 1), "each place once: {seen:?}");
+    }
+
+    #[test]
+    fn planes_take_the_bytes_of_their_elements() {
+        // 3 * 5 rows of 7 columns, padded to 8: 120 elements.
+        for (element, bytes) in [(Element::F32, 480), (Element::F16, 240), (Element::SplitF16, 480)] {
+            let planes = Planes { points: 3, rows: 5, columns: 7, element };
+            assert_eq!((planes.bytes(), planes.words() as u64), (bytes, bytes / 4), "{element:?}");
+        }
+        let huge = Planes { points: 81, rows: usize::MAX / 2, columns: 8, element: Element::F32 };
+        assert_eq!(huge.bytes(), u64::MAX);
     }
 
     #[test]

@@ -61,6 +61,16 @@
 //! major version of wgpu is a new minor version of this crate before 1.0, and a new major version after.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::print_stdout, clippy::print_stderr)]
+#![cfg_attr(
+    not(feature = "internals"),
+    allow(
+        clippy::enum_variant_names,
+        dead_code,
+        unreachable_pub,
+        unused_imports,
+        reason = "public with the feature `internals`, with which all of it is linted"
+    )
+)]
 
 pub mod account;
 mod activation;
@@ -68,13 +78,6 @@ pub mod caps;
 mod conv;
 mod correlation;
 #[cfg(not(feature = "internals"))]
-#[allow(
-    clippy::enum_variant_names,
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "public with the feature `internals`"
-)]
 mod cpu;
 #[cfg(feature = "internals")]
 pub mod cpu;
@@ -84,25 +87,11 @@ pub mod error;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 #[cfg(not(feature = "internals"))]
-#[allow(
-    clippy::enum_variant_names,
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "public with the feature `internals`"
-)]
 mod kernel;
 #[cfg(feature = "internals")]
 pub mod kernel;
 mod layer;
 #[cfg(not(feature = "internals"))]
-#[allow(
-    clippy::enum_variant_names,
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "public with the feature `internals`"
-)]
 mod layout;
 #[cfg(feature = "internals")]
 pub mod layout;
@@ -112,35 +101,14 @@ mod problem;
 mod spatial;
 pub mod tune;
 #[cfg(not(feature = "internals"))]
-#[allow(
-    clippy::enum_variant_names,
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "public with the feature `internals`"
-)]
 mod twin;
 #[cfg(feature = "internals")]
 pub mod twin;
 #[cfg(not(feature = "internals"))]
-#[allow(
-    clippy::enum_variant_names,
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "public with the feature `internals`"
-)]
 mod wgsl;
 #[cfg(feature = "internals")]
 pub mod wgsl;
 #[cfg(not(feature = "internals"))]
-#[allow(
-    clippy::enum_variant_names,
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    reason = "public with the feature `internals`"
-)]
 mod winograd;
 #[cfg(feature = "internals")]
 pub mod winograd;

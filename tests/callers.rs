@@ -7,6 +7,7 @@ use std::sync::Barrier;
 
 use pollster::block_on;
 use support::data::{Case, Data, assert_within};
+use support::problems::forced;
 use winoconv::{Conv, Device, Inputs, Layer, Plan, Preferences, Workspace, cpu};
 
 /// Callers at once.
@@ -28,9 +29,14 @@ fn sizes() -> Vec<[usize; 3]> {
     all[..if cfg!(miri) { 2 } else { all.len() }].to_vec()
 }
 
+/// Miri takes minutes to judge every algorithm.
+fn preferences() -> Preferences {
+    if cfg!(miri) { forced("staged:f2x3".parse().expect("a label")) } else { Preferences::new() }
+}
+
 fn layer(device: &Device, conv: Conv) -> Layer {
     let case = case([1, 5, 6], conv);
-    Layer::new_blocking(device, conv, case.operands(), Preferences::new()).expect("legal operands")
+    Layer::new_blocking(device, conv, case.operands(), preferences()).expect("legal operands")
 }
 
 /// The same problem solved by one caller alone has the same bits.
@@ -62,7 +68,7 @@ fn run(layer: &Layer, case: &Case) -> Vec<f32> {
 }
 
 fn convs() -> Vec<Conv> {
-    let three = Conv::new(5, 18, [3, 3]).padding(1);
+    let three = Conv::new(if cfg!(miri) { 2 } else { 5 }, 18, [3, 3]).padding(1);
     let all = [three, Conv::new(5, 18, [1, 1]), three.stride(2), Conv::new(4, 4, [3, 3]).groups(4).padding(1)];
     all[..if cfg!(miri) { 1 } else { all.len() }].to_vec()
 }
@@ -89,7 +95,7 @@ fn callers_share_a_plan_and_its_operands() {
     let pool = pool(3);
     let device = pool.install(Device::cpu);
     let case = case([2, 7, 6], convs()[0]);
-    let plan: Plan = case.problem.plan(&device, &Preferences::new()).expect("a plan");
+    let plan: Plan = case.problem.plan(&device, &preferences()).expect("a plan");
     let packed = cpu::pack(&plan, &case.weights).expect("weights of the plan");
     let run = || {
         let Case { input, weights, bias, slopes, residual, .. } = &case;

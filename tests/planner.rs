@@ -91,8 +91,8 @@ fn every_step_of_every_plan_respects_the_device() {
 
 /// What a tuner may run: each is a plan of its own, within every bound, and the planner's is among them.
 #[test]
-fn every_legal_choice_can_be_demanded_and_the_planners_is_one() {
-    let mut demanded = 0;
+fn every_legal_choice_can_be_forced_and_the_planners_is_one() {
+    let mut forced = 0;
     for caps in profiles::all() {
         for (c, k, shape) in [(64, 48, [2, 64, 30, 31]), (40, 8, [1, 40, 7, 9]), (512, 256, [1, 512, 14, 14])] {
             let problem = problem(Conv::new(c, k, [3, 3]).padding(1), shape);
@@ -105,7 +105,7 @@ fn every_legal_choice_can_be_demanded_and_the_planners_is_one() {
                     assert_eq!((plan.choice(), plan.workspace_bytes()), (entry.choice, entry.workspace_bytes));
                     assert_eq!(plan.candidates()[0].estimate_ns, Some(entry.estimate_ns), "{}", entry.choice);
                     assert_respects(&plan);
-                    demanded += 1;
+                    forced += 1;
                 }
                 let picked = Plan::new(&problem, &caps, &preferences).ok().map(|plan| plan.choice());
                 let among = |choice| legal.iter().any(|legal| legal.choice == choice);
@@ -114,7 +114,7 @@ fn every_legal_choice_can_be_demanded_and_the_planners_is_one() {
             }
         }
     }
-    assert!(demanded > 2000, "{demanded} choices: the profiles leave too little to check");
+    assert!(forced > 2000, "{forced} choices: the profiles leave too little to check");
 }
 
 #[test]
@@ -126,8 +126,8 @@ fn a_cut_that_does_not_suit_is_refused_with_its_reason() {
         ("staged:f4x3@256x256x16_8x8/1", "bytes of workgroup memory"),
         ("fused:f4x3@32x16x16_16x8_4", "divide the workgroup's"),
     ] {
-        let demanded = any().choice(choice.parse().unwrap_or_else(|error| panic!("{error}")));
-        let Err(Error::NoPlan(error)) = Plan::new(&problem, &Caps::webgpu_default(), &demanded) else {
+        let forced = any().choice(choice.parse().unwrap_or_else(|error| panic!("{error}")));
+        let Err(Error::NoPlan(error)) = Plan::new(&problem, &Caps::webgpu_default(), &forced) else {
             panic!("{choice}: expected no plan")
         };
         assert!(error.to_string().contains(reason), "{choice}: expected '{reason}', got '{error}'");
@@ -206,10 +206,10 @@ fn a_forced_algorithm_that_cannot_run_is_an_error_with_its_reason() {
         let rejected = error.rejected.iter().find(|(name, _)| *name == algorithm.to_string());
         let why = rejected.map_or("nothing", |(_, why)| why.as_str());
         assert!(why.contains(reason), "{problem} by {algorithm}: expected '{reason}', got '{why}'");
-        assert!(error.asked.contains("demanded"), "{}", error.asked);
+        assert!(error.asked.contains("forced"), "{}", error.asked);
         let others = error.rejected.iter().filter(|(name, _)| *name != algorithm.to_string());
         for (name, why) in others {
-            assert_eq!(why, "another algorithm was demanded", "{name}");
+            assert_eq!(why, "another algorithm was forced", "{name}");
         }
     }
 }

@@ -150,10 +150,10 @@ fn a_bound_on_accumulators_chooses_smaller_tiles() {
         plans.flat_map(|plan| plan.kernels()).map(|kernel| kernel.accumulators()).max()
     };
     assert_eq!((most(&wide), most(&narrow)), (Some(64), Some(16)));
-    let demanded = any().choice("staged:f4x3@64x64x8_8x8/1".parse().expect("a choice"));
-    let Err(Error::NoPlan(error)) = Plan::new(&problem, &narrow, &demanded) else { panic!("64 sums") };
+    let forced = any().choice("staged:f4x3@64x64x8_8x8/1".parse().expect("a choice"));
+    let Err(Error::NoPlan(error)) = Plan::new(&problem, &narrow, &forced) else { panic!("64 sums") };
     assert!(error.to_string().contains("needs 64 accumulators in an invocation, the bound is 16"), "{error}");
-    Plan::new(&problem, &wide, &demanded).expect("64 sums elsewhere");
+    Plan::new(&problem, &wide, &forced).expect("64 sums elsewhere");
 }
 
 /// Metal's table of buffers, of which wgpu takes two and the uniform one.

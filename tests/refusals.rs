@@ -152,7 +152,7 @@ fn what_is_named_helps() {
         };
         let error = assert_helps(&on(three, [1, 16, 40, 40]), &caps, &preferences);
         assert!(error.to_string().contains(named), "{label}, expected {named}: {error}");
-        assert_eq!(error.rejected.len(), 1, "{label}: what was not demanded says nothing");
+        assert_eq!(error.rejected.len(), 1, "{label}: what was not forced says nothing");
     }
     // Several limits at once.
     let tiny = limited(Limits { max_buffer_size: 2048, max_storage_buffers_per_shader_stage: 2, ..base });
@@ -229,7 +229,7 @@ fn what_can_never_run_is_refused_with_the_layer() {
     ] {
         let Err(Error::NoPlan(error)) = layer(conv, preferences) else { panic!("{conv:?}, {preferences:?}: {why}") };
         assert!(error.to_string().contains(why), "expected '{why}': {error}");
-        assert!(error.asked.starts_with("any input of ") && error.asked.contains("demanded"), "{error}");
+        assert!(error.asked.starts_with("any input of ") && error.asked.contains("forced"), "{error}");
         assert_eq!(error.to_string().lines().count(), 2, "{error}");
     }
     for (conv, preferences) in [

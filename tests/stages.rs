@@ -14,7 +14,7 @@ use winoconv::gpu::{self, Bound, Dispatches, Tensors};
 use winoconv::kernel::{
     FusedParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params, Reading, WinogradInlined,
 };
-use winoconv::layout::{Planes, Tiles};
+use winoconv::layout::{Element, Planes, Tiles};
 use winoconv::plan::{Cut, Dispatch};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Algorithm, Conv, Padding, Plan, Preferences, Tolerance, wgpu};
@@ -89,7 +89,8 @@ fn compare_filter(plan: &Plan, case: &Case, nested: Nested, gpu: &[f32], twin: &
     let bounds = TransformBound::new(nested, Stage::Filter);
     let problem = plan.problem();
     let (group_c, group_k) = (problem.channels_per_group(), problem.filters_per_group());
-    let u = Planes { points: nested.products(), rows: problem.conv().channels, columns: group_k };
+    let u =
+        Planes { points: nested.products(), rows: problem.conv().channels, columns: group_k, element: Element::F32 };
     let mut worst = 0.0;
     for (filter, g) in case.weights.chunks(bounds.inputs()).enumerate() {
         let (k, c) = (filter / group_c, filter % group_c);
@@ -107,7 +108,7 @@ fn compare_input(step: &Dispatch, case: &Case, nested: Nested, gpu: &[f32], twin
     let params = InputParams::from_words(step.params());
     let problem = &case.problem;
     let (tiles, stride) = (params.tiles as usize, params.t_stride as usize);
-    let v = Planes { points: nested.products(), rows: problem.conv().channels, columns: stride };
+    let v = Planes { points: nested.products(), rows: problem.conv().channels, columns: stride, element: Element::F32 };
     let grid = Tiles { n: problem.input_shape()[0], y: params.tiles_y as usize, x: params.tiles_x as usize };
     let [[_, h, w], [_, top, left]] = [problem.of_input().shape.spatial().dhw(1), problem.padding_before()];
     let span_w = nested.cols.span();
@@ -169,7 +170,8 @@ fn compare_output(
     let params = OutputParams::from_words(step.params());
     let problem = &case.problem;
     let filters = problem.conv().filters;
-    let planes = Planes { points: nested.products(), rows: filters, columns: params.t_stride as usize };
+    let planes =
+        Planes { points: nested.products(), rows: filters, columns: params.t_stride as usize, element: Element::F32 };
     let grid = Tiles { n: problem.input_shape()[0], y: params.tiles_y as usize, x: params.tiles_x as usize };
     let (out_h, out_w) = (usize::from(nested.rows.m()), usize::from(nested.cols.m()));
     let mut worst = 0.0;
@@ -374,8 +376,9 @@ fn compare_inlined(
     let (filters, group_c, group_k) =
         (problem.conv().filters, problem.channels_per_group(), problem.filters_per_group());
     let points = kernel.algorithm().products();
-    let u_planes = Planes { points, rows: problem.conv().channels, columns: group_k };
-    let v_planes = Planes { points, rows: problem.conv().channels, columns: params.t_stride as usize };
+    let u_planes = Planes { points, rows: problem.conv().channels, columns: group_k, element: Element::F32 };
+    let v_planes =
+        Planes { points, rows: problem.conv().channels, columns: params.t_stride as usize, element: Element::F32 };
     let grid = Tiles { n: problem.input_shape()[0], y: params.tiles_y as usize, x: params.tiles_x as usize };
     let (out_h, out_w) = (usize::from(kernel.algorithm().rows.m()), usize::from(kernel.algorithm().cols.m()));
     let kronecker = kernel.kronecker().unwrap_or_else(|error| panic!("{what}: {error}"));

@@ -57,10 +57,10 @@ fn a_plan_follows_wisdom_and_says_so() {
     assert_eq!(plan.choice(), choice);
     assert_eq!(*plan.origin(), Origin::Wisdom { time_ns: 41_236, driver: "driver 1.2".to_owned() });
     assert!(plan.to_string().contains("chosen by wisdom: 41.2 us with driver 1.2"), "{plan}");
-    // The rest is as if it had been demanded.
-    let demanded = Plan::new(&problem(), &caps(), &preferences.choice(choice)).expect("legal");
-    assert_eq!((plan.dispatches(), plan.workspace()), (demanded.dispatches(), demanded.workspace()));
-    assert_eq!(*demanded.origin(), Origin::Demand);
+    // The rest is as if it had been forced.
+    let forced = Plan::new(&problem(), &caps(), &preferences.choice(choice)).expect("legal");
+    assert_eq!((plan.dispatches(), plan.workspace()), (forced.dispatches(), forced.workspace()));
+    assert_eq!(*forced.origin(), Origin::Demand);
     assert_eq!((plan.candidates()[0].algorithm, &plan.candidates()[0].verdict), (choice.algorithm, &Verdict::Chosen));
     assert_eq!(plan.candidates().len(), by_estimate.candidates().len(), "every algorithm once");
     let of = |plan: &Plan, verdict: Verdict| plan.candidates().iter().filter(|c| c.verdict == verdict).count();

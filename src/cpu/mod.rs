@@ -3,13 +3,10 @@
 //! twins run.
 
 mod kernel;
-mod probe;
 #[cfg(test)]
 mod tests;
 mod threads;
 mod transform;
-
-pub use probe::{multiply_alone, peak_flops};
 
 pub use crate::twin::{Operands, Reference, Sample, error_bound, error_bound_at};
 

@@ -32,7 +32,7 @@ impl Context {
     }
 
     /// Writes to the start of a buffer of our own, before everything that is submitted from now on.
-    async fn write(&self, label: &str, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
+    pub(crate) async fn write(&self, label: &str, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
         let during = format!("uploading {label}");
         let written = scoped(self.device(), &during, || self.queue().write_buffer(buffer, 0, bytes)).await;
         self.check_lost()?;

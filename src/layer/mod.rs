@@ -27,7 +27,7 @@ use crate::device::Device;
 use crate::error::Result;
 #[cfg(feature = "gpu")]
 use crate::gpu;
-use crate::plan::{Plan, Preferences, check_demand};
+use crate::plan::{Plan, Preferences, check_forced};
 use crate::problem::{Operation, Problem};
 use crate::spatial::Shape;
 
@@ -92,7 +92,7 @@ impl Layer {
     pub async fn new(device: &Device, conv: Conv, weights: Weights<'_>, preferences: Preferences) -> Result<Self> {
         conv.validate()?;
         weights.check(&conv)?;
-        check_demand(&conv, device.caps(), &preferences)?;
+        check_forced(&conv, device.caps(), &preferences)?;
         let operands = Operands::new(device, &conv, weights).await?;
         let prepared = PreparedProblems::new(Self::CACHE_CAPACITY);
         Ok(Self { device: device.clone(), conv, preferences, operands, prepared })

@@ -187,14 +187,15 @@ impl Layer {
             ..Ends::new(&buffers[0], &buffers[1])
         };
         let bound = self.bind_prepared(prepared, ends, &workspace.gpu).await?;
-        let mut writes = vec![(&buffers[0], dtype, inputs.input), (&buffers[2], dtype, third)];
+        let mut writes =
+            vec![("the input", &buffers[0], dtype, inputs.input), ("the second tensor", &buffers[2], dtype, third)];
         // Memory between the elements of an output with gaps must not change.
         let gaps = plan.problem.output_shape().elements() < output.len();
         if gaps || plan.problem.conv.residual == Residual::InPlace {
-            writes.push((&buffers[1], result, output));
+            writes.push(("the output", &buffers[1], result, output));
         }
-        for (buffer, dtype, data) in writes {
-            context.queue().write_buffer(buffer, 0, &dtype.to_bytes(data));
+        for (what, buffer, dtype, data) in writes {
+            context.write(what, buffer, &dtype.to_bytes(data)).await?;
         }
         let found = context.run(&bound, &buffers[1], result, output.len()).await?;
         if gaps {

@@ -1,17 +1,13 @@
 //! The planner. From a problem, a device's capabilities and the caller's preferences it makes a
 //! [`Plan`]: a pure value that says what will run, on which device, and why each other candidate was rejected.
 
-#[cfg_attr(not(feature = "internals"), allow(unreachable_pub, reason = "public with the feature `internals`"))]
 mod build;
-#[cfg_attr(not(feature = "internals"), allow(unreachable_pub, reason = "public with the feature `internals`"))]
 mod choose;
-#[cfg_attr(not(feature = "internals"), allow(unreachable_pub, reason = "public with the feature `internals`"))]
 mod cpu;
 mod device;
 #[cfg(feature = "serde")]
 mod document;
 mod explain;
-#[cfg_attr(not(feature = "internals"), allow(unreachable_pub, reason = "public with the feature `internals`"))]
 mod model;
 pub mod wisdom;
 
@@ -23,7 +19,6 @@ pub use self::{
     model::register_limit,
 };
 #[cfg(not(feature = "internals"))]
-#[allow(unused_imports, reason = "public with the feature `internals`")]
 pub(crate) use self::{
     build::{Dispatch, Operand, Packing, Sizes, Slot},
     choose::{Distrust, Ignored, Legal, candidate_set, legal_choices},
@@ -31,11 +26,9 @@ pub(crate) use self::{
     model::register_limit,
 };
 pub(crate) use build::Windows;
-pub(crate) use choose::check_demand;
+pub(crate) use choose::check_forced;
 pub use choose::{Algorithm, Candidate, Choice, Cut, Origin, Preferences, Reason, Tolerance, Verdict};
-pub(crate) use cpu::{
-    Block, BlockSizes, ChunkRows, CpuKernel, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip, TileBlock, scratches,
-};
+pub(crate) use cpu::{Block, BlockSizes, ChunkRows, CpuKernel, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip, TileBlock};
 #[cfg(feature = "serde")]
 pub use document::Document;
 pub use wisdom::Wisdom;
@@ -221,13 +214,13 @@ impl Plan {
     }
 
     /// Why the shaders' twins compute it, one element after the other and on one thread, if they do so on the CPU: because
-    /// there is no kernel for it yet, or because of what was demanded. Never because of the workspace or the threads.
+    /// there is no kernel for it yet, or because of what was forced. Never because of the workspace or the threads.
     pub fn twins(&self) -> Option<&'static str> {
         if self.caps.kind != DeviceKind::Cpu || self.dispatches.is_empty() {
             return None;
         }
         Some(match self.problem.operation {
-            _ if cpu::takes(&self.problem, self.algorithm, &self.caps) => "a blocking was demanded",
+            _ if cpu::takes(&self.problem, self.algorithm, &self.caps) => "a blocking was forced",
             Operation::WeightGradient => "the CPU has no kernels for weight gradients yet",
             _ if self.problem.operation.is_of_end() => {
                 "the CPU has no fast kernels for gradients of bias, activation and slopes"
@@ -248,7 +241,7 @@ impl Plan {
 
     /// Bytes between input and output.
     pub fn workspace_bytes(&self) -> u64 {
-        self.workspace.iter().fold(0, |bytes, &len| DType::F32.bytes(len).saturating_add(bytes))
+        build::workspace_bytes(&self.workspace)
     }
 
     /// Bytes of the packed weights; 0 if they are used as given.

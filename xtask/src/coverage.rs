@@ -140,15 +140,15 @@ fn ask(problem: &Problem, caps: &Caps, (family, example): (&str, &str)) -> anyho
     if let Some(runs) = of_family().find(|candidate| !matches!(candidate.verdict, Verdict::Rejected(_))) {
         return Ok(Ok(runs.algorithm));
     }
-    // Some run where they are demanded alone.
-    let demanded = |algorithm| Plan::new(problem, caps, &any().algorithm(algorithm));
-    if let Some(runs) = of_family().find(|candidate| demanded(candidate.algorithm).is_ok()) {
+    // Some run where they are forced alone.
+    let forced = |algorithm| Plan::new(problem, caps, &any().algorithm(algorithm));
+    if let Some(runs) = of_family().find(|candidate| forced(candidate.algorithm).is_ok()) {
         return Ok(Ok(runs.algorithm));
     }
     if let Some(rejected) = of_family().next() {
         return Ok(Err(rejected.verdict.to_string()));
     }
-    match demanded(example.parse()?) {
+    match forced(example.parse()?) {
         Err(Error::NoPlan(error)) if !error.rejected.is_empty() => Ok(Err(error.rejected[0].1.clone())),
         Err(error) => Ok(Err(error.to_string())),
         Ok(_) => bail!("{problem}: {family} is no candidate, and runs"),

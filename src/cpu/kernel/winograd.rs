@@ -41,8 +41,6 @@ pub(in crate::cpu) struct Winograd<'a> {
     u: &'a [[f32; PANEL]],
     finish: Finish<'a>,
     result: Disjoint<'a>,
-    /// Whether transforms are left out, to time what is left.
-    multiply_alone: bool,
 }
 
 /// A part of a tile row: where its tiles stand in a block and in the output.
@@ -134,7 +132,6 @@ impl<'a> Winograd<'a> {
             u: u.as_chunks().0,
             finish,
             result: Disjoint::new(output),
-            multiply_alone: false,
         }
     }
 
@@ -159,16 +156,6 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// Runs the multiplies alone, on whatever the workspace holds; the operations that they are.
-    #[expect(clippy::cast_precision_loss, reason = "a number of operations")]
-    pub(in crate::cpu) fn run_multiply(mut self, together: usize, workspace: &mut [Vec<f32>]) -> f64 {
-        self.multiply_alone = true;
-        self.run(together, workspace);
-        let of = &self.windows.of;
-        let rows = self.algorithm.products() * self.windows.group_rows() * self.tiles.count();
-        2.0 * (rows * of.groups * of.group_k) as f64
-    }
-
     /// The tiles of a block.
     fn block_tiles(&self, block: usize) -> usize {
         self.block.min(self.tiles.count() - block * self.block)
@@ -189,9 +176,6 @@ impl<'a> Winograd<'a> {
     /// V of a chunk of a group's rows.
     #[inline(always)]
     fn input<S: Simd>(&self, simd: S, At { block, g, part: chunk }: At, v: &mut [f32], scratch: &mut [f32]) {
-        if self.multiply_alone {
-            return;
-        }
         let (of, Nested { rows, cols }) = (&self.windows.of, self.algorithm);
         let ChunkRows { channel, count, phase } = self.blocks.rows(chunk);
         let ([step_h, step_w], [phases_h, phases_w]) = (self.windows.steps(), self.windows.phases());
@@ -338,9 +322,6 @@ impl<'a> Winograd<'a> {
             let (half, sums, temps) = (shared(half), shared(sums), shared(rest));
             for column in 0..cols.products() {
                 self.multiply(simd, at, column, v, m);
-                if self.multiply_alone {
-                    continue;
-                }
                 transform(
                     simd,
                     (rows, &self.down, Which::Output),
@@ -349,9 +330,6 @@ impl<'a> Winograd<'a> {
                     temps,
                     Rows { lanes: &half[column * places..], stride },
                 );
-            }
-            if self.multiply_alone {
-                return;
             }
             for (half, sums) in half.chunks_exact(stride).zip(sums.chunks_exact(m_w * places)) {
                 transform(

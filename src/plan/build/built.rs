@@ -6,6 +6,11 @@ use crate::dtype::DType;
 use crate::plan::choose::Cut;
 use crate::plan::cpu::CpuStep;
 
+/// Bytes of workspace buffers of these lengths.
+pub(in crate::plan) fn workspace_bytes(lens: &[usize]) -> u64 {
+    lens.iter().fold(0, |bytes, &len| DType::F32.bytes(len).saturating_add(bytes))
+}
+
 /// What an algorithm comes to on a problem.
 pub(in crate::plan) struct Built {
     pub(in crate::plan) packing: Packing,
@@ -20,7 +25,7 @@ pub(in crate::plan) struct Built {
 impl Built {
     /// Bytes of the workspace.
     pub(in crate::plan) fn workspace_bytes(&self) -> u64 {
-        self.workspace.iter().fold(0, |bytes, &len| DType::F32.bytes(len).saturating_add(bytes))
+        workspace_bytes(&self.workspace)
     }
 
     /// Of weights as they are given, with nothing to run yet.

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::built::Built;
+use super::built::{Built, workspace_bytes};
 use super::dispatch::Dispatch;
 use super::operand::{Operand, Slot};
 use super::pieces::{Window, most};
@@ -225,7 +225,7 @@ fn sums(
     let counts: Vec<(usize, usize)> = bound.places.iter().map(divided).collect();
     let parts: usize = counts.iter().map(|&(_, parts)| parts).sum();
     let workspace = if parts == 1 { Vec::new() } else { vec![parts * channels] };
-    let bytes = 4 * workspace.iter().map(|&len| len as u64).sum::<u64>();
+    let bytes = workspace_bytes(&workspace);
     const WHO: &str = "the sums of parts";
     LimitError::check(WHO, Resource::WorkspaceBytes, bytes, preferences.workspace_limit)?;
     LimitError::check(WHO, Resource::BindingBytes, bytes, limits.max_storage_buffer_binding_size)?;

@@ -7,7 +7,7 @@ use super::operand::{Operand, Slot, factors};
 use super::windows::Windows;
 use crate::dtype::DType;
 use crate::kernel::{FilterParams, Params as _, Storage, WinogradFilter, word, wrapped};
-use crate::layout::Planes;
+use crate::layout::{Element, Planes};
 use crate::winograd::Nested;
 
 /// The one dispatch that packs weights for Winograd.
@@ -26,7 +26,7 @@ pub(in crate::plan) fn filter_rows(
 ) -> Dispatch {
     let of = &windows.of;
     let rows = of.groups * sum.len();
-    let planes = Planes { rows, ..windows.filter_planes(algorithm) };
+    let planes = Planes { rows, ..windows.filter_planes(algorithm, Element::F32) };
     let [taps_d, taps_h, taps_w] = of.taps.map(word);
     let [phases_h, phases_w] = windows.phases().map(word);
     let [phase_step_h, phase_step_w] = windows.phase_steps().map(word);

@@ -16,7 +16,7 @@ mod weight_gradient;
 mod windows;
 mod winograd;
 
-pub(super) use built::Built;
+pub(super) use built::{Built, workspace_bytes};
 pub use dispatch::Dispatch;
 pub use operand::{Operand, Slot};
 pub(super) use operand::{epilogue_operands, factors, tensor_len};
@@ -62,7 +62,7 @@ pub(in crate::plan) fn build(
         storage => storage,
     };
     let packs = storage == Storage::Packed && problem.result_type == DType::F16;
-    // The CPU's kernels cut their work themselves. Where a cut is demanded, and where outputs are halves that are packed in the
+    // The CPU's kernels cut their work themselves. Where a cut is forced, and where outputs are halves that are packed in the
     // end, the shaders' twins run.
     let whole = matches!(preferences.cut, None | Some(Cut::Only)) && storage != Storage::Packed;
     let built = if whole && cpu::takes(problem, algorithm, caps) {
@@ -85,7 +85,9 @@ pub(in crate::plan) fn build(
         // Transformed from a binding, or read from one.
         limits.check_tensor("the weights", conv.dtype.bytes(problem.weights_len()))?;
     }
-    limits.check_tensor("the packed weights", 4 * built.packing.len(problem) as u64)?;
+    let packed = built.packing.len(problem);
+    limits.check_tensor("the packed weights", DType::F32.bytes(packed))?;
+    LimitError::check("the packed weights", Resource::IndexRange, packed as u64, u32::MAX.into())?;
     for dispatch in built.dispatches.iter().chain(&built.packing.dispatches(problem)) {
         dispatch.kernel.check(limits)?;
         dispatch.check_grid(limits)?;

@@ -4,6 +4,7 @@ use super::dispatch::Dispatch;
 use super::filter::filter;
 use super::windows::Windows;
 use crate::correlation::Correlation;
+use crate::layout::Element;
 use crate::plan::cpu::{PANEL, panels_len};
 use crate::problem::Problem;
 use crate::winograd::Nested;
@@ -24,10 +25,15 @@ pub enum Packing {
 }
 
 impl Packing {
-    /// Elements of the packed weights; 0 if they are used as given.
+    /// The type of the packed weights.
+    pub(super) const fn element(self) -> Element {
+        Element::F32
+    }
+
+    /// Words of 4 bytes that the packed weights take; 0 if they are used as given.
     pub fn len(self, problem: &Problem) -> usize {
         match (self, Windows::of_problem(problem)) {
-            (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested).len(),
+            (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested, self.element()).words(),
             (Self::Panels(Some(nested)), Ok(windows)) => panels_len(&windows, nested),
             (Self::Panels(None) | Self::Eights, _) => self.parts_len(problem),
             _ => 0,
@@ -47,9 +53,7 @@ impl Packing {
             _ => Vec::new(),
         }
     }
-}
 
-impl Packing {
     /// Elements that a correlation's weights take in panels or eights.
     pub(crate) fn part_len(self, of: &Correlation) -> usize {
         of.groups * of.terms() * self.filters(of.group_k)

@@ -16,7 +16,7 @@ use crate::caps::{Caps, Limits};
 use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource};
 use crate::kernel::MultiplyCut;
-use crate::layout::{Planes, VECTOR};
+use crate::layout::Planes;
 use crate::plan::choose::{Algorithm, Choice, Cut, Errors, Preferences, Reason};
 use crate::plan::model::multiply;
 
@@ -35,21 +35,21 @@ impl Winograd<'_> {
     pub(super) fn staged_blocks(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
         let of = &self.windows.of;
         let sum = self.windows.group_rows();
-        let demanded = preferences.multiply_cut();
-        let Runs { count, most_parts } =
-            match (demanded, self.runs_with_room(&caps.limits, preferences.workspace_limit)?) {
-                // A cut that the planner would choose is in as many runs when it is demanded.
-                (Some(cut), runs) if u64::from(cut.parts) > runs.most_parts => {
-                    self.runs(cut.parts, &caps.limits, preferences.workspace_limit)?
-                }
-                (_, runs) => runs,
-            };
+        let forced = preferences.multiply_cut();
+        let Runs { count, most_parts } = match (forced, self.runs_with_room(&caps.limits, preferences.workspace_limit)?)
+        {
+            // A cut that the planner would choose is in as many runs when it is forced.
+            (Some(cut), runs) if u64::from(cut.parts) > runs.most_parts => {
+                self.runs(cut.parts, &caps.limits, preferences.workspace_limit)?
+            }
+            (_, runs) => runs,
+        };
         // Two transforms and a multiply each.
         check_dispatches(count.saturating_mul(3))?;
         let runs = even(sum, count);
         // Longest and shortest: they differ by one row.
         let lens = [0, count - 1].map(|i| runs[i].len());
-        let cut = match demanded {
+        let cut = match forced {
             Some(cut) if lens.iter().all(|&len| cut.is_even(len)) => cut,
             Some(_) => return Err(Reason::Inapplicable("split-K has more parts than there are blocks in a run")),
             None => self.cut_of_run(lens, most_parts, caps, preferences),
@@ -61,7 +61,7 @@ impl Winograd<'_> {
             let source = self.source_operand(self.source_of(images.clone()));
             let weights = self.weights_operand(self.weights_of(images));
             let (len, dtype) = (run.len(), self.problem.conv.dtype);
-            let v = self.planes(of.groups * len, all.count);
+            let v = self.v(of.groups * len, all.count);
             steps.push(filter_rows(&self.windows, self.algorithm, dtype, run.clone(), [weights, U.into()]));
             steps.push(self.input_rows(all, &v, 0..v.rows, run.clone(), source));
             let factor = Factor { u: U, rows: len, adds: i > 0 };
@@ -69,7 +69,7 @@ impl Winograd<'_> {
         }
         let [u, v, m] = self.factors_of(lens[0]);
         steps.extend(self.output(all, &m, cut.parts)?);
-        let workspace = vec![v.len(), cut.parts as usize * m.len(), u.len()];
+        let workspace = vec![v.words(), cut.parts as usize * m.words(), u.words()];
         Ok(Built { cut: Cut::Multiply(cut), dispatches: steps, workspace, ..Built::nothing() })
     }
 
@@ -91,18 +91,12 @@ impl Winograd<'_> {
     fn factors_of(&self, len: usize) -> [Planes; 3] {
         let of = &self.windows.of;
         let (rows, tiles) = (of.groups * len, self.tiles.count());
-        [self.planes(rows, of.group_k), self.planes(rows, tiles), self.planes(of.filters(), tiles)]
-    }
-
-    /// Bytes of so many rows of [`Planes`]; saturates, where elements of too many would not be counted.
-    fn bytes(&self, rows: usize, columns: usize) -> u64 {
-        let row = 4 * self.algorithm.products() as u64 * columns.next_multiple_of(VECTOR) as u64;
-        row.saturating_mul(rows as u64)
+        [self.planes(rows, of.group_k, self.elements.u), self.v(rows, tiles), self.m(tiles)]
     }
 
     /// As few runs as leave room for products in parts, if those take but a small part of the workspace.
     fn runs_with_room(&self, limits: &Limits, workspace_limit: u64) -> Result<Runs, LimitError> {
-        let part = self.bytes(self.windows.of.filters(), self.tiles.count());
+        let part = self.m(self.tiles.count()).bytes();
         let room = |parts: &u32| part.saturating_mul(u64::from(*parts)) <= workspace_limit / ROOM_FOR_PARTS;
         let parts = MultiplyCut::PARTS.into_iter().filter(room).max().unwrap_or(1);
         self.runs(parts, limits, workspace_limit).or_else(|_| self.runs(1, limits, workspace_limit))
@@ -112,21 +106,23 @@ impl Winograd<'_> {
     fn runs(&self, parts: u32, limits: &Limits, workspace_limit: u64) -> Result<Runs, LimitError> {
         let sum = self.windows.group_rows();
         let of = &self.windows.of;
-        let (groups, tiles) = (of.groups, self.tiles.count());
-        let part = self.bytes(of.filters(), tiles);
-        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size).min(4 * u64::from(u32::MAX));
+        let groups = of.groups;
+        let m = self.m(self.tiles.count());
+        let (part, m_len) = (m.bytes(), m.len() as u64);
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let reach = u64::from(u32::MAX);
         let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
         let who = format!("staged {}", self.algorithm);
         let check = |count: usize| -> Result<Runs, LimitError> {
             let len = sum.div_ceil(count);
             let rows = groups * len;
-            let (u, v) = (self.bytes(rows, of.group_k), self.bytes(rows, tiles));
-            let m = part.saturating_mul(parts.into());
+            let [u, v, _] = self.factors_of(len);
+            let reached = (u.len().max(v.len()) as u64).max(m_len.saturating_mul(parts.into()));
+            let ([u, v], m) = ([u.bytes(), v.bytes()], part.saturating_mul(parts.into()));
             let total = u.saturating_add(v).saturating_add(m);
             LimitError::check(&who, Resource::WorkspaceBytes, total, workspace_limit)?;
             limits.check_tensor(&who, u.max(v).max(m))?;
-            LimitError::check(&who, Resource::IndexRange, u.max(v).max(m) / 4, reach)?;
+            LimitError::check(&who, Resource::IndexRange, reached, reach)?;
             LimitError::check(&who, Resource::Workgroups, rows as u64, workgroups)?;
             let products = self.algorithm.products() as u64 * groups as u64;
             LimitError::check(&who, Resource::Workgroups, products * u64::from(parts), workgroups)?;
@@ -142,7 +138,8 @@ impl Winograd<'_> {
                     return Err(too_large(what, window.len, limits));
                 }
             }
-            let most_parts = ((workspace_limit - u - v) / part).min(binding / part).min(workgroups / products);
+            let most_parts =
+                ((workspace_limit - u - v) / part).min(binding / part).min(reach / m_len).min(workgroups / products);
             Ok(Runs { count, most_parts })
         };
         // More runs are shorter ones, which need less of everything: `least` are too few, `enough` are not.

@@ -7,7 +7,7 @@
 //! as an algorithm's filter; each block is a row of U and V, and is summed as images are.
 
 use crate::correlation::Correlation;
-use crate::layout::{Planes, Tiles};
+use crate::layout::{Element, Planes, Tiles};
 use crate::padding::Border;
 use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
@@ -265,8 +265,8 @@ impl Windows {
     }
 
     /// U's layout.
-    pub(in crate::plan) const fn filter_planes(&self, algorithm: Nested) -> Planes {
-        Planes { points: algorithm.products(), rows: self.rows(), columns: self.of.group_k }
+    pub(in crate::plan) const fn filter_planes(&self, algorithm: Nested, element: Element) -> Planes {
+        Planes { points: algorithm.products(), rows: self.rows(), columns: self.of.group_k, element }
     }
 }
 

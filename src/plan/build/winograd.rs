@@ -15,7 +15,7 @@ use crate::kernel::{
     Epilogue, FusedParams, Fusion, InputParams, MultiplyCut, MultiplyParams, OutputParams, Params, Reading, Storage,
     WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput, word, wrapped,
 };
-use crate::layout::{Planes, Tiles, VECTOR};
+use crate::layout::{Element, Elements, Planes, Tiles, VECTOR};
 use crate::plan::choose::{Algorithm, Choice, Cut, Errors, Preferences, Reason};
 use crate::plan::model::{fused, multiply};
 use crate::problem::Problem;
@@ -41,6 +41,7 @@ pub(super) struct Winograd<'a> {
     pub(super) algorithm: Nested,
     pub(super) tiles: Tiles,
     storage: Storage,
+    pub(super) elements: Elements,
     /// The most elements of one binding.
     pub(super) most: usize,
 }
@@ -56,22 +57,22 @@ impl<'a> Winograd<'a> {
     ) -> Result<Self, Reason> {
         let whole = Windows::of_algorithm(problem, algorithm).map_err(Reason::Inapplicable)?;
         let windows = Windows { of: part.of, ..whole };
-        Ok(Self { problem, windows, algorithm, tiles: windows.tiles(algorithm), storage, most: most(limits) })
+        let (tiles, elements) = (windows.tiles(algorithm), Elements::default());
+        Ok(Self { problem, windows, algorithm, tiles, storage, elements, most: most(limits) })
     }
 
     /// Input transform, multiply, output transform for each chunk.
     pub(super) fn staged(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
-        let rows = [self.windows.rows(), self.windows.of.filters()];
-        let Some(chunk) = self.chunk("staged", &rows, &caps.limits, preferences.workspace_limit)? else {
+        let of_tiles = |tiles| [self.v(self.windows.rows(), tiles), self.m(tiles)];
+        let Some(chunk) = self.chunk("staged", &of_tiles(1), &caps.limits, preferences.workspace_limit)? else {
             return Ok(self.nothing(preferences));
         };
-        let [v, m] = rows.map(|rows| self.planes(rows, chunk));
+        let [v, m] = of_tiles(chunk);
         let batches = self.algorithm.products() * self.windows.of.groups;
-        let lens = [v, m].map(|planes| planes.len());
         let cut = match preferences.multiply_cut() {
-            Some(cut) => self.checked_cut(cut, batches, lens, &caps.limits, preferences)?,
+            Some(cut) => self.checked_cut(cut, batches, [v, m], &caps.limits, preferences)?,
             None => {
-                let most_parts = self.most_parts(chunk, lens, &caps.limits, preferences);
+                let most_parts = self.most_parts(chunk, [v, m], &caps.limits, preferences);
                 let errors = Errors::on(self.problem, caps);
                 let tolerated = |cut: &MultiplyCut| {
                     let choice = Choice { algorithm: Algorithm::Staged(self.algorithm), cut: Cut::Multiply(*cut) };
@@ -94,18 +95,19 @@ impl<'a> Winograd<'a> {
             steps.extend(self.output(chunk, &m, cut.parts)?);
             check_dispatches(steps.len())?;
         }
-        let workspace = vec![v.len(), cut.parts as usize * m.len()];
+        let workspace = vec![v.words(), cut.parts as usize * m.words()];
         Ok(self.built(Cut::Multiply(cut), steps, workspace))
     }
 
     /// Input transform, then the rest, for each chunk.
     pub(super) fn fused_output(&self, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
         self.windows.unfit_for_planes().map_err(Reason::Inapplicable)?;
-        let rows = [self.windows.rows()];
-        let Some(chunk) = self.chunk("fused_output", &rows, &caps.limits, preferences.workspace_limit)? else {
+        let rows = self.windows.rows();
+        let Some(chunk) = self.chunk("fused_output", &[self.v(rows, 1)], &caps.limits, preferences.workspace_limit)?
+        else {
             return Ok(self.nothing(preferences));
         };
-        let v = self.planes(rows[0], chunk);
+        let v = self.v(rows, chunk);
         let kernel = self.fused_kernel(Fusion::Output, chunk, caps, preferences)?;
         let mut steps = Vec::new();
         for chunk in self.chunks(chunk, &caps.limits, Divided { source: true, outputs: false })? {
@@ -113,7 +115,7 @@ impl<'a> Winograd<'a> {
             steps.push(self.fused_step(chunk, v.stride(), kernel, caps));
             check_dispatches(steps.len())?;
         }
-        Ok(self.built(Cut::Fused(kernel.blocking), steps, vec![v.len()]))
+        Ok(self.built(Cut::Fused(kernel.blocking), steps, vec![v.words()]))
     }
 
     /// Input transform, then the exhibit, for each chunk.
@@ -126,18 +128,18 @@ impl<'a> Winograd<'a> {
         let terms = kernel.terms().unwrap_or(usize::MAX) as u64;
         let who = format!("inlined {}", self.algorithm);
         LimitError::check(&who, Resource::InlinedTerms, terms, WinogradInlined::MAX_TERMS as u64)?;
-        let rows = [self.windows.rows()];
-        let Some(chunk) = self.chunk("inlined", &rows, &caps.limits, preferences.workspace_limit)? else {
+        let rows = self.windows.rows();
+        let Some(chunk) = self.chunk("inlined", &[self.v(rows, 1)], &caps.limits, preferences.workspace_limit)? else {
             return Ok(self.nothing(preferences));
         };
-        let v = self.planes(rows[0], chunk);
+        let v = self.v(rows, chunk);
         let mut steps = Vec::new();
         for chunk in self.chunks(chunk, &caps.limits, Divided { source: true, outputs: false })? {
             steps.extend(self.input(chunk, &v)?);
             steps.push(self.inlined_step(chunk, v.stride(), kernel));
             check_dispatches(steps.len())?;
         }
-        Ok(self.built(Cut::Only, steps, vec![v.len()]))
+        Ok(self.built(Cut::Only, steps, vec![v.words()]))
     }
 
     /// Everything in one kernel; more than one dispatch only beyond the reach of a grid.
@@ -176,8 +178,18 @@ impl<'a> Winograd<'a> {
         Built { packing: Packing::Winograd(self.algorithm), cut, dispatches: steps, workspace, ..Built::nothing() }
     }
 
-    pub(super) fn planes(&self, rows: usize, columns: usize) -> Planes {
-        Planes { points: self.algorithm.products(), rows, columns }
+    /// V of so many rows and tiles.
+    pub(super) fn v(&self, rows: usize, tiles: usize) -> Planes {
+        self.planes(rows, tiles, self.elements.v)
+    }
+
+    /// M of so many tiles.
+    pub(super) fn m(&self, tiles: usize) -> Planes {
+        self.planes(self.windows.of.filters(), tiles, self.elements.m)
+    }
+
+    pub(super) const fn planes(&self, rows: usize, columns: usize, element: Element) -> Planes {
+        Planes { points: self.algorithm.products(), rows, columns, element }
     }
 
     /// The input transform, in as many dispatches as the input has parts.
@@ -254,38 +266,38 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// How many parts of the channels may have products of their own, if the one M has `m` elements beside V's `v`:
-    /// one where tiles are walked in chunks, since a chunk is as large as the workspace allows.
-    fn most_parts(&self, chunk: usize, [v, m]: [usize; 2], limits: &Limits, preferences: &Preferences) -> u64 {
+    /// How many parts of the channels may have products of their own, an M each beside the one V: one where tiles are walked in chunks, since a chunk is as large as the workspace allows.
+    fn most_parts(&self, chunk: usize, [v, m]: [Planes; 2], limits: &Limits, preferences: &Preferences) -> u64 {
         if chunk < self.tiles.count() {
             return 1;
         }
-        let [v, m] = [v, m].map(|len| 4 * len as u64);
+        let ([v, m], reach) = ([v, m].map(|planes| planes.bytes()), u64::from(u32::MAX) / m.len() as u64);
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         // Rows are reached by 32-bit indices, and parts by the grid.
         let batches = (self.algorithm.products() * self.windows.of.groups) as u64;
         (preferences.workspace_limit.saturating_sub(v) / m)
             .min(binding / m)
-            .min(u64::from(u32::MAX) / (m / 4))
+            .min(reach)
             .min(u64::from(limits.max_compute_workgroups_per_dimension) / batches)
             .max(1)
     }
 
-    /// A cut that was demanded, if its parts have room.
+    /// A cut that was forced, if its parts have room.
     fn checked_cut(
         &self,
         cut: MultiplyCut,
         batches: usize,
-        [v, m]: [usize; 2],
+        [v, m]: [Planes; 2],
         limits: &Limits,
         preferences: &Preferences,
     ) -> Result<MultiplyCut, LimitError> {
         let who = format!("staged {} {cut}", self.algorithm);
-        let [v, m] = [4 * v as u64, 4 * m as u64 * u64::from(cut.parts)];
+        let parts = u64::from(cut.parts);
+        let (v, reach, m) = (v.bytes(), m.len() as u64 * parts, m.bytes() * parts);
         LimitError::check(&who, Resource::WorkspaceBytes, v + m, preferences.workspace_limit)?;
         limits.check_tensor(&who, m)?;
-        LimitError::check(&who, Resource::IndexRange, m / 4, u32::MAX.into())?;
-        let workgroups = batches as u64 * u64::from(cut.parts);
+        LimitError::check(&who, Resource::IndexRange, reach, u32::MAX.into())?;
+        let workgroups = batches as u64 * parts;
         LimitError::check(&who, Resource::Workgroups, workgroups, limits.max_compute_workgroups_per_dimension.into())?;
         Ok(cut)
     }
@@ -298,7 +310,7 @@ impl<'a> Winograd<'a> {
         let params = MultiplyParams {
             group_c: word(rows),
             group_k: word(of.group_k),
-            k_stride: word(self.windows.filter_planes(self.algorithm).stride()),
+            k_stride: word(self.windows.filter_planes(self.algorithm, self.elements.u).stride()),
             t_stride: word(v.stride()),
             part_c: cut.part(rows),
             batches: word(batches),
@@ -418,7 +430,7 @@ impl<'a> Winograd<'a> {
             before_w: wrapped(of.before[2]),
             group_c: word(self.windows.group_rows()),
             group_k: word(of.group_k),
-            k_stride: word(self.windows.filter_planes(self.algorithm).stride()),
+            k_stride: word(self.windows.filter_planes(self.algorithm, self.elements.u).stride()),
             p: word(of.out[1]),
             q: word(of.out[2]),
             src_n: wrapped(of.src.n),
@@ -473,13 +485,13 @@ impl<'a> Winograd<'a> {
         }
     }
 
-    /// How many tiles are in flight at once, where the planes between the steps have these rows: all, if the planes
+    /// How many tiles are in flight at once, where a tile takes a column of each of these: all, if the planes
     /// then respect the workspace limit and the device's bounds, else even chunks that do. `None` if there are no
     /// tiles.
     fn chunk(
         &self,
         family: &str,
-        rows: &[usize],
+        planes: &[Planes],
         limits: &Limits,
         workspace_limit: u64,
     ) -> Result<Option<usize>, LimitError> {
@@ -488,15 +500,15 @@ impl<'a> Winograd<'a> {
             return Ok(None);
         }
         let who = format!("{family} {}", self.algorithm);
-        let bytes = |rows: usize| 4 * self.algorithm.products() as u64 * rows as u64;
-        let (sum, widest) = (rows.iter().map(|&r| bytes(r)).sum::<u64>(), rows.iter().map(|&r| bytes(r)).max());
-        let widest = widest.unwrap_or(1);
+        let bytes = planes.iter().map(|planes| planes.column() * planes.element.size());
+        let (sum, widest) = (bytes.clone().sum::<u64>(), bytes.max().unwrap_or(1));
+        let longest = planes.iter().map(Planes::column).max().unwrap_or(1);
         let smallest = (tiles.min(VECTOR) as u64).next_multiple_of(VECTOR as u64);
         LimitError::check(&who, Resource::WorkspaceBytes, smallest * sum, workspace_limit)?;
         limits.check_tensor(&who, smallest * widest)?;
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let reach = u64::from(u32::MAX);
-        LimitError::check(&who, Resource::IndexRange, smallest * (widest / 4), reach)?;
+        LimitError::check(&who, Resource::IndexRange, smallest * longest, reach)?;
         let workgroups = u64::from(limits.max_compute_workgroups_per_dimension);
         let (algorithm, border, storage) = (self.algorithm, self.windows.of.border, self.storage);
         let per_workgroup = u64::from(WinogradInput { algorithm, border, storage }.tiles());
@@ -505,7 +517,7 @@ impl<'a> Winograd<'a> {
             .min(binding / widest)
             .min(workgroups.saturating_mul(per_workgroup))
             // Rows are reached by 32-bit indices.
-            .min(reach / (widest / 4));
+            .min(reach / longest);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         // Rows are padded to vectors, so only whole vectors count.
         if most >= tiles.next_multiple_of(VECTOR) {

@@ -34,7 +34,7 @@ pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) 
     legal
 }
 
-/// The algorithms to judge: all, and an exhibit that is demanded.
+/// The algorithms to judge: all, and an exhibit that is forced.
 fn considered(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Vec<Algorithm> {
     let mut all = match caps.kind {
         DeviceKind::Cpu => Algorithm::all_for_cpu(problem),
@@ -145,7 +145,7 @@ pub(in crate::plan) fn judge_one(
     preferences: &Preferences,
 ) -> Result<Judged, Reason> {
     if preferences.algorithm.is_some_and(|forced| forced != algorithm) {
-        return Err(Reason::NotDemanded);
+        return Err(Reason::NotForced);
     }
     if problem.operation.is_of_end() && algorithm != Algorithm::Direct {
         return Err(Reason::Inapplicable("only direct computes the gradients of bias, activation and slopes"));
@@ -186,7 +186,7 @@ pub(in crate::plan) fn judge_one(
     let is_twin = caps.kind == DeviceKind::Cpu && !cpu::takes(problem, algorithm, caps);
     let has_kernels = problem.operation != Operation::WeightGradient && !problem.operation.is_of_end();
     if is_twin && preferences.is_open() && has_kernels {
-        return Err(Reason::Inapplicable("the CPU has no kernel for it: its twin runs where it is demanded"));
+        return Err(Reason::Inapplicable("the CPU has no kernel for it: its twin runs where it is forced"));
     }
     let estimate_ns = match &built {
         Built { cpu_steps, .. } if cpu_steps.is_empty() => {

@@ -19,6 +19,6 @@ pub use choice::{Choice, Cut};
 pub(super) use expected_errors::Errors;
 pub use origin::{Distrust, Ignored, Origin};
 pub use preferences::{Preferences, Tolerance};
-pub(crate) use refusal::check_demand;
+pub(crate) use refusal::check_forced;
 pub(super) use refusal::no_plan;
 pub use verdict::{Candidate, Legal, Reason, Verdict};

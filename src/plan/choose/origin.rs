@@ -22,7 +22,7 @@ pub enum Origin {
         /// The driver with which that was measured.
         driver: String,
     },
-    /// The caller demanded the algorithm, or its cut; what was left open is by estimate. Wisdom is not asked.
+    /// The caller forced the algorithm, or its cut; what was left open is by estimate. Wisdom is not asked.
     Demand,
 }
 

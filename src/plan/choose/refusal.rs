@@ -27,21 +27,21 @@ pub(in crate::plan) fn no_plan(
     let mut rejected: Vec<(Algorithm, &Reason)> = Vec::new();
     for Candidate { algorithm, verdict, .. } in candidates {
         match verdict {
-            // Where one was demanded, only its own reason says anything.
-            Verdict::Rejected(Reason::NotDemanded) => {}
+            // Where one was forced, only its own reason says anything.
+            Verdict::Rejected(Reason::NotForced) => {}
             Verdict::Rejected(reason) => rejected.push((*algorithm, reason)),
             _ => {}
         }
     }
     let (reason, sharing) = shared(&rejected);
     let mut remedies = remedies(problem, caps, preferences, &rejected);
-    let demanded = !preferences.is_open();
-    if remedies.is_empty() && demanded {
+    let forced = !preferences.is_open();
+    if remedies.is_empty() && forced {
         remedies.push(Remedy::Other("let the planner choose the algorithm and its blocking"));
     }
     let demand = match (preferences.algorithm, preferences.cut) {
-        (Some(algorithm), _) => format!(", {algorithm} demanded"),
-        (None, Some(cut)) => format!(", cut {cut} demanded"),
+        (Some(algorithm), _) => format!(", {algorithm} forced"),
+        (None, Some(cut)) => format!(", cut {cut} forced"),
         (None, None) => String::new(),
     };
     NoPlan {
@@ -143,7 +143,7 @@ fn mend(
                 by += powers(*expected, *allowed);
                 Remedy::RaiseTolerance { to: format!("{:?}", preferences.tolerance) }
             }
-            Reason::Inapplicable(_) | Reason::NotDemanded => return None,
+            Reason::Inapplicable(_) | Reason::NotForced => return None,
         };
         // What is raised again replaces what was not enough.
         let same = |other: &Remedy| match (other, &remedy) {
@@ -198,12 +198,12 @@ fn admitting(problem: &Problem, algorithm: Algorithm, caps: &Caps, preferences: 
     Errors::on(problem, caps).admitting(Choice { algorithm, cut }, preferences.tolerance)
 }
 
-/// Whether what is demanded may run on some input of a convolution, forward or for a gradient. It says no only if no
+/// Whether what is forced may run on some input of a convolution, forward or for a gradient. It says no only if no
 /// input could change that: the smallest one needs the least of every limit, and a large one is not too small for any algorithm.
 ///
 /// # Errors
 /// What [`Preferences::validate`] says; [`NoPlan`].
-pub(crate) fn check_demand(conv: &Conv, caps: &Caps, preferences: &Preferences) -> Result<()> {
+pub(crate) fn check_forced(conv: &Conv, caps: &Caps, preferences: &Preferences) -> Result<()> {
     preferences.validate()?;
     if preferences.is_open() {
         return Ok(());
@@ -240,7 +240,7 @@ pub(crate) fn check_demand(conv: &Conv, caps: &Caps, preferences: &Preferences) 
 /// Whether a candidate is out on every larger image, too.
 fn is_out_for_good(problem: &Problem, candidate: &Candidate, caps: &Caps, preferences: &Preferences) -> bool {
     match &candidate.verdict {
-        Verdict::Rejected(Reason::Inapplicable(_) | Reason::NotDemanded) => true,
+        Verdict::Rejected(Reason::Inapplicable(_) | Reason::NotForced) => true,
         Verdict::Rejected(Reason::Limit(error)) => !matches!(
             error.resource,
             Resource::Workgroups

@@ -61,8 +61,8 @@ pub enum Reason {
     Limit(LimitError),
     /// It does not compute this kind of convolution.
     Inapplicable(&'static str),
-    /// Another algorithm was demanded.
-    NotDemanded,
+    /// Another algorithm was forced.
+    NotForced,
 }
 
 impl From<LimitError> for Reason {
@@ -93,7 +93,7 @@ impl fmt::Display for Reason {
             }
             Self::Limit(error) => f.write_str(&error.fact()),
             Self::Inapplicable(why) => f.write_str(why),
-            Self::NotDemanded => f.write_str("another algorithm was demanded"),
+            Self::NotForced => f.write_str("another algorithm was forced"),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::kernel::{CpuKernel, CpuStep, LANES, LAST_CACHE, PANEL, SUM, TileBlock
 use super::patch::{Patch, Strip, SumPart};
 use crate::correlation::Correlation;
 use crate::plan::build::Windows;
+use crate::plan::device::rates::count;
 use crate::winograd::{F, Nested, Program};
 
 /// Cycles a second.
@@ -313,9 +314,4 @@ fn seconds(step: &CpuStep, threads: usize) -> f64 {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "nanoseconds of a run")]
 pub(in crate::plan) fn estimate_ns(steps: &[CpuStep], threads: usize) -> u64 {
     (steps.iter().map(|step| seconds(step, threads)).sum::<f64>() * 1e9) as u64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-const fn count(n: usize) -> f64 {
-    n as f64
 }

@@ -6,7 +6,7 @@ mod kernel;
 mod patch;
 mod steps;
 
-pub(crate) use blocks::{BlockSizes, ChunkRows, panels_len, scratches};
+pub(crate) use blocks::{BlockSizes, ChunkRows, panels_len};
 pub(super) use estimate::{NOMINAL_THREADS, estimate_ns};
 pub use kernel::CpuStep;
 pub(crate) use kernel::{CpuKernel, LANES, LAST_CACHE, PANEL, SUM, TileBlock};

@@ -11,7 +11,7 @@ use crate::caps::{Caps, DeviceKind};
 use crate::conv::Conv;
 use crate::correlation::Correlation;
 use crate::error::{LimitError, Resource};
-use crate::plan::build::{Built, Operand, Packing, Slot, Windows, epilogue_operands, factors};
+use crate::plan::build::{Built, Operand, Packing, Slot, Windows, epilogue_operands, factors, workspace_bytes};
 use crate::plan::choose::{Algorithm, Preferences, Reason};
 use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
@@ -50,7 +50,7 @@ fn winograd(problem: &Problem, algorithm: Nested, caps: &Caps, preferences: &Pre
     let limit = preferences.workspace_limit;
     let threads = estimate::threads(estimate::winograd_cycles(&windows, algorithm), caps.threads);
     let lens = |block, threads| BlockSizes::new(&windows, algorithm, block).workspace(threads);
-    let fits = |&(block, threads): &(TileBlock, usize)| bytes(&lens(block, threads)) <= limit;
+    let fits = |&(block, threads): &(TileBlock, usize)| workspace_bytes(&lens(block, threads)) <= limit;
     // Smaller blocks where there is no room, then fewer threads, then the smallest blocks.
     let blocks = estimate::blocks(&windows, algorithm, threads);
     let own = |tiles: u32| TileBlock { tiles, together: 0 };
@@ -67,7 +67,7 @@ fn winograd(problem: &Problem, algorithm: Nested, caps: &Caps, preferences: &Pre
     let (block, threads) = all.find(fits).unwrap_or((own(1), 1));
     let workspace = lens(block, threads);
     let who = format!("staged {algorithm}");
-    LimitError::check(&who, Resource::WorkspaceBytes, bytes(&workspace), limit)?;
+    LimitError::check(&who, Resource::WorkspaceBytes, workspace_bytes(&workspace), limit)?;
     let kernel = CpuKernel::Winograd { algorithm, block };
     let step = CpuStep { kernel, threads, of: windows.of, packed: Slot::Packed.into() };
     Ok(Built { packing, cpu_steps: vec![step], workspace, ..Built::nothing() })
@@ -127,12 +127,8 @@ impl Built {
 
 /// The workspace has no room for what one thread needs at least.
 fn too_small(who: &str, need: usize, preferences: &Preferences) -> LimitError {
-    let (need, bound) = (bytes(&[need]), preferences.workspace_limit);
+    let (need, bound) = (workspace_bytes(&[need]), preferences.workspace_limit);
     LimitError { who: who.to_owned(), resource: Resource::WorkspaceBytes, need, bound }
-}
-
-fn bytes(lens: &[usize]) -> u64 {
-    lens.iter().map(|&len| (len as u64).saturating_mul(4)).fold(0, u64::saturating_add)
 }
 
 /// Which part of the packed weights a correlation reads. Parts are those of [`Correlation::all_weights`], one after the other, so that

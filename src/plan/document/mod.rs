@@ -114,7 +114,7 @@ impl Document {
     /// The plan, made anew and found to be the one that is written here.
     ///
     /// Where the planner would choose otherwise today, as another version may, what the document chose is as if it were
-    /// demanded: [`Plan::origin`] says so.
+    /// forced: [`Plan::origin`] says so.
     ///
     /// # Errors
     /// [`DocumentError`] with the first thing that is not as planned; what [`Conv::on`](crate::Conv::on) says of the problem;
@@ -139,8 +139,8 @@ impl Document {
         }
         let choice: Choice = self.choice.parse()?;
         let Preferences { algorithm, cut, .. } = self.preferences;
-        let within = algorithm.is_none_or(|demanded| demanded == choice.algorithm)
-            && cut.is_none_or(|demanded| demanded == choice.cut);
+        let within =
+            algorithm.is_none_or(|forced| forced == choice.algorithm) && cut.is_none_or(|forced| forced == choice.cut);
         if !within {
             differ("choice", &plan.choice().to_string(), &self.choice)?;
         }

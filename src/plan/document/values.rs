@@ -27,7 +27,7 @@ pub(super) mod text {
     }
 }
 
-/// The label of an algorithm that is demanded. A transform that is not shipped has none that reads back.
+/// The label of an algorithm that is forced. A transform that is not shipped has none that reads back.
 pub(super) mod label {
     use super::{Deserialize as _, Deserializer, Serialize as _, Serializer, ser::Error as _};
     use crate::plan::Algorithm;
@@ -47,7 +47,7 @@ pub(super) mod label {
     }
 }
 
-/// A cut that is demanded.
+/// A cut that is forced.
 pub(super) mod cut {
     use super::{Deserialize, Deserializer, Serialize, Serializer};
     use crate::plan::Cut;
