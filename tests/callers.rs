@@ -6,7 +6,7 @@ mod support;
 use std::sync::Barrier;
 
 use pollster::block_on;
-use support::data::{Case, Data, assert_within};
+use support::data::{Case, Data, assert_expected, expected};
 use support::problems::forced;
 use winoconv::{Conv, Device, Inputs, Layer, Plan, Preferences, Workspace, cpu};
 
@@ -58,7 +58,7 @@ fn callers_share(layer: &Layer, run: impl Fn(&Layer, &Case) -> Vec<f32> + Sync) 
     });
     for (i, case) in cases.iter().enumerate() {
         let plan = layer.plan_for(&case.problem).expect("it ran");
-        assert_within(&all[0][i], &case.reference().all(), &case.bound(plan.algorithm()), &case.problem.to_string());
+        assert_expected(case, &all[0][i], &expected(case), plan.algorithm(), &case.problem.to_string());
         assert!(all.iter().all(|found| found[i] == all[0][i]), "{}: other bits", case.problem);
     }
 }
@@ -109,7 +109,7 @@ fn callers_share_a_plan_and_its_operands() {
         let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(run)).collect();
         callers.into_iter().map(|caller| caller.join().expect("no panic")).collect()
     });
-    assert_within(&all[0], &case.reference().all(), &case.bound(plan.algorithm()), "a shared plan");
+    assert_expected(&case, &all[0], &expected(&case), plan.algorithm(), "a shared plan");
     assert!(all.iter().all(|output| *output == all[0]), "other bits");
 }
 
@@ -173,8 +173,8 @@ mod on_gpus {
                             let layer = layer(device, case.problem.conv());
                             let plan = layer.plan_for(&case.problem).expect("a plan");
                             let found = layer.run_blocking(case.problem.input_shape(), &case.input).expect("runs");
-                            let (exact, bound) = (case.reference().all(), case.bound(plan.algorithm()));
-                            assert_within(&found.data, &exact, &bound, &case.problem.to_string());
+                            let what = case.problem.to_string();
+                            assert_expected(&case, &found.data, &expected(&case), plan.algorithm(), &what);
                         }
                     });
                 }

@@ -6,7 +6,7 @@ mod support;
 use std::sync::OnceLock;
 
 use pollster::block_on;
-use support::data::{Case, Data, assert_within};
+use support::data::{Case, Data, assert_expected, expected};
 use support::problems::forced;
 use winoconv::caps::{Caps, DeviceKind};
 use winoconv::plan::Wisdom;
@@ -84,21 +84,21 @@ fn layers_of_every_sort() {
     let mut ran = 0;
     for problem in problems() {
         let case = Case::new(problem, Data::Normal, 7);
-        let exact = case.reference().all();
+        let expected = expected(&case);
         for algorithm in algorithms() {
             // An algorithm that takes no input of the convolution is refused here, one that does not take this one later.
             let Ok(layer) = case.layer(&device, forced(algorithm)) else { continue };
             if layer.plan_for(&problem).is_err() {
                 continue;
             }
-            let bound = case.bound(algorithm);
             let mut workspace = Workspace::new();
             for run in 0..2 {
                 let mut output = case.before();
                 let run_it = || block_on(layer.run_problem(&problem, case.inputs(), &mut output, &mut workspace));
                 let account = pool().install(run_it);
                 account.unwrap_or_else(|error| panic!("{problem}, {algorithm}: {error}"));
-                assert_within(&case.gather(&output), &exact, &bound, &format!("{problem}, {algorithm}, run {run}"));
+                let what = format!("{problem}, {algorithm}, run {run}");
+                assert_expected(&case, &output, &expected, algorithm, &what);
             }
             ran += 1;
         }
@@ -118,12 +118,12 @@ fn twins_of_every_sort() {
         // Miri takes seconds to plan: each problem for one of the devices.
         let devices = if cfg!(miri) { vec![[&whole, &parts][i % 2]] } else { vec![&whole, &parts] };
         let case = Case::new(problem, Data::Normal, 8);
-        let exact = case.reference().all();
+        let expected = expected(&case);
         for (caps, algorithm) in devices.iter().flat_map(|caps| algorithms().into_iter().map(move |a| (caps, a))) {
             let Ok(plan) = Plan::new(&problem, caps, &forced(algorithm)) else { continue };
             let what =
                 format!("{problem}, {}, bindings of {}", plan.choice(), caps.limits.max_storage_buffer_binding_size);
-            assert_within(&case.gather(&run(&plan, &case)), &exact, &case.bound(algorithm), &what);
+            assert_expected(&case, &run(&plan, &case), &expected, algorithm, &what);
             ran += 1;
         }
     }

@@ -82,11 +82,13 @@ fn check(problem: &Problem) {
     let tensors = Tensors::of(problem);
     let Tensors { input, weights, bias } = &tensors;
     let reference = Reference { problem, input, weights, bias, slopes: &[], residual: &[] };
-    let expected = reference.all();
+    // Miri takes a second for the bound of one output.
+    let expected = reference.sample(if cfg!(miri) { 4 } else { usize::MAX });
+    let indices: Vec<usize> = expected.iter().map(|sample| sample.index).collect();
     let mut ran = 0;
     for algorithm in algorithms(problem) {
         let Some(plan) = plan(problem, algorithm, 3) else { continue };
-        let bound = cpu::error_bound(&reference, algorithm).expect("a bound");
+        let bound = cpu::error_bound_at(&reference, algorithm, &indices).expect("a bound");
         let mut plans = vec![plan.clone()];
         if let [CpuStep { kernel: CpuKernel::Winograd { algorithm, .. }, .. }, ..] = plan.cpu_steps[..] {
             // A weight takes Miri a tenth of a second to pack, and each plan packs its own.
@@ -96,10 +98,11 @@ fn check(problem: &Problem) {
         }
         for plan in plans {
             let found = tensors.run(&plan);
-            for (i, (expected, bound)) in expected.iter().zip(&bound).enumerate() {
-                let found = found[reference.position(i)];
-                let off = (f64::from(found) - expected).abs();
-                assert!(off <= *bound, "{problem}, {}: {i} is {found}, not {expected}", plan.cpu_steps[0]);
+            assert!(found.iter().all(|value| value.is_finite()), "{problem}, {}: not all written", plan.cpu_steps[0]);
+            for (sample, bound) in expected.iter().zip(&bound) {
+                let found = found[sample.position];
+                let off = (f64::from(found) - sample.value).abs();
+                assert!(off <= *bound, "{problem}, {}: {sample:?} is {found}", plan.cpu_steps[0]);
             }
             ran += 1;
         }

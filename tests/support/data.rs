@@ -5,7 +5,7 @@
     reason = "random numbers and small sizes may lose bits"
 )]
 
-use winoconv::cpu::{Reference, error_bound};
+use winoconv::cpu::{Reference, Sample, error_bound, error_bound_at};
 use winoconv::{Algorithm, DType, Device, Inputs, Layer, Operation, Preferences, Problem, Residual, Weights};
 
 /// `SplitMix64`: the same numbers on every machine.
@@ -172,6 +172,21 @@ impl Case {
     pub(crate) fn bound(&self, algorithm: Algorithm) -> Vec<f64> {
         error_bound(&self.reference(), algorithm).unwrap_or_else(|error| panic!("bound of {algorithm}: {error}"))
     }
+}
+
+/// Outputs to compare with: all, or under Miri a few, since it takes a second for the bound of one.
+pub(crate) fn expected(case: &Case) -> Vec<Sample> {
+    case.reference().sample(if cfg!(miri) { 4 } else { usize::MAX })
+}
+
+/// Fails unless every output was written, and those expected are within the algorithm's bound.
+pub(crate) fn assert_expected(case: &Case, memory: &[f32], expected: &[Sample], algorithm: Algorithm, what: &str) {
+    let indices: Vec<usize> = expected.iter().map(|sample| sample.index).collect();
+    let bound = error_bound_at(&case.reference(), algorithm, &indices);
+    let got: Vec<f32> = expected.iter().map(|sample| memory[sample.position]).collect();
+    let exact: Vec<f64> = expected.iter().map(|sample| sample.value).collect();
+    assert_within(&got, &exact, &bound.unwrap_or_else(|error| panic!("{what}: {error}")), what);
+    assert!(case.gather(memory).iter().all(|x| x.is_finite()), "{what}: an output that was not written");
 }
 
 /// The largest error in parts of its bound, and where it is; NaN counts as infinitely wrong.

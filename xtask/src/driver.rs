@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use fs_err as fs;
 
-use crate::steps::Missing;
+use crate::steps::{Missing, cargo};
 
 /// What the loader reads, newer and older ones; it then sees these drivers alone.
 pub(crate) const LOADER_VARIABLES: [&str; 2] = ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"];
@@ -66,8 +66,19 @@ pub(crate) fn with_environment(root: &Path, adapter: Option<&str>, soaks: bool) 
         return Ok(None);
     }
     let mut command = Command::new(std::env::current_exe()?);
-    let status = command.args(std::env::args_os().skip(1)).envs(missing).status()?;
-    Ok(Some(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)))
+    end_of(command.args(std::env::args_os().skip(1)).envs(missing)).map(Some)
+}
+
+/// Builds this program optimised, and runs it with the same arguments.
+pub(crate) fn optimised(root: &Path) -> anyhow::Result<ExitCode> {
+    let mut command = cargo(root, "run --release --package xtask --");
+    // Paths among the arguments are relative to where the caller is.
+    end_of(command.args(std::env::args_os().skip(1)).current_dir(std::env::current_dir()?))
+}
+
+fn end_of(command: &mut Command) -> anyhow::Result<ExitCode> {
+    let code = command.status()?.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }
 
 #[cfg(test)]

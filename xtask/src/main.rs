@@ -82,10 +82,29 @@ enum Verb {
     Tidy,
 }
 
+impl Verb {
+    /// Whether its results are times, or it would take too long unoptimised.
+    const fn measures(&self) -> bool {
+        matches!(
+            self,
+            Self::Bench(_)
+                | Self::Compile(_)
+                | Self::Cold(_)
+                | Self::Hwbench(_)
+                | Self::Soak(_)
+                | Self::Study(_)
+                | Self::Portability(_)
+        )
+    }
+}
+
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
     let matches = Verb::command().get_matches();
     let verb = Verb::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    if verb.measures() && cfg!(debug_assertions) {
+        return driver::optimised(root).unwrap_or_else(|error| failure(&error));
+    }
     let options = matches.subcommand().map(|(_, options)| options);
     let adapter = options.and_then(|options| options.try_get_one::<String>("adapter").ok().flatten());
     match driver::with_environment(root, adapter.map(String::as_str), matches!(verb, Verb::Soak(_))) {
