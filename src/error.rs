@@ -22,6 +22,10 @@ pub enum Error {
         /// Why it cannot be had.
         why: String,
     },
+    /// A node of a network does not fit its operands. No work was done.
+    #[cfg(feature = "graph")]
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// A kernel or a buffer needs more than the device has. No work was done.
     #[error(transparent)]
     Limit(#[from] LimitError),
@@ -212,6 +216,19 @@ impl ShapeError {
     pub(crate) const fn check_len(what: &'static str, expected: usize, got: usize) -> Result<(), Self> {
         if expected == got { Ok(()) } else { Err(Self::Length { what, expected, got }) }
     }
+}
+
+/// A node of a network that makes no sense.
+#[cfg(feature = "graph")]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{node} ({op}): {problem}")]
+pub struct GraphError {
+    /// The node's name.
+    pub node: String,
+    /// What it computes.
+    pub op: &'static str,
+    /// What was expected, and what came.
+    pub problem: String,
 }
 
 /// What a bound limits.

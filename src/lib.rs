@@ -86,6 +86,8 @@ mod dtype;
 pub mod error;
 #[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(feature = "graph")]
+pub mod graph;
 #[cfg(not(feature = "internals"))]
 mod kernel;
 #[cfg(feature = "internals")]

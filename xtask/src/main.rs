@@ -88,8 +88,6 @@ impl Verb {
         matches!(
             self,
             Self::Bench(_)
-                | Self::Compile(_)
-                | Self::Cold(_)
                 | Self::Hwbench(_)
                 | Self::Soak(_)
                 | Self::Study(_)

@@ -1,0 +1,173 @@
+//! What a network comes to: steps over tensors that lie somewhere in buffers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::graph::map::Map;
+use crate::graph::{ConvWeights, Dims, MAX_DIMS, PoolKind, Reduction};
+
+/// A buffer of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum BufferId {
+    /// The caller's input of this position.
+    Input(usize),
+    /// The caller's output of this position.
+    Output(usize),
+    /// Numbers that are known.
+    Constant(usize),
+    /// A buffer of the program's own.
+    Own(usize),
+}
+
+/// A tensor in a buffer, in elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) buffer: BufferId,
+    /// The first element.
+    pub(crate) offset: usize,
+    pub(crate) dims: Dims,
+    /// From each index of an axis to the next.
+    pub(crate) strides: [isize; MAX_DIMS],
+}
+
+impl Place {
+    /// A tensor without gaps at the start of a buffer.
+    pub(crate) fn dense(buffer: BufferId, dims: Dims) -> Self {
+        Self { buffer, offset: 0, dims, strides: dims.strides().map(usize::cast_signed) }
+    }
+
+    pub(super) fn strides(&self) -> &[isize] {
+        &self.strides[..self.dims.rank()]
+    }
+
+    /// Whether it has no gaps: axes of one element may have any stride.
+    pub(super) fn is_dense(&self) -> bool {
+        let dense = self.dims.strides();
+        (0..self.dims.rank()).all(|axis| self.dims[axis] <= 1 || self.strides[axis] == dense[axis].cast_signed())
+    }
+
+    /// The same elements seen as a broadcast tensor.
+    pub(super) fn broadcast(&self, to: Dims) -> Self {
+        let missing = to.rank() - self.dims.rank();
+        let mut strides = [0; MAX_DIMS];
+        for axis in 0..self.dims.rank() {
+            strides[missing + axis] = if self.dims[axis] == to[missing + axis] { self.strides[axis] } else { 0 };
+        }
+        Self { dims: to, strides, ..*self }
+    }
+
+    /// One past the last element that is reached.
+    pub(crate) fn end(&self) -> usize {
+        if self.dims.contains(&0) {
+            return self.offset;
+        }
+        let reach = self.dims.iter().zip(self.strides()).map(|(&size, &step)| (size - 1) * step.max(0).unsigned_abs());
+        self.offset + reach.sum::<usize>() + 1
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Work {
+    /// A convolution of input and, if it has one, residual.
+    Conv(Arc<ConvWeights>),
+    /// A function of each element of the inputs, which are broadcast already.
+    Map(Map),
+    /// Pooling over the axes behind the first two.
+    Pool(Window),
+    /// A weighted sum of elements along each of the last axes.
+    Resample(Vec<AxisTaps>),
+    /// A reduction along the axes whose size differs.
+    Reduce(Reduction),
+    /// `(x - mean) / sqrt(variance + epsilon)` along axes.
+    Normalize(Vec<usize>, f32),
+    /// Softmax along an axis, or its logarithm.
+    Softmax(usize, bool),
+    /// The product of matrices.
+    MatMul,
+}
+
+/// A pooling of three dimensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub(crate) kind: PoolKind,
+    pub(crate) kernel: [usize; 3],
+    pub(crate) stride: [usize; 3],
+    pub(crate) dilation: [usize; 3],
+    pub(crate) before: [usize; 3],
+    pub(crate) after: [usize; 3],
+}
+
+/// Which elements of an axis an output is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct AxisTaps {
+    /// The axis.
+    pub(crate) axis: usize,
+    /// How many elements each output has.
+    pub(crate) count: usize,
+    /// Their indices, output by output. Where a constant stands it is the axis's size.
+    pub(crate) indices: Vec<u32>,
+    /// Their weights.
+    pub(crate) weights: Vec<f32>,
+}
+
+/// A step of a program.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Step {
+    /// The node that it ends with.
+    pub(crate) name: String,
+    pub(crate) work: Work,
+    pub(crate) inputs: Vec<Place>,
+    pub(crate) output: Place,
+}
+
+impl Step {
+    pub(super) fn reads(&self, buffer: BufferId) -> bool {
+        self.inputs.iter().any(|input| input.buffer == buffer)
+    }
+}
+
+impl fmt::Display for BufferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(i) => write!(f, "input {i}"),
+            Self::Output(i) => write!(f, "output {i}"),
+            Self::Constant(i) => write!(f, "constant {i}"),
+            Self::Own(i) => write!(f, "buffer {i}"),
+        }
+    }
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Conv(of) => {
+                write!(f, "conv {} -> {} {}", of.conv.channels, of.conv.filters, of.conv.kernel)?;
+                if of.conv.bias {
+                    f.write_str(" + bias")?;
+                }
+                if of.conv.residual != crate::Residual::None {
+                    f.write_str(" + residual")?;
+                }
+                match of.conv.activation {
+                    crate::Activation::None => Ok(()),
+                    activation => write!(f, ", {activation}"),
+                }
+            }
+            Self::Map(map) if map.is_copy() => f.write_str("copy"),
+            Self::Map(map) => write!(f, "map of {} operations", map.code.len()),
+            Self::Pool(window) => write!(f, "pool {:?}", window.kind),
+            Self::Resample(_) => f.write_str("resample"),
+            Self::Reduce(reduction) => write!(f, "reduce {reduction:?}"),
+            Self::Normalize(..) => f.write_str("normalize"),
+            Self::Softmax(..) => f.write_str("softmax"),
+            Self::MatMul => f.write_str("matmul"),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> {} in {}", self.name, self.work, self.output.dims, self.output.buffer)
+    }
+}

@@ -1,0 +1,189 @@
+//! Elementwise programs, a block of elements after the other: each instruction makes a block.
+
+use rayon::prelude::*;
+
+use super::Sources;
+use super::rows::each_row;
+use crate::activation::Activation;
+use crate::graph::compile::Place;
+use crate::graph::interpret;
+use crate::graph::map::{Instruction, Map};
+use crate::graph::{Binary, Dims, MAX_DIMS, Unary};
+
+/// Elements of a block: all results of a program stay in the first cache.
+const BLOCK: usize = 256;
+/// Elements of a task of one long row.
+const TASK: usize = 1 << 14;
+
+type Block = [f32; BLOCK];
+
+pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place, output: &mut [f32]) {
+    let (to, inputs) = coalesced(to, inputs);
+    let last = to.dims.rank() - 1;
+    let row_of = |starts: &[usize], row: &mut [f32]| {
+        let rows: Vec<Row<'_>> = sources
+            .iter()
+            .zip(&inputs)
+            .zip(starts)
+            .map(|((data, place), &start)| Row { data, start, step: place.strides[last] })
+            .collect();
+        compute(map, &rows, row);
+    };
+    if last == 0 {
+        // One long row.
+        let row = &mut output[to.offset..to.offset + to.dims[0]];
+        row.par_chunks_mut(TASK).enumerate().for_each(|(task, part)| {
+            let starts = inputs.iter().map(|place| start(place, &[task * TASK])).collect::<Vec<_>>();
+            row_of(&starts, part);
+        });
+        return;
+    }
+    each_row(&to, output, |indices, row| {
+        let starts: Vec<usize> = inputs.iter().map(|place| start(place, indices)).collect();
+        row_of(&starts, row);
+    });
+}
+
+fn start(place: &Place, indices: &[usize]) -> usize {
+    let steps = indices.iter().zip(place.strides).map(|(&index, step)| step * index.cast_signed());
+    place.offset.wrapping_add_signed(steps.sum())
+}
+
+/// The same tensors with as few axes as they can be walked by, at least one: axes of one element are dropped, and neighbours
+/// joined where that is one walk in all tensors.
+pub(in crate::graph) fn coalesced(to: &Place, inputs: &[Place]) -> (Place, Vec<Place>) {
+    let mut all: Vec<Place> = [*to].into_iter().chain(inputs.iter().copied()).collect();
+    let mut sizes: Vec<usize> = Vec::new();
+    let mut strides: Vec<Vec<isize>> = vec![Vec::new(); all.len()];
+    for axis in (0..to.dims.rank()).filter(|&axis| to.dims[axis] != 1) {
+        let size = to.dims[axis];
+        let joins = all
+            .iter()
+            .zip(&strides)
+            .all(|(place, own)| own.last().is_some_and(|&outer| outer == place.strides[axis] * size.cast_signed()));
+        match sizes.last_mut().filter(|_| joins) {
+            Some(outer) => *outer *= size,
+            None => sizes.push(size),
+        }
+        for (place, own) in all.iter().zip(&mut strides) {
+            if joins {
+                own.pop();
+            }
+            own.push(place.strides[axis]);
+        }
+    }
+    if sizes.is_empty() {
+        sizes.push(1);
+        strides.iter_mut().for_each(|own| own.push(1));
+    }
+    for (place, own) in all.iter_mut().zip(&strides) {
+        place.dims = Dims::from_slice(&sizes).unwrap_or(place.dims);
+        place.strides = [0; MAX_DIMS];
+        place.strides[..own.len()].copy_from_slice(own);
+    }
+    let inputs = all.split_off(1);
+    (all[0], inputs)
+}
+
+/// A row of a tensor.
+struct Row<'a> {
+    data: &'a [f32],
+    start: usize,
+    step: isize,
+}
+
+impl Row<'_> {
+    fn load(&self, first: usize, into: &mut [f32]) {
+        let at = |i: usize| self.start.wrapping_add_signed(self.step * (first + i).cast_signed());
+        match self.step {
+            1 => into.copy_from_slice(&self.data[at(0)..at(0) + into.len()]),
+            0 => into.fill(self.data[self.start]),
+            _ => into.iter_mut().enumerate().for_each(|(i, x)| *x = self.data[at(i)]),
+        }
+    }
+}
+
+fn compute(map: &Map, rows: &[Row<'_>], output: &mut [f32]) {
+    if map.is_copy() {
+        return rows[0].load(0, output);
+    }
+    let mut results: Vec<Block> = vec![[0.0; BLOCK]; map.code.len()];
+    for (block, part) in output.chunks_mut(BLOCK).enumerate() {
+        for (at, instruction) in map.code.iter().enumerate() {
+            let (before, rest) = results.split_at_mut(at);
+            let into = &mut rest[0][..part.len()];
+            match *instruction {
+                Instruction::Load(i) => rows[i].load(block * BLOCK, into),
+                Instruction::Number(i) => into.fill(map.numbers[i]),
+                Instruction::Unary(function, a) => unary(function, &before[a], into),
+                Instruction::Binary(function, a, b) => binary(function, &before[a], &before[b], into),
+                Instruction::Where(a, b, c) => {
+                    for (i, x) in into.iter_mut().enumerate() {
+                        *x = if before[a][i] == 0.0 { before[c][i] } else { before[b][i] };
+                    }
+                }
+            }
+        }
+        if let Some(last) = results.last() {
+            part.copy_from_slice(&last[..part.len()]);
+        }
+    }
+}
+
+fn each(a: &Block, into: &mut [f32], f: impl Fn(f32) -> f32) {
+    into.iter_mut().zip(a).for_each(|(x, &a)| *x = f(a));
+}
+
+fn unary(function: Unary, a: &Block, into: &mut [f32]) {
+    match function {
+        Unary::Neg => each(a, into, |x| -x),
+        Unary::Abs => each(a, into, f32::abs),
+        Unary::Exp => each(a, into, f32::exp),
+        Unary::Log => each(a, into, f32::ln),
+        Unary::Sqrt => each(a, into, f32::sqrt),
+        Unary::Reciprocal => each(a, into, |x| 1.0 / x),
+        Unary::Floor => each(a, into, f32::floor),
+        Unary::Ceil => each(a, into, f32::ceil),
+        Unary::Activate(Activation::Relu) => each(a, into, |x| if x > 0.0 || x.is_nan() { x } else { 0.0 }),
+        Unary::Activate(Activation::LeakyRelu { slope }) => each(a, into, |x| if x > 0.0 { x } else { slope * x }),
+        Unary::Activate(Activation::Clamp { low, high }) => {
+            each(a, into, |x| {
+                if x < low {
+                    low
+                } else if x > high {
+                    high
+                } else {
+                    x
+                }
+            });
+        }
+        Unary::Activate(Activation::Sigmoid) => each(a, into, |x| 1.0 / (1.0 + (-x).exp())),
+        Unary::Activate(Activation::Silu) => each(a, into, |x| x / (1.0 + (-x).exp())),
+        Unary::Activate(Activation::Tanh) => each(a, into, f32::tanh),
+        #[expect(clippy::cast_possible_truncation, reason = "the rounding")]
+        other => each(a, into, |x| interpret::unary(other, f64::from(x)) as f32),
+    }
+}
+
+fn both(a: &Block, b: &Block, into: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+    into.iter_mut().zip(a).zip(b).for_each(|((x, &a), &b)| *x = f(a, b));
+}
+
+fn binary(function: Binary, a: &Block, b: &Block, into: &mut [f32]) {
+    let truth = |is: bool| if is { 1.0 } else { 0.0 };
+    match function {
+        Binary::Add => both(a, b, into, |a, b| a + b),
+        Binary::Sub => both(a, b, into, |a, b| a - b),
+        Binary::Mul => both(a, b, into, |a, b| a * b),
+        Binary::Div => both(a, b, into, |a, b| a / b),
+        Binary::Pow => both(a, b, into, f32::powf),
+        Binary::Min => both(a, b, into, |a, b| if a < b || a.is_nan() { a } else { b }),
+        Binary::Max => both(a, b, into, |a, b| if a > b || a.is_nan() { a } else { b }),
+        Binary::PRelu => both(a, b, into, |a, b| if a > 0.0 { a } else { a * b }),
+        Binary::Greater => both(a, b, into, |a, b| truth(a > b)),
+        Binary::GreaterEqual => both(a, b, into, |a, b| truth(a >= b)),
+        Binary::Less => both(a, b, into, |a, b| truth(a < b)),
+        Binary::LessEqual => both(a, b, into, |a, b| truth(a <= b)),
+        Binary::Equal => both(a, b, into, |a, b| truth(a == b)),
+    }
+}

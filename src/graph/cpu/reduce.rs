@@ -1,0 +1,147 @@
+//! Reductions along axes, and what is made of them: normalization and softmax. Sums are in f64.
+
+use rayon::prelude::*;
+
+use super::Source;
+use super::rows::{advance, each_row};
+use crate::graph::compile::Place;
+use crate::graph::{Dims, MAX_DIMS, Reduction};
+
+/// How the elements of a group are walked: the axes that are reduced.
+struct Group {
+    sizes: Vec<usize>,
+    steps: Vec<isize>,
+}
+
+impl Group {
+    fn new(place: &Place, axes: &[usize]) -> Self {
+        let sizes = axes.iter().map(|&axis| place.dims[axis]).collect();
+        Self { sizes, steps: axes.iter().map(|&axis| place.strides[axis]).collect() }
+    }
+
+    /// Calls with each element of the group that begins at a position.
+    fn each(&self, data: &[f32], start: usize, mut visit: impl FnMut(f32)) {
+        let Some((&size, outer)) = self.sizes.split_last() else { return visit(data[start]) };
+        let step = self.steps[outer.len()];
+        let mut indices = vec![0usize; outer.len()];
+        for _ in 0..outer.iter().product::<usize>() {
+            let line: isize = indices.iter().zip(&self.steps).map(|(&index, step)| step * index.cast_signed()).sum();
+            let line = start.wrapping_add_signed(line);
+            (0..size).for_each(|i| visit(data[line.wrapping_add_signed(step * i.cast_signed())]));
+            advance(&mut indices, outer);
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a number of elements")]
+    fn len(&self) -> f64 {
+        self.sizes.iter().product::<usize>() as f64
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the rounding")]
+fn rounded(x: f64) -> f32 {
+    x as f32
+}
+
+fn better(x: f64, best: f64, is_max: bool) -> bool {
+    !best.is_nan() && (x.is_nan() || if is_max { x > best } else { x < best })
+}
+
+fn reduced(reduction: Reduction, group: &Group, data: &[f32], start: usize) -> f64 {
+    let mut result = match reduction {
+        Reduction::Sum | Reduction::Mean | Reduction::L2 => 0.0,
+        Reduction::Product => 1.0,
+        Reduction::Max => f64::NEG_INFINITY,
+        Reduction::Min => f64::INFINITY,
+    };
+    group.each(data, start, |x| {
+        let x = f64::from(x);
+        match reduction {
+            Reduction::Sum | Reduction::Mean => result += x,
+            Reduction::L2 => result += x * x,
+            Reduction::Product => result *= x,
+            Reduction::Max | Reduction::Min => {
+                if better(x, result, reduction == Reduction::Max) {
+                    result = x;
+                }
+            }
+        }
+    });
+    match reduction {
+        Reduction::Mean => result / group.len(),
+        Reduction::L2 => result.sqrt(),
+        _ => result,
+    }
+}
+
+pub(super) fn run(reduction: Reduction, source: Source<'_>, to: &Place, output: &mut [f32]) {
+    let axes: Vec<usize> = (0..to.dims.rank()).filter(|&axis| source.place.dims[axis] != to.dims[axis]).collect();
+    let group = Group::new(source.place, &axes);
+    let results = of_groups(&source, to.dims, |start| rounded(reduced(reduction, &group, source.data, start)));
+    let strides = to.dims.strides();
+    each_row(to, output, |indices, row| {
+        let first: usize = indices.iter().zip(strides).map(|(index, step)| index * step).sum();
+        row.copy_from_slice(&results[first..first + row.len()]);
+    });
+}
+
+/// A result for each group, in the order of the groups' first elements.
+fn of_groups<T: Send>(source: &Source<'_>, groups: Dims, of_group: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let strides = groups.strides();
+    let of = |group: usize| {
+        let mut indices = [0; MAX_DIMS];
+        for axis in 0..groups.rank() {
+            indices[axis] = group / strides[axis].max(1) % groups[axis].max(1);
+        }
+        of_group(source.position(&indices[..groups.rank()]))
+    };
+    (0..groups.elements()).into_par_iter().map(of).collect()
+}
+
+/// Writes what a function makes of each element and its group's result.
+fn each_element<T: Copy + Sync>(
+    source: Source<'_>,
+    (groups, results): (Dims, &[T]),
+    to: &Place,
+    output: &mut [f32],
+    value: impl Fn(f64, T) -> f64 + Sync,
+) {
+    let strides = groups.strides_in(to.dims);
+    let last = to.dims.rank() - 1;
+    each_row(to, output, |indices, row| {
+        let line = source.position(indices);
+        let group: usize = indices.iter().zip(strides).map(|(index, step)| index * step).sum();
+        for (i, out) in row.iter_mut().enumerate() {
+            let x = source.data[line.wrapping_add_signed(source.place.strides[last] * i.cast_signed())];
+            *out = rounded(value(f64::from(x), results[group + strides[last] * i]));
+        }
+    });
+}
+
+fn without(dims: Dims, axes: &[usize]) -> Dims {
+    axes.iter().fold(dims, |dims, &axis| dims.with(axis, 1))
+}
+
+pub(super) fn normalize(axes: &[usize], epsilon: f32, source: Source<'_>, to: &Place, output: &mut [f32]) {
+    let (group, groups) = (Group::new(source.place, axes), without(to.dims, axes));
+    let results = of_groups(&source, groups, |start| {
+        let mean = reduced(Reduction::Mean, &group, source.data, start);
+        let mut squares = 0.0;
+        group.each(source.data, start, |x| squares += (f64::from(x) - mean).powi(2));
+        (mean, 1.0 / (squares / group.len() + f64::from(epsilon)).sqrt())
+    });
+    each_element(source, (groups, &results), to, output, |x, (mean, factor)| (x - mean) * factor);
+}
+
+pub(super) fn softmax(axis: usize, log: bool, source: Source<'_>, to: &Place, output: &mut [f32]) {
+    let (group, groups) = (Group::new(source.place, &[axis]), without(to.dims, &[axis]));
+    let results = of_groups(&source, groups, |start| {
+        let most = reduced(Reduction::Max, &group, source.data, start);
+        let mut sum = 0.0;
+        group.each(source.data, start, |x| sum += (f64::from(x) - most).exp());
+        (most, sum)
+    });
+    each_element(source, (groups, &results), to, output, |x, (most, sum)| {
+        if log { x - most - sum.ln() } else { (x - most).exp() / sum }
+    });
+}

@@ -1,0 +1,302 @@
+//! The sizes of a node's result, and what is wrong with its operands.
+
+use super::dims::{Dims, MAX_DIMS};
+use super::op::{Op, Pool, Resize, Slice, Target, Unary};
+use crate::error::ShapeError;
+use crate::spatial::Shape;
+
+/// What is wrong, in words: the node's name is added by the caller.
+type Problem = String;
+
+pub(super) fn infer(op: &Op, inputs: &[Dims]) -> Result<Dims, Problem> {
+    let arity = match op {
+        Op::Input | Op::Constant(_) => 0..=0,
+        Op::Conv(_) | Op::Linear(_) => 1..=2,
+        Op::MatMul | Op::Binary(_) => 2..=2,
+        Op::Where => 3..=3,
+        Op::Concat(_) => 1..=usize::MAX,
+        _ => 1..=1,
+    };
+    if !arity.contains(&inputs.len()) {
+        return Err(format!("expected {} to {} operands, got {}", arity.start(), arity.end(), inputs.len()));
+    }
+    match op {
+        Op::Input | Op::Constant(_) => Err("its sizes are given, not inferred".to_owned()),
+        Op::Conv(of) => conv(of, inputs),
+        Op::Pool(pool) => windows(pool, inputs[0]),
+        Op::Reduce(_, axes) => {
+            let mut dims = inputs[0];
+            for &axis in axes {
+                dims = dims.with(check_axis(axis, inputs[0])?, 1);
+            }
+            if inputs[0].contains(&0) && !dims.contains(&0) {
+                return Err(format!("nothing to reduce in {}", inputs[0]));
+            }
+            Ok(dims)
+        }
+        Op::Normalize { axes, .. } => {
+            axes.iter().try_for_each(|&axis| check_axis(axis, inputs[0]).map(drop))?;
+            Ok(inputs[0])
+        }
+        Op::Softmax { axis, .. } => check_axis(*axis, inputs[0]).map(|_| inputs[0]),
+        Op::Linear(of) => linear(of, inputs),
+        Op::MatMul => matmul(inputs[0], inputs[1]),
+        Op::Unary(Unary::Activate(activation)) if activation.has_slopes() => {
+            Err("prelu has slopes: use Binary::PRelu".to_owned())
+        }
+        Op::Unary(Unary::Activate(activation)) => {
+            activation.validate().map(|()| inputs[0]).map_err(|error| error.to_string())
+        }
+        Op::Unary(_) => Ok(inputs[0]),
+        Op::Binary(_) | Op::Where => inputs[1..].iter().try_fold(inputs[0], |both, other| {
+            both.broadcast(*other).ok_or_else(|| format!("{both} and {other} do not broadcast"))
+        }),
+        Op::Resize(resize) => resized(resize, inputs[0]),
+        Op::Pad { before, after, .. } => padded(before, after, inputs[0]),
+        Op::Concat(axis) => concatenated(*axis, inputs),
+        Op::Slice(slice) => sliced(slice, inputs[0]),
+        Op::Reshape(to) => reshaped(to, inputs[0]),
+        Op::Transpose(order) => transposed(order, inputs[0]),
+        Op::PixelShuffle { factor, .. } => shuffled(*factor, inputs[0]),
+        Op::PixelUnshuffle { factor, .. } => unshuffled(*factor, inputs[0]),
+        Op::Expand(to) => match inputs[0].broadcast(*to) {
+            Some(dims) => Ok(dims),
+            None => Err(format!("{} does not broadcast to {to}", inputs[0])),
+        },
+    }
+}
+
+fn check_axis(axis: usize, dims: Dims) -> Result<usize, Problem> {
+    if axis < dims.rank() {
+        Ok(axis)
+    } else {
+        Err(format!("axis {axis}, expected less than {}, of {dims}", dims.rank()))
+    }
+}
+
+/// Whether the weights are those of the convolution.
+fn check_weights(of: &super::ConvWeights) -> Result<(), Problem> {
+    let conv = &of.conv;
+    conv.validate().map_err(|error| error.to_string())?;
+    let filters = |given: bool| if given { conv.filters } else { 0 };
+    for (what, expected, got) in [
+        ("the weights", conv.weights_len(), of.weights.len()),
+        ("the bias", filters(conv.bias), of.bias.len()),
+        ("the slopes", filters(conv.activation.has_slopes()), of.slopes.len()),
+    ] {
+        ShapeError::check_len(what, expected, got).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}
+
+fn conv(of: &super::ConvWeights, inputs: &[Dims]) -> Result<Dims, Problem> {
+    check_weights(of)?;
+    let shape =
+        Shape::from_slice(&inputs[0]).ok_or_else(|| format!("expected 3 to 5 dimensions, got {}", inputs[0]))?;
+    let problem = of.conv.on(shape).map_err(|error| error.to_string())?;
+    let output = problem.output_shape();
+    let dims = Dims::from_slice(&output).ok_or("too many dimensions")?;
+    match inputs.get(1) {
+        Some(residual) if *residual != dims => Err(format!("expected a residual of {dims}, got {residual}")),
+        _ => Ok(dims),
+    }
+}
+
+fn linear(of: &super::ConvWeights, inputs: &[Dims]) -> Result<Dims, Problem> {
+    check_weights(of)?;
+    let dims = inputs[0];
+    let Some(axis) = dims.rank().checked_sub(1).filter(|&axis| dims[axis] == of.conv.channels) else {
+        return Err(format!("expected {} elements along the last axis, got {dims}", of.conv.channels));
+    };
+    let dims = dims.with(axis, of.conv.filters);
+    match inputs.get(1) {
+        Some(residual) if *residual != dims => Err(format!("expected a residual of {dims}, got {residual}")),
+        _ => Ok(dims),
+    }
+}
+
+fn windows(pool: &Pool, input: Dims) -> Result<Dims, Problem> {
+    let axes = pool.kernel.rank();
+    if input.rank() != axes + 2 {
+        return Err(format!("a window of {axes} dimensions needs a tensor of {}, got {input}", axes + 2));
+    }
+    for (what, sizes) in [
+        ("stride", pool.stride),
+        ("dilation", pool.dilation),
+        ("padding before", pool.before),
+        ("padding behind", pool.after),
+    ] {
+        if sizes.rank() != axes {
+            return Err(format!("{what} has {} numbers, expected {axes}", sizes.rank()));
+        }
+    }
+    if [pool.kernel, pool.stride, pool.dilation].iter().any(|sizes| sizes.contains(&0)) {
+        return Err("window, stride and dilation must be at least 1".to_owned());
+    }
+    let mut dims = input;
+    for axis in 0..axes {
+        let span = |axis| pool.dilation[axis] * (pool.kernel[axis] - 1);
+        // Otherwise a window could lie in the padding alone.
+        if pool.before[axis].max(pool.after[axis]) > span(axis) {
+            return Err(format!("padding must be less than the window, {} in dimension {axis}", span(axis) + 1));
+        }
+        let count = pool.windows(axis, input[axis + 2]);
+        let count = count.filter(|_| input[axis + 2] > 0);
+        dims = dims.with(axis + 2, count.ok_or_else(|| format!("the window is larger than {input} with its padding"))?);
+    }
+    Ok(dims)
+}
+
+fn matmul(a: Dims, b: Dims) -> Result<Dims, Problem> {
+    if a.rank() < 2 || b.rank() < 2 {
+        return Err(format!("expected at least 2 dimensions each, got {a} and {b}"));
+    }
+    let (m, k) = (a[a.rank() - 2], a[a.rank() - 1]);
+    let (own_k, n) = (b[b.rank() - 2], b[b.rank() - 1]);
+    if k != own_k {
+        return Err(format!("{a} has {k} columns, {b} has {own_k} rows"));
+    }
+    let batch = |dims: Dims| Dims::from_slice(&dims[..dims.rank() - 2]);
+    let both = batch(a).zip(batch(b)).and_then(|(a, b)| a.broadcast(b));
+    let both = both.ok_or_else(|| format!("the batches of {a} and {b} do not broadcast"))?;
+    Dims::from_slice(&[&both[..], &[m, n]].concat()).ok_or_else(too_many)
+}
+
+fn too_many() -> Problem {
+    format!("a tensor has at most {MAX_DIMS} dimensions")
+}
+
+fn resized(resize: &Resize, input: Dims) -> Result<Dims, Problem> {
+    let given = match &resize.target {
+        Target::Size(sizes) => sizes.len(),
+        Target::Scale(scales) => scales.len(),
+    };
+    let Some(first) = input.rank().checked_sub(given) else {
+        return Err(format!("sizes for {given} axes of {input}"));
+    };
+    let mut dims = input;
+    for axis in 0..given {
+        let size = match &resize.target {
+            Target::Size(sizes) => sizes[axis],
+            Target::Scale(scales) => scaled(input[first + axis], scales[axis])?,
+        };
+        if size == 0 || input[first + axis] == 0 {
+            return Err(format!("{input} resampled to size {size} along axis {}", first + axis));
+        }
+        dims = dims.with(first + axis, size);
+    }
+    Ok(dims)
+}
+
+/// A size times a scale, rounded down.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "checked to be a small positive number"
+)]
+fn scaled(size: usize, scale: f64) -> Result<usize, Problem> {
+    let found = (size as f64 * scale).floor();
+    if scale > 0.0 && found < f64::from(u32::MAX) {
+        return Ok(found as usize);
+    }
+    Err(format!("scale {scale} of {size}, expected a positive number and a size below 2^32"))
+}
+
+fn padded(before: &[isize], after: &[isize], input: Dims) -> Result<Dims, Problem> {
+    if [before.len(), after.len()] != [input.rank(); 2] {
+        return Err(format!("padding for {} and {} axes of {input}", before.len(), after.len()));
+    }
+    let mut dims = input;
+    for axis in 0..input.rank() {
+        let size = input[axis].checked_add_signed(before[axis]).and_then(|size| size.checked_add_signed(after[axis]));
+        // What is taken away must be there.
+        let taken = before[axis].min(0).unsigned_abs().saturating_add(after[axis].min(0).unsigned_abs());
+        let size = size.filter(|_| taken <= input[axis]);
+        dims = dims.with(axis, size.ok_or_else(|| format!("padding takes {taken} away from axis {axis} of {input}"))?);
+    }
+    Ok(dims)
+}
+
+fn concatenated(axis: usize, inputs: &[Dims]) -> Result<Dims, Problem> {
+    check_axis(axis, inputs[0])?;
+    let mut all = inputs[0];
+    for other in &inputs[1..] {
+        if other.rank() != all.rank() || other.with(axis, 0) != all.with(axis, 0) {
+            return Err(format!("{} and {other} differ beside axis {axis}", inputs[0]));
+        }
+        all = all.with(axis, all[axis].saturating_add(other[axis]));
+    }
+    Ok(all)
+}
+
+fn sliced(slice: &Slice, input: Dims) -> Result<Dims, Problem> {
+    let Slice { axis, start, step, len } = *slice;
+    check_axis(axis, input)?;
+    let last = len
+        .checked_sub(1)
+        .map(|last| step.checked_mul(last.cast_signed()).and_then(|way| start.checked_add_signed(way)));
+    let is_in = last.is_none_or(|last| start < input[axis] && last.is_some_and(|last| last < input[axis]));
+    if step == 0 || !is_in {
+        return Err(format!("{len} elements from {start} in steps of {step} are not in axis {axis} of {input}"));
+    }
+    Ok(input.with(axis, len))
+}
+
+pub(super) fn reshaped(to: &[isize], input: Dims) -> Result<Dims, Problem> {
+    if to.len() > MAX_DIMS {
+        return Err(too_many());
+    }
+    let refused = || format!("{input} does not have the elements of {to:?}");
+    let mut sizes = Vec::with_capacity(to.len());
+    let mut open = None;
+    for (axis, &size) in to.iter().enumerate() {
+        match size {
+            -1 if open.is_none() => {
+                open = Some(axis);
+                sizes.push(1);
+            }
+            0 => sizes.push(*input.get(axis).ok_or_else(refused)?),
+            1.. => sizes.push(size.unsigned_abs()),
+            _ => return Err(format!("size {size}, expected a number, 0 to keep a size, or one -1: {to:?}")),
+        }
+    }
+    let dims = Dims::from_slice(&sizes).ok_or_else(too_many)?;
+    let (all, known) = (input.elements(), dims.elements());
+    match open {
+        Some(axis) if known > 0 && all.is_multiple_of(known) => Ok(dims.with(axis, all / known)),
+        None if all == known => Ok(dims),
+        _ => Err(refused()),
+    }
+}
+
+fn transposed(order: &[usize], input: Dims) -> Result<Dims, Problem> {
+    let mut seen = [false; MAX_DIMS];
+    let is_new = |axis: &usize| *axis < input.rank() && !std::mem::replace(&mut seen[*axis], true);
+    if order.len() != input.rank() || !order.iter().all(is_new) {
+        return Err(format!("{order:?} is not an order of the {} axes of {input}", input.rank()));
+    }
+    let sizes: Vec<usize> = order.iter().map(|&axis| input[axis]).collect();
+    Dims::from_slice(&sizes).ok_or_else(too_many)
+}
+
+fn four(input: Dims) -> Result<[usize; 4], Problem> {
+    <[usize; 4]>::try_from(&input[..]).map_err(|_| format!("expected 4 axes, got {input}"))
+}
+
+fn shuffled(factor: usize, input: Dims) -> Result<Dims, Problem> {
+    let [n, c, h, w] = four(input)?;
+    let block = factor.saturating_mul(factor);
+    if block == 0 || !c.is_multiple_of(block) {
+        return Err(format!("{factor} * {factor} does not divide the channels of {input}"));
+    }
+    Ok([n, c / block, h.saturating_mul(factor), w.saturating_mul(factor)].into())
+}
+
+fn unshuffled(factor: usize, input: Dims) -> Result<Dims, Problem> {
+    let [n, c, h, w] = four(input)?;
+    if factor == 0 || !h.is_multiple_of(factor) || !w.is_multiple_of(factor) {
+        return Err(format!("{factor} does not divide height and width of {input}"));
+    }
+    Ok([n, c.saturating_mul(factor).saturating_mul(factor), h / factor, w / factor].into())
+}

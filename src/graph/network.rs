@@ -1,0 +1,210 @@
+//! A compiled network on a device: weights are there, and it runs.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::compile::{BufferId, Place, Program, Step, Work};
+use super::{ConvWeights, Graph, cpu};
+use crate::conv::Conv;
+use crate::device::Device;
+use crate::error::{Result, ShapeError};
+use crate::layer::{Inputs, Layer, Weights, Workspace};
+use crate::layout::View;
+use crate::plan::Preferences;
+use crate::problem::Problem;
+use crate::spatial::{MAX_RANK, Shape};
+
+/// A network on a device.
+///
+/// ```
+/// use winoconv::graph::{Graph, Network, Pool};
+/// use winoconv::{Conv, Device, Preferences};
+///
+/// let mut net = Graph::new();
+/// let x = net.input("x", [1, 1, 4, 4])?;
+/// let blurred = net.conv(x, Conv::new(1, 1, [3, 3]).padding(1), vec![1.0 / 9.0; 9], [])?;
+/// let half = net.pool(blurred, Pool::average([2, 2]))?;
+/// net.output("half", half)?;
+///
+/// let network = Network::new_blocking(&Device::cpu(), &net, Preferences::new())?;
+/// let results = network.run_blocking(&[&[9.0; 16]])?;
+/// assert_eq!(results[0].len(), 4);
+/// # Ok::<(), winoconv::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Network {
+    program: Program,
+    device: Device,
+    /// Layer and problem of each step that is a convolution.
+    convs: Vec<Option<(Layer, Problem)>>,
+    /// Buffers between runs, so that none is made twice: of one run at a time.
+    kept: Mutex<Option<Kept>>,
+}
+
+/// What a run on the CPU needs.
+#[derive(Debug, Default)]
+struct Kept {
+    own: Vec<Vec<f32>>,
+    workspace: Workspace,
+}
+
+impl Network {
+    /// Compiles a graph and puts its weights on a device. The preferences are those of each convolution.
+    ///
+    /// # Errors
+    /// A convolution without a plan; whatever the device says.
+    pub async fn new(device: &Device, graph: &Graph, preferences: Preferences) -> Result<Self> {
+        let program = Program::new(graph)?;
+        let mut convs = Vec::with_capacity(program.steps.len());
+        for step in &program.steps {
+            convs.push(match &step.work {
+                Work::Conv(of) => Some(layer(device, of, step, preferences).await?),
+                _ => None,
+            });
+        }
+        Ok(Self { program, device: device.clone(), convs, kept: Mutex::default() })
+    }
+
+    /// The compiled network.
+    pub const fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The device.
+    pub const fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Runs on slices, one for each input in the order of [`Program::inputs`], and gives the outputs.
+    ///
+    /// # Errors
+    /// [`ShapeError::Length`] of an input; whatever the device says.
+    pub async fn run(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        ShapeError::check_len("the inputs", self.program.inputs.len(), inputs.len())?;
+        for ((_, dims), input) in self.program.inputs.iter().zip(inputs) {
+            ShapeError::check_len("an input", dims.elements(), input.len())?;
+        }
+        let mut outputs: Vec<Vec<f32>> =
+            self.program.outputs.iter().map(|(_, dims)| vec![0.0; dims.elements()]).collect();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        kept.own.resize_with(self.program.lens.len(), Vec::new);
+        for (buffer, &len) in kept.own.iter_mut().zip(&self.program.lens) {
+            buffer.resize(len, 0.0);
+        }
+        for (step, conv) in self.program.steps.iter().zip(&self.convs) {
+            self.run_step(step, conv.as_ref(), inputs, &mut outputs, &mut kept).await?;
+        }
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        Ok(outputs)
+    }
+
+    async fn run_step(
+        &self,
+        step: &Step,
+        conv: Option<&(Layer, Problem)>,
+        inputs: &[&[f32]],
+        outputs: &mut [Vec<f32>],
+        kept: &mut Kept,
+    ) -> Result<()> {
+        // No step reads the buffer that it writes.
+        let mut written = match step.output.buffer {
+            BufferId::Output(i) => std::mem::take(&mut outputs[i]),
+            BufferId::Own(i) => std::mem::take(&mut kept.own[i]),
+            BufferId::Input(_) | BufferId::Constant(_) => return Ok(()),
+        };
+        let sources: Vec<&[f32]> = step
+            .inputs
+            .iter()
+            .map(|place| match place.buffer {
+                BufferId::Input(i) => inputs[i],
+                BufferId::Output(i) => &outputs[i][..],
+                BufferId::Constant(i) => &self.program.constants[i][..],
+                BufferId::Own(i) => &kept.own[i][..],
+            })
+            .collect();
+        let result = match conv {
+            None => {
+                cpu::run(step, &sources, &mut written);
+                Ok(())
+            }
+            Some((layer, problem)) => {
+                let part = |i: usize, len: usize| &sources[i][step.inputs[i].offset..][..len];
+                let mut operands = Inputs::new(part(0, problem.input_len()));
+                if step.inputs.len() > 1 {
+                    operands = operands.residual(part(1, problem.output_len()));
+                }
+                let output = &mut written[step.output.offset..][..problem.output_len()];
+                layer.run_problem(problem, operands, output, &mut kept.workspace).await.map(drop)
+            }
+        };
+        match step.output.buffer {
+            BufferId::Output(i) => outputs[i] = written,
+            BufferId::Own(i) => kept.own[i] = written,
+            BufferId::Input(_) | BufferId::Constant(_) => {}
+        }
+        result
+    }
+}
+
+/// A step's convolution on a device, and its problem.
+async fn layer(device: &Device, of: &ConvWeights, step: &Step, preferences: Preferences) -> Result<(Layer, Problem)> {
+    let problem = problem(&of.conv, step)?;
+    let mut weights = Weights::new(&of.weights);
+    if of.conv.bias {
+        weights = weights.bias(&of.bias);
+    }
+    if of.conv.activation.has_slopes() {
+        weights = weights.slopes(&of.slopes);
+    }
+    let layer = Layer::new(device, of.conv, weights, preferences).await?;
+    // A plan that cannot be had is found out now.
+    layer.plan_for(&problem)?;
+    Ok((layer, problem))
+}
+
+fn problem(conv: &Conv, step: &Step) -> Result<Problem> {
+    let missing =
+        || ShapeError::Rank { what: "a convolution's input", expected: "3 to 5", got: step.output.dims.rank() };
+    let shape = Shape::from_slice(&step.inputs[0].dims).ok_or_else(missing)?;
+    conv.on(shape)?.with_input_view(view(&step.inputs[0]))?.with_output_view(view(&step.output))
+}
+
+/// A tensor as a convolution looks at it, from its first element.
+fn view(place: &Place) -> View {
+    let steps: Vec<usize> = place.strides[..place.dims.rank()].iter().map(|step| step.unsigned_abs()).collect();
+    let mut dhw = [0; MAX_RANK];
+    let spatial = &steps[2..];
+    dhw[MAX_RANK - spatial.len()..].copy_from_slice(spatial);
+    View { offset: 0, n: steps[0], c: steps[1], dhw }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl Network {
+    /// As [`Self::new`], waiting for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn new_blocking(device: &Device, graph: &Graph, preferences: Preferences) -> Result<Self> {
+        pollster::block_on(Self::new(device, graph, preferences))
+    }
+
+    /// As [`Self::run`], waiting for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run_blocking(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        pollster::block_on(self.run(inputs))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Dims;
+
+    #[test]
+    fn views_count_from_the_first_element() {
+        let place =
+            Place { offset: 7, dims: Dims::from([2, 3, 4, 5]), ..Place::dense(BufferId::Own(0), [2, 3, 4, 5].into()) };
+        assert_eq!(view(&place), View { offset: 0, n: 60, c: 20, dhw: [0, 5, 1] });
+    }
+}
