@@ -122,7 +122,7 @@ pub struct Bound {
     context: Context,
     dispatches: Vec<Ready>,
     /// A layer's packed weights, held so that new weights are packed into them for as long as they are in use.
-    _packed: Option<Arc<Packed>>,
+    _packed: Vec<Arc<Packed>>,
     /// What an encoder is told by; none in a browser, and where nothing is encoded.
     #[cfg(not(target_arch = "wasm32"))]
     token: Option<Arc<super::identity::Token>>,
@@ -130,10 +130,12 @@ pub struct Bound {
 
 /// A dispatch with its pipeline and bind group.
 #[derive(Debug)]
-struct Ready {
-    pipeline: Arc<Pipeline>,
-    group: wgpu::BindGroup,
-    grid: [u32; 3],
+pub(super) struct Ready {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    /// The kernel's name; none of a network's own shader.
+    pub(super) kernel: Option<&'static str>,
+    pub(super) group: wgpu::BindGroup,
+    pub(super) grid: [u32; 3],
 }
 
 /// A window of a buffer, and where in it the tensor begins.
@@ -199,28 +201,50 @@ impl Bound {
             let dispatches = steps.iter().zip(pipelines).zip(&windows).enumerate();
             let bound = dispatches.map(|(i, ((step, pipeline), windows))| {
                 let group = bind_group(context.device(), step, &pipeline, windows, &uniforms, i * stride);
-                Ready { pipeline, group, grid: step.grid }
+                let kernel = Some(step.kernel.kernel());
+                Ready { pipeline: pipeline.pipeline.clone(), kernel, group, grid: step.grid }
             });
             Ok(bound.collect())
         });
         let made = made.await;
-        #[cfg(not(target_arch = "wasm32"))]
-        let token = if steps.is_empty() { None } else { Some(context.token().await?) };
         context.check_lost()?;
         let dispatches: Result<Vec<Ready>, DeviceError> = made?;
-        let dispatches = dispatches?;
+        Self::from_ready(context, dispatches?).await
+    }
+
+    pub(super) async fn from_ready(context: &Context, dispatches: Vec<Ready>) -> Result<Self> {
+        #[cfg(not(target_arch = "wasm32"))]
+        let token = if dispatches.is_empty() { None } else { Some(context.token().await?) };
+        context.check_lost()?;
         Ok(Self {
             context: context.clone(),
             dispatches,
             #[cfg(not(target_arch = "wasm32"))]
             token,
-            _packed: None,
+            _packed: Vec::new(),
         })
+    }
+
+    /// Several as one, to be encoded in this order; all on one device.
+    #[cfg(feature = "graph")]
+    pub(crate) fn joined(context: &Context, parts: Vec<Self>) -> Self {
+        let mut all = Self {
+            context: context.clone(),
+            dispatches: Vec::new(),
+            #[cfg(not(target_arch = "wasm32"))]
+            token: parts.iter().find_map(|part| part.token.clone()),
+            _packed: Vec::new(),
+        };
+        for part in parts {
+            all.dispatches.extend(part.dispatches);
+            all._packed.extend(part._packed);
+        }
+        all
     }
 
     /// The same, holding a layer's packed weights.
     pub(crate) fn holding(self, packed: Option<Arc<Packed>>) -> Self {
-        Self { _packed: packed, ..self }
+        Self { _packed: packed.into_iter().collect(), ..self }
     }
 
     /// Encodes the steps as one compute pass.
@@ -248,15 +272,15 @@ impl Bound {
     /// # Errors
     /// As [`Self::encode_pass`].
     pub fn encode_stage(&self, pass: &mut wgpu::ComputePass<'_>, kernel: &str) -> Result<()> {
-        self.encode_only(pass, |spec| spec.kernel() == kernel)
+        self.encode_only(pass, |of| of == Some(kernel))
     }
 
-    fn encode_only(&self, pass: &mut wgpu::ComputePass<'_>, wanted: impl Fn(&KernelSpec) -> bool) -> Result<()> {
+    fn encode_only(&self, pass: &mut wgpu::ComputePass<'_>, wanted: impl Fn(Option<&str>) -> bool) -> Result<()> {
         #[cfg(not(target_arch = "wasm32"))]
         if let Some(token) = &self.token {
             token.check(pass)?;
         }
-        for dispatch in self.dispatches.iter().filter(|dispatch| wanted(dispatch.pipeline.spec())) {
+        for dispatch in self.dispatches.iter().filter(|dispatch| wanted(dispatch.kernel)) {
             dispatch.encode(pass);
         }
         Ok(())
@@ -283,7 +307,7 @@ impl Bound {
 
 impl Ready {
     fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_pipeline(&self.pipeline);
         pass.set_bind_group(0, &self.group, &[]);
         let [x, y, z] = self.grid;
         pass.dispatch_workgroups(x, y, z);

@@ -3,8 +3,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+#[cfg(feature = "graph")]
+use std::sync::Mutex;
 #[cfg(not(target_arch = "wasm32"))]
 use std::sync::OnceLock;
+
+#[cfg(feature = "graph")]
+use lru::LruCache;
 
 use super::cache::{CacheSource, CacheState, PipelineCache};
 use super::caps::{caps, kind};
@@ -13,6 +18,8 @@ use super::fault::Faults;
 use super::identity::{Token, touchstone};
 use super::pipelines::Pipelines;
 use super::recommended::recommended;
+#[cfg(feature = "graph")]
+use super::shader::{Compiled, Shader};
 use super::trusted::ShaderChecks;
 use crate::caps::{Caps, DeviceKind};
 use crate::error::{DeviceError, Result};
@@ -98,6 +105,9 @@ struct Inner {
     /// Errors that the device reports late; `None` on a borrowed device.
     faults: Option<Faults>,
     pipelines: Pipelines,
+    /// Compiled shaders of networks.
+    #[cfg(feature = "graph")]
+    shaders: Mutex<LruCache<Shader, Arc<Compiled>>>,
     cache: PipelineCache,
     /// A buffer that shows whether the device is alive, and whether the device of a buffer can be found out.
     #[cfg(not(target_arch = "wasm32"))]
@@ -202,6 +212,8 @@ impl Context {
             checks,
             faults,
             pipelines: Pipelines::new(Self::PIPELINE_CAPACITY),
+            #[cfg(feature = "graph")]
+            shaders: Mutex::new(LruCache::unbounded()),
             cache,
             #[cfg(not(target_arch = "wasm32"))]
             touchstone,
@@ -232,6 +244,11 @@ impl Context {
     }
 
     /// What is compiled.
+    #[cfg(feature = "graph")]
+    pub(super) fn shaders(&self) -> &Mutex<LruCache<Shader, Arc<Compiled>>> {
+        &self.inner.shaders
+    }
+
     pub(super) fn compiled(&self) -> &Pipelines {
         &self.inner.pipelines
     }

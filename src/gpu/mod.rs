@@ -11,6 +11,8 @@ mod identity;
 mod pipeline;
 mod pipelines;
 mod recommended;
+#[cfg(feature = "graph")]
+mod shader;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 mod timing;
@@ -29,6 +31,8 @@ pub use pipeline::{CompileTime, Pipeline};
 #[allow(unused_imports, reason = "public with the feature `internals`")]
 pub(crate) use pipeline::{CompileTime, Pipeline};
 pub use recommended::recommended;
+#[cfg(feature = "graph")]
+pub(crate) use shader::{Reach, Shader, ShaderDispatch};
 pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};
 /// A buffer of the device.

@@ -21,6 +21,8 @@ mod builder;
 mod compile;
 mod cpu;
 mod dims;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod infer;
 mod interpret;
 mod map;

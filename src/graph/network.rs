@@ -3,10 +3,14 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::compile::{BufferId, Place, Program, Step, Work};
+#[cfg(feature = "gpu")]
+use super::gpu::OnGpu;
 use super::{ConvWeights, Graph, cpu};
 use crate::conv::Conv;
 use crate::device::Device;
 use crate::error::{Result, ShapeError};
+#[cfg(feature = "gpu")]
+use crate::gpu::{Bound, Tensor};
 use crate::layer::{Inputs, Layer, Weights, Workspace};
 use crate::layout::View;
 use crate::plan::Preferences;
@@ -38,6 +42,8 @@ pub struct Network {
     convs: Vec<Option<(Layer, Problem)>>,
     /// Buffers between runs, so that none is made twice: of one run at a time.
     kept: Mutex<Option<Kept>>,
+    #[cfg(feature = "gpu")]
+    on_gpu: Option<OnGpu>,
 }
 
 /// What a run on the CPU needs.
@@ -61,7 +67,19 @@ impl Network {
                 _ => None,
             });
         }
-        Ok(Self { program, device: device.clone(), convs, kept: Mutex::default() })
+        #[cfg(feature = "gpu")]
+        let on_gpu = match device.context() {
+            Some(context) => Some(OnGpu::new(context, &program, &convs).await?),
+            None => None,
+        };
+        Ok(Self {
+            program,
+            device: device.clone(),
+            convs,
+            kept: Mutex::default(),
+            #[cfg(feature = "gpu")]
+            on_gpu,
+        })
     }
 
     /// The compiled network.
@@ -83,6 +101,10 @@ impl Network {
         for ((_, dims), input) in self.program.inputs.iter().zip(inputs) {
             ShapeError::check_len("an input", dims.elements(), input.len())?;
         }
+        #[cfg(feature = "gpu")]
+        if let Some(on_gpu) = &self.on_gpu {
+            return self.run_on_gpu(on_gpu, inputs).await;
+        }
         let mut outputs: Vec<Vec<f32>> =
             self.program.outputs.iter().map(|(_, dims)| vec![0.0; dims.elements()]).collect();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
@@ -94,6 +116,42 @@ impl Network {
             self.run_step(step, conv.as_ref(), inputs, &mut outputs, &mut kept).await?;
         }
         *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        Ok(outputs)
+    }
+
+    /// Binds the network to buffers on its device, one for each input and output in the order of the program's. Encoding what
+    /// comes of it creates no GPU object. The buffers between its steps are the network's own: what is bound twice must not
+    /// run at once.
+    ///
+    /// # Errors
+    /// Buffers that are too short, misaligned, of the wrong usage or of another device; a device that is no GPU.
+    #[cfg(feature = "gpu")]
+    pub async fn bind(&self, inputs: &[Tensor<'_>], outputs: &[Tensor<'_>]) -> Result<Bound> {
+        let on_gpu = self.on_gpu.as_ref().ok_or_else(|| crate::Error::Unsupported {
+            what: "binding a network to GPU buffers".to_owned(),
+            why: format!("its device is {}", self.device.caps()),
+        })?;
+        on_gpu.bind(&self.program, &self.convs, inputs, outputs).await
+    }
+
+    #[cfg(feature = "gpu")]
+    async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+        let context = on_gpu.context();
+        let mut sources = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            sources.push(context.upload("an input", input).await?);
+        }
+        let mut results = Vec::with_capacity(self.program.outputs.len());
+        for (_, dims) in &self.program.outputs {
+            results.push(context.create_buffer("an output", dims.elements()).await?);
+        }
+        let [inputs, outputs] = [&sources, &results].map(|all| all.iter().map(Tensor::from).collect::<Vec<_>>());
+        let bound = self.bind(&inputs, &outputs).await?;
+        context.submit(&bound)?;
+        let mut outputs = Vec::with_capacity(results.len());
+        for (result, (_, dims)) in results.iter().zip(&self.program.outputs) {
+            outputs.push(context.download(result, dims.elements()).await?);
+        }
         Ok(outputs)
     }
 

@@ -57,6 +57,12 @@ impl Source {
     }
 }
 
+/// The text of a file of `shaders/part`, without `.wgsl`.
+#[cfg(feature = "graph")]
+pub(crate) fn part(name: &str) -> Option<&'static str> {
+    library::read(&format!("shaders/part/{name}.wgsl"))
+}
+
 /// The text of a kernel.
 ///
 /// # Errors

@@ -48,7 +48,7 @@ fn node(net: &mut Graph, dice: &mut Dice, x: Value, values: &[Value], seed: u64)
     }
     let &[_, c, h, w] = &dims[..] else { return net.reshape(x, &[1, 2, -1, 3]).ok() };
     let made = match dice.below(19) {
-        0 | 1 | 2 => {
+        0..=2 => {
             let (k, r) = (2 * (1 + dice.below(3)), [1, 3, 3, 5][dice.below(4)]);
             let groups = if c % 2 == 0 && dice.below(3) == 0 { 2 } else { 1 };
             let conv = Conv::new(c, k, [r, r]).padding(r / 2).stride(1 + dice.below(2)).groups(groups);
@@ -99,6 +99,17 @@ fn node(net: &mut Graph, dice: &mut Dice, x: Value, values: &[Value], seed: u64)
 
 fn with_channels(dims: Dims, channels: usize) -> [usize; 4] {
     [dims[0], channels, dims[2], dims[3]]
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn drawn_graphs_on_a_gpu() {
+    crate::support::gpus::on_one_gpu("drawn_graphs_on_a_gpu", |gpu| {
+        let device = Device::from(gpu.context.clone());
+        for seed in 200..260 {
+            check(&device, &drawn(seed, 4 + seed as usize % 14), &format!("seed {seed}"));
+        }
+    });
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod draw;
 mod nodes;
 mod refusals;
 mod shapes;
+#[path = "../support/mod.rs"]
+mod support;
 
 use winoconv::graph::{Graph, Network};
 use winoconv::{Device, Preferences};

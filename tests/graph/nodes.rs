@@ -110,7 +110,7 @@ fn all() -> Vec<(String, Graph)> {
         let three = Pool::new(kind, [2, 2, 3]).stride([1, 2, 2]).padding([1, 0, 1]);
         add(format!("{kind:?} in three dimensions"), graph(&[1, 2, 4, 5, 6], |net, x| net.pool(x, three)));
     }
-    add("global".into(), graph(image, |net, x| net.global_average_pool(x)));
+    add("global".into(), graph(image, Graph::global_average_pool));
     for reduction in
         [Reduction::Sum, Reduction::Mean, Reduction::Max, Reduction::Min, Reduction::Product, Reduction::L2]
     {
@@ -341,6 +341,15 @@ fn each_node_on_the_cpu() {
     let all = all();
     assert!(all.len() > 250, "{} graphs", all.len());
     all.iter().for_each(|(name, graph)| check(&device, graph, name));
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn each_node_on_a_gpu() {
+    crate::support::gpus::on_one_gpu("each_node_on_a_gpu", |gpu| {
+        let device = Device::from(gpu.context.clone());
+        all().iter().for_each(|(name, graph)| check(&device, graph, name));
+    });
 }
 
 /// NaN and infinities go through as in PyTorch.

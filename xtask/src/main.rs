@@ -85,14 +85,7 @@ enum Verb {
 impl Verb {
     /// Whether its results are times, or it would take too long unoptimised.
     const fn measures(&self) -> bool {
-        matches!(
-            self,
-            Self::Bench(_)
-                | Self::Hwbench(_)
-                | Self::Soak(_)
-                | Self::Study(_)
-                | Self::Portability(_)
-        )
+        matches!(self, Self::Bench(_) | Self::Hwbench(_) | Self::Soak(_) | Self::Study(_) | Self::Portability(_))
     }
 }
 

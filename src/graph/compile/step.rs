@@ -36,7 +36,7 @@ impl Place {
         Self { buffer, offset: 0, dims, strides: dims.strides().map(usize::cast_signed) }
     }
 
-    pub(super) fn strides(&self) -> &[isize] {
+    pub(crate) fn strides(&self) -> &[isize] {
         &self.strides[..self.dims.rank()]
     }
 
@@ -47,7 +47,7 @@ impl Place {
     }
 
     /// The same elements seen as a broadcast tensor.
-    pub(super) fn broadcast(&self, to: Dims) -> Self {
+    pub(crate) fn broadcast(&self, to: Dims) -> Self {
         let missing = to.rank() - self.dims.rank();
         let mut strides = [0; MAX_DIMS];
         for axis in 0..self.dims.rank() {

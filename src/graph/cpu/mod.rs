@@ -8,6 +8,8 @@ mod reduce;
 mod resample;
 mod rows;
 
+pub(super) use map::coalesced;
+
 use super::compile::{Place, Step, Work};
 
 /// The buffers that a step reads: the whole of each, in the order of its inputs.

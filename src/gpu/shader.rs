@@ -1,0 +1,200 @@
+//! Shaders of networks: texts that come from above, compiled with run-time checks, and bound to buffers. The kernels of plans are
+//! trusted because of what is known of them; of these nothing is taken for granted, so each index is clamped.
+
+use std::sync::Arc;
+
+use super::bound::{Bound, Ready, Tensor};
+use super::context::Context;
+use super::fault::scoped;
+use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
+use crate::wgsl::ENTRY_POINT;
+
+/// A compute shader as text: binding 0 is a uniform of words, then come the buffers that are read, then the one that is written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Shader {
+    /// For labels and errors.
+    pub(crate) name: String,
+    pub(crate) text: String,
+    /// How many buffers are read.
+    pub(crate) reads: u32,
+}
+
+/// Elements `first..end` of f32 in a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+}
+
+/// A shader with what it runs on.
+#[derive(Debug)]
+pub(crate) struct ShaderDispatch<'a> {
+    pub(crate) shader: &'a Shader,
+    /// The words of the uniform; those that hold the first element of a buffer are counted from the buffer's start, and are
+    /// moved to where its binding begins.
+    pub(crate) params: Vec<u32>,
+    /// Position among the words of each buffer's first element, the written one's last.
+    pub(crate) offsets: Vec<usize>,
+    /// The buffers that are read, and the written one as the last.
+    pub(crate) buffers: Vec<(Tensor<'a>, Reach)>,
+    /// Workgroups.
+    pub(crate) grid: [u32; 3],
+}
+
+/// A compiled shader.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+impl Context {
+    /// The compiled form of a shader, kept like pipelines of kernels.
+    async fn compiled_shader(&self, shader: &Shader) -> Result<Arc<Compiled>> {
+        if let Some(found) = self.shaders().lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(shader) {
+            return Ok(found.clone());
+        }
+        let compiled = scoped(self.device(), &format!("compiling {}", shader.name), || compile(self, shader)).await;
+        self.check_lost()?;
+        let compiled = Arc::new(compiled?);
+        let mut kept = self.shaders().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        kept.put(shader.clone(), compiled.clone());
+        while kept.len() > self.pipeline_capacity() {
+            kept.pop_lru();
+        }
+        Ok(compiled)
+    }
+}
+
+fn compile(context: &Context, shader: &Shader) -> Compiled {
+    let device = context.device();
+    let label = Some(shader.name.as_str());
+    let source = wgpu::ShaderSource::Wgsl(shader.text.as_str().into());
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
+    let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    };
+    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+    entries.extend((0..=shader.reads).map(|i| {
+        let ty = wgpu::BufferBindingType::Storage { read_only: i < shader.reads };
+        entry(i + 1, ty)
+    }));
+    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        label,
+        bind_group_layouts: &[Some(&layout)],
+        immediate_size: 0,
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label,
+        layout: Some(&pipeline_layout),
+        module: &module,
+        entry_point: Some(ENTRY_POINT),
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
+        cache: context.cache().driver(),
+    });
+    Compiled { pipeline, layout }
+}
+
+/// A binding: a window of a buffer that begins where the device allows it.
+struct Window {
+    start: u64,
+    size: u64,
+    /// The window's first element, counted from the tensor's start: what indices are less by.
+    before: i64,
+}
+
+fn window(context: &Context, what: &'static str, tensor: Tensor<'_>, reach: Reach) -> Result<Window> {
+    let limits = &context.caps().limits;
+    context.check_buffer(what, tensor.buffer)?;
+    let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
+    if !tensor.offset.is_multiple_of(4) {
+        let why = format!("{} bytes, expected a multiple of 4", tensor.offset);
+        return Err(Error::Unsupported { what: format!("the offset of {what}"), why });
+    }
+    if !tensor.buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+        let why = format!("expected STORAGE among its usages, got {:?}", tensor.buffer.usage());
+        return Err(Error::Unsupported { what: format!("the buffer of {what}"), why });
+    }
+    let [first, end] = [reach.first, reach.end].map(|element| tensor.offset + 4 * element as u64);
+    if end > tensor.buffer.size() / 4 * 4 {
+        let there = usize::try_from((tensor.buffer.size() / 4 * 4).saturating_sub(tensor.offset) / 4);
+        return Err(ShapeError::Length { what, expected: reach.end, got: there.unwrap_or(usize::MAX) }.into());
+    }
+    let start = first / alignment * alignment;
+    let size = end - start;
+    LimitError::check(what, Resource::BindingBytes, size, limits.max_storage_buffer_binding_size)?;
+    let before = (start.cast_signed() - tensor.offset.cast_signed()) / 4;
+    Ok(Window { start, size, before })
+}
+
+impl Bound {
+    /// Binds shaders to buffers, to be encoded in this order.
+    pub(crate) async fn of_shaders(context: &Context, dispatches: &[ShaderDispatch<'_>]) -> Result<Self> {
+        let mut ready = Vec::with_capacity(dispatches.len());
+        let last = |of: &ShaderDispatch<'_>| of.buffers.len().saturating_sub(1);
+        for of in dispatches {
+            let mut windows = Vec::with_capacity(of.buffers.len());
+            for (i, (tensor, reach)) in of.buffers.iter().enumerate() {
+                let what = if i == last(of) { "an output of a step" } else { "an input of a step" };
+                windows.push(window(context, what, *tensor, *reach)?);
+            }
+            let mut words = of.params.clone();
+            for (&at, window) in of.offsets.iter().zip(&windows) {
+                #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "indices wrap around")]
+                let before = window.before as u32;
+                words[at] = words[at].wrapping_sub(before);
+            }
+            words.resize(words.len().next_multiple_of(4), 0);
+            let compiled = context.compiled_shader(of.shader).await?;
+            let made = scoped(context.device(), "binding a step", || {
+                let uniform = uniform(context.device(), &words)?;
+                Ok(ready_from(context.device(), of, &compiled, &windows, &uniform))
+            });
+            let made: Result<Result<Ready, DeviceError>> = made.await;
+            context.check_lost()?;
+            ready.push(made??);
+        }
+        Self::from_ready(context, ready).await
+    }
+}
+
+fn uniform(device: &wgpu::Device, words: &[u32]) -> Result<wgpu::Buffer, DeviceError> {
+    let bytes: &[u8] = bytemuck::cast_slice(words);
+    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("winoconv parameters"),
+        size: bytes.len() as u64,
+        usage: wgpu::BufferUsages::UNIFORM,
+        mapped_at_creation: true,
+    });
+    let failed = |error: wgpu::MapRangeError| DeviceError::Map { message: error.to_string() };
+    buffer.get_mapped_range_mut(..).map_err(failed)?.copy_from_slice(bytes);
+    buffer.unmap();
+    Ok(buffer)
+}
+
+fn ready_from(
+    device: &wgpu::Device,
+    of: &ShaderDispatch<'_>,
+    compiled: &Compiled,
+    windows: &[Window],
+    uniform: &wgpu::Buffer,
+) -> Ready {
+    let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() }];
+    for ((binding, (tensor, _)), window) in (1..).zip(&of.buffers).zip(windows) {
+        let size = wgpu::BufferSize::new(window.size);
+        let buffer = wgpu::BufferBinding { buffer: tensor.buffer, offset: window.start, size };
+        entries.push(wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) });
+    }
+    let descriptor =
+        wgpu::BindGroupDescriptor { label: Some(of.shader.name.as_str()), layout: &compiled.layout, entries: &entries };
+    Ready {
+        pipeline: compiled.pipeline.clone(),
+        kernel: None,
+        group: device.create_bind_group(&descriptor),
+        grid: of.grid,
+    }
+}

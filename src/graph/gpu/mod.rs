@@ -1,0 +1,157 @@
+//! A program's steps as shaders, all but the convolutions, which are layers. A text depends on how many axes and tensors a step
+//! has and on what it computes; sizes, strides and numbers are parameters, so other sizes need no other shader.
+
+mod map;
+mod matmul;
+mod pool;
+mod reduce;
+mod resample;
+mod text;
+
+use std::collections::HashMap;
+
+use super::compile::{BufferId, Place, Program, Step, Work};
+use crate::error::{Result, ShapeError};
+use crate::gpu::{Bound, Buffer, Context, Reach, Shader, ShaderDispatch, Tensor, Workspace};
+use crate::kernel::word;
+use crate::layer::{Ends, Layer};
+use crate::problem::Problem;
+
+/// A step as a dispatch: its buffers are named, not bound.
+struct Job {
+    shader: Shader,
+    params: Vec<u32>,
+    offsets: Vec<usize>,
+    reads: Vec<(BufferId, Reach)>,
+    write: (BufferId, Reach),
+    workgroups: usize,
+}
+
+/// What a network keeps on a GPU.
+#[derive(Debug)]
+pub(super) struct OnGpu {
+    context: Context,
+    constants: Vec<Buffer>,
+    /// The tables of steps that resample, by the step's position.
+    tables: HashMap<usize, Buffer>,
+    own: Vec<Buffer>,
+    workspace: Workspace,
+}
+
+impl OnGpu {
+    /// Puts constants on a device, and makes room.
+    pub(super) async fn new(context: &Context, program: &Program, layers: &[Option<(Layer, Problem)>]) -> Result<Self> {
+        let mut constants = Vec::with_capacity(program.constants.len());
+        for constant in &program.constants {
+            constants.push(context.upload("a constant", constant).await?);
+        }
+        let mut tables = HashMap::new();
+        for (i, step) in program.steps.iter().enumerate() {
+            if let Work::Resample(taps) = &step.work {
+                let mut table = resample::table(taps);
+                table.resize(table.len().max(1), 0.0);
+                tables.insert(i, context.upload("a table", &table).await?);
+            }
+        }
+        let mut own = Vec::with_capacity(program.lens.len());
+        for &len in &program.lens {
+            own.push(context.create_buffer("a tensor between steps", len).await?);
+        }
+        let mut plans = Vec::new();
+        for (layer, problem) in layers.iter().flatten() {
+            plans.push(layer.plan_for(problem)?);
+        }
+        let plans: Vec<_> = plans.iter().map(|plan| &**plan).collect();
+        let workspace = Workspace::new(context, &plans).await?;
+        Ok(Self { context: context.clone(), constants, tables, own, workspace })
+    }
+
+    pub(super) const fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Binds all steps to the caller's buffers.
+    pub(super) async fn bind(
+        &self,
+        program: &Program,
+        layers: &[Option<(Layer, Problem)>],
+        inputs: &[Tensor<'_>],
+        outputs: &[Tensor<'_>],
+    ) -> Result<Bound> {
+        ShapeError::check_len("the inputs", program.inputs.len(), inputs.len())?;
+        ShapeError::check_len("the outputs", program.outputs.len(), outputs.len())?;
+        let tensor = |buffer: BufferId| match buffer {
+            BufferId::Input(i) => inputs[i],
+            BufferId::Output(i) => outputs[i],
+            BufferId::Constant(i) => Tensor::new(&self.constants[i]),
+            BufferId::Own(i) => Tensor::new(&self.own[i]),
+        };
+        let mut parts = Vec::with_capacity(program.steps.len());
+        for (i, (step, layer)) in program.steps.iter().zip(layers).enumerate() {
+            parts.push(match layer {
+                Some((layer, problem)) => {
+                    let at = |place: &Place| {
+                        let Tensor { buffer, offset } = tensor(place.buffer);
+                        Tensor::at(buffer, offset + 4 * place.offset as u64)
+                    };
+                    let mut ends = Ends::new(at(&step.inputs[0]), at(&step.output));
+                    if let Some(residual) = step.inputs.get(1) {
+                        ends = ends.residual(at(residual));
+                    }
+                    layer.bind_problem(problem, ends, &self.workspace).await?
+                }
+                None => self.bind_step(step, self.tables.get(&i), tensor).await?,
+            });
+        }
+        Ok(Bound::joined(&self.context, parts))
+    }
+
+    async fn bind_step<'a>(
+        &'a self,
+        step: &Step,
+        table: Option<&'a Buffer>,
+        tensor: impl Fn(BufferId) -> Tensor<'a>,
+    ) -> Result<Bound> {
+        let Some(job) = job(step) else { return Ok(Bound::joined(&self.context, Vec::new())) };
+        let mut buffers: Vec<(Tensor<'_>, Reach)> =
+            job.reads.iter().map(|&(buffer, reach)| (tensor(buffer), reach)).collect();
+        if let (Some(table), Some(last)) = (table, buffers.last_mut()) {
+            last.0 = Tensor::new(table);
+        }
+        buffers.push((tensor(job.write.0), job.write.1));
+        let most = self.context.caps().limits.max_compute_workgroups_per_dimension.max(1) as usize;
+        let grid = [word(job.workgroups.min(most)), word(job.workgroups.div_ceil(most).max(1)), 1];
+        let Job { shader, params, offsets, .. } = job;
+        Bound::of_shaders(&self.context, &[ShaderDispatch { shader: &shader, params, offsets, buffers, grid }]).await
+    }
+}
+
+/// A step's dispatch; none of a convolution, which is a layer's.
+fn job(step: &Step) -> Option<Job> {
+    let (inputs, to) = (&step.inputs, &step.output);
+    Some(match &step.work {
+        Work::Conv(_) => return None,
+        Work::Map(map) => map::job(map, inputs, to),
+        Work::Pool(window) => pool::job(window, &inputs[0], to),
+        Work::Resample(taps) => {
+            let len = resample::table(taps).len().max(1);
+            // Its buffer is put in when it is bound.
+            let table = Place::dense(inputs[0].buffer, [len].into());
+            resample::job(taps, &inputs[0], &table, to)
+        }
+        Work::Reduce(reduction) => reduce::job(*reduction, &inputs[0], to),
+        Work::Normalize(axes, epsilon) => reduce::normalize(axes, *epsilon, &inputs[0], to),
+        Work::Softmax(axis, log) => reduce::softmax(*axis, *log, &inputs[0], to),
+        Work::MatMul => matmul::job(&inputs[0], &inputs[1], to),
+    })
+}
+/// Where a place's elements begin and end in its buffer.
+fn reach(place: &Place) -> Reach {
+    let ends = place.dims.iter().zip(place.strides()).map(|(&size, &step)| (size.max(1) - 1).cast_signed() * step);
+    let (mut first, mut end) = (place.offset, place.offset + 1);
+    for reach in ends {
+        first = first.wrapping_add_signed(reach.min(0));
+        end = end.wrapping_add_signed(reach.max(0));
+    }
+    Reach { first, end }
+}
