@@ -7,14 +7,12 @@ use fs_err as fs;
 
 use crate::steps::{cargo, run};
 
-/// The list.
 const FILE: &str = "docs/api.txt";
 /// What rustdoc calls types.
 const TYPES: [&str; 4] = ["struct", "enum", "trait", "type"];
 /// Most types that an application has to know of.
 const MOST_TYPES: usize = 70;
 
-/// Options of `api`.
 #[derive(Debug, clap::Args)]
 #[group(id = "api")]
 pub(crate) struct Options {
@@ -23,28 +21,23 @@ pub(crate) struct Options {
     check: bool,
 }
 
-/// Runs the verb.
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
-    let list = list(root)?;
     if options.check {
-        return check(root, &list);
+        return check(root);
     }
+    let list = list(root)?;
     fs::write(root.join(FILE), &list)?;
     println!("{} types in {FILE}", types(&list));
     Ok(())
 }
 
-/// A step of `test`.
-pub(crate) fn step(root: &Path) -> anyhow::Result<()> {
-    check(root, &list(root)?)
-}
-
-fn check(root: &Path, list: &str) -> anyhow::Result<()> {
+pub(crate) fn check(root: &Path) -> anyhow::Result<()> {
+    let list = &list(root)?;
     let held = fs::read_to_string(root.join(FILE))?;
     let other = list.lines().find(|line| !held.lines().any(|held| held == *line));
     let gone = held.lines().find(|line| !list.lines().any(|found| found == *line));
     let first = other.map(|line| format!("{line} is new")).or(gone.map(|line| format!("{line} is gone")));
-    ensure!(held == list, "{FILE} has other public items ({first:?}); run `cargo xtask api`, and read the difference");
+    ensure!(held == *list, "{FILE} has other public items ({first:?}); run `cargo xtask api`, and read the difference");
     ensure!(types(list) <= MOST_TYPES, "{} public types, {MOST_TYPES} at most", types(list));
     println!("{} types", types(list));
     Ok(())

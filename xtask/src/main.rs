@@ -11,6 +11,7 @@ mod driver;
 mod dxc;
 mod explosion;
 mod export;
+mod files;
 mod fuzz;
 mod history;
 mod hlsl;

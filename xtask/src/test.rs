@@ -7,10 +7,10 @@ use std::process::{Command, ExitCode};
 use winoconv::kernel::KernelSpec;
 
 use crate::steps::{Missing, Outcome, Steps, cargo, run};
-use crate::{api, export, nightly, setup, shaders, tidy};
+use crate::{api, export, files, nightly, setup, shaders, tidy};
 
 /// Read by every test that needs a GPU.
-const GPU_POLICY: &str = "WINOCONV_GPU";
+pub(crate) const GPU_POLICY: &str = "WINOCONV_GPU";
 /// Read by the same tests: part of the name of the only adapters they may take; having none of them is a failure.
 const ADAPTER: &str = "WINOCONV_ADAPTER";
 /// Names the file to which tests append `SKIPPED <test>: <reason>`.
@@ -74,7 +74,7 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
         steps.step(name, |_| run(&mut cargo(root, &format!("clippy {what} -- -D warnings"))));
     }
     steps.step("check, no default features", |_| run(&mut cargo(root, "check -p winoconv --no-default-features")));
-    steps.step("public items", |_| api::step(root));
+    steps.step("public items", |_| api::check(root));
     steps.step("docs", |_| docs(root));
     let log = skip_log(root);
     let all = "--workspace --exclude winoconv-bindgen";
@@ -166,8 +166,10 @@ fn package(root: &Path) -> anyhow::Result<()> {
     let listed: Vec<&str> = text.lines().collect();
     let mut expected: Vec<String> =
         ["Cargo.toml", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"].map(ToOwned::to_owned).into();
+    // Packages of their own are left out.
+    let is_part = |folder: &str| !root.join(folder).join("Cargo.toml").is_file();
     for folder in ["src", "shaders", "wisdom", "examples"] {
-        files_below(root, folder, &mut expected)?;
+        expected.extend(files::below(root, folder, &is_part)?);
     }
     let workshop = ["xtask/", "fuzz/", "tests/", "benches/", "target/", ".ci/", ".github/", ".cargo/"];
     let missing: Vec<&String> = expected.iter().filter(|file| !listed.contains(&file.as_str())).collect();
@@ -177,20 +179,6 @@ fn package(root: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(is_right, "mend `include` in Cargo.toml: it lacks {missing:?}, and {surplus:?} are no part");
     println!("{} files", listed.len());
     run(&mut cargo(root, "package -p winoconv --no-verify --allow-dirty --quiet"))
-}
-
-/// The files below a folder, but for those of packages of their own.
-fn files_below(root: &Path, folder: &str, files: &mut Vec<String>) -> anyhow::Result<()> {
-    for entry in std::fs::read_dir(root.join(folder))? {
-        let entry = entry?;
-        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-        if !entry.file_type()?.is_dir() {
-            files.push(path);
-        } else if !entry.path().join("Cargo.toml").is_file() {
-            files_below(root, &path, files)?;
-        }
-    }
-    Ok(())
 }
 
 /// Licences, sources and doubles can be judged from the tree; advisories need a database that may be out of reach.

@@ -5,6 +5,7 @@ mod circles;
 mod files;
 mod floors;
 mod markdown;
+mod paths;
 mod rust;
 mod shaders;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
+use crate::files as tree;
 use crate::study;
 
 /// Folders that are no part of the project's text.
@@ -80,8 +82,12 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
 }
 
 fn violations(root: &Path) -> anyhow::Result<Vec<Violation>> {
+    let is_ours = |path: &str| path.split('/').all(|folder| !SKIPPED_FOLDERS.contains(&folder));
     let mut files = Vec::new();
-    collect(root, "", &mut files)?;
+    for path in tree::below(root, "", &is_ours)? {
+        // What is no UTF-8 (pictures, say) is no text.
+        files.extend(String::from_utf8(fs::read(root.join(&path))?).ok().map(|text| File { path, text }));
+    }
     let (mut found, mut rust) = (Vec::new(), Vec::new());
     for file in &files {
         files::check(file, &mut found);
@@ -108,20 +114,4 @@ fn violations(root: &Path) -> anyhow::Result<Vec<Violation>> {
     found.sort();
     found.dedup();
     Ok(found)
-}
-
-/// Reads the text files below `folder`; what is no UTF-8 (pictures, say) is left out.
-fn collect(root: &Path, folder: &str, files: &mut Vec<File>) -> anyhow::Result<()> {
-    for entry in fs::read_dir(root.join(folder))? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-        let kind = entry.file_type()?;
-        if kind.is_dir() && !SKIPPED_FOLDERS.contains(&name.as_str()) {
-            collect(root, &path, files)?;
-        } else if kind.is_file() {
-            files.extend(String::from_utf8(fs::read(entry.path())?).ok().map(|text| File { path, text }));
-        }
-    }
-    Ok(())
 }

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::floors::is_for_tests;
-use super::rust::{Token, begins, group};
+use super::paths::{Named, Names};
+use super::rust::Token;
 use super::{File, Violation};
 
 /// Files of a circle.
@@ -120,92 +120,15 @@ fn definer(modules: &BTreeMap<Path, Module>, path: &[String], depth: usize) -> O
 
 impl Module {
     fn read(tokens: &[Token]) -> Self {
-        let mut module = Self::default();
-        module.walk(tokens);
+        let Names { paths, defined } = Names::read(tokens);
+        let mut module = Self { defined, ..Self::default() };
+        for Named { path, alias, .. } in paths {
+            // What is brought in and not shown is needed.
+            if alias.as_ref().is_none_or(|(_, shows)| !shows) {
+                module.named.insert(path.clone());
+            }
+            module.brought_in.extend(alias.map(|(alias, _)| (alias, path)));
+        }
         module
     }
-
-    fn walk(&mut self, tokens: &[Token]) {
-        const ITEMS: [&str; 9] = ["fn", "struct", "enum", "trait", "const", "static", "type", "union", "macro_rules"];
-        let mut at = 0;
-        while at < tokens.len() {
-            let (rest, before) = (&tokens[at..], &tokens[..at]);
-            let word = rest[0].text.as_str();
-            at += 1;
-            if word == "mod" && rest.get(2).is_some_and(|token| token.text == "{") {
-                let body = group(&rest[3..]);
-                if !is_for_tests(before) {
-                    self.walk(body);
-                }
-                at += 2 + body.len();
-            } else if word == "use" {
-                let end = rest.iter().position(|token| token.text == ";").unwrap_or(rest.len());
-                let shows = before.last().is_some_and(|token| token.text == "pub" || token.text == ")");
-                self.bring_in(&rest[1..end], &[], shows);
-                at += end;
-            } else if word == "pub" && begins(&rest[1..], &["("]) {
-                at += 1 + group(&rest[2..]).len();
-            } else if ITEMS.contains(&word) {
-                let name = rest[1..].iter().find(|token| token.text != "!" && token.text != "unsafe");
-                self.defined.extend(name.map(|token| token.text.clone()));
-            } else if is_name(word) && before.last().is_none_or(|token| token.text != ":" && token.text != ".") {
-                let path = path(rest);
-                if path.len() > 1 {
-                    self.named.insert(path);
-                }
-            }
-        }
-    }
-
-    /// Reads `a::{b, c::d as e}`. What is brought in and not shown is needed.
-    fn bring_in(&mut self, tokens: &[Token], before: &[String], shows: bool) {
-        let head = path(tokens);
-        let all = [before, &head[..]].concat();
-        let rest = tokens.get((3 * head.len()).saturating_sub(2)..).unwrap_or_default();
-        if let Some(at) = rest.iter().position(|token| token.text == "{") {
-            let body = group(&rest[at + 1..]);
-            let mut first = 0;
-            let mut depth = 0;
-            for (i, token) in body.iter().enumerate() {
-                match token.text.as_str() {
-                    "{" => depth += 1,
-                    "}" => depth -= 1,
-                    "," if depth == 0 => {
-                        self.bring_in(&body[first..i], &all, shows);
-                        first = i + 1;
-                    }
-                    _ => {}
-                }
-            }
-            if first < body.len() {
-                self.bring_in(&body[first..], &all, shows);
-            }
-            return;
-        }
-        let path: Path = match all.split_last() {
-            Some((last, path)) if last == "self" && !path.is_empty() => path.to_vec(),
-            _ => all,
-        };
-        let alias = if begins(rest, &["as"]) { rest[1].text.clone() } else { path.last().cloned().unwrap_or_default() };
-        if !shows {
-            self.named.insert(path.clone());
-        }
-        self.brought_in.insert(alias, path);
-    }
-}
-
-fn is_name(word: &str) -> bool {
-    word.starts_with(|first: char| first.is_alphabetic() || first == '_')
-}
-
-/// `a::b::c` at the beginning of the tokens.
-fn path(tokens: &[Token]) -> Path {
-    let mut path = Path::new();
-    let mut rest = tokens;
-    while let Some(token) = rest.first().filter(|token| is_name(&token.text)) {
-        path.push(token.text.clone());
-        let Some(next) = begins(&rest[1..], &[":", ":"]).then(|| &rest[3..]) else { break };
-        rest = next;
-    }
-    path
 }

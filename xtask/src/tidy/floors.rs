@@ -1,6 +1,7 @@
 //! The floors of `src/`: arrows between its top-level modules go down only (see `docs/ARCHITECTURE.md`).
 
-use super::rust::{Token, begins, group};
+use super::paths::{Named, Names};
+use super::rust::Token;
 use super::{File, Violation};
 
 /// One storey: its rooms may use every room of the storeys below it.
@@ -54,7 +55,8 @@ pub(super) fn check(file: &File, tokens: &[Token], found: &mut Vec<Violation>) {
         found.push(file.violation(1, what));
         return;
     };
-    for Token { text: name, line } in names_below_root(tokens, module.len()) {
+    for named in Names::read(tokens).paths {
+        let Some(name) = room_of(&named, module.len()) else { continue };
         let Floor { number, strangers, .. } = floor;
         let what = match floor_of(name) {
             _ if name == room => continue,
@@ -71,65 +73,13 @@ pub(super) fn check(file: &File, tokens: &[Token], found: &mut Vec<Violation>) {
             }
             Some(_) => continue,
         };
-        found.push(file.violation(*line, what));
+        found.push(file.violation(named.line, what));
     }
 }
 
-/// Finds what `crate::x`, `crate::{x, y::z}` and climbing `super::super::x` name, in code of a module so many names below
-/// the root, within macros too; `#[cfg(test)] mod` blocks are left out.
-fn names_below_root(tokens: &[Token], depth: usize) -> Vec<&Token> {
-    let mut names = Vec::new();
-    let mut at = 0;
-    while at < tokens.len() {
-        let rest = &tokens[at..];
-        at += 1;
-        // `mod name { .. }` is one module further down.
-        if rest[0].text == "mod" && rest.get(2).is_some_and(|token| token.text == "{") {
-            let body = group(&rest[3..]);
-            if !is_for_tests(&tokens[..at - 1]) {
-                names.extend(names_below_root(body, depth + 1));
-            }
-            at += 2 + body.len();
-        } else if let Some(path) = path_to_root(rest, depth) {
-            at = tokens.len() - path.len();
-            names.extend(first_names(path));
-        }
-    }
-    names
-}
-
-/// What a path goes on with after the `::` with which it has reached the crate root, if it does.
-fn path_to_root(mut tokens: &[Token], depth: usize) -> Option<&[Token]> {
-    if begins(tokens, &["crate", ":", ":"]) {
-        return Some(&tokens[3..]);
-    }
-    for _ in 0..depth {
-        tokens = begins(tokens, &["super", ":", ":"]).then(|| &tokens[3..])?;
-    }
-    Some(tokens)
-}
-
-/// The first name of each path in `x..`, or in the group `{x.., y..}`.
-fn first_names(path: &[Token]) -> Vec<&Token> {
-    if !begins(path, &["{"]) {
-        return path.iter().take(1).collect();
-    }
-    let mut names = Vec::new();
-    let (mut rest, mut is_first) = (group(&path[1..]), true);
-    while let Some(token) = rest.first() {
-        if is_first {
-            names.push(token);
-        }
-        is_first = token.text == ",";
-        let skipped = if token.text == "{" { group(&rest[1..]).len() + 1 } else { 0 };
-        rest = &rest[1 + skipped..];
-    }
-    names
-}
-
-/// Whether the item that begins at the end of these tokens is `#[cfg(test)]`.
-pub(super) fn is_for_tests(before: &[Token]) -> bool {
-    let start = before.iter().rposition(|token| matches!(token.text.as_str(), ";" | "{" | "}")).map_or(0, |at| at + 1);
-    let words: String = before[start..].iter().map(|token| token.text.as_str()).collect();
-    words.contains("#[cfg(test)]")
+/// What follows the crate's root in a path of a module so many names below it.
+fn room_of(Named { path, depth, .. }: &Named, below: usize) -> Option<&str> {
+    let ups = path.iter().take_while(|name| *name == "super").count();
+    let at = if path[0] == "crate" { 1 } else { ups };
+    (path[0] == "crate" || ups == below + depth).then(|| path.get(at).map(String::as_str)).flatten()
 }
