@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::bail;
+use clap::ValueEnum as _;
 use duct::cmd;
 use winoconv::kernel::KernelSpec;
 
@@ -21,6 +21,19 @@ const SOAK_MINUTES: f64 = 5.0;
 /// Targets that are checked from any machine, without their linkers.
 pub(crate) const TARGETS: &[&str] =
     &["wasm32-unknown-unknown", "aarch64-apple-darwin", "x86_64-pc-windows-msvc", "aarch64-linux-android"];
+
+type Variables = &'static [(&'static str, &'static str)];
+
+/// Tests that do more if variables say so: a step's name, what cargo runs, and the variables.
+const THOROUGH: [(&str, &str, Variables); 3] = [
+    (
+        "20,000 random problems on the CPU, 2,000 on the GPU",
+        "--test property -- bounds --nocapture",
+        &[("PROPTEST_CASES", "20000"), ("WINOCONV_GPU_PROBLEMS", "2000")],
+    ),
+    ("the exhibits that compile for minutes", "--test conformance -- exhibit", &[("WINOCONV_EXHAUSTIVE", "1")]),
+    ("every index of every kernel variant", "--test bounds -- every_index --nocapture", &[("WINOCONV_BOUNDS", "all")]),
+];
 
 #[derive(Debug, Clone, clap::Args)]
 #[group(id = "ci")]
@@ -48,16 +61,17 @@ pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
     }
     if options.full {
         steps.step("benches, one pass each", |_| run(&mut cargo(root, "test -p winoconv --benches")));
-        let many = "20,000 random problems on the CPU, 2,000 on the GPU";
-        steps.step(many, |_| run(&mut random_problems(root, &options.test)));
-        steps.step("the exhibits that compile for minutes", |_| run(&mut exhibits(root, &options.test)));
-        steps.step("every index of every kernel variant", |_| run(&mut every_index(root, &options.test)));
+        for (name, tests, variables) in THOROUGH {
+            let mut command = cargo(root, &format!("test -p winoconv --release {tests}"));
+            let command = command.envs(variables.iter().copied()).env(test::GPU_POLICY, options.test.gpu.name());
+            steps.step(name, |_| run(command));
+        }
         steps.step("tests on SwiftShader", tests_on_swiftshader);
         steps.step("Miri", |steps| nightly::miri(steps, root, no_install));
         steps.step("ThreadSanitizer", |steps| nightly::thread_sanitizer(steps, root, no_install));
-        for target in Target::ALL {
+        for &target in Target::value_variants() {
             let name = format!("fuzz {}, {FUZZ_MINUTES} minutes", target.name());
-            steps.step(&name, |_| fuzz::fuzz(root, target, FUZZ_MINUTES, None, no_install));
+            steps.step(&name, |_| fuzz::fuzz(root, target, FUZZ_MINUTES, no_install));
         }
         steps.step(&format!("soak, {SOAK_MINUTES} minutes"), |_| run(&mut soak(options.test.gpu)?));
         steps.step("HLSL through DXC", |_| hlsl::judge(root, &KernelSpec::all(), no_install));
@@ -84,25 +98,6 @@ fn soak(gpu: GpuPolicy) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-fn random_problems(root: &Path, options: &test::Options) -> Command {
-    let mut command = cargo(root, "test -p winoconv --release --test property -- bounds --nocapture");
-    command.env("PROPTEST_CASES", "20000").env("WINOCONV_GPU_PROBLEMS", "2000");
-    command.env("WINOCONV_GPU", options.gpu.name());
-    command
-}
-
-fn exhibits(root: &Path, options: &test::Options) -> Command {
-    let mut command = cargo(root, "test -p winoconv --release --test conformance -- exhibit");
-    command.env("WINOCONV_EXHAUSTIVE", "1").env("WINOCONV_GPU", options.gpu.name());
-    command
-}
-
-fn every_index(root: &Path, options: &test::Options) -> Command {
-    let mut command = cargo(root, "test -p winoconv --release --test bounds -- every_index --nocapture");
-    command.env("WINOCONV_BOUNDS", "all").env("WINOCONV_GPU", options.gpu.name());
-    command
-}
-
 /// The verb `test --adapter swiftshader`, where there is that driver; its tests count here.
 fn tests_on_swiftshader(steps: &mut Steps) -> anyhow::Result<()> {
     driver::swiftshader()?;
@@ -118,10 +113,6 @@ pub(crate) fn check_target(root: &Path, target: &str, no_install: bool) -> anyho
 pub(crate) fn ensure_target(target: &str, no_install: bool) -> anyhow::Result<()> {
     let installed = cmd!("rustup", "target", "list", "--installed").read();
     let installed = installed.map_err(|error| Missing(format!("rustup cannot be run ({error})")))?;
-    let command = format!("rustup target add {target}");
-    match installed.lines().any(|line| line.trim() == target) {
-        true => Ok(()),
-        false if no_install => bail!(Missing(format!("the target is not installed; run `{command}`"))),
-        false => setup::carry_out(&command),
-    }
+    let is_installed = installed.lines().any(|line| line.trim() == target);
+    setup::ensure(is_installed, "the target", &format!("rustup target add {target}"), no_install)
 }

@@ -23,15 +23,11 @@ pub(crate) struct Options {
     /// How long, for each
     #[arg(long, default_value_t = 60.0)]
     minutes: f64,
-    /// Other inputs than in the last run [default: libFuzzer's choice]
-    #[arg(long)]
-    seed: Option<u32>,
     /// Install nothing; only say what is missing
     #[arg(long)]
     no_install: bool,
 }
 
-/// What is read from files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(crate) enum Target {
@@ -44,16 +40,14 @@ pub(crate) enum Target {
 }
 
 impl Target {
-    pub(crate) const ALL: [Self; 3] = [Self::Document, Self::Wisdom, Self::PipelineCache];
-
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
-    let targets = options.target.map_or(Target::ALL.to_vec(), |target| vec![target]);
-    let fuzz = |target| fuzz(root, target, options.minutes, options.seed, options.no_install);
+    let targets = options.target.map_or(Target::value_variants().to_vec(), |target| vec![target]);
+    let fuzz = |target| fuzz(root, target, options.minutes, options.no_install);
     targets.into_iter().try_for_each(fuzz)
 }
 
@@ -66,13 +60,7 @@ pub(crate) fn ensure_tools(no_install: bool) -> anyhow::Result<()> {
 
 /// Fuzzes one target. What is found new stays in `target/fuzz/corpus`; an input that breaks an invariant is in
 /// `target/fuzz/artifacts`, and cargo-fuzz says how to run it alone.
-pub(crate) fn fuzz(
-    root: &Path,
-    target: Target,
-    minutes: f64,
-    seed: Option<u32>,
-    no_install: bool,
-) -> anyhow::Result<()> {
+pub(crate) fn fuzz(root: &Path, target: Target, minutes: f64, no_install: bool) -> anyhow::Result<()> {
     ensure_tools(no_install)?;
     let name = target.name();
     let seeds = format!("fuzz/seeds/{name}");
@@ -82,11 +70,10 @@ pub(crate) fn fuzz(
         fs_err::create_dir_all(root.join(folder))?;
     }
     let seconds = (60.0 * minutes).max(1.0);
-    let seed = seed.map(|seed| format!("-seed={seed}")).unwrap_or_default();
     let arguments = format!(
         "+nightly fuzz run --fuzz-dir fuzz --target-dir target/fuzz/build {name} {corpus} {seeds} -- \
          -artifact_prefix={artifacts}/ -max_total_time={seconds:.0} -max_len={LONGEST} -rss_limit_mb={MEMORY} \
-         -timeout={HANG} -print_final_stats=1 {seed}"
+         -timeout={HANG} -print_final_stats=1"
     );
     run(&mut nightly::rustups_cargo(root, &arguments))
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use duct::cmd;
 
 use crate::setup;
@@ -28,21 +28,14 @@ pub(crate) fn ensure(no_install: bool) -> anyhow::Result<()> {
     let install = format!("rustup toolchain install nightly --profile minimal --component {}", COMPONENTS.join(","));
     let listed = cmd!("rustup", "+nightly", "component", "list", "--installed").stderr_null().read();
     let has = |part: &&str| listed.as_ref().is_ok_and(|text| text.lines().any(|line| line.starts_with(part)));
-    match COMPONENTS.iter().all(has) {
-        true => Ok(()),
-        false if no_install => bail!(Missing(format!("no nightly toolchain with {COMPONENTS:?}; run `{install}`"))),
-        false => setup::carry_out(&install),
-    }
+    setup::ensure(COMPONENTS.iter().all(has), "a nightly toolchain with Miri", &install, no_install)
 }
 
 /// Has a subcommand of cargo's, built from its sources, which takes minutes.
 pub(crate) fn ensure_cargo_tool(name: &str, no_install: bool) -> anyhow::Result<()> {
-    let install = format!("cargo install --locked cargo-{name}");
-    match cmd!("cargo", name, "--version").stdout_null().stderr_null().run() {
-        Ok(_) => Ok(()),
-        Err(_) if no_install => bail!(Missing(format!("cargo-{name} is not installed; run `{install}`"))),
-        Err(_) => setup::carry_out(&install),
-    }
+    let is_installed = cmd!("cargo", name, "--version").stdout_null().stderr_null().run().is_ok();
+    let tool = format!("cargo-{name}");
+    setup::ensure(is_installed, &tool, &format!("cargo install --locked {tool}"), no_install)
 }
 
 /// The CPU's path, instruction by instruction, with plain scalars for registers: what threads do with one output, and that

@@ -53,6 +53,15 @@ pub(crate) fn install(package: &Package, no_install: bool) -> anyhow::Result<()>
     carry_out(&format!("{apt} install -y --no-install-recommends {names}"))
 }
 
+/// Has what is installed by one command.
+pub(crate) fn ensure(is_installed: bool, what: &str, install: &str, no_install: bool) -> anyhow::Result<()> {
+    match is_installed {
+        true => Ok(()),
+        false if no_install => bail!(Missing(format!("{what} is not installed; run `{install}`"))),
+        false => carry_out(install),
+    }
+}
+
 pub(crate) fn ensure_spirv_val(no_install: bool) -> anyhow::Result<()> {
     if is_on_path("spirv-val") { Ok(()) } else { install(&SPIRV_VAL, no_install) }
 }

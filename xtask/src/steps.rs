@@ -57,8 +57,8 @@ impl Tally {
     /// Adds `test result: ok. 3 passed; 0 failed; 1 ignored; ..`; any other line adds nothing.
     fn add_line(&mut self, line: &str) {
         let counts = line.trim().strip_prefix("test result: ").and_then(|rest| rest.split_once(". "));
-        for part in counts.into_iter().flat_map(|(_, counts)| counts.split(';')) {
-            let Some((number, kind)) = part.trim().split_once(' ') else { continue };
+        for part in counts.into_iter().flat_map(|(_, counts)| counts.split("; ")) {
+            let (number, kind) = part.split_once(' ').unwrap_or_default();
             let number = number.parse().unwrap_or(0);
             match kind {
                 "passed" => self.passed += number,
@@ -111,11 +111,7 @@ impl Steps {
         }
         let (status, failed) = (child.wait()?, self.tally.failed - before);
         anyhow::ensure!(failed == 0, "{failed} tests failed");
-        let command = told(command);
-        anyhow::ensure!(
-            status.success(),
-            "{command} ended with {status}, and no test had failed: it did not build, or died"
-        );
+        anyhow::ensure!(status.success(), "{} ended with {status}, and no test had failed", told(command));
         Ok(())
     }
 
