@@ -10,6 +10,7 @@ use fs_err as fs;
 pub(crate) struct Place(pub(crate) &'static str, pub(crate) &'static str, pub(crate) &'static str);
 
 impl Place {
+    #[cfg(test)]
     pub(crate) fn read(&self, root: &Path) -> anyhow::Result<String> {
         let text = fs::read_to_string(root.join(self.0))?;
         Ok(text[self.find(&text)?].to_owned())

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 
+use crate::report::units::median;
+
 /// Parts of the run that are compared: the second fifth, when caches are full, and the last.
 const PARTS: [[f64; 2]; 2] = [[0.2, 0.4], [0.8, 1.0]];
 /// How much larger the median of the last part may be.
@@ -11,7 +13,8 @@ const FACTOR: f64 = 1.2;
 
 pub(super) struct Memory {
     length: Duration,
-    samples: Vec<(Duration, u64)>,
+    /// In MiB.
+    samples: Vec<(Duration, f64)>,
 }
 
 impl Memory {
@@ -20,37 +23,30 @@ impl Memory {
     }
 
     pub(super) fn sample(&mut self, at: Duration) {
-        if let Some(kib) = resident() {
-            self.samples.push((at, kib));
-        }
+        self.samples.extend(resident().map(|kib| (at, kib as f64 / 1024.0)));
     }
 
     pub(super) fn now(&self) -> String {
         let last = self.samples.last();
-        last.map_or_else(|| "memory unknown".to_owned(), |(_, kib)| format!("{} MiB resident", kib >> 10))
+        last.map_or_else(|| "memory unknown".to_owned(), |(_, mib)| format!("{mib:.0} MiB resident"))
     }
 
     /// That it is flat, in words; an error if it grew.
     pub(super) fn judge(&self) -> anyhow::Result<String> {
-        let medians = PARTS.map(|[from, to]| self.median(self.length.mul_f64(from), self.length.mul_f64(to)));
+        let medians = PARTS.map(|part| {
+            let [from, to] = part.map(|part| self.length.mul_f64(part));
+            let within = self.samples.iter().filter(|(at, _)| (from..=to).contains(at));
+            median(&within.map(|(_, mib)| *mib).collect::<Vec<_>>())
+        });
         let [Some(early), Some(late)] = medians else {
             return Ok("memory was not judged: this system does not say, or the run was too short".to_owned());
         };
         let [[from, to], [late_from, _]] = PARTS.map(|part| part.map(|part| 100.0 * part));
         let words = format!(
-            "memory: {} MiB from {from} to {to} % of the time, {} MiB from {late_from} % on (medians)",
-            early >> 10,
-            late >> 10
+            "memory: {early:.0} MiB from {from} to {to} % of the time, {late:.0} MiB from {late_from} % on (medians)"
         );
-        ensure!(late as f64 <= FACTOR * early as f64, "{words}: more than {FACTOR} times as much");
+        ensure!(late <= FACTOR * early, "{words}: more than {FACTOR} times as much");
         Ok(format!("{words}: flat, within {FACTOR} times"))
-    }
-
-    fn median(&self, from: Duration, to: Duration) -> Option<u64> {
-        let within = self.samples.iter().filter(|(at, _)| (from..=to).contains(at));
-        let mut all: Vec<u64> = within.map(|&(_, kib)| kib).collect();
-        all.sort_unstable();
-        all.get(all.len() / 2).copied()
     }
 }
 
@@ -69,7 +65,8 @@ mod tests {
     fn growth_is_told_from_a_warm_up() {
         let of = |kib: fn(u64) -> u64| {
             let mut memory = Memory::new(Duration::from_secs(100));
-            memory.samples = (0..=100).map(|second| (Duration::from_secs(second), kib(second))).collect();
+            memory.samples =
+                (0..=100).map(|second| (Duration::from_secs(second), kib(second) as f64 / 1024.0)).collect();
             memory.judge()
         };
         let flat = of(|second| 200_000 + 10_000 * second.min(15) + second % 7).expect("flat after the warm-up");

@@ -4,19 +4,18 @@
 use std::pin::pin;
 use std::task::{Context as Task, Waker};
 
-use anyhow::{Context as _, ensure};
-use pollster::block_on;
+use anyhow::{Context as _, anyhow, ensure};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rayon::{ThreadPool, ThreadPoolBuilder};
-use winoconv::cpu::{Sample, error_bound_at};
 use winoconv::gpu::{self, AdapterChoice, ContextOptions, ShaderChecks};
 use winoconv::{
     Activation, Algorithm, Conv, DType, Device, Ends, Layer, Layout, Operation, Plan, Preferences, Problem, Residual,
-    Shape, Spatial, Tolerance, Weights, Workspace,
+    Shape, Spatial, Tolerance, Workspace,
 };
 
 use crate::random::data::{Case, Data, Random};
+use crate::random::run;
 use crate::random::strategies::{Space, activations, problems};
 
 const SPACE: Space = Space { kernels: &[1, 2, 3, 4, 5, 7], extra: 12, everything: true };
@@ -31,63 +30,53 @@ pub(super) struct World {
     seed: u64,
     adapter: Option<AdapterChoice>,
     pool: ThreadPool,
-    on_cpu: Vec<Lasting>,
-    on_gpu: Vec<Lasting>,
+    /// On the CPU, and on the GPU.
+    lasting: [Vec<Lasting>; 2],
 }
 
 /// A layer that lives on, with what it was made from.
 struct Lasting {
     layer: Layer,
-    weights: Vec<f32>,
-    bias: Vec<f32>,
+    made_of: Case,
     workspace: Workspace,
 }
 
 impl World {
     pub(super) fn new(seed: u64, adapter: Option<&str>, no_gpu: bool) -> anyhow::Result<Self> {
-        let adapter = match adapter {
-            Some(name) => AdapterChoice::Named(name.to_owned()),
-            None => AdapterChoice::Software,
-        };
+        let adapter = adapter.map_or(AdapterChoice::Software, |name| AdapterChoice::Named(name.to_owned()));
         let pool = pool(2)?;
         let host = pool.install(Device::cpu);
         let on_cpu = convs().into_iter().map(|conv| Lasting::new(&host, conv)).collect::<anyhow::Result<_>>()?;
-        let mut world = Self { seed, adapter: (!no_gpu).then_some(adapter), pool, on_cpu, on_gpu: Vec::new() };
+        let mut world = Self { seed, adapter: (!no_gpu).then_some(adapter), pool, lasting: [on_cpu, Vec::new()] };
         world.open(&mut Random::new(seed))?;
         Ok(world)
     }
 
     pub(super) fn devices(&self) -> String {
-        let all =
-            [&self.on_cpu, &self.on_gpu].map(|layers| layers.first().map(|lasting| lasting.layer.device().caps()));
-        all.into_iter().flatten().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        let firsts = self.lasting.iter().filter_map(|layers| layers.first());
+        firsts.map(|lasting| lasting.layer.device().caps().to_string()).collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn layers(&self) -> usize {
-        self.on_cpu.len() + self.on_gpu.len()
+        self.lasting.iter().map(Vec::len).sum()
     }
 
     /// Does something; which, follows from the seed and the number.
     pub(super) fn step(&mut self, iteration: u64) -> anyhow::Result<&'static str> {
         let mut random = Random::new(self.seed ^ iteration.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let random = &mut random;
-        let has_gpu = !self.on_gpu.is_empty();
+        let has_gpu = !self.lasting[1].is_empty();
         match random.below(100) {
             0..30 => self.fresh(false, random).map(|()| "fresh problems"),
             30..35 if has_gpu => self.fresh(true, random).map(|()| "fresh problems on the GPU"),
             35..40 => document(self.seed ^ iteration).map(|()| "documents"),
-            40..50 if has_gpu => self.lasting(true, random).map(|()| "sizes on the GPU"),
+            40..50 if has_gpu => self.sizes(true, random).map(|()| "sizes on the GPU"),
             50..58 => self.dropped(has_gpu, random).map(|()| "dropped futures"),
             58..62 => self.callers(has_gpu && random.below(2) == 0, random).map(|()| "shared layers"),
             62..66 => self.new_pool(random).map(|()| "pools"),
             66 if has_gpu => self.open(random).map(|()| "devices"),
-            _ => self.lasting(false, random).map(|()| "sizes"),
+            _ => self.sizes(false, random).map(|()| "sizes"),
         }
-    }
-
-    fn device(&self, gpu: bool) -> &Device {
-        let layers = if gpu { &self.on_gpu } else { &self.on_cpu };
-        layers[0].layer.device()
     }
 
     /// A new problem through a layer of its own, every output compared.
@@ -95,38 +84,33 @@ impl World {
         let problem = problem(random.next())?;
         let all = Algorithm::all_for(&problem);
         let forced = Preferences::new().tolerance(Tolerance::Any).algorithm(all[random.below(all.len())]);
-        let device = self.device(gpu);
+        let device = self.lasting[usize::from(gpu)][0].layer.device();
         let may = random.below(2) == 0 && problem.plan(device, &forced).is_ok();
         let preferences = if may { forced } else { Preferences::new() };
         let case = Case::new(problem, Data::Normal, random.next());
         let layer = case.layer(device, preferences).with_context(|| problem.to_string())?;
-        let mut output = case.before();
-        let mut workspace = Workspace::new();
-        let run = || block_on(layer.run_problem(&problem, case.inputs(), &mut output, &mut workspace));
-        self.pool.install(run).with_context(|| problem.to_string())?;
-        verify(&case, &layer, &output, usize::MAX)
+        self.pool.install(|| run(&case, &layer, &mut Workspace::new(), usize::MAX))
     }
 
-    fn lasting(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
-        let layers = if gpu { &mut self.on_gpu } else { &mut self.on_cpu };
+    fn sizes(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
+        let layers = &mut self.lasting[usize::from(gpu)];
         let at = random.below(layers.len());
-        let lasting = &mut layers[at];
-        let case = lasting.case(random)?;
-        self.pool.install(|| lasting.run(&case))
+        let case = layers[at].case(random)?;
+        self.pool.install(|| layers[at].run(&case))
     }
 
     /// A future that is dropped before it ends, then the same layer as if nothing had been.
     fn dropped(&mut self, has_gpu: bool, random: &mut Random) -> anyhow::Result<()> {
         let gpu = has_gpu && random.below(4) > 0;
         let options = self.options(random);
-        let layers = if gpu { &mut self.on_gpu } else { &mut self.on_cpu };
+        let layers = &mut self.lasting[usize::from(gpu)];
         let at = random.below(layers.len());
         let lasting = &mut layers[at];
         let case = lasting.case(random)?;
         let (polls, problem, device) = (random.below(3), case.problem, lasting.layer.device().clone());
         let mut output = case.before();
         match random.below(4) {
-            0 => poll(polls, Layer::new(&device, problem.conv(), lasting.operands(), Preferences::new())),
+            0 => poll(polls, Layer::new(&device, problem.conv(), lasting.made_of.operands(), Preferences::new())),
             1 if gpu => poll(polls, Device::gpu(&options)),
             2 if gpu => poll(polls, bind(&lasting.layer, &case)),
             _ => {
@@ -138,40 +122,31 @@ impl World {
     }
 
     fn callers(&mut self, gpu: bool, random: &mut Random) -> anyhow::Result<()> {
-        let layers = if gpu { &self.on_gpu } else { &self.on_cpu };
+        let layers = &self.lasting[usize::from(gpu)];
         let lasting = &layers[random.below(layers.len())];
         let cases = (0..CALLERS).map(|_| lasting.case(random)).collect::<anyhow::Result<Vec<_>>>()?;
-        let pool = &self.pool;
+        let call = |case| self.pool.install(|| run(case, &lasting.layer, &mut Workspace::new(), SAMPLES));
         std::thread::scope(|scope| {
-            let call = |case: &Case| {
-                let mut output = case.before();
-                let mut workspace = Workspace::new();
-                let layer = &lasting.layer;
-                let run = || block_on(layer.run_problem(&case.problem, case.inputs(), &mut output, &mut workspace));
-                pool.install(run).with_context(|| case.problem.to_string())?;
-                verify(case, layer, &output, SAMPLES)
-            };
             let callers: Vec<_> = cases.iter().map(|case| scope.spawn(move || call(case))).collect();
-            callers
-                .into_iter()
-                .try_for_each(|caller| caller.join().map_err(|_| anyhow::anyhow!("a caller panicked"))?)
+            let mut ends = callers.into_iter().map(|caller| caller.join().map_err(|_| anyhow!("a caller panicked"))?);
+            ends.try_for_each(|end| end)
         })
     }
 
     fn new_pool(&mut self, random: &mut Random) -> anyhow::Result<()> {
         self.pool = pool(1 + random.below(THREADS))?;
-        self.lasting(false, random)
+        self.sizes(false, random)
     }
 
     fn open(&mut self, random: &mut Random) -> anyhow::Result<()> {
         if self.adapter.is_none() {
             return Ok(());
         }
-        self.on_gpu.clear();
+        self.lasting[1].clear();
         let device = Device::gpu_blocking(&self.options(random)).context("the GPU; without one: --no-gpu")?;
-        self.on_gpu =
+        self.lasting[1] =
             convs().into_iter().step_by(3).map(|conv| Lasting::new(&device, conv)).collect::<Result<_, _>>()?;
-        self.lasting(true, random)
+        self.sizes(true, random)
     }
 
     fn options(&self, random: &mut Random) -> ContextOptions {
@@ -184,15 +159,9 @@ impl World {
 impl Lasting {
     fn new(device: &Device, conv: Conv) -> anyhow::Result<Self> {
         let problem = conv.on(Shape::new(1, conv.channels, Spatial::all(conv.kernel.rank(), 9)))?;
-        let Case { weights, bias, .. } = Case::new(problem, Data::Normal, 5);
-        let operands = if conv.bias { Weights::new(&weights).bias(&bias) } else { Weights::new(&weights) };
-        let layer = Layer::new_blocking(device, conv, operands, Preferences::new())?;
-        Ok(Self { layer, weights, bias, workspace: Workspace::new() })
-    }
-
-    fn operands(&self) -> Weights<'_> {
-        let weights = Weights::new(&self.weights);
-        if self.bias.is_empty() { weights } else { weights.bias(&self.bias) }
+        let made_of = Case::new(problem, Data::Normal, 5);
+        let layer = made_of.layer(device, Preferences::new())?;
+        Ok(Self { layer, made_of, workspace: Workspace::new() })
     }
 
     fn case(&self, random: &mut Random) -> anyhow::Result<Case> {
@@ -208,39 +177,17 @@ impl Lasting {
         };
         let mut case = Case::new(problem, Data::Normal, random.next());
         if problem.operation() != Operation::WeightGradient {
-            case.weights.clone_from(&self.weights);
+            case.weights.clone_from(&self.made_of.weights);
         }
         if !case.bias.is_empty() {
-            case.bias.clone_from(&self.bias);
+            case.bias.clone_from(&self.made_of.bias);
         }
         Ok(case)
     }
 
     fn run(&mut self, case: &Case) -> anyhow::Result<()> {
-        let problem = case.problem;
-        let mut output = case.before();
-        let run = self.layer.run_problem(&problem, case.inputs(), &mut output, &mut self.workspace);
-        block_on(run).with_context(|| format!("{problem} on {}", self.layer.device().caps()))?;
-        verify(case, &self.layer, &output, SAMPLES)
+        run(case, &self.layer, &mut self.workspace, SAMPLES)
     }
-}
-
-/// What is compared with the exact result: so many outputs, within their bounds.
-fn verify(case: &Case, layer: &Layer, output: &[f32], samples: usize) -> anyhow::Result<()> {
-    let (problem, reference) = (case.problem, case.reference());
-    let (algorithm, device) = (layer.plan_for(&problem)?.algorithm(), layer.device().caps());
-    let exact = reference.sample(samples);
-    let indices: Vec<usize> = exact.iter().map(|sample| sample.index).collect();
-    for (Sample { index, position, value }, bound) in exact.iter().zip(error_bound_at(&reference, algorithm, &indices)?)
-    {
-        let found = output[*position];
-        let is_right = (f64::from(found) - value).abs() <= bound;
-        ensure!(
-            is_right,
-            "{problem}, {algorithm} on {device}: output {index} is {found}, expected {value} within {bound:e}"
-        );
-    }
-    Ok(())
 }
 
 fn convs() -> Vec<Conv> {
@@ -272,7 +219,7 @@ fn problem(seed: u64) -> anyhow::Result<Problem> {
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), random);
     let tree = problems(SPACE, activations()).new_tree(&mut runner);
-    Ok(tree.map_err(|reason| anyhow::anyhow!("{reason}"))?.current())
+    Ok(tree.map_err(|reason| anyhow!("{reason}"))?.current())
 }
 
 fn document(seed: u64) -> anyhow::Result<()> {

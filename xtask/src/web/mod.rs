@@ -8,10 +8,10 @@ mod server;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 
 use self::browser::{Browser, Gpu};
 use self::report::Report;
@@ -84,13 +84,10 @@ fn open(folder: &Path, browser: &Browser, gpu: Gpu) -> anyhow::Result<Report> {
     let run = browser.open(&format!("http://{address}/?test"), folder, gpu)?;
     let mut last = "nothing".to_owned();
     let text = loop {
-        match told.recv_timeout(PATIENCE) {
-            Ok(Told::Progress(what)) => last = what,
-            Ok(Told::Report(text)) => break text,
-            Err(RecvTimeoutError::Timeout) => {
-                bail!("silent for {} s after: {last}; {}", PATIENCE.as_secs(), run.words())
-            }
-            Err(RecvTimeoutError::Disconnected) => bail!("the server ended"),
+        let told = told.recv_timeout(PATIENCE);
+        match told.with_context(|| format!("silent after: {last}; {}", run.words()))? {
+            Told::Progress(what) => last = what,
+            Told::Report(text) => break text,
         }
     };
     let report = Report::parse(&text)?;

@@ -6,9 +6,8 @@ use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 use super::browser::Gpu;
+use crate::coverage::FAMILIES;
 
-/// Families of algorithms, each of which must have been right somewhere.
-const FAMILIES: [&str; 7] = ["direct", "implicit_gemm", "depthwise", "staged", "fused_output", "fused", "fused_filter"];
 /// Filters of the page, each of which must have been right by so many algorithms at least.
 const FILTERS: [&str; 3] = ["blur", "edges", "ink"];
 const FEWEST: usize = 10;
@@ -48,6 +47,7 @@ impl Report {
         ensure!(wrong.is_empty(), "{} of {} cases are wrong:\n  {}", wrong.len(), self.cases.len(), wrong.join("\n  "));
         let right = || self.cases.iter().filter(|case| case.of_bound.is_some());
         let families: BTreeSet<&str> = right().filter_map(|case| case.label.split(':').next()).collect();
+        // Each must have been right somewhere.
         for family in FAMILIES {
             ensure!(families.contains(family), "nothing ran by {family} on {}", self.device);
         }
