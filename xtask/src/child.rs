@@ -1,7 +1,6 @@
 //! This program as its own child, with a limit and with drivers' caches off. What it says goes to files, so that no full pipe
 //! can hold it, and what it said until it was ended is not lost.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -32,18 +31,11 @@ pub(crate) enum How {
     },
 }
 
-pub(crate) fn run_verb<T: Into<OsString>>(
-    arguments: impl IntoIterator<Item = T>,
-    limit: Duration,
-) -> io::Result<Ended> {
+pub(crate) fn run_verb(arguments: &[&str], limit: Duration) -> io::Result<Ended> {
     run_within(&std::env::current_exe()?, arguments, limit)
 }
 
-fn run_within<T: Into<OsString>>(
-    program: &Path,
-    arguments: impl IntoIterator<Item = T>,
-    limit: Duration,
-) -> io::Result<Ended> {
+fn run_within(program: &Path, arguments: &[&str], limit: Duration) -> io::Result<Ended> {
     let folder = tempfile::tempdir()?;
     let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.path().join(name));
     let command = cmd(program, arguments).stdin_null().stdout_path(&stdout).stderr_path(&stderr);
@@ -67,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_child_is_heard_whether_it_ends_or_is_ended() {
-        let sh = |script, limit| run_within(Path::new("/bin/sh"), ["-c", script], limit).expect("starts");
+        let sh = |script, limit| run_within(Path::new("/bin/sh"), &["-c", script], limit).expect("starts");
         let ended = sh("echo said; echo complained >&2; exit 3", GRACE);
         assert!(matches!(ended.how, How::Exited(status) if status.code() == Some(3)), "{ended:?}");
         assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("said\n", "complained\n"));

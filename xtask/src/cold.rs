@@ -6,15 +6,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use fs_err as fs;
 use serde::Serialize;
 use serde_json::{Value, json};
-use winoconv::Algorithm;
 
 use crate::bench::adapter::Adapter;
 use crate::bench::layers::{Layer, Selection};
 use crate::compile::{self, CompileOutcome, Request, Together};
+use crate::files;
 use crate::report::Host;
 use crate::report::units::median;
 
@@ -24,15 +22,12 @@ pub(crate) struct Options {
     selection: Selection,
     /// The algorithm of every layer [default: the planner's own pick for each]
     #[arg(long)]
-    algorithm: Option<Algorithm>,
+    algorithm: Option<String>,
     #[command(flatten)]
     on: Adapter,
-    /// Processes for each time; their median counts
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    runs: u32,
     /// Seconds after which a process is ended
-    #[arg(long, default_value_t = 120.0)]
-    limit: f64,
+    #[arg(long, default_value = "120", value_parser = compile::seconds)]
+    limit: Duration,
     /// Also write the times to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -68,12 +63,12 @@ impl Summary {
 }
 
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
-    let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;
     let mut device = String::new();
     let mut rows = Vec::new();
     for layer in &options.selection.layers()? {
-        let row = measure(layer, options, limit, &mut device);
-        let row = row.unwrap_or_else(|error| Row { note: Some(format!("{error:#}")), ..Row::of(layer) });
+        let row = measure(layer, options, &mut device);
+        let failed = |error| Row { note: Some(format!("{error:#}")), ..Row::default() };
+        let row = Row { layer: layer.name.clone(), ..row.unwrap_or_else(failed) };
         println!("{row}");
         rows.push(row);
     }
@@ -90,23 +85,15 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
         let report = json!({
             "host": Host::here(),
             "device": device,
-            "runs": options.runs,
             "plan_cold": plan_cold,
             "plan_cached": plan_cached,
             "rows": rows,
         });
-        fs::write(path, format!("{report:#}\n"))?;
-        println!("{}", path.display());
+        files::write(path, &files::to_json(&report)?)?;
     }
     let failed = rows.iter().filter(|row| row.plan_cold_ms.is_none()).count();
     anyhow::ensure!(failed == 0, "{failed} of {} layers could not be measured", rows.len());
     Ok(())
-}
-
-impl Row {
-    fn of(layer: &Layer) -> Self {
-        Self { layer: layer.name.clone(), ..Default::default() }
-    }
 }
 
 impl fmt::Display for Row {
@@ -122,47 +109,35 @@ impl fmt::Display for Row {
     }
 }
 
-fn measure(layer: &Layer, options: &Options, limit: Duration, device: &mut String) -> anyhow::Result<Row> {
-    let (mut cold_ms, mut sum_ms, mut cached_ms) = (Vec::new(), Vec::new(), Vec::new());
-    let mut row = Row::of(layer);
-    for _ in 0..options.runs {
-        let folder = tempfile::tempdir()?;
-        let compile = || compile(layer, options, folder.path().join("cache"), limit);
-        let (on, sum, cold) = compile()?;
-        anyhow::ensure!(cold.loaded_bytes.is_none(), "the first process found {}", cold.cache);
-        cold_ms.push(cold.pipelines_ms);
-        sum_ms.push(sum);
-        if cold.stored {
-            let (_, _, cached) = compile()?;
-            anyhow::ensure!(cached.loaded_bytes.is_some(), "the second process found {}", cached.cache);
-            cached_ms.push(cached.pipelines_ms);
-            (row.cache_bytes, row.cached) = (cached.loaded_bytes, cached.kernels);
-        } else {
-            row.note = Some(cold.cache);
-        }
-        *device = on;
-        (row.algorithm, row.cold) = (cold.algorithm, cold.kernels);
+fn measure(layer: &Layer, options: &Options, device: &mut String) -> anyhow::Result<Row> {
+    let folder = tempfile::tempdir()?;
+    let compile = || compile(layer, options, folder.path().join("cache"));
+    let (on, sum, cold) = compile()?;
+    anyhow::ensure!(cold.loaded_bytes.is_none(), "the first process found {}", cold.cache);
+    *device = on;
+    let (plan_cold_ms, sum_cold_ms) = (Some(cold.pipelines_ms), Some(sum));
+    let mut row = Row { algorithm: cold.algorithm, cold: cold.kernels, plan_cold_ms, sum_cold_ms, ..Row::default() };
+    if cold.stored {
+        let (_, _, cached) = compile()?;
+        anyhow::ensure!(cached.loaded_bytes.is_some(), "the second process found {}", cached.cache);
+        (row.cache_bytes, row.cached) = (cached.loaded_bytes, cached.kernels);
+        row.plan_cached_ms = Some(cached.pipelines_ms);
+    } else {
+        row.note = Some(cold.cache);
     }
-    [row.plan_cold_ms, row.sum_cold_ms, row.plan_cached_ms] =
-        [&cold_ms, &sum_ms, &cached_ms].map(|times| median(times));
     Ok(row)
 }
 
 /// The device, the kernels' times added up, and all of them together, in a process of its own.
-fn compile(
-    layer: &Layer,
-    options: &Options,
-    cache: PathBuf,
-    limit: Duration,
-) -> anyhow::Result<(String, f64, Together)> {
-    let Options { algorithm, on, .. } = options;
-    let (layer, on, cache) = (layer.clone(), on.clone(), Some(cache));
-    let request = Request { algorithm: *algorithm, layer, blocking: None, on, no_run: true, cache };
-    match compile::compile_within(limit, &request) {
+fn compile(layer: &Layer, options: &Options, cache: PathBuf) -> anyhow::Result<(String, f64, Together)> {
+    let (algorithm, on) = (options.algorithm.clone(), options.on.clone());
+    let request = Request { algorithm, layer: layer.clone(), on, cache: Some(cache) };
+    let outcome = compile::compile_within(options.limit, &request);
+    if let Some((_, why)) = outcome.failure() {
+        anyhow::bail!(why);
+    }
+    match outcome {
         CompileOutcome::Compiled { device, cold_ms, together: Some(together), .. } => Ok((device, cold_ms, together)),
-        CompileOutcome::Compiled { .. } => anyhow::bail!("the child compiled nothing together"),
-        CompileOutcome::TookLonger { during, .. } => anyhow::bail!("took longer than {limit:?}, {during}"),
-        CompileOutcome::Refused { message } => anyhow::bail!(message),
-        CompileOutcome::Crashed { status, stderr, .. } => anyhow::bail!("{status}: {}", stderr.trim()),
+        _ => anyhow::bail!("the child compiled nothing together"),
     }
 }

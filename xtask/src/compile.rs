@@ -8,9 +8,7 @@ use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use winoconv::gpu::{CacheSource, CacheState, Context, ContextOptions, Workspace};
-use winoconv::kernel::FusedBlocking;
-use winoconv::plan::Cut;
-use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights};
+use winoconv::{Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights};
 
 use crate::bench::adapter::Adapter;
 use crate::bench::layers::Layer;
@@ -19,6 +17,7 @@ use crate::bench::verify::Truth;
 use crate::child::{self, Ended, How};
 use crate::random::data::{Case, Data};
 use crate::report::units::median;
+use crate::setup;
 
 /// Later runs that are timed, unless they take longer than [`ENOUGH`] together.
 const RUNS: usize = 5;
@@ -29,28 +28,23 @@ pub(crate) struct Options {
     #[command(flatten)]
     request: Request,
     /// Seconds after which the process is ended, whatever it does
-    #[arg(long, default_value_t = 60.0)]
-    limit: f64,
+    #[arg(long, default_value = "60", value_parser = seconds)]
+    limit: Duration,
 }
 
-#[derive(Debug, Clone, clap::Args)]
+/// What a child is asked for, as JSON in its one argument.
+#[derive(Debug, Clone, clap::Args, Serialize, Deserialize)]
 #[group(skip)]
 pub(crate) struct Request {
     /// direct, staged:f4x3, inlined:f4x3, ... [default: the planner's own pick]
     #[arg(long)]
-    pub(crate) algorithm: Option<Algorithm>,
+    pub(crate) algorithm: Option<String>,
     /// N,C,K,H,W or N,C,K,H,W,R (stride 1, padding R/2)
     #[arg(long, value_name = "N,C,K,H,W,R")]
     pub(crate) layer: Layer,
-    /// How a fused kernel is cut, if that is not the planner's to choose
-    #[arg(long)]
-    pub(crate) blocking: Option<FusedBlocking>,
     #[command(flatten)]
     pub(crate) on: Adapter,
-    /// Compile alone
-    #[arg(long)]
-    pub(crate) no_run: bool,
-    /// Compile all kernels together, with a pipeline cache that is read from this folder and stored there
+    /// Compile all kernels together, with a pipeline cache that is read from this folder and stored there, and run nothing
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
 }
@@ -83,6 +77,20 @@ pub(crate) enum CompileOutcome {
         during: String,
         stderr: String,
     },
+}
+
+impl CompileOutcome {
+    /// Why it did not compile, in a word and in full.
+    pub(crate) fn failure(&self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Compiled { .. } => None,
+            Self::TookLonger { limit_ms, during, .. } => {
+                Some(("given up", format!("ended after {} s, {during}", limit_ms / 1e3)))
+            }
+            Self::Refused { message } => Some(("refused", message.clone())),
+            Self::Crashed { status, during, stderr } => Some(("crashed", format!("died {during}: {status}. {stderr}"))),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,9 +126,12 @@ enum Line {
     Outcome(CompileOutcome),
 }
 
+pub(crate) fn seconds(text: &str) -> anyhow::Result<Duration> {
+    Ok(Duration::try_from_secs_f64(text.parse()?)?)
+}
+
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
-    let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;
-    let outcome = compile_within(limit, &options.request);
+    let outcome = compile_within(options.limit, &options.request);
     println!("{}", serde_json::to_string(&outcome)?);
     let right = |run: &Option<Run>| run.as_ref().is_none_or(|run| run.verified);
     anyhow::ensure!(
@@ -133,7 +144,8 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
 /// Compiles in a child process, which is ended at the limit, whether it compiles or runs. Never fails: whatever becomes of
 /// it is an outcome.
 pub(crate) fn compile_within(limit: Duration, request: &Request) -> CompileOutcome {
-    match child::run_verb(request.arguments(), limit) {
+    let request = serde_json::to_string(request).map_err(anyhow::Error::from);
+    match request.and_then(|request| Ok(child::run_verb(&["compile-one", &request], limit)?)) {
         Ok(ended) => judge(&ended, limit),
         Err(error) => {
             let status = format!("cannot be started: {error}");
@@ -155,27 +167,13 @@ fn judge(ended: &Ended, limit: Duration) -> CompileOutcome {
     match ended.how {
         How::Killed { gone } => CompileOutcome::TookLonger { limit_ms: ms(limit), during, gone },
         How::Exited(status) => {
-            let last: Vec<&str> = ended.stderr.lines().collect();
-            let stderr = last[last.len().saturating_sub(5)..].join("\n");
-            CompileOutcome::Crashed { status: status.to_string(), during, stderr }
+            CompileOutcome::Crashed { status: status.to_string(), during, stderr: setup::tail(&ended.stderr, 5) }
         }
     }
 }
 
-impl Request {
-    fn arguments(&self) -> Vec<String> {
-        let mut arguments = ["compile-one", "--layer", &self.layer.sizes()].map(ToOwned::to_owned).to_vec();
-        arguments.extend(self.algorithm.iter().flat_map(|algorithm| ["--algorithm".to_owned(), algorithm.label()]));
-        arguments.extend(self.blocking.iter().flat_map(|blocking| ["--blocking".to_owned(), blocking.to_string()]));
-        arguments.extend(self.on.arguments());
-        arguments.extend(self.no_run.then(|| "--no-run".to_owned()));
-        arguments.extend(self.cache.iter().map(|folder| format!("--cache={}", folder.display())));
-        arguments
-    }
-}
-
-pub(crate) fn child(request: &Request) -> anyhow::Result<()> {
-    let outcome = match pollster::block_on(compile(request)) {
+pub(crate) fn child(request: &str) -> anyhow::Result<()> {
+    let outcome = match pollster::block_on(compile(&serde_json::from_str(request)?)) {
         Ok(outcome) => outcome,
         Err(error) => CompileOutcome::Refused { message: error.to_string() },
     };
@@ -194,11 +192,10 @@ async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     let device = request.on.open(&ContextOptions::default().pipeline_cache(cache))?;
     let context = device.context().context("the device is no GPU")?;
     let problem = request.layer.problem()?;
-    let preferences = match request.algorithm {
-        Some(algorithm) => Preferences::new().algorithm(algorithm).tolerance(Tolerance::Any),
+    let preferences = match &request.algorithm {
+        Some(label) => Preferences::new().algorithm(label.parse()?).tolerance(Tolerance::Any),
         None => Preferences::new(),
     };
-    let preferences = Preferences { cut: request.blocking.map(Cut::Fused), ..preferences };
     let plan = Plan::new(&problem, device.caps(), &preferences)?;
     let together = if request.cache.is_some() { Some(together(context, &plan).await?) } else { None };
     let mut kernels = Vec::new();
@@ -210,7 +207,7 @@ async fn compile(request: &Request) -> anyhow::Result<CompileOutcome> {
     }
     let cold_ms = kernels.iter().map(|(_, ms)| ms).sum();
     let mut run = None;
-    if !request.no_run {
+    if together.is_none() {
         begin("running".to_owned())?;
         run = Some(self::run(&device, context, &plan).await?);
     }
@@ -260,25 +257,7 @@ async fn run(device: &Device, context: &Context, plan: &Plan) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser as _;
-
     use super::*;
-
-    #[derive(Debug, clap::Parser)]
-    struct Words {
-        #[command(flatten)]
-        request: Request,
-    }
-
-    #[test]
-    fn a_request_reads_back() {
-        let all = "compile-one --layer 1,8,16,32,24,3 --algorithm inlined_nonzero:f4x3 --blocking 32x16x6_8x4_2 \
-                   --adapter swift --checked --no-run --cache=folder";
-        for text in [all, "compile-one --layer 2,3,4,5,6,5"] {
-            let words: Vec<&str> = text.split_whitespace().collect();
-            assert_eq!(Words::try_parse_from(&words).expect("reads").request.arguments(), words);
-        }
-    }
 
     #[test]
     fn what_the_child_said_last_is_the_outcome() {

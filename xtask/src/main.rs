@@ -54,7 +54,7 @@ enum Verb {
     Compile(compile::Options),
     /// What `compile`, `cold` and `study` start
     #[command(hide = true)]
-    CompileOne(compile::Request),
+    CompileOne { request: String },
     /// Create all pipelines of plans together, cold and from a stored cache, in processes of their own
     Cold(cold::Options),
     /// Write a plan and its kernels' texts for programs in other languages
@@ -111,7 +111,7 @@ fn main() -> ExitCode {
         Verb::Ci(options) => return ci::verb(root, &options),
         Verb::Shaders(options) => shaders::verb(root, &options),
         Verb::Compile(options) => compile::verb(&options),
-        Verb::CompileOne(request) => compile::child(&request),
+        Verb::CompileOne { request } => compile::child(&request),
         Verb::Cold(options) => cold::verb(&options),
         Verb::Export(options) => export::verb(root, &options),
         Verb::Explosion(options) => explosion::verb(&options),
@@ -126,10 +126,7 @@ fn main() -> ExitCode {
         Verb::Web(options) => web::verb(root, &options),
         Verb::Tidy => tidy::run(root),
     };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failure(&error),
-    }
+    result.map_or_else(|error| failure(&error), |()| ExitCode::SUCCESS)
 }
 
 fn failure(error: &anyhow::Error) -> ExitCode {

@@ -7,7 +7,7 @@ use winoconv::{Device, Error};
 use crate::report::{self, Report};
 use crate::setup;
 
-#[derive(Debug, Clone, Default, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args, serde::Serialize, serde::Deserialize)]
 #[group(skip)]
 pub(crate) struct Adapter {
     /// Part of an adapter's name, or `software` [default: the best hardware, else a software adapter]
@@ -81,10 +81,5 @@ impl Adapter {
 
     fn checks(&self) -> ShaderChecks {
         if self.checked { ShaderChecks::Checked } else { ShaderChecks::Trusted }
-    }
-
-    pub(crate) fn arguments(&self) -> Vec<String> {
-        let name = self.adapter.iter().flat_map(|name| ["--adapter".to_owned(), name.clone()]);
-        name.chain(self.checked.then(|| "--checked".to_owned())).collect()
     }
 }

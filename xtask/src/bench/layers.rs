@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use winoconv::{Conv, Problem};
 
 /// A layer: a square filter, stride 1, padding that keeps the size.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Layer {
     pub name: String,
     pub suite: String,
@@ -24,11 +24,6 @@ impl Layer {
         self.conv().on([self.n, self.c, self.h, self.w])
     }
 
-    pub(crate) fn sizes(&self) -> String {
-        let Self { n, c, k, h, w, r, .. } = self;
-        [n, c, k, h, w, r].map(ToString::to_string).join(",")
-    }
-
     pub(crate) fn conv(&self) -> Conv {
         Conv::new(self.c, self.k, [self.r, self.r]).padding(self.padding)
     }
@@ -42,12 +37,11 @@ impl FromStr for Layer {
             .split(',')
             .map(|part| part.trim().parse().with_context(|| format!("{part} in {text} is no number")))
             .collect::<anyhow::Result<_>>()?;
-        let (sizes, r) = match *numbers.as_slice() {
-            [n, c, k, h, w] => ([n, c, k, h, w], 3),
-            [n, c, k, h, w, r] if r > 0 => ([n, c, k, h, w], r),
+        let (n, c, k, h, w, r) = match *numbers.as_slice() {
+            [n, c, k, h, w] => (n, c, k, h, w, 3),
+            [n, c, k, h, w, r] if r > 0 => (n, c, k, h, w, r),
             _ => bail!("expected N,C,K,H,W or N,C,K,H,W,R with R at least 1, got {text}"),
         };
-        let [n, c, k, h, w] = sizes;
         let name = format!("{n}x{c}x{h}x{w}_k{k}_r{r}");
         Ok(Self { name, suite: "custom".to_owned(), n, c, k, h, w, r, padding: r / 2 })
     }
@@ -55,15 +49,12 @@ impl FromStr for Layer {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selection {
-    /// Suites of layers: seed, vgg, resnet, sr [default: seed, and resnet at N = 1]
-    #[arg(long, value_delimiter = ',')]
+    /// Suites of layers [default: seed, and resnet at N = 1]
+    #[arg(long, value_delimiter = ',', value_parser = ["seed", "vgg", "resnet", "sr"])]
     suite: Vec<String>,
     /// A layer of your own: N,C,K,H,W or N,C,K,H,W,R (stride 1, padding R/2)
     #[arg(long, value_name = "N,C,K,H,W,R")]
     layer: Vec<Layer>,
-    /// Only these batch sizes
-    #[arg(long, value_delimiter = ',')]
-    batch: Vec<usize>,
     /// Every layer of every suite
     #[arg(long)]
     all: bool,
@@ -72,15 +63,10 @@ pub(crate) struct Selection {
 impl Selection {
     pub(crate) fn layers(&self) -> anyhow::Result<Vec<Layer>> {
         let table = table()?;
-        for suite in &self.suite {
-            let known = table.iter().any(|layer| layer.suite == *suite);
-            anyhow::ensure!(known, "there is no suite {suite}: expected seed, vgg, resnet or sr");
-        }
         let default = self.suite.is_empty() && self.layer.is_empty() && !self.all;
         let wanted = |layer: &Layer| {
             let usual = default && (layer.suite == "seed" || (layer.suite == "resnet" && layer.n == 1));
-            let in_suite = self.all || self.suite.contains(&layer.suite) || usual;
-            in_suite && (self.batch.is_empty() || self.batch.contains(&layer.n))
+            self.all || self.suite.contains(&layer.suite) || usual
         };
         let layers: Vec<Layer> = table.into_iter().filter(wanted).chain(self.layer.iter().cloned()).collect();
         anyhow::ensure!(!layers.is_empty(), "no layer is left to measure");
@@ -115,7 +101,7 @@ mod tests {
         }
         let layer: Layer = "1,8,16,32,24,5".parse().expect("reads");
         assert_eq!((layer.c, layer.k, layer.h, layer.w, layer.r, layer.padding), (8, 16, 32, 24, 5, 2));
-        assert_eq!(named(&layer.sizes()).expect("reads"), layer);
+        assert_eq!(named("1,8,16,32,24,5").expect("reads"), layer);
         for text in ["vgg9", "1,8,16", "1,8,16,x,3"] {
             assert!(named(text).is_err(), "{text}: neither a name nor numbers");
         }

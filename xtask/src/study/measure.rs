@@ -91,8 +91,8 @@ struct Compiler {
 impl Compiler {
     fn outcome(&mut self, plan: &Plan, layer: &Layer) -> CompileOutcome {
         let on = Adapter::named(&self.adapter);
-        let (algorithm, layer) = (Some(plan.algorithm()), layer.clone());
-        let request = Request { algorithm, layer, blocking: None, on, no_run: false, cache: None };
+        let (algorithm, layer) = (Some(plan.algorithm().label()), layer.clone());
+        let request = Request { algorithm, layer, on, cache: None };
         let outcome = self.outcomes.entry(measure::all_kernels(plan));
         outcome.or_insert_with(|| compile::compile_within(self.limit, &request)).clone()
     }

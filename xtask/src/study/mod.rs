@@ -12,13 +12,13 @@ mod verdict;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use fs_err as fs;
 use winoconv::plan::Wisdom;
 
 use crate::bench::adapter::Adapter;
 use crate::bench::measure::Effort;
 use crate::report::{Host, Report};
+use crate::{compile, files};
 use record::Study;
 
 pub(crate) const PAGE: &str = "docs/STUDY.md";
@@ -33,40 +33,34 @@ pub(crate) struct Options {
     /// Measure nothing; write the page from the files
     #[arg(long)]
     render: bool,
-    /// Measure nothing; fail if the page is not what the files give
-    #[arg(long, conflicts_with = "render")]
-    check: bool,
     /// Only these layers of the benchmark's table [default: the investigation's, larger ones, on hardware large ones]
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     layers: Vec<String>,
     /// Seconds that compiling and first running an algorithm may take
-    #[arg(long, default_value_t = 120.0)]
-    limit: f64,
+    #[arg(long, default_value = "120", value_parser = compile::seconds)]
+    limit: Duration,
     /// Fewer and shorter rounds
     #[arg(long)]
     quick: bool,
     /// Write this file, and a page of this adapter alone beside it, instead of the project's
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["render", "check"])]
+    #[arg(long, value_name = "FILE", conflicts_with = "render")]
     json: Option<PathBuf>,
 }
 
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
-    if options.check {
-        return stale(root)?.map_or(Ok(()), |complaint| Err(anyhow::anyhow!("{PAGE}: {complaint}")));
-    }
     if options.render {
-        return write(&root.join(PAGE), &render::page(&load(root)?));
+        return files::write(&root.join(PAGE), &render::page(&load(root)?));
     }
     let study = measured(options)?;
     let wrong = study.wrong();
     match &options.json {
         Some(path) => {
-            write(path, &study.to_json()?)?;
-            write(&path.with_extension("md"), &render::page(&[study]))?;
+            files::write(path, &files::to_json(&study)?)?;
+            files::write(&path.with_extension("md"), &render::page(&[study]))?;
         }
         None => {
-            write(&root.join(FOLDER).join(study.slug() + ".json"), &study.to_json()?)?;
-            write(&root.join(PAGE), &render::page(&load(root)?))?;
+            files::write(&root.join(FOLDER).join(study.slug() + ".json"), &files::to_json(&study)?)?;
+            files::write(&root.join(PAGE), &render::page(&load(root)?))?;
         }
     }
     anyhow::ensure!(wrong.is_empty(), "wrong results: {}", wrong.join(", "));
@@ -84,15 +78,13 @@ pub(crate) fn stale(root: &Path) -> anyhow::Result<Option<String>> {
 }
 
 fn load(root: &Path) -> anyhow::Result<Vec<Study>> {
-    let folder = root.join(FOLDER);
-    if !folder.is_dir() {
+    if !root.join(FOLDER).is_dir() {
         return Ok(Vec::new());
     }
-    let entries = fs::read_dir(&folder)?.collect::<Result<Vec<_>, _>>()?;
-    let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let mut paths = files::below(root, FOLDER, &|_| false)?;
+    paths.retain(|path| path.ends_with(".json"));
     paths.sort();
-    paths.iter().map(|path| Study::load(path)).collect()
+    paths.iter().map(|path| files::read_json(&root.join(path))).collect()
 }
 
 fn measured(options: &Options) -> anyhow::Result<Study> {
@@ -105,14 +97,6 @@ fn measured(options: &Options) -> anyhow::Result<Study> {
     let device = device.with_wisdom(Wisdom::new());
     let mut study = Study { adapter, host: report.host, notes: report.notes, entries: Vec::new() };
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
-    let limit = Duration::try_from_secs_f64(options.limit).context("--limit")?;
-    measure::fill(&mut study, &device, &measure::layers(&device, &options.layers)?, effort, limit)?;
+    measure::fill(&mut study, &device, &measure::layers(&device, &options.layers)?, effort, options.limit)?;
     Ok(study)
-}
-
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::create_dir_all(path.parent().unwrap_or(Path::new("")))?;
-    fs::write(path, text)?;
-    println!("{}", path.display());
-    Ok(())
 }

@@ -1,10 +1,6 @@
 //! What the study keeps of an adapter: one file of JSON, from which the page is written. A row is the benchmark's, so
 //! that it has been verified before it was timed; beside it stand the program in numbers and the cold compilation.
 
-use std::path::Path;
-
-use anyhow::Context as _;
-use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::compile::CompileOutcome;
@@ -45,15 +41,6 @@ impl Study {
         let name = format!("{} {}", self.adapter.name, self.adapter.backend).to_lowercase();
         let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         words.collect::<Vec<_>>().join("-")
-    }
-
-    pub(crate) fn to_json(&self) -> anyhow::Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
-    }
-
-    pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(path)?;
-        serde_json::from_str(&text).with_context(|| format!("{} is no study of an adapter", path.display()))
     }
 
     pub(crate) fn wrong(&self) -> Vec<String> {
@@ -109,19 +96,10 @@ impl Entry {
 
     /// Why there is no time, in a word and in full.
     pub(crate) fn failure(&self) -> (&'static str, String) {
-        match &self.cold {
-            Some(CompileOutcome::TookLonger { limit_ms, during, .. }) => {
-                ("given up", format!("ended after {} s, {during}", limit_ms / 1e3))
-            }
-            Some(CompileOutcome::Crashed { status, during, stderr }) => {
-                ("crashed", format!("died {during}: {status}. {stderr}"))
-            }
-            Some(CompileOutcome::Refused { message }) => ("refused", message.clone()),
-            _ => {
-                let note = self.row.note.clone().unwrap_or_else(|| "no reason was given".to_owned());
-                (if self.is_wrong() { "WRONG" } else { "refused" }, note)
-            }
-        }
+        self.cold.as_ref().and_then(CompileOutcome::failure).unwrap_or_else(|| {
+            let note = self.row.note.clone().unwrap_or_else(|| "no reason was given".to_owned());
+            (if self.is_wrong() { "WRONG" } else { "refused" }, note)
+        })
     }
 }
 

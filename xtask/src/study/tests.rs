@@ -3,6 +3,7 @@
 use super::record::{Entry, Study};
 use super::{FOLDER, PAGE, load, render, stale};
 use crate::compile::CompileOutcome;
+use crate::files::to_json;
 use crate::report::{Adapter, Row};
 
 /// Three algorithms on a layer, the last of which did not compile, and another one's time, which the planner picks.
@@ -100,7 +101,7 @@ fn every_outcome_survives_its_file_and_a_stale_page_is_noticed() {
     let (status, during, stderr) = ("signal: 11".into(), "running".into(), String::new());
     study.entries[1].cold = Some(CompileOutcome::Crashed { status, during, stderr });
     assert_eq!(study.slug(), "card-1-vulkan");
-    std::fs::write(folder.join("card-1-vulkan.json"), study.to_json().expect("writes")).expect("written");
+    std::fs::write(folder.join("card-1-vulkan.json"), to_json(&study).expect("writes")).expect("written");
     assert_eq!(load(root).expect("reads"), [study.clone()]);
     assert!(stale(root).expect("reads").is_some_and(|words| words.contains("--render")), "no page");
     for (more, is_stale) in [("", false), ("by hand\n", true)] {
