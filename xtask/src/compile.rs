@@ -245,7 +245,7 @@ async fn run(device: &Device, context: &Context, plan: &Plan) -> anyhow::Result<
     context.time(|pass| bound.encode_pass(pass)).await?;
     let first_ms = ms(clock.elapsed());
     let result = context.download(&output, problem.output_len()).await?;
-    let errors = Truth::new(&case).compare(plan, &result);
+    let errors = Truth::new(case).compare(plan, &result);
     let mut times = Vec::new();
     let clock = Instant::now();
     while times.is_empty() || (times.len() < RUNS && clock.elapsed() < ENOUGH) {

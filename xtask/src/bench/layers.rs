@@ -82,7 +82,7 @@ pub(crate) fn named(text: &str) -> anyhow::Result<Layer> {
     }
 }
 
-pub(crate) fn table() -> anyhow::Result<Vec<Layer>> {
+fn table() -> anyhow::Result<Vec<Layer>> {
     serde_json::from_str(include_str!("layers.json")).context("the table of layers that is built in")
 }
 

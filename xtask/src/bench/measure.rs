@@ -1,16 +1,16 @@
 //! Measuring one layer: every algorithm planned, compiled, verified, then timed in rounds that take turns.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use winoconv::gpu::{self, Bound, CompileTime, Context};
+use winoconv::gpu::{self, Bound, Context};
 use winoconv::kernel::KernelSpec;
 use winoconv::plan::{Cut, Origin};
 use winoconv::wgpu::{Buffer, ComputePass};
 use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
 
 use super::layers::Layer;
-use super::verify::{Trial, Trials};
+use super::verify::{Trials, Truth};
 use crate::report::{self, Row, units::median};
 
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,7 @@ pub(crate) struct Effort {
 
 /// Runs recorded in one pass between two timestamps, at most.
 const RUNS: f64 = 10.0;
+const WRONG: &str = "the result is wrong: no time is given";
 
 impl Effort {
     pub(crate) const FULL: Self =
@@ -46,128 +47,106 @@ impl From<Algorithm> for Entry {
     }
 }
 
-#[derive(Default)]
+/// Layers measured on one device, one after the other.
 pub(crate) struct Session {
-    pub(crate) preferences: Preferences,
-    /// First and second compilation of each kernel.
-    compiled: HashMap<KernelSpec, [CompileTime; 2]>,
+    pub(crate) device: Device,
+    preferences: Preferences,
+    effort: Effort,
     workspace: Workspace,
 }
 
-struct Ready<'a> {
+/// What compiled on a GPU and gave a right result, and its times so far.
+struct Ready {
     bound: Bound,
-    plan: std::sync::Arc<Plan>,
-    context: &'a Context,
+    plan: Arc<Plan>,
+    context: Context,
     runs: u32,
     times: Vec<f64>,
 }
 
-/// The tensors of a layer on a GPU, shared by all its algorithms.
-struct Tensors {
-    input: Buffer,
-    output: Buffer,
-    workspace: gpu::Workspace,
-}
-
 impl Session {
-    pub(crate) fn new(preferences: Preferences) -> Self {
-        Self { preferences, ..Self::default() }
+    pub(crate) fn new(device: Device, preferences: Preferences, effort: Effort) -> Self {
+        Self { device, preferences, effort, workspace: Workspace::new() }
     }
 
-    pub(crate) fn measure(
-        &mut self,
-        device: &Device,
-        layer: &Layer,
-        trials: &Trials,
-        entries: &[Entry],
-        effort: Effort,
-    ) -> anyhow::Result<Vec<Row>> {
-        match device.context() {
-            Some(context) => pollster::block_on(self.on_gpu(device, context, layer, trials, entries, effort)),
-            None => entries.iter().map(|&entry| self.on_cpu(device, layer, trials, entry, effort)).collect(),
+    /// A row for each entry, and for the planner's choice if it is not among them.
+    pub(crate) fn measure(&mut self, layer: &Layer, trials: &Trials, asked: &[Entry]) -> anyhow::Result<Vec<Row>> {
+        let mut entries = asked.to_vec();
+        entries.extend(self.chosen(layer).filter(|chosen| !asked.contains(chosen)));
+        match self.device.context().cloned() {
+            Some(context) => pollster::block_on(self.on_gpu(&context, layer, trials, &entries)),
+            None => entries.iter().map(|&entry| self.on_cpu(layer, trials, entry)).collect(),
         }
     }
 
     async fn on_gpu(
         &mut self,
-        device: &Device,
         context: &Context,
         layer: &Layer,
         trials: &Trials,
         entries: &[Entry],
-        effort: Effort,
     ) -> anyhow::Result<Vec<Row>> {
-        let problem = layer.problem()?;
         // A layer too large for a buffer has no times.
-        let plan = |&entry: &Entry| Plan::new(&problem, device.caps(), &forced(entry, &self.preferences)).ok();
-        let plans: Vec<Plan> = entries.iter().filter_map(plan).collect();
+        let plans: Vec<Plan> = entries.iter().filter_map(|&entry| self.plan(layer, entry).ok()).collect();
         let tensors = async {
-            Ok(Tensors {
-                input: context.upload("input", &trials.normal.case.input).await?,
-                output: context.create_buffer("output", problem.output_len()).await?,
-                workspace: gpu::Workspace::new(context, &plans.iter().collect::<Vec<_>>()).await?,
-            })
+            let input = context.upload("input", &trials.normal.case.input).await?;
+            let output = context.create_buffer("output", trials.normal.case.problem.output_len()).await?;
+            let workspace = gpu::Workspace::new(context, &plans.iter().collect::<Vec<_>>()).await?;
+            Ok((input, output, workspace))
         };
-        let tensors: winoconv::Result<Tensors> = tensors.await;
+        let tensors: winoconv::Result<(Buffer, Buffer, gpu::Workspace)> = tensors.await;
         let (mut rows, mut ready) = (Vec::new(), Vec::new());
         for &entry in entries {
-            let mut row = row(layer, entry, device, &self.preferences);
+            let mut row = self.row(layer, entry);
             let prepared = match &tensors {
-                Ok(tensors) => self.prepare(device, context, layer, trials, entry, tensors, &mut row).await,
+                Ok(tensors) => self.prepare(context, layer, trials, entry, tensors, &mut row).await,
                 Err(error) => Err(error.clone()),
             };
             match prepared {
                 Ok(prepared) if row.verified => ready.push((rows.len(), prepared)),
-                Ok(_) => row.note = Some("the result is wrong: no time is given".to_owned()),
+                Ok(_) => row.note = Some(WRONG.to_owned()),
                 Err(error) => row.note = Some(error.to_string()),
             }
             rows.push(row);
         }
         for (_, ready) in &mut ready {
-            ready.fit(effort).await?;
+            ready.fit(self.effort).await?;
         }
-        warm_up(&mut ready, effort).await?;
+        warm_up(&mut ready, self.effort).await?;
         // In turns, so that a slow moment of the machine falls on all.
-        for _ in 0..effort.rounds {
+        for _ in 0..self.effort.rounds {
             for (_, ready) in &mut ready {
                 ready.round().await?;
             }
         }
-        for (index, ready) in ready {
-            ready.finish(&mut rows[index]).await?;
+        for (row, ready) in ready {
+            ready.finish(&mut rows[row]).await?;
         }
         Ok(rows)
     }
 
     /// Compiles a plan and verifies it: whole runs, with upload and download, one on each kind of data, and then what is
-    /// timed, on the caller's buffers.
-    async fn prepare<'a>(
+    /// timed, on the caller's buffers, which all algorithms of a layer share.
+    async fn prepare(
         &mut self,
-        device: &Device,
-        context: &'a Context,
+        context: &Context,
         layer: &Layer,
         trials: &Trials,
         entry: Entry,
-        Tensors { input, output, workspace }: &Tensors,
+        (input, output, workspace): &(Buffer, Buffer, gpu::Workspace),
         row: &mut Row,
-    ) -> winoconv::Result<Ready<'a>> {
-        let problem = layer.problem()?;
+    ) -> winoconv::Result<Ready> {
+        let problem = trials.normal.case.problem;
         let (shape, len) = (problem.input_shape(), problem.output_len());
         let weights = Weights::new(&trials.normal.case.weights);
-        let conv = Conv2d::new(device, layer.conv(), weights, forced(entry, &self.preferences)).await?;
+        let conv = Conv2d::new(&self.device, layer.conv(), weights, self.forced(entry)).await?;
         let plan = conv.plan(shape)?;
         describe(row, &plan);
-        for times in self.compile(context, &plan).await? {
-            *row.compile_cold_ms.get_or_insert(0.0) += ms(times[0].total());
-            *row.compile_warm_ms.get_or_insert(0.0) += ms(times[1].total());
-        }
         let mut results = Vec::new();
         self.workspace.poison(f32::NAN);
-        for Trial { case, .. } in [&trials.normal, &trials.relu] {
+        for Truth { case, .. } in [&trials.normal, &trials.relu] {
             let mut result = vec![f32::NAN; len];
-            let clock = Instant::now();
             conv.run_with_workspace(shape, &case.input, &mut result, &mut self.workspace).await?;
-            row.wall_ms = Some(ms(clock.elapsed()));
             results.push(result);
         }
         record(row, trials, &plan, [&results[0], &results[1]]);
@@ -176,33 +155,13 @@ impl Session {
         bound.encode(&mut encoder)?;
         context.queue().submit([encoder.finish()]);
         let encoded = context.download(output, len).await?;
-        row.verified &= trials.normal.truth.compare(&plan, &encoded).verified;
-        Ok(Ready { bound, plan, context, runs: 1, times: Vec::new() })
+        row.verified &= trials.normal.compare(&plan, &encoded).verified;
+        Ok(Ready { bound, plan, context: context.clone(), runs: 1, times: Vec::new() })
     }
 
-    /// Compiles each kernel of a plan twice, past the device's own cache of pipelines; what an earlier layer compiled
-    /// keeps the times of its first compilation.
-    async fn compile(&mut self, context: &Context, plan: &Plan) -> winoconv::Result<Vec<[CompileTime; 2]>> {
-        let mut times = Vec::new();
-        for kernel in all_kernels(plan) {
-            if let std::collections::hash_map::Entry::Vacant(new) = self.compiled.entry(kernel) {
-                new.insert([context.time_compile(&kernel).await?, context.time_compile(&kernel).await?]);
-            }
-            times.push(self.compiled[&kernel]);
-        }
-        Ok(times)
-    }
-
-    fn on_cpu(
-        &self,
-        device: &Device,
-        layer: &Layer,
-        trials: &Trials,
-        entry: Entry,
-        effort: Effort,
-    ) -> anyhow::Result<Row> {
-        let mut row = row(layer, entry, device, &self.preferences);
-        let plan = match Plan::new(&layer.problem()?, device.caps(), &forced(entry, &self.preferences)) {
+    fn on_cpu(&self, layer: &Layer, trials: &Trials, entry: Entry) -> anyhow::Result<Row> {
+        let mut row = self.row(layer, entry);
+        let plan = match self.plan(layer, entry) {
             Ok(plan) => plan,
             Err(error) => return Ok(Row { note: Some(error.to_string()), ..row }),
         };
@@ -210,8 +169,8 @@ impl Session {
         let weights = &trials.normal.case.weights;
         let packed = cpu::pack(&plan, weights)?;
         let mut workspace: Vec<Vec<f32>> = plan.workspace().iter().map(|&len| vec![f32::NAN; len]).collect();
-        let mut run = |trial: &Trial, output: &mut [f32]| {
-            let input = &trial.case.input;
+        let mut run = |truth: &Truth, output: &mut [f32]| {
+            let input = &truth.case.input;
             let operands = cpu::Operands { input, weights, packed: &packed, ..cpu::Operands::default() };
             let clock = Instant::now();
             cpu::run(&plan, &operands, &mut workspace, output).map(|()| ms(clock.elapsed()))
@@ -224,41 +183,80 @@ impl Session {
         let runs = (200.0 / first.max(1e-3)).clamp(1.0, RUNS) as u32;
         let mut times = Vec::new();
         let begin = Instant::now();
-        for _ in 0..effort.rounds {
+        for _ in 0..self.effort.rounds {
             let round: winoconv::Result<f64> = (0..runs).map(|_| run(&trials.normal, &mut outputs[0])).sum();
             times.push(round? / f64::from(runs));
-            if begin.elapsed() > 5 * effort.pass {
+            if begin.elapsed() > 5 * self.effort.pass {
                 break;
             }
         }
         record(&mut row, trials, &plan, [&outputs[0], &outputs[1]]);
         if row.verified {
-            finish(&mut row, &times, runs, plan.problem().direct_flops());
-            row.wall_ms = row.time_ms;
+            finish(&mut row, &times, plan.problem().direct_flops());
         } else {
-            row.note = Some("the result is wrong: no time is given".to_owned());
+            row.note = Some(WRONG.to_owned());
         }
         Ok(row)
+    }
+
+    /// What the planner takes when no algorithm is forced; with its cut, where that is wisdom's and no estimate would take
+    /// it.
+    fn chosen(&self, layer: &Layer) -> Option<Entry> {
+        let plan = layer.problem().ok()?.plan(&self.device, &self.preferences).ok()?;
+        let cut = matches!(plan.origin(), Origin::Wisdom { .. }).then_some(plan.cut());
+        Some(Entry { algorithm: plan.algorithm(), cut })
+    }
+
+    fn forced(&self, entry: Entry) -> Preferences {
+        let preferences = self.preferences.algorithm(entry.algorithm).tolerance(Tolerance::Any);
+        Preferences { cut: entry.cut, ..preferences }
+    }
+
+    pub(crate) fn plan(&self, layer: &Layer, entry: Entry) -> winoconv::Result<Plan> {
+        Plan::new(&layer.problem()?, self.device.caps(), &self.forced(entry))
+    }
+
+    /// A row that is not measured yet.
+    pub(crate) fn row(&self, layer: &Layer, entry: Entry) -> Row {
+        let &Layer { n, c, k, h, w, r, .. } = layer;
+        Row {
+            suite: layer.suite.clone(),
+            layer: layer.name.clone(),
+            algorithm: match entry.cut {
+                None => entry.algorithm.to_string(),
+                Some(cut) => format!("{} {cut}", entry.algorithm),
+            },
+            points: entry.algorithm.transform().map(|nested| format!("{:?}", nested.rows.points()).to_lowercase()),
+            device: if self.device.context().is_some() { report::Device::Gpu } else { report::Device::Cpu },
+            chosen: self.chosen(layer) == Some(entry),
+            n,
+            c,
+            k,
+            h,
+            w,
+            r,
+            ..Default::default()
+        }
     }
 }
 
 /// Keeps the device busy until its clocks are up: a GPU that waited for the CPU to make data runs at a fraction
 /// of its speed (an H100 at a quarter, for the first tenths of a second).
-async fn warm_up(ready: &mut [(usize, Ready<'_>)], effort: Effort) -> winoconv::Result<()> {
+async fn warm_up(all: &mut [(usize, Ready)], effort: Effort) -> winoconv::Result<()> {
     let begin = Instant::now();
     while begin.elapsed() < effort.warm_up {
-        for (_, ready) in &mut *ready {
+        for (_, ready) in &mut *all {
             ready.round().await?;
         }
-        if ready.is_empty() || ready[0].1.context.caps().is_software() {
+        if all.is_empty() || all[0].1.context.caps().is_software() {
             break;
         }
     }
-    ready.iter_mut().for_each(|(_, ready)| ready.times.clear());
+    all.iter_mut().for_each(|(_, ready)| ready.times.clear());
     Ok(())
 }
 
-impl Ready<'_> {
+impl Ready {
     async fn fit(&mut self, effort: Effort) -> winoconv::Result<()> {
         let once = self.context.time(|pass| self.bound.encode_pass(pass)).await?;
         let fit = effort.pass.as_secs_f64() / once.as_secs_f64().max(1e-9);
@@ -285,57 +283,15 @@ impl Ready<'_> {
             }
             row.stage_ms.extend(median(&times).map(|time| (stage(&kernel).to_owned(), time)));
         }
-        finish(row, &self.times, self.runs, self.plan.problem().direct_flops());
+        finish(row, &self.times, self.plan.problem().direct_flops());
         Ok(())
     }
-}
-
-/// What the planner takes when no algorithm is forced; with its cut, where that is wisdom's and no estimate would take it.
-fn chosen(device: &Device, layer: &Layer, preferences: &Preferences) -> Option<Entry> {
-    let plan = layer.problem().ok()?.plan(device, preferences).ok()?;
-    let cut = matches!(plan.origin(), Origin::Wisdom { .. }).then_some(plan.cut());
-    Some(Entry { algorithm: plan.algorithm(), cut })
-}
-
-pub(crate) fn with_chosen(device: &Device, layer: &Layer, preferences: &Preferences, asked: &[Entry]) -> Vec<Entry> {
-    let mut entries = asked.to_vec();
-    entries.extend(chosen(device, layer, preferences).filter(|chosen| !asked.contains(chosen)));
-    entries
-}
-
-pub(crate) fn forced(entry: Entry, preferences: &Preferences) -> Preferences {
-    let preferences = preferences.algorithm(entry.algorithm).tolerance(Tolerance::Any);
-    Preferences { cut: entry.cut, ..preferences }
 }
 
 /// The kernels of a run, and those that pack the weights.
 pub(crate) fn all_kernels(plan: &Plan) -> Vec<KernelSpec> {
     let packing = plan.packing().dispatches(plan.problem());
     plan.kernels().into_iter().chain(packing.iter().map(winoconv::plan::Dispatch::kernel)).collect()
-}
-
-pub(crate) fn row(layer: &Layer, entry: Entry, device: &Device, preferences: &Preferences) -> Row {
-    Row {
-        suite: layer.suite.clone(),
-        layer: layer.name.clone(),
-        n: layer.n,
-        c: layer.c,
-        k: layer.k,
-        h: layer.h,
-        w: layer.w,
-        r: layer.r,
-        stride: 1,
-        dtype: "f32".to_owned(),
-        algorithm: match entry.cut {
-            None => entry.algorithm.to_string(),
-            Some(cut) => format!("{} {cut}", entry.algorithm),
-        },
-        points: entry.algorithm.transform().map(|nested| format!("{:?}", nested.rows.points()).to_lowercase()),
-        device: if device.context().is_some() { report::Device::Gpu } else { report::Device::Cpu },
-        chosen: chosen(device, layer, preferences) == Some(entry),
-        fallback: device.fallback().map(ToString::to_string),
-        ..Default::default()
-    }
 }
 
 pub(crate) fn describe(row: &mut Row, plan: &Plan) {
@@ -346,7 +302,7 @@ pub(crate) fn describe(row: &mut Row, plan: &Plan) {
 }
 
 fn record(row: &mut Row, trials: &Trials, plan: &Plan, [normal, relu]: [&[f32]; 2]) {
-    let (errors, relu) = (trials.normal.truth.compare(plan, normal), trials.relu.truth.compare(plan, relu));
+    let (errors, relu) = (trials.normal.compare(plan, normal), trials.relu.compare(plan, relu));
     row.rel_l2_error = Some(errors.rel_l2);
     row.max_abs_error = Some(errors.max_abs);
     row.error_bound = Some(errors.bound);
@@ -356,10 +312,9 @@ fn record(row: &mut Row, trials: &Trials, plan: &Plan, [normal, relu]: [&[f32]; 
     row.verified = errors.verified && relu.verified;
 }
 
-fn finish(row: &mut Row, times: &[f64], runs: u32, flops: f64) {
+fn finish(row: &mut Row, times: &[f64], flops: f64) {
     row.time_ms = median(times);
     row.time_ms_min = times.iter().copied().reduce(f64::min);
-    row.runs = Some(runs * u32::try_from(times.len()).unwrap_or(u32::MAX));
     row.tflops_effective = row.time_ms.map(|time| flops / time / 1e9);
 }
 

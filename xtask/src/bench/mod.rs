@@ -9,13 +9,11 @@ pub(crate) mod verify;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use fs_err as fs;
 use indicatif::{ProgressBar, ProgressStyle};
-use winoconv::kernel::FusedBlocking;
-use winoconv::plan::{Cut, Wisdom};
+use winoconv::plan::Wisdom;
 use winoconv::{Algorithm, Device, Preferences};
 
+use crate::files;
 use crate::report::{self, Report};
 use measure::{Effort, Entry, Session};
 
@@ -30,15 +28,11 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', default_value = ALGORITHMS)]
     algorithms: Vec<Algorithm>,
     /// Only the planner's own choice for each layer
-    #[arg(long, conflicts_with_all = ["algorithms", "blockings"])]
+    #[arg(long, conflicts_with = "algorithms")]
     picks: bool,
     /// A ceiling for every plan's workspace, in MiB [default: the library's]
     #[arg(long, value_name = "MIB")]
     workspace_limit: Option<u64>,
-    /// Blockings to measure fused algorithms with, beside the planner's: filters x tiles x channels _ filters x tiles
-    /// of an invocation _ round, for instance `32x16x6_8x8_2`
-    #[arg(long, value_delimiter = ',', value_name = "BLOCKING")]
-    blockings: Vec<FusedBlocking>,
     #[command(flatten)]
     adapter: adapter::Adapter,
     /// Measure on the CPU alone
@@ -50,9 +44,6 @@ pub(crate) struct Options {
     /// Plans by estimate alone, as if nothing had been tuned
     #[arg(long)]
     no_wisdom: bool,
-    /// A file of wisdom that counts beside what comes with the library
-    #[arg(long, value_name = "FILE", conflicts_with = "no_wisdom")]
-    wisdom: Option<PathBuf>,
     /// Fewer and shorter rounds
     #[arg(long)]
     quick: bool,
@@ -74,43 +65,28 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let layers = options.selection.layers()?;
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
     let mut report = Report { host: report::Host::here(), ..Default::default() };
-    let wisdom = match &options.wisdom {
-        Some(path) => {
-            let mut all = Wisdom::shipped().as_ref().clone();
-            all.merge(read_wisdom(path)?);
-            Some(all)
-        }
-        None => options.no_wisdom.then(Wisdom::new),
-    };
-    let wise = |device: Device| match &wisdom {
-        Some(wisdom) => device.with_wisdom(wisdom.clone()),
-        None => device,
-    };
+    let wise = |device: Device| if options.no_wisdom { device.with_wisdom(Wisdom::new()) } else { device };
     let gpu = if options.cpu { None } else { options.adapter.open_for(&mut report)?.map(wise) };
     let host = (!options.gpu).then(|| wise(Device::cpu()));
-
-    let entries = entries(options);
+    let entries: Vec<Entry> = options.algorithms.iter().filter(|_| !options.picks).map(|&name| name.into()).collect();
     let mut preferences = Preferences::new();
     if let Some(limit) = options.workspace_limit {
         preferences = preferences.workspace_limit(limit.saturating_mul(1 << 20));
     }
-    report.notes.push(format!(
-        "Every plan's workspace is at most {}{}.",
-        report::units::bytes(preferences.workspace_limit),
-        if options.workspace_limit.is_some() { " (--workspace-limit)" } else { ", the library's default" },
-    ));
+    let most = report::units::bytes(preferences.workspace_limit);
+    report.notes.push(format!("Every plan's workspace is at most {most}."));
     let bar = progress(layers.len());
-    let mut session = Session::new(preferences);
+    let devices = gpu.into_iter().chain(host);
+    let mut sessions: Vec<Session> = devices.map(|device| Session::new(device, preferences, effort)).collect();
     for layer in &layers {
         bar.set_message(layer.name.clone());
         let problem = layer.problem()?;
         let trials = verify::Trials::new(problem);
-        for device in gpu.iter().chain(&host) {
-            if let Err(error) = problem.plan(device, &preferences) {
-                report.notes.push(format!("{} has no plan on {}: {error}", layer.name, device.caps().name));
+        for session in &mut sessions {
+            if let Err(error) = problem.plan(&session.device, &preferences) {
+                report.notes.push(format!("{} has no plan on {}: {error}", layer.name, session.device.caps().name));
             }
-            let entries = measure::with_chosen(device, layer, &preferences, &entries);
-            report.rows.extend(session.measure(device, layer, &trials, &entries, effort)?);
+            report.rows.extend(session.measure(layer, &trials, &entries)?);
         }
         bar.inc(1);
     }
@@ -124,43 +100,22 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-pub(crate) fn read_wisdom(path: &Path) -> anyhow::Result<Wisdom> {
-    Wisdom::parse(&fs::read_to_string(path)?).with_context(|| format!("reading {}", path.display()))
-}
-
-fn entries(options: &Options) -> Vec<Entry> {
-    let asked = options.algorithms.iter().filter(|_| !options.picks);
-    let entries = asked.flat_map(|&algorithm| {
-        let blockings = options.blockings.iter().filter(move |_| algorithm.family().starts_with("fused"));
-        let cut = blockings.map(move |&blocking| Entry { algorithm, cut: Some(Cut::Fused(blocking)) });
-        [algorithm.into()].into_iter().chain(cut)
-    });
-    entries.collect()
-}
-
 fn write(options: &Options, report: &Report) -> anyhow::Result<()> {
     println!("{}", report::table::render(report));
-    for path in report::write_all(report, &options.out)? {
-        println!("{}", path.display());
-    }
+    report::write_all(report, &options.out)?;
     if let Some(path) = &options.json {
-        report.save(path)?;
-        println!("{}", path.display());
+        files::write(path, &files::to_json(report)?)?;
     }
     if let Some(path) = &options.baseline {
-        let comparison = report::compare::compare(&Report::load(path)?, report);
+        let comparison = report::compare::compare(&files::read_json(path)?, report);
         println!("{comparison}");
-        let page = options.out.join("comparison.md");
-        fs::write(&page, comparison)?;
-        println!("{}", page.display());
+        files::write(&options.out.join("comparison.md"), &comparison)?;
     }
     Ok(())
 }
 
 fn add_peers(report: &mut Report, path: &Path) -> anyhow::Result<()> {
-    let text = fs::read_to_string(path)?;
-    let peers: BTreeMap<String, BTreeMap<String, f64>> =
-        serde_json::from_str(&text).with_context(|| format!("reading {}", path.display()))?;
+    let peers: BTreeMap<String, BTreeMap<String, f64>> = files::read_json(path)?;
     for row in &mut report.rows {
         let of_layer = peers.iter().filter_map(|(peer, times)| Some((peer.clone(), *times.get(&row.layer)?)));
         row.peers.extend(of_layer);

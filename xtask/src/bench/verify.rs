@@ -14,33 +14,30 @@ const MIN_OUTPUTS: usize = 1000;
 /// A result is right if its relative L2 error is at most so many times the expected one.
 const EXPECTED_TIMES: f64 = 8.0;
 
-pub(crate) struct Trial {
-    pub case: Case,
-    pub truth: Truth,
-}
-
 pub(crate) struct Trials {
     /// Normal numbers; times are taken on them, since zeros can run faster.
-    pub normal: Trial,
+    pub normal: Truth,
     /// The same after a ReLU, what most layers of a network read: its mean is not 0, and half of it is.
-    pub relu: Trial,
+    pub relu: Truth,
 }
 
 impl Trials {
     pub(crate) fn new(problem: Problem) -> Self {
-        let trial = |is_rectified: bool| {
+        let truth = |is_rectified: bool| {
             let mut case = Case::new(problem, Data::Normal, 0x5EED);
             if is_rectified {
                 case.input.iter_mut().for_each(|x| *x = x.max(0.0));
             }
-            Trial { truth: Truth::new(&case), case }
+            Truth::new(case)
         };
-        let (normal, relu) = rayon::join(|| trial(false), || trial(true));
+        let (normal, relu) = rayon::join(|| truth(false), || truth(true));
         Self { normal, relu }
     }
 }
 
+/// A problem's operands, and exact results.
 pub(crate) struct Truth {
+    pub case: Case,
     sample: Vec<Sample>,
     direct: f64,
     max_input: f64,
@@ -58,14 +55,15 @@ pub(crate) struct Errors {
 }
 
 impl Truth {
-    pub(crate) fn new(case: &Case) -> Self {
+    pub(crate) fn new(case: Case) -> Self {
         let reference = case.reference();
         let count = (MAX_PRODUCTS / case.problem.terms().max(1)).max(MIN_OUTPUTS);
         let max = |values: &[f32]| values.iter().fold(0.0f32, |max, x| max.max(x.abs())).into();
         let sample = reference.sample(count);
         let sums = sample.iter().map(|sample| (f64::from(reference.sequential(sample.index)), sample.value));
         let direct = rel_l2(sums);
-        Self { sample, direct, max_input: max(&case.input), max_weight: max(&case.weights) }
+        let [max_input, max_weight] = [max(&case.input), max(&case.weights)];
+        Self { case, sample, direct, max_input, max_weight }
     }
 
     pub(crate) fn compare(&self, plan: &Plan, output: &[f32]) -> Errors {
@@ -116,9 +114,9 @@ mod tests {
         let problem = Conv::new(2, 2, [3, 3]).padding(1).on([1, 2, 8, 8]).expect("legal");
         let Trials { normal, relu } = Trials::new(problem);
         let plan = Plan::new(&problem, &Caps::cpu(), &Preferences::new().algorithm(Algorithm::Direct)).expect("a plan");
-        let compare = |output: &[f32]| normal.truth.compare(&plan, output);
+        let compare = |output: &[f32]| normal.compare(&plan, output);
         let exact = |truth: &Truth| -> Vec<f32> { truth.sample.iter().map(|sample| sample.value as f32).collect() };
-        let mut output = exact(&normal.truth);
+        let mut output = exact(&normal);
         let errors = compare(&output);
         assert!(errors.verified, "the truth");
         assert!(errors.rel_l2 < errors.direct && errors.direct < 3e-7, "rounded once, and 18 times: {errors:?}");
@@ -126,7 +124,7 @@ mod tests {
             output[77] = wrong;
             assert!(!compare(&output).verified, "{wrong} is off");
         }
-        assert!(!compare(&exact(&relu.truth)).verified, "each kind of input has a truth of its own");
+        assert!(!compare(&exact(&relu)).verified, "each kind of input has a truth of its own");
         assert!(relu.case.input.iter().all(|&x| x >= 0.0) && normal.case.input.iter().any(|&x| x < 0.0));
     }
 }

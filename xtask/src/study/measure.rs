@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use winoconv::kernel::{Access, KernelSpec};
 use winoconv::{Algorithm, Device, Plan, Preferences};
 
@@ -40,20 +39,19 @@ pub(super) fn fill(
     effort: Effort,
     limit: Duration,
 ) -> anyhow::Result<()> {
-    let mut session = Session::default();
+    let mut session = Session::new(device.clone(), Preferences::new(), effort);
     let mut compiler = Compiler { adapter: study.adapter.name.clone(), limit, outcomes: HashMap::new() };
     for layer in layers {
         let algorithms = algorithms(device, layer)?;
         let mut entries = Vec::new();
         for &algorithm in &algorithms {
             eprintln!("{}: {algorithm}", layer.name);
-            entries.push(entry(&mut compiler, device, layer, algorithm)?);
+            entries.push(entry(&mut compiler, &session, layer, algorithm)?);
         }
         let compiled = algorithms.iter().zip(&entries).filter(|(_, entry)| entry.compile().is_some());
         let compiled: Vec<measure::Entry> = compiled.map(|(&algorithm, _)| algorithm.into()).collect();
-        let wanted = measure::with_chosen(device, layer, &session.preferences, &compiled);
         let trials = Trials::new(layer.problem()?);
-        match session.measure(device, layer, &trials, &wanted, effort) {
+        match session.measure(layer, &trials, &compiled) {
             Ok(rows) => rows.into_iter().for_each(|row| place(&mut entries, row)),
             // A device that is lost takes the times of its layer along, not the study.
             Err(error) => entries.iter_mut().for_each(|entry| entry.row.note = Some(format!("{error:#}"))),
@@ -76,9 +74,7 @@ pub(super) fn layers(device: &Device, asked: &[String]) -> anyhow::Result<Vec<La
     let largest: &[&str] = if device.caps().is_software() { &[] } else { &LARGEST };
     let usual = REPORT.iter().map(|shape| shape.layer).chain(LARGER).chain(largest.iter().copied());
     let names: Vec<&str> = if asked.is_empty() { usual.collect() } else { asked.iter().map(String::as_str).collect() };
-    let table = layers::table()?;
-    let find = |name: &str| table.iter().find(|layer| layer.name == name).cloned();
-    names.into_iter().map(|name| find(name).with_context(|| format!("the benchmark has no layer {name}"))).collect()
+    names.into_iter().map(layers::named).collect()
 }
 
 /// Compiles each set of kernels once: the same ones serve several layers.
@@ -98,10 +94,9 @@ impl Compiler {
     }
 }
 
-fn entry(compiler: &mut Compiler, device: &Device, layer: &Layer, algorithm: Algorithm) -> anyhow::Result<Entry> {
-    let preferences = Preferences::new();
-    let mut row = measure::row(layer, algorithm.into(), device, &preferences);
-    Ok(match Plan::new(&layer.problem()?, device.caps(), &measure::forced(algorithm.into(), &preferences)) {
+fn entry(compiler: &mut Compiler, session: &Session, layer: &Layer, algorithm: Algorithm) -> anyhow::Result<Entry> {
+    let mut row = session.row(layer, algorithm.into());
+    Ok(match session.plan(layer, algorithm.into()) {
         Err(error) => Entry { row, program: None, cold: Some(CompileOutcome::Refused { message: error.to_string() }) },
         Ok(plan) => {
             measure::describe(&mut row, &plan);
