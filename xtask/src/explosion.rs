@@ -2,7 +2,7 @@
 //! take. The investigation counted lines of Metal; these are the same counts of ours.
 
 use anyhow::Context as _;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::presets;
 use naga::back::{msl, spv};
 use naga::proc::{BoundsCheckPolicies, BoundsCheckPolicy};
 use naga::{Block, Function, ShaderStage, Statement};
@@ -10,14 +10,13 @@ use winoconv::caps::Limits;
 use winoconv::kernel::KernelSpec;
 use winoconv::wgsl::{self, Checked, ENTRY_POINT};
 
+use crate::report::table::numbers;
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// Only variants whose name contains one of these texts
     #[arg(default_value = "winograd_inlined")]
     name: Vec<String>,
-    /// One line of JSON for each variant instead of a table
-    #[arg(long)]
-    json: bool,
 }
 
 /// A kernel in numbers. Its entry point and all its functions count, each function once however often it is called.
@@ -38,23 +37,15 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let wanted = |spec: &KernelSpec| options.name.iter().any(|name| spec.name().contains(name));
     let all: Vec<Explosion> = KernelSpec::all().iter().filter(|spec| wanted(spec)).map(of).collect::<Result<_, _>>()?;
     anyhow::ensure!(!all.is_empty(), "no variant's name contains {}", options.name.join(" or "));
-    if options.json {
-        for explosion in &all {
-            println!("{}", serde_json::to_string(explosion)?);
-        }
-        return Ok(());
-    }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    let head = ["kernel", "WGSL lines", "bytes", "statements", "loops", "expressions", "SPIR-V bytes", "MSL lines"];
-    table.set_header(head.into_iter().chain(["bytes"]));
+    let heads =
+        ["kernel", "WGSL lines", "bytes", "statements", "loops", "expressions", "SPIR-V bytes", "MSL lines", "bytes"];
+    let mut table = numbers(presets::NOTHING, &heads, &[0]);
     for e in &all {
-        let numbers = [e.text_lines, e.text_bytes, e.statements, e.loops, e.expressions, e.spirv_bytes, e.msl_lines];
-        let numbers = numbers.into_iter().chain([e.msl_bytes]).map(|number| number.to_string());
-        table.add_row([e.kernel.clone()].into_iter().chain(numbers));
-    }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+        let Explosion {
+            text_lines, text_bytes, statements, loops, expressions, spirv_bytes, msl_lines, msl_bytes, ..
+        } = e;
+        let counts = [text_lines, text_bytes, statements, loops, expressions, spirv_bytes, msl_lines, msl_bytes];
+        table.add_row([e.kernel.clone()].into_iter().chain(counts.map(ToString::to_string)));
     }
     println!("{table}");
     Ok(())

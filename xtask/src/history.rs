@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use fs_err as fs;
 
-use crate::report::Report;
+use crate::files;
 use crate::report::history::History;
 
 /// All times, a line of JSON each.
@@ -24,17 +24,13 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
-    fs::create_dir_all(&options.into)?;
     let lines = options.into.join(LINES);
     let text = if lines.exists() { fs::read_to_string(&lines)? } else { String::new() };
     let mut history = History::parse(&text).with_context(|| format!("in {}", lines.display()))?;
     for path in &options.reports {
-        let added = history.add(&Report::load(path)?);
+        let added = history.add(&files::read_json(path)?);
         println!("{}: {added} times", path.display());
     }
-    for (path, text) in [(lines, history.lines()?), (options.into.join(PAGE), history.page()?)] {
-        fs::write(&path, text)?;
-        println!("{}", path.display());
-    }
-    Ok(())
+    files::write(&lines, &history.lines()?)?;
+    files::write(&options.into.join(PAGE), &history.page())
 }

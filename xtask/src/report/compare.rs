@@ -1,7 +1,7 @@
 //! Two reports side by side, as Markdown: the same row then and now. A ratio is the new time over the old, so that below 1 is
 //! faster; reports from different machines are compared all the same, with a warning on top.
 
-use super::sections::{Cell, Grid, Section, number, words};
+use super::sections::{Grid, Section, number, words};
 use super::units::{self, clean};
 use super::{Report, Row, markdown};
 
@@ -42,9 +42,9 @@ pub(crate) fn compare(old: &Report, new: &Report) -> String {
         ),
         None => "No row has a time in both reports.".into(),
     };
-    let columns = vec![words("row"), number("old"), number("new"), number("new / old"), words("")];
-    let times =
-        Section { title: "Times".into(), intro: vec![verdict], grid: Grid { columns, rows }, remarks: Vec::new() };
+    let columns = [words("row"), number("old"), number("new"), number("new / old"), words("")];
+    let grid = Grid::new(&columns, rows);
+    let times = Section { title: "Times".into(), intro: vec![verdict], grid, remarks: Vec::new() };
     let only_old: Vec<String> = left.into_iter().map(name).collect();
     let lists = [("Warnings", warnings), ("Only in the old report", only_old), ("Only in the new report", only_new)];
     let lists = lists.into_iter().filter(|(_, lines)| !lines.is_empty());
@@ -52,22 +52,20 @@ pub(crate) fn compare(old: &Report, new: &Report) -> String {
     format!("# winoconv benchmark, compared\n{}{lists}", markdown::section(2, &times))
 }
 
-fn cells(name: &str, old: f64, new: f64) -> Vec<Cell> {
+fn cells(name: &str, old: f64, new: f64) -> Vec<String> {
     let word = match new / old {
-        r if r > 1.02 => Cell::alert("slower"),
-        r if r < 0.98 => "faster".into(),
-        _ => "same".into(),
+        r if r > 1.02 => "SLOWER",
+        r if r < 0.98 => "faster",
+        _ => "same",
     };
-    vec![name.into(), units::time(old).into(), units::time(new).into(), units::ratio(new / old).into(), word]
+    vec![name.to_owned(), units::time(old), units::time(new), units::ratio(new / old), word.to_owned()]
 }
 
 /// Everything that tells a row from others.
 fn name(row: &Row) -> String {
-    let Row { suite, layer, n, c, k, h, w, r, stride, algorithm, dtype, points, .. } = row;
-    let step = if *stride == 1 { String::new() } else { format!("/{stride}") };
-    let points = points.as_ref().map(|points| format!(" [{points}]")).unwrap_or_default();
+    let Row { suite, layer, n, c, k, h, w, r, algorithm, .. } = row;
     let device = row.device.name();
-    clean(&format!("{suite} {layer} {n}x{c}x{h}x{w} K={k} R={r}{step}, {device} {algorithm} {dtype}{points}"))
+    clean(&format!("{suite} {layer} {n}x{c}x{h}x{w} K={k} R={r}, {device} {algorithm}"))
 }
 
 fn machine_warnings(old: &Report, new: &Report) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! The rows grouped by layer, and the questions a reader asks of a group: who was fastest, what did the planner
 //! take, how far ahead of the CPU is it. Only rows that ran and were verified can be best.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::units::{self, clean};
 use super::{Device, Report, Row};
@@ -11,20 +11,18 @@ pub(super) struct Layer<'a> {
     pub rows: Vec<&'a Row>,
 }
 
-/// What one device made of one layer in one element type.
+/// What one device made of one layer.
 pub(super) struct Verdict<'a> {
     /// How many rows could have been the best.
     pub contenders: usize,
     pub device: Device,
-    pub dtype: &'a str,
     pub best: Option<&'a Row>,
     pub chosen: Option<&'a Row>,
 }
 
 /// Groups the report's rows, layers in order of first appearance.
 pub(super) fn layers(report: &Report) -> Vec<Layer<'_>> {
-    let key =
-        |row: &Row| (row.suite.clone(), row.layer.clone(), [row.n, row.c, row.k, row.h, row.w, row.r, row.stride]);
+    let key = |row: &Row| (row.suite.clone(), row.layer.clone(), [row.n, row.c, row.k, row.h, row.w, row.r]);
     let mut layers: Vec<Layer<'_>> = Vec::new();
     for row in &report.rows {
         match layers.iter_mut().find(|layer| key(layer.rows[0]) == key(row)) {
@@ -47,44 +45,27 @@ impl<'a> Layer<'a> {
 
     /// The shape in cuDNN's letters.
     pub(super) fn shape(&self) -> String {
-        let Row { n, c, k, h, w, r, stride, .. } = self.rows[0];
-        let step = if *stride == 1 { String::new() } else { format!(", stride {stride}") };
-        format!("N={n} C={c} K={k}, {h}x{w}, {r}x{r}{step}")
+        let Row { n, c, k, h, w, r, .. } = self.rows[0];
+        format!("N={n} C={c} K={k}, {h}x{w}, {r}x{r}")
     }
 
-    /// The algorithm's name, with its points where a neighbour has others.
-    pub(super) fn label(&self, row: &Row) -> String {
-        let is_twin = |r: &&Row| (r.device, &r.algorithm, &r.dtype) == (row.device, &row.algorithm, &row.dtype);
-        let has_others = self.rows.iter().copied().filter(is_twin).any(|twin| twin.points != row.points);
-        let points = row.points.as_deref().filter(|_| has_others).map(|points| format!(" [{points}]"));
-        clean(&(row.algorithm.clone() + &points.unwrap_or_default()))
-    }
-
-    /// The label, with the element type where the layer has several.
-    pub(super) fn full_label(&self, row: &Row) -> String {
-        let dtype = self.rows.iter().any(|r| r.dtype != row.dtype).then(|| format!(" {}", row.dtype));
-        clean(&(self.label(row) + &dtype.unwrap_or_default()))
-    }
-
-    /// How many times faster a GPU row ran than the fastest verified CPU row of any element type.
+    /// How many times faster a GPU row ran than the fastest verified CPU row.
     pub(super) fn over_cpu(&self, row: &Row) -> Option<f64> {
         let cpu = self.rows.iter().filter(|r| r.device == Device::Cpu).filter_map(|r| r.winning_time());
         let time = row.time_ms.filter(|t| row.device == Device::Gpu && *t > 0.0)?;
         Some(cpu.reduce(f64::min)? / time)
     }
 
-    /// Best and chosen for each device and element type that the layer has.
+    /// Best and chosen for each device that the layer has.
     pub(super) fn verdicts(&self) -> Vec<Verdict<'a>> {
-        let mut keys: Vec<(Device, &'a str)> = self.rows.iter().map(|row| (row.device, row.dtype.as_str())).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let verdict = |(device, dtype)| {
-            let own = || self.rows.iter().copied().filter(move |r| r.device == device && r.dtype == dtype);
+        let verdict = |device| {
+            let own = || self.rows.iter().copied().filter(move |row| row.device == device);
             let timed = || own().filter_map(|r| Some((r.winning_time()?, r)));
             let best = timed().min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, row)| row);
-            Verdict { contenders: timed().count(), device, dtype, best, chosen: own().find(|r| r.chosen) }
+            Verdict { contenders: timed().count(), device, best, chosen: own().find(|r| r.chosen) }
         };
-        keys.into_iter().map(verdict).collect()
+        let devices: BTreeSet<Device> = self.rows.iter().map(|row| row.device).collect();
+        devices.into_iter().map(verdict).collect()
     }
 
     /// Other libraries' times on this layer; where several rows bring one, the shortest.
@@ -129,12 +110,8 @@ pub(super) fn remarks(row: &Row) -> Vec<String> {
         remarks.extend((!row.verified).then(|| "NOT VERIFIED: its time cannot win".to_owned()));
         remarks.extend(row.note.clone());
     }
-    remarks.extend(row.fallback.as_deref().map(|fallback| format!("FELL BACK: {fallback}")));
     remarks
 }
-
-/// Heads the line that says what a software adapter is.
-pub(super) const SOFTWARE: &str = "SOFTWARE";
 
 /// The header lines: adapter (a software one in plain words), host, moment.
 pub(super) fn provenance(report: &Report) -> Vec<(&'static str, String)> {
@@ -146,7 +123,7 @@ pub(super) fn provenance(report: &Report) -> Vec<(&'static str, String)> {
     if report.adapter.as_ref().is_some_and(|a| a.software) {
         let words = "this adapter is a program on the CPU that stands in for a GPU. The GPU rows show that the kernels \
                      are right, not how fast any GPU is.";
-        lines.push((SOFTWARE, words.into()));
+        lines.push(("SOFTWARE", words.into()));
     }
     lines.push(("Host", host.machine()));
     lines.push(("winoconv", host.crate_version()));
@@ -159,13 +136,12 @@ pub(super) fn planner_quality(layers: &[Layer<'_>]) -> Vec<String> {
     let sentence = |device: Device| {
         let all = layers.iter().flat_map(Layer::verdicts).filter(|v| v.device == device);
         let ratios: Vec<f64> = all.filter_map(|v| v.chosen_over_best()).collect();
-        let mean = units::geometric_mean(&ratios)?;
+        let mean = units::ratio(units::geometric_mean(&ratios)?);
         let right = ratios.iter().filter(|r| **r <= 1.0).count();
+        let (name, all) = (device.name(), ratios.len());
         Some(format!(
-            "{}: the planner chose the best in {right} of {} cases; its choice takes {} the time of the best (geometric mean).",
-            device.name(),
-            ratios.len(),
-            units::ratio(mean),
+            "{name}: the planner chose the best in {right} of {all} cases; its choice takes {mean} the time of the best \
+             (geometric mean)."
         ))
     };
     [Device::Gpu, Device::Cpu].into_iter().filter_map(sentence).collect()

@@ -1,15 +1,14 @@
-//! The report as GitHub Markdown: provenance, summary, figures (as links to the SVG files beside it), one table per
-//! layer, then the details. And its tables, for whoever writes Markdown.
+//! The report as GitHub Markdown: provenance, summary, one table per layer, then the details. And its tables, for whoever
+//! writes Markdown.
 
 use std::fmt::Write as _;
 
-use super::figures::Figure;
-use super::sections::{self, Cell, Section, Tone};
-use super::units::{ABSENT, clean};
+use super::sections::{self, Section};
+use super::units::clean;
 use super::{Report, layers};
 
-/// The whole report; `figures` are linked by their file names.
-pub(super) fn render(report: &Report, figures: &[Figure]) -> String {
+/// The whole report.
+pub(super) fn render(report: &Report) -> String {
     let mut out = String::from("# winoconv benchmark\n\n");
     for (name, line) in layers::provenance(report) {
         let _ = writeln!(out, "- **{name}**: {}", escape(&line));
@@ -19,12 +18,8 @@ pub(super) fn render(report: &Report, figures: &[Figure]) -> String {
     if !report.notes.is_empty() {
         let _ = write!(out, "\n## Notes\n\n{}", list(&report.notes));
     }
-    if !figures.is_empty() {
-        out += "\n## Figures\n";
-    }
-    figures.iter().for_each(|figure| out += &format!("\n{}\n", figure.link()));
     if !groups.is_empty() {
-        out += "\n## Layers\n\nThe planner's choice is **bold**.\n";
+        out += "\n## Layers\n";
     }
     for group in &groups {
         out += &section(3, &sections::layer(group));
@@ -41,11 +36,10 @@ pub(super) fn section(level: usize, Section { title, intro, grid, remarks }: &Se
     for line in intro {
         let _ = writeln!(out, "{}\n", escape(line));
     }
-    let grid = grid.without_empty_columns();
-    let heads: Vec<_> = grid.columns.iter().map(|column| (escape(column.head), column.numeric)).collect();
-    let rows: Vec<Vec<String>> = grid.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
+    let heads: Vec<String> = grid.columns.iter().map(|column| escape(column.head)).collect();
+    let rows: Vec<Vec<String>> = grid.rows.iter().map(|row| row.iter().map(|cell| escape(cell)).collect()).collect();
     if !rows.is_empty() {
-        out += &table(&heads, &rows);
+        out += &table(&heads, &grid.words(), &rows);
     }
     if !remarks.is_empty() {
         let _ = write!(out, "\n{}", list(remarks));
@@ -57,16 +51,11 @@ pub(super) fn list(lines: &[String]) -> String {
     lines.iter().map(|line| format!("- {}\n", escape(line))).collect()
 }
 
-/// A table of cells that are Markdown already; of each head, whether it stands over numbers, which are at the right.
-pub(crate) fn table(heads: &[(String, bool)], rows: &[Vec<String>]) -> String {
-    let (heads, alignments): (Vec<_>, Vec<_>) =
-        heads.iter().map(|(head, numeric)| (head.clone(), if *numeric { "--:" } else { ":--" }.to_owned())).unzip();
-    [heads, alignments].iter().chain(rows).map(|cells| format!("| {} |\n", cells.join(" | "))).collect()
-}
-
-fn shown(cell: &Cell) -> String {
-    let text = escape(&cell.text);
-    if cell.tone == Tone::Plain || text == ABSENT { text } else { format!("**{text}**") }
+/// A table of cells that are Markdown already, of numbers but for the columns of words.
+pub(crate) fn table(heads: &[String], words: &[usize], rows: &[Vec<String>]) -> String {
+    let alignment = |i| if words.contains(&i) { ":--" } else { "--:" }.to_owned();
+    let alignments = (0..heads.len()).map(alignment).collect();
+    [heads.to_vec(), alignments].iter().chain(rows).map(|cells| format!("| {} |\n", cells.join(" | "))).collect()
 }
 
 /// Text in which Markdown and HTML see nothing of theirs. Underscores stay: GitHub leaves them alone inside words.

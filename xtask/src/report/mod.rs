@@ -2,12 +2,11 @@
 //!
 //! `cargo xtask bench` fills a [`Report`] with one [`Row`] per layer, device and algorithm; everything else here only
 //! draws it. [`layers`] groups the rows and answers who was best, [`sections`] turns the groups into grids of words,
-//! [`table`] and [`markdown`] print these grids, and [`html`] makes a page of the latter. [`figures`] draws the SVG files,
-//! [`compare`] sets two reports side by side, [`history`] many in a row. The field names are the file format: rename one
-//! and old reports no longer load.
+//! [`table`] and [`markdown`] print these grids, and [`html`] makes a page of the latter.
+//! [`compare`] sets two reports side by side, [`history`] many in a row. The field names are the file format: rename one and
+//! old reports no longer load.
 
 pub(crate) mod compare;
-mod figures;
 pub(crate) mod history;
 mod host;
 mod html;
@@ -20,11 +19,12 @@ mod tests;
 pub(crate) mod units;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use fs_err as fs;
+use anyhow::Result;
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::files;
 
 /// Everything that one run of the benchmark measured, and where.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -91,9 +91,6 @@ pub(crate) struct Row {
     pub h: usize,
     pub w: usize,
     pub r: usize,
-    #[serde(default = "one")]
-    pub stride: usize,
-    pub dtype: String,
     pub algorithm: String,
     pub points: Option<String>,
     pub device: Device,
@@ -104,13 +101,9 @@ pub(crate) struct Row {
     /// Median time of one run in milliseconds, by device timestamps.
     pub time_ms: Option<f64>,
     pub time_ms_min: Option<f64>,
-    pub wall_ms: Option<f64>,
-    pub runs: Option<u32>,
     /// Milliseconds of each stage, timed apart: they need not add up to `time_ms`.
     #[serde(deserialize_with = "numbers")]
     pub stage_ms: BTreeMap<String, f64>,
-    pub compile_cold_ms: Option<f64>,
-    pub compile_warm_ms: Option<f64>,
     /// Direct convolution's operations over `time_ms`, in 1e12 a second.
     pub tflops_effective: Option<f64>,
     pub workspace_bytes: Option<u64>,
@@ -125,17 +118,11 @@ pub(crate) struct Row {
     pub relu_direct_error: Option<f64>,
     /// The rigorous bound, on normal data.
     pub error_bound: Option<f64>,
-    /// What was fallen back to, and why; absent where nothing was.
-    pub fallback: Option<String>,
     /// Anything else; the reason, for a refused row.
     pub note: Option<String>,
     /// Median milliseconds of other libraries on the same layer, by name.
     #[serde(deserialize_with = "numbers", skip_serializing_if = "BTreeMap::is_empty")]
     pub peers: BTreeMap<String, f64>,
-}
-
-fn one() -> usize {
-    1
 }
 
 /// JSON has no NaN: other writers put `null` in its place, which a map of numbers drops.
@@ -156,39 +143,10 @@ impl Row {
     }
 }
 
-impl Report {
-    /// Pretty JSON, ending in a newline; a NaN or an infinity is `null`.
-    pub(crate) fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(self)? + "\n")
-    }
-
-    pub(crate) fn save(&self, path: &Path) -> Result<()> {
-        Ok(fs::write(path, self.to_json()?)?)
-    }
-
-    pub(crate) fn load(path: &Path) -> Result<Report> {
-        let text = fs::read_to_string(path)?;
-        serde_json::from_str(&text).with_context(|| format!("{} is no benchmark report", path.display()))
-    }
-}
-
-/// Writes `report.json`, `report.md`, `report.html` and the figures (`time.svg`, `stages.svg`, `errors.svg`, as far as
-/// there is data for them) into `dir`, which is made if need be.
-pub(crate) fn write_all(report: &Report, dir: &Path) -> Result<Vec<PathBuf>> {
-    fs::create_dir_all(dir)?;
-    let figures = figures::all(report)?;
-    let text = markdown::render(report, &figures);
-    let page = html::render("winoconv benchmark", &text, &figures);
-    let mut files = vec![
-        ("report.json".to_owned(), report.to_json()?),
-        ("report.md".to_owned(), text),
-        ("report.html".to_owned(), page),
-    ];
-    files.extend(figures.into_iter().map(|figure| (figure.file, figure.svg)));
-    let write = |(name, text)| {
-        let path = dir.join(name);
-        fs::write(&path, text)?;
-        Ok(path)
-    };
-    files.into_iter().map(write).collect()
+/// Writes `report.json`, `report.md` and `report.html` into `dir`.
+pub(crate) fn write_all(report: &Report, dir: &Path) -> Result<()> {
+    let text = markdown::render(report);
+    files::write(&dir.join("report.json"), &files::to_json(report)?)?;
+    files::write(&dir.join("report.md"), &text)?;
+    files::write(&dir.join("report.html"), &html::render("winoconv benchmark", &text))
 }

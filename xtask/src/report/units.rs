@@ -14,38 +14,29 @@ pub(crate) fn significant(x: f64) -> String {
     }
 }
 
-/// A time given in milliseconds. Bounds sit below the round number so that 0.9996 ms is `1.00 ms` and not `1000 µs`.
+/// A number in the unit that keeps it short, of those from the largest on. Bounds sit below the round number so that
+/// 0.9996 ms is `1.00 ms` and not `1000 µs`.
+fn scaled(x: f64, units: &[(f64, &str)]) -> String {
+    let fits = units.iter().find(|(scale, _)| x.abs() >= 0.9995 * scale || !x.is_finite());
+    let (scale, unit) = fits.unwrap_or(&units[units.len() - 1]);
+    significant(x / scale) + unit
+}
+
+/// A time given in milliseconds.
 pub(crate) fn time(ms: f64) -> String {
-    match ms.abs() {
-        a if a >= 999.5 => significant(ms / 1e3) + " s",
-        a if a >= 0.9995 || a == 0.0 || !a.is_finite() => significant(ms) + " ms",
-        a if a >= 0.000_999_5 => significant(ms * 1e3) + " µs",
-        _ => significant(ms * 1e6) + " ns",
-    }
+    scaled(ms, if ms == 0.0 { &[(1.0, " ms")] } else { &[(1e3, " s"), (1.0, " ms"), (1e-3, " µs"), (1e-6, " ns")] })
 }
 
 /// A rate given in TFLOP/s.
 pub(super) fn rate(tflops: f64) -> String {
-    match tflops.abs() {
-        a if a >= 0.9995 || !a.is_finite() => significant(tflops) + " TFLOP/s",
-        a if a >= 0.000_999_5 || a == 0.0 => significant(tflops * 1e3) + " GFLOP/s",
-        _ => significant(tflops * 1e6) + " MFLOP/s",
-    }
+    scaled(tflops, &[(1.0, " TFLOP/s"), (1e-3, " GFLOP/s"), (1e-6, " MFLOP/s")])
 }
 
 /// Bytes, in powers of 1024.
 pub(crate) fn bytes(bytes: u64) -> String {
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let (mut x, mut unit) = (bytes as f64, "B");
-    for larger in ["KiB", "MiB", "GiB", "TiB"] {
-        if x < 1023.5 {
-            break;
-        }
-        (x, unit) = (x / 1024.0, larger);
-    }
-    significant(x) + " " + unit
+    const UNITS: [(f64, &str); 4] =
+        [((1_u64 << 40) as f64, " TiB"), ((1 << 30) as f64, " GiB"), ((1 << 20) as f64, " MiB"), (1024.0, " KiB")];
+    if bytes < 1024 { format!("{bytes} B") } else { scaled(bytes as f64, &UNITS) }
 }
 
 /// An error: two digits and a power of ten.

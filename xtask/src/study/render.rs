@@ -54,12 +54,12 @@ fn times(
     ours: impl Fn(&Entry) -> Option<f64>,
 ) -> String {
     let families = study.families();
-    let mut heads = vec![words("convolution"), number("its report: 4 kernels"), number("its report: inlined")];
-    heads.extend(families.iter().map(|family| number(&format!("`{family}`"))));
+    let mut heads = ["convolution", "its report: 4 kernels", "its report: inlined"].map(ToOwned::to_owned).to_vec();
+    heads.extend(families.iter().map(|family| format!("`{family}`")));
     // A pick that was not studied has been timed, but not compiled apart.
     let has_picks = study.entries.iter().any(|entry| entry.cold.is_none() && ours(entry).is_some());
     if has_picks {
-        heads.push(number("the planner's pick"));
+        heads.push("the planner's pick".to_owned());
     }
     let mut failures = Vec::new();
     let mut rows = Vec::new();
@@ -77,7 +77,7 @@ fn times(
         let failed = entries.into_iter().flatten().filter(|entry| ours(entry).is_none());
         failures.extend(failed.map(|e| format!("- `{}`, {}: {}\n", e.family(), label(e), escape(&e.failure().1))));
     }
-    let mut out = format!("\n### {}\n\n{}", name(study), table(&heads, &rows));
+    let mut out = format!("\n### {}\n\n{}", name(study), table(&heads, &[0], &rows));
     if !failures.is_empty() {
         let _ = write!(out, "\n{}", failures.concat());
     }
@@ -86,15 +86,8 @@ fn times(
 
 /// Kernels and buffers do not depend on the adapter but through its bounds: one is enough.
 fn kernels(study: &Study) -> String {
-    let heads = [
-        words(""),
-        number("kernels a run"),
-        number("for the weights, once"),
-        words("buffers written"),
-        words("buffers bound"),
-        number("dispatches a run"),
-        number("workspace"),
-    ];
+    let [per_run, once] = ["kernels a run", "for the weights, once"];
+    let heads = ["", per_run, once, "buffers written", "buffers bound", "dispatches a run", "workspace"];
     let mut rows = Vec::new();
     for (who, (kernels, written)) in ["4 kernels", "inlined"].into_iter().zip(old::REPORT_KERNELS) {
         let cells = [&format!("its report: {who}"), kernels, ABSENT, written, ABSENT, ABSENT, ABSENT];
@@ -113,12 +106,12 @@ fn kernels(study: &Study) -> String {
             range(entries.iter().filter_map(|(entry, _)| entry.row.workspace_bytes), bytes),
         ]);
     }
-    table(&heads, &rows)
+    table(&heads.map(ToOwned::to_owned), &[0, 3, 4], &rows)
 }
 
 fn explosion(study: &Study) -> String {
-    let heads = ["WGSL lines", "statements", "expressions", "SPIR-V", "MSL", "MSL lines", "compiled in", "a run takes"];
-    let heads: Vec<_> = [words("")].into_iter().chain(heads.map(number)).collect();
+    let heads =
+        ["", "WGSL lines", "statements", "expressions", "SPIR-V", "MSL", "MSL lines", "compiled in", "a run takes"];
     let layer = study.entries.first().map(|entry| entry.row.layer.as_str()).unwrap_or_default();
     let noted = |who: &str, lines: usize, time: String| {
         let [a, b, c, d, e, f] = [ABSENT; 6].map(ToOwned::to_owned);
@@ -144,11 +137,11 @@ fn explosion(study: &Study) -> String {
             time_or_failure(entry.time(), entry),
         ]);
     }
-    table(&heads, &rows)
+    table(&heads.map(ToOwned::to_owned), &[0], &rows)
 }
 
 fn adapters(studies: &[Study]) -> String {
-    let heads = ["adapter", "driver", "machine", "winoconv", "day"].map(words);
+    let heads = ["adapter", "driver", "machine", "winoconv", "day"].map(ToOwned::to_owned);
     let row = |study: &Study| {
         let (host, software) = (&study.host, if study.adapter.software { " (software)" } else { "" });
         vec![
@@ -161,7 +154,7 @@ fn adapters(studies: &[Study]) -> String {
     };
     let notes = in_order(studies.iter().flat_map(|study| &study.notes).map(String::as_str));
     let notes: String = notes.into_iter().map(|note| format!("\n{}\n", escape(note))).collect();
-    table(&heads, &studies.iter().map(row).collect::<Vec<_>>()) + &notes
+    table(&heads, &[0, 1, 2, 3, 4], &studies.iter().map(row).collect::<Vec<_>>()) + &notes
 }
 
 /// `NVIDIA H100 80GB HBM3, Vulkan`.
@@ -197,15 +190,4 @@ fn thousands(number: usize) -> String {
         (0, below) => below.to_string(),
         (above, below) => format!("{},{below:03}", thousands(above)),
     }
-}
-
-/// A column's head, and whether it stands over numbers.
-type Head = (String, bool);
-
-fn words(head: &str) -> Head {
-    (head.to_owned(), false)
-}
-
-fn number(head: &str) -> Head {
-    (head.to_owned(), true)
 }
