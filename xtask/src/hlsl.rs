@@ -82,15 +82,8 @@ fn shader_model(spec: &KernelSpec) -> ShaderModel {
 fn arguments(model: ShaderModel, validate: bool, optimize: bool) -> Vec<&'static str> {
     let profile = if model == ShaderModel::V6_2 { "cs_6_2" } else { "cs_6_0" };
     let mut arguments = vec!["-E", ENTRY_POINT, "-T", profile, "-HV", "2018", "-Ges", PARENTHESES];
-    if model == ShaderModel::V6_2 {
-        arguments.push("-enable-16bit-types");
-    }
-    if !validate {
-        arguments.push("-Vd");
-    }
-    if !optimize {
-        arguments.push("-Od");
-    }
+    let others = [("-enable-16bit-types", model == ShaderModel::V6_2), ("-Vd", !validate), ("-Od", !optimize)];
+    arguments.extend(others.iter().filter(|(_, is_needed)| *is_needed).map(|(argument, _)| argument));
     arguments
 }
 

@@ -13,12 +13,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use fs_err as fs;
 use winoconv::caps::{Caps, Profile};
-use winoconv::plan::{Choice, Dispatch, Document, Slot};
+use winoconv::gpu::ContextOptions;
+use winoconv::plan::{Dispatch, Document, Slot};
 use winoconv::{Algorithm, DType, Plan, Preferences, Tolerance, wgsl};
 
 use self::data::Data;
 use self::dawn::Dawn;
+use crate::bench::adapter::Adapter;
 use crate::bench::layers;
+use crate::bench::measure::all_kernels;
+use crate::files;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -26,14 +30,11 @@ pub(crate) struct Options {
     #[arg(long, required_unless_present_any = ["plan", "check"])]
     layer: Option<String>,
     /// Any plan, by its document: what serde writes, or `plan` in a plan.json, or such a file itself
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "algorithm", "choice", "adapter", "caps"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "algorithm", "adapter", "caps"])]
     plan: Option<PathBuf>,
     /// Force an algorithm, whatever its error: direct, staged:f4x3, ...
     #[arg(long)]
     algorithm: Option<Algorithm>,
-    /// Force an algorithm and how its work is cut: `staged:f4x3@64x64x8_8x8/2`, ...
-    #[arg(long, conflicts_with = "algorithm")]
-    choice: Option<Choice>,
     /// Plan for an adapter of this machine, by part of its name [default: a device with WebGPU's default limits]
     #[arg(long)]
     pub(crate) adapter: Option<String>,
@@ -67,20 +68,12 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
 
 impl Options {
     fn make(&self, layer: &str) -> anyhow::Result<Plan> {
-        let mut preferences = Preferences::new();
-        if self.algorithm.is_some() || self.choice.is_some() {
-            preferences = preferences.tolerance(Tolerance::Any);
-        }
-        preferences.algorithm = self.algorithm.or(self.choice.map(|choice| choice.algorithm));
-        preferences.cut = self.choice.map(|choice| choice.cut);
+        let forced = |algorithm| Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
+        let preferences = self.algorithm.map_or_else(Preferences::new, forced);
         let caps = match (&self.adapter, self.caps) {
-            (None, None) => Caps::webgpu_default(),
+            (Some(name), _) => Adapter::named(name).open(&ContextOptions::default())?.caps().clone(),
             (None, Some(profile)) => profile.caps(),
-            (Some(part), _) => {
-                let all = pollster::block_on(winoconv::gpu::adapters());
-                let wanted = |caps: &Caps| caps.name.to_lowercase().contains(&part.to_lowercase());
-                all.into_iter().find(wanted).with_context(|| format!("no adapter is named {part}"))?
-            }
+            (None, None) => Caps::webgpu_default(),
         };
         Ok(Plan::new(&layers::named(layer)?.problem()?, &caps, &preferences)?)
     }
@@ -133,12 +126,10 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
     let packing = plan.packing().dispatches(plan.problem());
     let all = || packing.iter().chain(plan.dispatches());
     let mut shaders = BTreeMap::new();
-    for kernel in all().map(Dispatch::kernel) {
-        if let Entry::Vacant(new) = shaders.entry(kernel.name()) {
-            let file = format!("{kernel}.wgsl");
-            write(&file, wgsl::check(&kernel, &plan.caps().limits)?.source.text.as_bytes())?;
-            new.insert(file);
-        }
+    for kernel in all_kernels(plan) {
+        let file = format!("{kernel}.wgsl");
+        write(&file, wgsl::check(&kernel, &plan.caps().limits)?.source.text.as_bytes())?;
+        shaders.insert(kernel.name(), file);
     }
     let data = with_data.then(|| Data::new(plan)).transpose()?;
     let mut tensors = BTreeMap::new();
@@ -159,7 +150,7 @@ fn export(plan: &Plan, out: &Path, with_data: bool) -> anyhow::Result<()> {
         write(files.bound, &DType::F32.to_bytes(&data.bound))?;
     }
     let exported = Exported { plan, entry_point: wgsl::ENTRY_POINT, shaders, tensors, expected };
-    Ok(write("plan.json", format!("{}\n", serde_json::to_string_pretty(&exported)?).as_bytes())?)
+    Ok(write("plan.json", files::to_json(&exported)?.as_bytes())?)
 }
 
 fn usage(slot: Slot) -> &'static [&'static str] {
