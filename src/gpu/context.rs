@@ -3,13 +3,8 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-#[cfg(feature = "graph")]
-use std::sync::Mutex;
 #[cfg(not(target_arch = "wasm32"))]
 use std::sync::OnceLock;
-
-#[cfg(feature = "graph")]
-use lru::LruCache;
 
 use super::cache::{CacheSource, CacheState, PipelineCache};
 use super::caps::{caps, kind};
@@ -19,7 +14,7 @@ use super::identity::{Token, touchstone};
 use super::pipelines::Pipelines;
 use super::recommended::recommended;
 #[cfg(feature = "graph")]
-use super::shader::{Compiled, Shader};
+use super::shaders::kept::Shaders;
 use super::trusted::ShaderChecks;
 use crate::caps::{Caps, DeviceKind};
 use crate::error::{DeviceError, Result};
@@ -107,7 +102,7 @@ struct Inner {
     pipelines: Pipelines,
     /// Compiled shaders of networks.
     #[cfg(feature = "graph")]
-    shaders: Mutex<LruCache<Shader, Arc<Compiled>>>,
+    shaders: Shaders,
     cache: PipelineCache,
     /// A buffer that shows whether the device is alive, and whether the device of a buffer can be found out.
     #[cfg(not(target_arch = "wasm32"))]
@@ -213,7 +208,7 @@ impl Context {
             faults,
             pipelines: Pipelines::new(Self::PIPELINE_CAPACITY),
             #[cfg(feature = "graph")]
-            shaders: Mutex::new(LruCache::unbounded()),
+            shaders: Shaders::new(),
             cache,
             #[cfg(not(target_arch = "wasm32"))]
             touchstone,
@@ -245,7 +240,7 @@ impl Context {
 
     /// What is compiled.
     #[cfg(feature = "graph")]
-    pub(super) fn shaders(&self) -> &Mutex<LruCache<Shader, Arc<Compiled>>> {
+    pub(super) fn shaders(&self) -> &Shaders {
         &self.inner.shaders
     }
 

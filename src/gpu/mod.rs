@@ -12,7 +12,7 @@ mod pipeline;
 mod pipelines;
 mod recommended;
 #[cfg(feature = "graph")]
-mod shader;
+mod shaders;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 mod timing;
@@ -32,7 +32,7 @@ pub use pipeline::{CompileTime, Pipeline};
 pub(crate) use pipeline::{CompileTime, Pipeline};
 pub use recommended::recommended;
 #[cfg(feature = "graph")]
-pub(crate) use shader::{Reach, Shader, ShaderDispatch};
+pub(crate) use shaders::{Reach, Shader, ShaderDispatch};
 pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};
 /// A buffer of the device.

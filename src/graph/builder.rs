@@ -10,6 +10,7 @@ use super::{Dims, Graph, Node, Value};
 use crate::activation::Activation;
 use crate::conv::{Conv, Residual};
 use crate::error::{GraphError, Result, ShapeError};
+use crate::layout::Layout;
 
 /// How far an axis is counted from the end, where it is negative.
 fn from_end(axis: isize, rank: usize) -> Option<usize> {
@@ -99,7 +100,7 @@ impl Graph {
     /// As [`Self::conv`].
     pub fn conv_with(&mut self, x: Value, residual: Option<Value>, of: ConvWeights) -> Result<Value> {
         let ConvWeights { mut conv, weights, bias, slopes } = of;
-        if conv.layout != crate::Layout::ChannelsFirst || conv.weights_layout != crate::Layout::ChannelsFirst {
+        if conv.layout != Layout::ChannelsFirst || conv.weights_layout != Layout::ChannelsFirst {
             return Err(self.refused("conv", "the tensors of a graph are channels first").into());
         }
         conv.residual = if residual.is_some() { Residual::Tensor } else { Residual::None };

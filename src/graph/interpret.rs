@@ -7,6 +7,8 @@ use super::op::{
     Target, Unary,
 };
 use super::{Graph, Node};
+use crate::activation::Activation;
+use crate::conv::{Conv, Residual};
 use crate::error::{Result, ShapeError};
 use crate::spatial::Shape;
 use crate::twin::Reference;
@@ -190,8 +192,7 @@ fn conv(of: &ConvWeights, operands: &[&Tensor]) -> Vec<f64> {
     // rounding of a rounding.
     let [high, low] = halves(&operands[0].data);
     let residual = operands.get(1).map(|tensor| &tensor.data[..]).unwrap_or_default();
-    let linear =
-        crate::Conv { bias: false, residual: crate::Residual::None, activation: crate::Activation::None, ..of.conv };
+    let linear = Conv { bias: false, residual: Residual::None, activation: Activation::None, ..of.conv };
     let Ok(plain) = linear.on(problem.input_shape()) else { return Vec::new() };
     let sums = |input: &[f32]| {
         Reference { problem: &plain, input, weights: &of.weights, bias: &[], slopes: &[], residual: &[] }.all()

@@ -8,6 +8,8 @@ use super::gpu::OnGpu;
 use super::{ConvWeights, Graph, cpu};
 use crate::conv::Conv;
 use crate::device::Device;
+#[cfg(feature = "gpu")]
+use crate::error::Error;
 use crate::error::{Result, ShapeError};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Bound, Tensor};
@@ -127,7 +129,7 @@ impl Network {
     /// Buffers that are too short, misaligned, of the wrong usage or of another device; a device that is no GPU.
     #[cfg(feature = "gpu")]
     pub async fn bind(&self, inputs: &[Tensor<'_>], outputs: &[Tensor<'_>]) -> Result<Bound> {
-        let on_gpu = self.on_gpu.as_ref().ok_or_else(|| crate::Error::Unsupported {
+        let on_gpu = self.on_gpu.as_ref().ok_or_else(|| Error::Unsupported {
             what: "binding a network to GPU buffers".to_owned(),
             why: format!("its device is {}", self.device.caps()),
         })?;

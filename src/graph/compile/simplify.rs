@@ -8,8 +8,9 @@ use crate::conv::{Conv, Residual};
 use crate::error::Result;
 use crate::graph::interpret::compute_constants;
 use crate::graph::{Binary, ConvWeights, Dims, Edge, Graph, Node, Op, Unary, Value};
+use crate::layout::Layout;
 use crate::padding::{Border, Padding};
-use crate::spatial::Spatial;
+use crate::spatial::{Shape, Spatial};
 
 /// What is known is computed up to so many elements: beyond that, memory would be traded for time that is spent once.
 const MOST_FOLDED: usize = 1 << 24;
@@ -217,7 +218,7 @@ impl Pass {
         };
         let conv = Conv { padding: Padding::sides(sizes(before)?, sizes(after)?), border, ..*conv };
         // A border that is wider than the input has no form as a convolution's.
-        let shape = crate::Shape::from_slice(&self.new.dims(producer.inputs[0]))?;
+        let shape = Shape::from_slice(&self.new.dims(producer.inputs[0]))?;
         conv.on(shape).ok()?;
         let inputs = [&producer.inputs[..1], &inputs[1..]].concat();
         Some((Op::Conv(Arc::new(ConvWeights { conv, ..(**of).clone() })), inputs))
@@ -232,7 +233,7 @@ impl Pass {
         }
         let weights: Vec<f32> = (0..columns).flat_map(|o| (0..rows).map(move |i| data[i * columns + o])).collect();
         let none: Arc<[f32]> = Arc::from([]);
-        let conv = Conv::new(rows, columns, [1]).layout(crate::Layout::ChannelsLast);
+        let conv = Conv::new(rows, columns, [1]).layout(Layout::ChannelsLast);
         let of = ConvWeights { conv, weights: weights.into(), bias: none.clone(), slopes: none };
         Some((Op::Linear(Arc::new(of)), inputs[..1].to_vec()))
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::activation::Activation;
+use crate::conv::Residual;
 use crate::graph::map::Map;
 use crate::graph::{ConvWeights, Dims, MAX_DIMS, PoolKind, Reduction};
 
@@ -146,11 +148,11 @@ impl fmt::Display for Work {
                 if of.conv.bias {
                     f.write_str(" + bias")?;
                 }
-                if of.conv.residual != crate::Residual::None {
+                if of.conv.residual != Residual::None {
                     f.write_str(" + residual")?;
                 }
                 match of.conv.activation {
-                    crate::Activation::None => Ok(()),
+                    Activation::None => Ok(()),
                     activation => write!(f, ", {activation}"),
                 }
             }

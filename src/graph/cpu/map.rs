@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::Sources;
 use super::rows::each_row;
+use super::source::Sources;
 use crate::activation::Activation;
 use crate::graph::compile::Place;
 use crate::graph::interpret;

@@ -1,7 +1,7 @@
 //! Products of matrices: a row of the output is a sum of rows of the second matrix.
 
-use super::Source;
 use super::rows::each_row;
+use super::source::Source;
 use crate::graph::MAX_DIMS;
 use crate::graph::compile::Place;
 

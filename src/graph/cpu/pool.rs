@@ -1,7 +1,7 @@
 //! Pooling: for each output of a row the taps that lie inside.
 
-use super::Source;
 use super::rows::each_row;
+use super::source::Source;
 use crate::graph::PoolKind;
 use crate::graph::compile::{Place, Window};
 

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::Source;
 use super::rows::{advance, each_row};
+use super::source::Source;
 use crate::graph::compile::Place;
 use crate::graph::{Dims, MAX_DIMS, Reduction};
 

@@ -1,7 +1,7 @@
 //! Weighted sums of elements along axes: resizing, and padding that repeats elements.
 
-use super::Source;
 use super::rows::each_row;
+use super::source::Source;
 use crate::graph::compile::{AxisTaps, Place};
 
 pub(super) fn run(taps: &[AxisTaps], source: Source<'_>, to: &Place, output: &mut [f32]) {

@@ -1,6 +1,6 @@
 //! Elementwise programs: an invocation for each element, an instruction a line.
 
-use super::Job;
+use super::job::Job;
 use super::text::{Tensor, Writer};
 use crate::graph::compile::Place;
 use crate::graph::cpu::coalesced;

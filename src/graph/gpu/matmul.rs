@@ -1,6 +1,6 @@
 //! Products of matrices: a workgroup for each 8 x 8 part of the output, with parts of both matrices in its memory.
 
-use super::Job;
+use super::job::Job;
 use super::text::Writer;
 use crate::graph::compile::Place;
 

@@ -1,6 +1,7 @@
 //! A program's steps as shaders, all but the convolutions, which are layers. A text depends on how many axes and tensors a step
 //! has and on what it computes; sizes, strides and numbers are parameters, so other sizes need no other shader.
 
+mod job;
 mod map;
 mod matmul;
 mod pool;
@@ -10,22 +11,13 @@ mod text;
 
 use std::collections::HashMap;
 
+use self::job::Job;
 use super::compile::{BufferId, Place, Program, Step, Work};
 use crate::error::{Result, ShapeError};
-use crate::gpu::{Bound, Buffer, Context, Reach, Shader, ShaderDispatch, Tensor, Workspace};
+use crate::gpu::{Bound, Buffer, Context, Reach, ShaderDispatch, Tensor, Workspace};
 use crate::kernel::word;
 use crate::layer::{Ends, Layer};
 use crate::problem::Problem;
-
-/// A step as a dispatch: its buffers are named, not bound.
-struct Job {
-    shader: Shader,
-    params: Vec<u32>,
-    offsets: Vec<usize>,
-    reads: Vec<(BufferId, Reach)>,
-    write: (BufferId, Reach),
-    workgroups: usize,
-}
 
 /// What a network keeps on a GPU.
 #[derive(Debug)]
@@ -144,14 +136,4 @@ fn job(step: &Step) -> Option<Job> {
         Work::Softmax(axis, log) => reduce::softmax(*axis, *log, &inputs[0], to),
         Work::MatMul => matmul::job(&inputs[0], &inputs[1], to),
     })
-}
-/// Where a place's elements begin and end in its buffer.
-fn reach(place: &Place) -> Reach {
-    let ends = place.dims.iter().zip(place.strides()).map(|(&size, &step)| (size.max(1) - 1).cast_signed() * step);
-    let (mut first, mut end) = (place.offset, place.offset + 1);
-    for reach in ends {
-        first = first.wrapping_add_signed(reach.min(0));
-        end = end.wrapping_add_signed(reach.max(0));
-    }
-    Reach { first, end }
 }

@@ -1,6 +1,6 @@
 //! Pooling: an invocation for each output.
 
-use super::Job;
+use super::job::Job;
 use super::text::Writer;
 use crate::graph::PoolKind;
 use crate::graph::compile::{Place, Window};

@@ -1,7 +1,7 @@
 //! Reductions along axes, normalization and softmax: a workgroup for each group of elements. Each invocation takes every 64th
 //! element, and the workgroup joins their results in pairs, in the same order in each run.
 
-use super::Job;
+use super::job::Job;
 use super::text::{Tensor, WORKGROUP, Writer};
 use crate::graph::compile::Place;
 use crate::graph::{Dims, Reduction};

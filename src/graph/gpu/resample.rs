@@ -1,6 +1,6 @@
 //! Weighted sums of elements along axes: an invocation for each output. Indices and weights are a table in a buffer.
 
-use super::Job;
+use super::job::Job;
 use super::text::Writer;
 use crate::graph::compile::{AxisTaps, Place};
 

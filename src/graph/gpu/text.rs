@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Job, reach};
+use super::job::{Job, reach};
 use crate::gpu::Shader;
 use crate::graph::compile::{BufferId, Place};
 use crate::kernel::word;

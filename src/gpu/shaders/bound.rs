@@ -1,23 +1,13 @@
-//! Shaders of networks: texts that come from above, compiled with run-time checks, and bound to buffers. The kernels of plans are
-//! trusted because of what is known of them; of these nothing is taken for granted, so each index is clamped.
+//! Shaders of networks bound to buffers. A [`Shader`] checks its indices when it runs, so a step that is wrong computes nonsense
+//! and touches no other buffer.
 
 use std::sync::Arc;
 
-use super::bound::{Bound, Ready, Tensor};
-use super::context::Context;
-use super::fault::scoped;
+use super::kept::{Compiled, Shader, compile};
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
-use crate::wgsl::ENTRY_POINT;
-
-/// A compute shader as text: binding 0 is a uniform of words, then come the buffers that are read, then the one that is written.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Shader {
-    /// For labels and errors.
-    pub(crate) name: String,
-    pub(crate) text: String,
-    /// How many buffers are read.
-    pub(crate) reads: u32,
-}
+use crate::gpu::bound::{Bound, Ready, Tensor};
+use crate::gpu::context::Context;
+use crate::gpu::fault::scoped;
 
 /// Elements `first..end` of f32 in a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,62 +31,19 @@ pub(crate) struct ShaderDispatch<'a> {
     pub(crate) grid: [u32; 3],
 }
 
-/// A compiled shader.
-#[derive(Debug)]
-pub(super) struct Compiled {
-    pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
-}
-
 impl Context {
     /// The compiled form of a shader, kept like pipelines of kernels.
     async fn compiled_shader(&self, shader: &Shader) -> Result<Arc<Compiled>> {
-        if let Some(found) = self.shaders().lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(shader) {
-            return Ok(found.clone());
+        if let Some(found) = self.shaders().find(shader) {
+            return Ok(found);
         }
-        let compiled = scoped(self.device(), &format!("compiling {}", shader.name), || compile(self, shader)).await;
+        let compile = || compile(self.device(), self.cache().driver(), shader);
+        let compiled = scoped(self.device(), &format!("compiling {}", shader.name), compile).await;
         self.check_lost()?;
         let compiled = Arc::new(compiled?);
-        let mut kept = self.shaders().lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        kept.put(shader.clone(), compiled.clone());
-        while kept.len() > self.pipeline_capacity() {
-            kept.pop_lru();
-        }
+        self.shaders().keep(shader, compiled.clone(), self.pipeline_capacity());
         Ok(compiled)
     }
-}
-
-fn compile(context: &Context, shader: &Shader) -> Compiled {
-    let device = context.device();
-    let label = Some(shader.name.as_str());
-    let source = wgpu::ShaderSource::Wgsl(shader.text.as_str().into());
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor { label, source });
-    let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
-        binding,
-        visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
-        count: None,
-    };
-    let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-    entries.extend((0..=shader.reads).map(|i| {
-        let ty = wgpu::BufferBindingType::Storage { read_only: i < shader.reads };
-        entry(i + 1, ty)
-    }));
-    let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
-    let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-        label,
-        bind_group_layouts: &[Some(&layout)],
-        immediate_size: 0,
-    });
-    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label,
-        layout: Some(&pipeline_layout),
-        module: &module,
-        entry_point: Some(ENTRY_POINT),
-        compilation_options: wgpu::PipelineCompilationOptions::default(),
-        cache: context.cache().driver(),
-    });
-    Compiled { pipeline, layout }
 }
 
 /// A binding: a window of a buffer that begins where the device allows it.
