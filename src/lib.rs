@@ -52,7 +52,7 @@
 //!
 //! # Features
 //!
-//! `gpu` (default): the GPU device. `serde`: plans as documents. `internals`: what this repository's tests and tools need of the
+//! `gpu` (default): the GPU device. `graph`: whole networks. `serde`: plans as documents. `internals`: what this repository's tests and tools need of the
 //! inside (kernels, WGSL texts, twins, transforms); anything in it may change in any version.
 //!
 //! # wgpu
@@ -143,6 +143,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/TUNING.md")]
 struct Tuning;
+
+/// The same.
+#[cfg(all(doctest, feature = "graph", feature = "gpu"))]
+#[doc = include_str!("../docs/NETWORKS.md")]
+struct Networks;
 
 /// This crate's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -96,15 +96,3 @@ fn coordinates_up_to_31_bits_are_in_reach() {
     let beyond = Conv::new(1, 1, [1]).padding(1 << 31).stride(1 << 31).on([1, 1, 5]);
     assert!(beyond.expect_err("padding beyond 31 bits").to_string().contains("32-bit index"));
 }
-
-/// A filter of one channel is packed as 32, so 2^30 groups would take 128 GiB. What takes the weights as they are given runs.
-#[test]
-fn packed_weights_beyond_32_bits_are_refused() {
-    let groups = 1 << 30;
-    let problem = Conv::new(groups, groups, [1, 1]).groups(groups).on([1, groups, 1, 1]).expect("legal");
-    let forced = Preferences::new().algorithm(Algorithm::ImplicitGemm);
-    let error = Plan::new(&problem, &Caps::cpu(), &forced).expect_err("2^35 packed weights").to_string();
-    assert!(error.contains("the packed weights") && error.contains("32-bit index"), "{error}");
-    let plan = Plan::new(&problem, &Caps::cpu(), &Preferences::new()).expect("another algorithm");
-    assert!(plan.packed_bytes() <= 4 << 30, "{plan}");
-}

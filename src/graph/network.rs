@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::compile::{BufferId, Place, Program, Step, Work};
 #[cfg(feature = "gpu")]
-use super::gpu::OnGpu;
+use super::gpu::{EndsOnGpu, OnGpu};
 use super::{ConvWeights, Graph, cpu};
 use crate::conv::Conv;
 use crate::device::Device;
@@ -139,22 +139,37 @@ impl Network {
     #[cfg(feature = "gpu")]
     async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
         let context = on_gpu.context();
-        let mut sources = Vec::with_capacity(inputs.len());
-        for input in inputs {
-            sources.push(context.upload("an input", input).await?);
+        let kept = on_gpu.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let ends = match kept {
+            Some(ends) => ends,
+            None => self.ends(on_gpu).await?,
+        };
+        for (buffer, input) in ends.inputs.iter().zip(inputs) {
+            context.write("an input", buffer, bytemuck::cast_slice(input)).await?;
         }
-        let mut results = Vec::with_capacity(self.program.outputs.len());
-        for (_, dims) in &self.program.outputs {
-            results.push(context.create_buffer("an output", dims.elements()).await?);
+        context.submit(&ends.bound)?;
+        let mut outputs = Vec::with_capacity(ends.outputs.len());
+        for (buffer, (_, dims)) in ends.outputs.iter().zip(&self.program.outputs) {
+            outputs.push(context.download(buffer, dims.elements()).await?);
         }
-        let [inputs, outputs] = [&sources, &results].map(|all| all.iter().map(Tensor::from).collect::<Vec<_>>());
-        let bound = self.bind(&inputs, &outputs).await?;
-        context.submit(&bound)?;
-        let mut outputs = Vec::with_capacity(results.len());
-        for (result, (_, dims)) in results.iter().zip(&self.program.outputs) {
-            outputs.push(context.download(result, dims.elements()).await?);
-        }
+        *on_gpu.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends);
         Ok(outputs)
+    }
+
+    /// Buffers for a run on slices, and the network bound to them.
+    #[cfg(feature = "gpu")]
+    async fn ends(&self, on_gpu: &OnGpu) -> Result<EndsOnGpu> {
+        let context = on_gpu.context();
+        let [mut inputs, mut outputs] = [Vec::new(), Vec::new()];
+        for (_, dims) in &self.program.inputs {
+            inputs.push(context.create_buffer("an input", dims.elements()).await?);
+        }
+        for (_, dims) in &self.program.outputs {
+            outputs.push(context.create_buffer("an output", dims.elements()).await?);
+        }
+        let [from, to] = [&inputs, &outputs].map(|all| all.iter().map(Tensor::from).collect::<Vec<_>>());
+        let bound = self.bind(&from, &to).await?;
+        Ok(EndsOnGpu { inputs, outputs, bound })
     }
 
     async fn run_step(

@@ -10,6 +10,7 @@ mod resample;
 mod text;
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use self::job::Job;
 use super::compile::{BufferId, Place, Program, Step, Work};
@@ -28,6 +29,16 @@ pub(super) struct OnGpu {
     tables: HashMap<usize, Buffer>,
     own: Vec<Buffer>,
     workspace: Workspace,
+    /// Between runs on slices, so that nothing is bound twice: of one run at a time.
+    pub(super) kept: Mutex<Option<EndsOnGpu>>,
+}
+
+/// A network bound to buffers of its own.
+#[derive(Debug)]
+pub(super) struct EndsOnGpu {
+    pub(super) inputs: Vec<Buffer>,
+    pub(super) outputs: Vec<Buffer>,
+    pub(super) bound: Bound,
 }
 
 impl OnGpu {
@@ -55,7 +66,7 @@ impl OnGpu {
         }
         let plans: Vec<_> = plans.iter().map(|plan| &**plan).collect();
         let workspace = Workspace::new(context, &plans).await?;
-        Ok(Self { context: context.clone(), constants, tables, own, workspace })
+        Ok(Self { context: context.clone(), constants, tables, own, workspace, kept: Mutex::default() })
     }
 
     pub(super) const fn context(&self) -> &Context {

@@ -85,9 +85,7 @@ pub(in crate::plan) fn build(
         // Transformed from a binding, or read from one.
         limits.check_tensor("the weights", conv.dtype.bytes(problem.weights_len()))?;
     }
-    let packed = built.packing.len(problem);
-    limits.check_tensor("the packed weights", DType::F32.bytes(packed))?;
-    LimitError::check("the packed weights", Resource::IndexRange, packed as u64, u32::MAX.into())?;
+    limits.check_tensor("the packed weights", DType::F32.bytes(built.packing.len(problem)))?;
     for dispatch in built.dispatches.iter().chain(&built.packing.dispatches(problem)) {
         dispatch.kernel.check(limits)?;
         dispatch.check_grid(limits)?;
