@@ -208,7 +208,7 @@ fn every_plan_compiles_and_is_submitted_on_a_noop_device() {
     use support::noop::Noop;
 
     let mut all = 0;
-    for profile in Profile::ALL {
+    for (i, profile) in Profile::ALL.into_iter().enumerate() {
         let caps = profile.caps();
         let noop = Noop::new(&caps);
         // The two bounds that no interface tells are not of this device, which is none of Apple's.
@@ -216,7 +216,8 @@ fn every_plan_compiles_and_is_submitted_on_a_noop_device() {
             Limits { max_accumulators_per_invocation: u32::MAX, max_operations_per_loop: u32::MAX, ..caps.limits };
         assert_eq!(noop.context.caps().limits, told, "{profile}: what wgpu tells of a device with its limits");
         assert_eq!((noop.context.caps().f16, noop.context.caps().timestamps), (caps.f16, caps.timestamps), "{profile}");
-        let plans: Vec<Plan> = all_problems().iter().flat_map(|problem| plans(&caps, problem)).collect();
+        let plans: Vec<Plan> =
+            support::some(all_problems(), i, 3).iter().flat_map(|problem| plans(&caps, problem)).collect();
         let dispatches = noop.run(&plans).unwrap_or_else(|error| panic!("{profile}: {error}"));
         let kernels = noop.context.compilations();
         println!("{profile}: {} plans, {dispatches} dispatches, {kernels} kernels", plans.len());

@@ -28,6 +28,12 @@ pub(crate) fn is_exhaustive() -> bool {
     std::env::var_os(EXHAUSTIVE).is_some()
 }
 
+/// Every `step`-th one from `first` on; all of them for `cargo xtask ci --full`. Where `first` goes through what they are combined
+/// with, each of them occurs.
+pub(crate) fn some<T>(all: Vec<T>, first: usize, step: usize) -> Vec<T> {
+    if is_exhaustive() { all } else { all.into_iter().skip(first % step).step_by(step).collect() }
+}
+
 /// Says that a test did not run, on the terminal and in the file that `WINOCONV_SKIP_LOG` names.
 pub(crate) fn skipped(test: &str, reason: &str) {
     let line = format!("SKIPPED {test}: {reason}");

@@ -25,13 +25,14 @@ pub(crate) const TARGETS: &[&str] =
 type Variables = &'static [(&'static str, &'static str)];
 
 /// Tests that do more if variables say so: a step's name, what cargo runs, and the variables.
-const THOROUGH: [(&str, &str, Variables); 3] = [
+const THOROUGH: [(&str, &str, Variables); 4] = [
     (
         "20,000 random problems on the CPU, 2,000 on the GPU",
         "--test property -- bounds --nocapture",
         &[("PROPTEST_CASES", "20000"), ("WINOCONV_GPU_PROBLEMS", "2000")],
     ),
-    ("the exhibits that compile for minutes", "--test conformance -- exhibit", &[("WINOCONV_EXHAUSTIVE", "1")]),
+    ("every algorithm through every entry point", "--test conformance", &[("WINOCONV_EXHAUSTIVE", "1")]),
+    ("every problem on every profile", "--test planner --test profiles", &[("WINOCONV_EXHAUSTIVE", "1")]),
     ("every index of every kernel variant", "--test bounds -- every_index --nocapture", &[("WINOCONV_BOUNDS", "all")]),
 ];
 
