@@ -126,7 +126,11 @@ impl Graph {
         self.node(value).dims
     }
 
-    pub(crate) fn node(&self, value: Value) -> &Node {
+    /// The node that gives a value.
+    ///
+    /// # Panics
+    /// As [`Self::dims`].
+    pub fn node(&self, value: Value) -> &Node {
         &self.nodes[value.index()]
     }
 
