@@ -171,6 +171,12 @@ fn all() -> Vec<(String, Graph)> {
     });
     add("flatten".into(), graph(image, |net, x| net.flatten(x, 1)));
     add("expand".into(), graph(&[3, 1, 5], |net, x| net.expand(x, [2, 3, 4, 5])));
+    add("concat with one element of the last axis".into(), {
+        graph(image, |net, x| {
+            let first = net.slice(x, 3, 0, 1)?;
+            net.concat(&[x, first, x], 3)
+        })
+    });
     add("concat".into(), {
         graph(image, |net, x| {
             let twice = net.add(x, x)?;

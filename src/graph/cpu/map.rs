@@ -18,7 +18,11 @@ const TASK: usize = 1 << 14;
 type Block = [f32; BLOCK];
 
 pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place, output: &mut [f32]) {
-    let (to, inputs) = coalesced(to, inputs);
+    let (mut to, mut inputs) = coalesced(to, inputs);
+    // Elements of an output's row lie side by side. Where they did not, the last axis had one element, and was dropped.
+    if to.strides[to.dims.rank() - 1] != 1 {
+        [&mut to].into_iter().chain(&mut inputs).for_each(with_last_axis);
+    }
     let last = to.dims.rank() - 1;
     let row_of = |starts: &[usize], row: &mut [f32]| {
         let rows: Vec<Row<'_>> = sources
@@ -47,6 +51,14 @@ pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place
 fn start(place: &Place, indices: &[usize]) -> usize {
     let steps = indices.iter().zip(place.strides).map(|(&index, step)| step * index.cast_signed());
     place.offset.wrapping_add_signed(steps.sum())
+}
+
+/// One more axis, of one element.
+fn with_last_axis(place: &mut Place) {
+    if let Some(dims) = Dims::from_slice(&[&place.dims[..], &[1]].concat()) {
+        place.strides[place.dims.rank()] = 1;
+        place.dims = dims;
+    }
 }
 
 /// The same tensors with as few axes as they can be walked by, at least one: axes of one element are dropped, and neighbours
