@@ -17,6 +17,11 @@
 //! models compute with them must be known when the graph is made: they are evaluated then. A boolean that is not known is an f32
 //! of 0 or 1.
 //!
+//! **Coverage.** [`operators`] names the operators that are read, of [`OPSETS`]. Weights of convolutions, scales and sizes of
+//! resizing, and all indices must be known when the graph is made. Not supported are training, indices as results, antialiasing
+//! and cropping while resizing, subgraphs, functions, sequences, texts and quantized tensors. Models of older
+//! versions can be raised by the standard's own converter.
+//!
 //! **Trust.** A file is not trusted: what is damaged or hostile is an error. Memory is bounded by the size of the file, and by a
 //! fixed amount for what nodes make of known tensors. Data in other files must lie below the model's folder.
 
@@ -29,6 +34,15 @@ mod tensor;
 
 pub use error::{OnnxError, Result, Unsupported};
 pub use model::{Input, Model};
+
+/// The names of the operators that are read.
+///
+/// ```
+/// assert!(winoconv_onnx::operators().any(|name| name == "ConvTranspose"));
+/// ```
+pub fn operators() -> impl Iterator<Item = &'static str> {
+    import::operators()
+}
 
 /// The versions of the standard's operators that are read.
 pub const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;

@@ -191,6 +191,9 @@ impl Model {
     /// The graph for inputs of these sizes. What is not given is as the model says. The graph's inputs are those of the model
     /// that its outputs depend on, under their names and in the model's order. Graphs of a model share its weights.
     ///
+    /// What the model computes of shapes is fixed in the graph, so for other sizes call this again, not
+    /// [`Graph::with_input_dims`].
+    ///
     /// ```
     /// # use winoconv_onnx::Model;
     /// # let file = b"\x08\x08\x3a\x0c\x5a\x05\x0a\x01x\x12\x00\x62\x03\x0a\x01x\x42\x02\x10\x11";
@@ -225,6 +228,10 @@ fn read_node(index: usize, node: NodeProto, external: &mut External) -> Result<N
         (true, Some(output)) => output.clone(),
         (true, None) => format!("#{index}"),
     };
+    // Also so that a file of nothing but empty nodes ends here.
+    if node.op_type.is_empty() {
+        return Err(OnnxError::Damaged { what: format!("node {name}"), problem: "it has no operator".to_owned() });
+    }
     let mut attributes = HashMap::with_capacity(node.attribute.len());
     for attribute in node.attribute {
         let key = attribute.name.clone();

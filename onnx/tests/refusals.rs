@@ -31,6 +31,8 @@ fn files_that_are_no_models() {
     let mut plain = one(node("Relu", &["x"], &["y"], Vec::new()));
     plain.opset_import.clear();
     assert_eq!(message(&bytes(&plain)), "not an ONNX model: it names no version of ONNX's operators");
+    let nameless = NodeProto { op_type: String::new(), ..node("", &["x"], &["y"], Vec::new()) };
+    assert_eq!(message(&bytes(&one(nameless))), "damaged model: node the : it has no operator");
     let error = Model::open("/nowhere/model.onnx").expect_err("there is none");
     assert!(error.to_string().starts_with("cannot read /nowhere/model.onnx: "), "{error}");
     assert!(std::error::Error::source(&error).is_some());

@@ -17,6 +17,7 @@ mod table;
 use std::collections::{HashMap, HashSet};
 
 use call::Call;
+pub(crate) use table::operators;
 use winoconv::graph::{Dims, Graph, MAX_DIMS, Value};
 
 use crate::error::{OnnxError, Result, Unsupported};

@@ -15,6 +15,11 @@ pub(super) fn find(op: &str) -> Option<Run> {
     TABLE.iter().find(|(name, _)| *name == op).map(|(_, run)| *run)
 }
 
+/// The names of all.
+pub(crate) fn operators() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|(name, _)| *name)
+}
+
 /// What is no operator of a graph, but of integers alone.
 fn modulo(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>> {
     match (call.operand(0)?, call.operand(1)?) {
