@@ -241,6 +241,8 @@ fn what_can_never_run_is_refused_with_the_layer() {
         // Of one output there is one phase.
         (three, any("staged:f4x3").workspace_limit(1 << 20)),
         (Conv::new(8, 8, [3, 3]).groups(8), any("depthwise")),
+        // For the gradient of weights of images with one output along a dimension and several along the other.
+        (Conv::new(4, 4, [5, 7]).stride([3, 2]), any("staged:f5qx4_f4qx4")),
     ] {
         layer(conv, preferences).unwrap_or_else(|error| panic!("{conv:?}, {preferences:?}: {error}"));
     }

@@ -1,7 +1,7 @@
 //! The sizes of a node's result, and what is wrong with its operands.
 
 use super::dims::{Dims, MAX_DIMS};
-use super::op::{Op, Pool, Resize, Slice, Target, Unary};
+use super::op::{Edge, Op, Pool, Resize, Slice, Target, Unary};
 use crate::error::ShapeError;
 use crate::spatial::Shape;
 
@@ -52,7 +52,7 @@ pub(super) fn infer(op: &Op, inputs: &[Dims]) -> Result<Dims, Problem> {
             both.broadcast(*other).ok_or_else(|| format!("{both} and {other} do not broadcast"))
         }),
         Op::Resize(resize) => resized(resize, inputs[0]),
-        Op::Pad { before, after, .. } => padded(before, after, inputs[0]),
+        Op::Pad { before, after, edge } => padded(before, after, *edge, inputs[0]),
         Op::Concat(axis) => concatenated(*axis, inputs),
         Op::Slice(slice) => sliced(slice, inputs[0]),
         Op::Reshape(to) => reshaped(to, inputs[0]),
@@ -135,10 +135,13 @@ fn windows(pool: &Pool, input: Dims) -> Result<Dims, Problem> {
     }
     let mut dims = input;
     for axis in 0..axes {
-        let span = |axis| pool.dilation[axis] * (pool.kernel[axis] - 1);
+        let span = |axis: usize| pool.dilation[axis].saturating_mul(pool.kernel[axis] - 1);
         // Otherwise a window could lie in the padding alone.
         if pool.before[axis].max(pool.after[axis]) > span(axis) {
-            return Err(format!("padding must be less than the window, {} in dimension {axis}", span(axis) + 1));
+            return Err(format!(
+                "padding must be less than the window, {} in dimension {axis}",
+                span(axis).saturating_add(1)
+            ));
         }
         let count = pool.windows(axis, input[axis + 2]);
         let count = count.filter(|_| input[axis + 2] > 0);
@@ -203,7 +206,7 @@ fn scaled(size: usize, scale: f64) -> Result<usize, Problem> {
     Err(format!("scale {scale} of {size}, expected a positive number and a size below 2^32"))
 }
 
-fn padded(before: &[isize], after: &[isize], input: Dims) -> Result<Dims, Problem> {
+fn padded(before: &[isize], after: &[isize], edge: Edge, input: Dims) -> Result<Dims, Problem> {
     if [before.len(), after.len()] != [input.rank(); 2] {
         return Err(format!("padding for {} and {} axes of {input}", before.len(), after.len()));
     }
@@ -213,6 +216,10 @@ fn padded(before: &[isize], after: &[isize], input: Dims) -> Result<Dims, Proble
         // What is taken away must be there.
         let taken = before[axis].min(0).unsigned_abs().saturating_add(after[axis].min(0).unsigned_abs());
         let size = size.filter(|_| taken <= input[axis]);
+        let repeats = !matches!(edge, Edge::Constant(_)) && before[axis].max(after[axis]) > 0;
+        if repeats && taken >= input[axis] {
+            return Err(format!("axis {axis} of {input} has no element left to pad with"));
+        }
         dims = dims.with(axis, size.ok_or_else(|| format!("padding takes {taken} away from axis {axis} of {input}"))?);
     }
     Ok(dims)

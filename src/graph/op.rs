@@ -151,7 +151,7 @@ impl Pool {
         let stride = self.stride[axis];
         let mut windows = room / stride + 1;
         // A window that begins in the padding behind the last element would have nothing.
-        if self.ceil && !room.is_multiple_of(stride) && windows * stride < size + self.before[axis] {
+        if self.ceil && !room.is_multiple_of(stride) && windows.saturating_mul(stride) < size + self.before[axis] {
             windows += 1;
         }
         Some(windows)

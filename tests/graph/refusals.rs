@@ -35,6 +35,12 @@ fn nodes_that_do_not_fit_are_named() {
     refused("order", "is not an order of the 4 axes", |net, x| net.transpose(x, &[0, 1, 1, 2]));
     refused("pad", "padding for 2 and 2 axes", |net, x| net.pad(x, &[1, 1], &[1, 1], Edge::Reflect));
     refused("crop", "takes 9 away from axis 3", |net, x| net.pad(x, &[0, 0, 0, -5], &[0, 0, 0, -4], Edge::Reflect));
+    refused("nothing to repeat", "has no element left to pad with", |net, x| {
+        net.pad(x, &[0, 0, 0, -8], &[0, 0, 0, 1], Edge::Reflect)
+    });
+    refused("huge window", "the window is larger than", |net, x| {
+        net.pool(x, Pool { dilation: [usize::MAX, 1].into(), ..Pool::max([3, 3]) })
+    });
     refused("concat", "differ beside axis 1", |net, x| {
         let half = net.slice(x, 2, 0, 4)?;
         net.concat(&[x, half], 1)

@@ -208,7 +208,7 @@ pub(crate) fn check_forced(conv: &Conv, caps: &Caps, preferences: &Preferences) 
     if preferences.is_open() {
         return Ok(());
     }
-    let sizes: [fn(&Conv, usize) -> usize; 2] = [smallest, large];
+    let sizes: [fn(&Conv, usize) -> usize; 2] = [smallest, large_size];
     let [small, large] = sizes.map(|size| on_image(conv, |axis| size(conv, axis)));
     let (Some(small), Some(large)) = (small, large) else { return Ok(()) };
     let with_gradients =
@@ -227,6 +227,16 @@ pub(crate) fn check_forced(conv: &Conv, caps: &Caps, preferences: &Preferences) 
         };
         let of_large = judge(&large, caps, preferences).candidates;
         if !of_large.iter().all(is_never) {
+            return Ok(());
+        }
+    }
+    // A transform of a weight gradient is for certain sizes, and whether a stride divides them depends on whether there is more than
+    // one output along that dimension. Images that are large along some dimensions have sizes of their own.
+    for large_axes in 1..(1 << conv.rank()) - 1 {
+        let size = |axis| if large_axes >> axis & 1 == 1 { large_size(conv, axis) } else { smallest(conv, axis) };
+        let Some(mixed) = on_image(conv, size).and_then(|problem| problem.weight_gradient().ok()) else { continue };
+        let candidates = judge(&mixed, caps, preferences).candidates;
+        if !candidates.iter().all(|candidate| is_out_for_good(&mixed, candidate, caps, preferences)) {
             return Ok(());
         }
     }
@@ -287,7 +297,7 @@ fn smallest(conv: &Conv, axis: usize) -> usize {
 }
 
 /// An image along a dimension that has several tiles, of outputs a stride or a dilation apart, too.
-fn large(conv: &Conv, axis: usize) -> usize {
+fn large_size(conv: &Conv, axis: usize) -> usize {
     let apart = conv.stride[axis].saturating_mul(conv.dilation[axis]);
     smallest(conv, axis).saturating_add(apart.saturating_mul(16))
 }
