@@ -52,8 +52,8 @@
 //!
 //! # Features
 //!
-//! `gpu` (default): the GPU device. `graph`: whole networks. `serde`: plans as documents. `internals`: what this repository's tests and tools need of the
-//! inside (kernels, WGSL texts, twins, transforms); anything in it may change in any version.
+//! `gpu` (default): the GPU device. `graph`: whole networks. `serde`: plans as documents. `internals`: what this repository's
+//! tests and tools need of the inside (kernels, WGSL texts, twins, transforms); anything in it may change in any version.
 //!
 //! # wgpu
 //!
