@@ -397,13 +397,17 @@ fn refuse_aliases(step: &Dispatch, windows: &[Window<'_>]) -> Result<()> {
     for (i, (binding, window)) in bindings.iter().zip(windows).enumerate() {
         let same = |(j, other): (usize, &Window<'_>)| j != i && other.buffer == window.buffer;
         if binding.access == Access::Write && windows.iter().enumerate().any(same) {
-            return Err(Error::Unsupported {
-                what: format!("one buffer for a tensor that {0} reads and one that {0} writes", step.kernel),
-                why: "WebGPU allows a dispatch to read or to write a buffer, not both".to_owned(),
-            });
+            return Err(one_buffer_for_both(&step.kernel.name()));
         }
     }
     Ok(())
+}
+
+pub(super) fn one_buffer_for_both(kernel: &str) -> Error {
+    Error::Unsupported {
+        what: format!("one buffer for a tensor that {kernel} reads and one that {kernel} writes"),
+        why: "WebGPU allows a dispatch to read or to write a buffer, not both".to_owned(),
+    }
 }
 
 /// All steps' parameters in one buffer, with the tensors' first elements filled in.
@@ -424,6 +428,11 @@ fn uniforms(
         let words: &[u8] = bytemuck::cast_slice(&words);
         bytes[i * stride..i * stride + words.len()].copy_from_slice(words);
     }
+    uniform(device, &bytes)
+}
+
+/// A buffer of parameters.
+pub(super) fn uniform(device: &wgpu::Device, bytes: &[u8]) -> Result<wgpu::Buffer, DeviceError> {
     let buffer = device.create_buffer(&wgpu::BufferDescriptor {
         label: Some("winoconv parameters"),
         size: bytes.len() as u64,
@@ -433,7 +442,7 @@ fn uniforms(
     // Parameters that were not written would be zeros, and no trusted shader may run with those. (What the scope around
     // this hears, out of memory first of all, is reported before it.)
     let failed = |error: wgpu::MapRangeError| DeviceError::Map { message: error.to_string() };
-    buffer.get_mapped_range_mut(..).map_err(failed)?.copy_from_slice(&bytes);
+    buffer.get_mapped_range_mut(..).map_err(failed)?.copy_from_slice(bytes);
     buffer.unmap();
     Ok(buffer)
 }

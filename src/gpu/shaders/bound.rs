@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::kept::{Compiled, Shader, compile};
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
-use crate::gpu::bound::{Bound, Ready, Tensor};
+use crate::gpu::bound::{Bound, Ready, Tensor, one_buffer_for_both, uniform};
 use crate::gpu::context::Context;
 use crate::gpu::fault::scoped;
 
@@ -66,7 +66,7 @@ fn window(context: &Context, what: &'static str, tensor: Tensor<'_>, reach: Reac
         let why = format!("expected STORAGE among its usages, got {:?}", tensor.buffer.usage());
         return Err(Error::Unsupported { what: format!("the buffer of {what}"), why });
     }
-    let [first, end] = [reach.first, reach.end].map(|element| tensor.offset + 4 * element as u64);
+    let [first, end] = [reach.first, reach.end].map(|element| tensor.offset.saturating_add(4 * element as u64));
     if end > tensor.buffer.size() / 4 * 4 {
         let there = usize::try_from((tensor.buffer.size() / 4 * 4).saturating_sub(tensor.offset) / 4);
         return Err(ShapeError::Length { what, expected: reach.end, got: there.unwrap_or(usize::MAX) }.into());
@@ -89,6 +89,12 @@ impl Bound {
                 let what = if i == last(of) { "an output of a step" } else { "an input of a step" };
                 windows.push(window(context, what, *tensor, *reach)?);
             }
+            let is_both = |((written, _), read): (&(Tensor<'_>, _), &[(Tensor<'_>, _)])| {
+                read.iter().any(|(tensor, _)| tensor.buffer == written.buffer)
+            };
+            if of.buffers.split_last().is_some_and(is_both) {
+                return Err(one_buffer_for_both(&of.shader.name));
+            }
             let mut words = of.params.clone();
             for (&at, window) in of.offsets.iter().zip(&windows) {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "indices wrap around")]
@@ -98,7 +104,7 @@ impl Bound {
             words.resize(words.len().next_multiple_of(4), 0);
             let compiled = context.compiled_shader(of.shader).await?;
             let made = scoped(context.device(), "binding a step", || {
-                let uniform = uniform(context.device(), &words)?;
+                let uniform = uniform(context.device(), bytemuck::cast_slice(&words))?;
                 Ok(ready_from(context.device(), of, &compiled, &windows, &uniform))
             });
             let made: Result<Result<Ready, DeviceError>> = made.await;
@@ -107,20 +113,6 @@ impl Bound {
         }
         Self::from_ready(context, ready).await
     }
-}
-
-fn uniform(device: &wgpu::Device, words: &[u32]) -> Result<wgpu::Buffer, DeviceError> {
-    let bytes: &[u8] = bytemuck::cast_slice(words);
-    let buffer = device.create_buffer(&wgpu::BufferDescriptor {
-        label: Some("winoconv parameters"),
-        size: bytes.len() as u64,
-        usage: wgpu::BufferUsages::UNIFORM,
-        mapped_at_creation: true,
-    });
-    let failed = |error: wgpu::MapRangeError| DeviceError::Map { message: error.to_string() };
-    buffer.get_mapped_range_mut(..).map_err(failed)?.copy_from_slice(bytes);
-    buffer.unmap();
-    Ok(buffer)
 }
 
 fn ready_from(
