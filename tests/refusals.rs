@@ -212,6 +212,8 @@ fn tolerances_that_make_no_sense_are_refused() {
 /// A layer whose preferences demand what runs on no input is refused when it is made, and one that may run on some is not.
 #[test]
 fn what_can_never_run_is_refused_with_the_layer() {
+    let dilated =
+        Conv::new(6, 10, [3, 3, 3]).stride([1, 1, 2]).dilation([2, 3, 2]).padding(winoconv::Padding::SameUpper);
     let three = Conv::new(64, 64, [3, 3]).padding(1);
     let layer = |conv: Conv, preferences| {
         let weights = vec![0.0; conv.weights_len()];
@@ -243,6 +245,8 @@ fn what_can_never_run_is_refused_with_the_layer() {
         (Conv::new(8, 8, [3, 3]).groups(8), any("depthwise")),
         // For the gradient of weights of images with one output along a dimension and several along the other.
         (Conv::new(4, 4, [5, 7]).stride([3, 2]), any("staged:f5qx4_f4qx4")),
+        // For the gradient of inputs, likewise.
+        (dilated, any("staged:f2x3")),
     ] {
         layer(conv, preferences).unwrap_or_else(|error| panic!("{conv:?}, {preferences:?}: {error}"));
     }

@@ -208,36 +208,35 @@ pub(crate) fn check_forced(conv: &Conv, caps: &Caps, preferences: &Preferences) 
     if preferences.is_open() {
         return Ok(());
     }
-    let sizes: [fn(&Conv, usize) -> usize; 2] = [smallest, large_size];
-    let [small, large] = sizes.map(|size| on_image(conv, |axis| size(conv, axis)));
-    let (Some(small), Some(large)) = (small, large) else { return Ok(()) };
+    // Whether a stride or a dilation matters depends on whether there is more than one output or tap along that dimension, and
+    // padding that follows the size on what the stride leaves of it: images that are large along some dimensions alone have
+    // problems of their own.
+    let sizes = |axis| {
+        let [small, large] = [smallest(conv, axis), large_size(conv, axis)];
+        [small, small.saturating_add(1), large, large.saturating_add(1)]
+    };
+    let image = |of: usize| on_image(conv, |axis| sizes(axis)[of >> (2 * axis) & 3]);
+    let count = 1 << (2 * conv.rank());
+    let (Some(small), Some(large)) = (image(0), on_image(conv, |axis| large_size(conv, axis))) else { return Ok(()) };
     let with_gradients =
         |problem: Problem| [Some(problem), problem.input_gradient().ok(), problem.weight_gradient().ok()];
-    for (small, large) in with_gradients(small).into_iter().zip(with_gradients(large)) {
-        let (Some(small), Some(large)) = (small, large) else { continue };
-        let of_small = judge(&small, caps, preferences).candidates;
-        let is_never = |candidate: &Candidate| {
-            let small = of_small.iter().find(|small| small.algorithm == candidate.algorithm);
-            match small.map(|small| &small.verdict) {
-                // Larger images need more.
-                Some(Verdict::Rejected(Reason::Limit(_))) => true,
-                Some(Verdict::Rejected(_)) | None => is_out_for_good(&large, candidate, caps, preferences),
-                Some(_) => false,
+    let candidates = |problem: &Problem| judge(problem, caps, preferences).candidates;
+    let of_small = with_gradients(small).map(|problem| problem.as_ref().map(candidates));
+    for problems in (0..count).rev().filter_map(image).map(with_gradients) {
+        for (problem, of_small) in problems.iter().zip(&of_small) {
+            let (Some(problem), Some(of_small)) = (problem, of_small) else { continue };
+            let is_never = |candidate: &Candidate| {
+                let small = of_small.iter().find(|small| small.algorithm == candidate.algorithm);
+                match small.map(|small| &small.verdict) {
+                    // Larger images need more.
+                    Some(Verdict::Rejected(Reason::Limit(_))) => true,
+                    Some(Verdict::Rejected(_)) | None => is_out_for_good(problem, candidate, caps, preferences),
+                    Some(_) => false,
+                }
+            };
+            if !candidates(problem).iter().all(is_never) {
+                return Ok(());
             }
-        };
-        let of_large = judge(&large, caps, preferences).candidates;
-        if !of_large.iter().all(is_never) {
-            return Ok(());
-        }
-    }
-    // A transform of a weight gradient is for certain sizes, and whether a stride divides them depends on whether there is more than
-    // one output along that dimension. Images that are large along some dimensions have sizes of their own.
-    for large_axes in 1..(1 << conv.rank()) - 1 {
-        let size = |axis| if large_axes >> axis & 1 == 1 { large_size(conv, axis) } else { smallest(conv, axis) };
-        let Some(mixed) = on_image(conv, size).and_then(|problem| problem.weight_gradient().ok()) else { continue };
-        let candidates = judge(&mixed, caps, preferences).candidates;
-        if !candidates.iter().all(|candidate| is_out_for_good(&mixed, candidate, caps, preferences)) {
-            return Ok(());
         }
     }
     let mut no_plan = no_plan(&large, caps, preferences, &judge(&large, caps, preferences).candidates);
