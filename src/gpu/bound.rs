@@ -121,6 +121,9 @@ impl<'a> Tensors<'a> {
 pub struct Bound {
     context: Context,
     dispatches: Vec<Ready>,
+    /// The first dispatch of each part that was joined.
+    #[cfg(feature = "graph")]
+    parts: Vec<usize>,
     /// A layer's packed weights, held so that new weights are packed into them for as long as they are in use.
     _packed: Vec<Arc<Packed>>,
     /// What an encoder is told by; none in a browser, and where nothing is encoded.
@@ -219,6 +222,8 @@ impl Bound {
         Ok(Self {
             context: context.clone(),
             dispatches,
+            #[cfg(feature = "graph")]
+            parts: Vec::new(),
             #[cfg(not(target_arch = "wasm32"))]
             token,
             _packed: Vec::new(),
@@ -231,11 +236,13 @@ impl Bound {
         let mut all = Self {
             context: context.clone(),
             dispatches: Vec::new(),
+            parts: Vec::with_capacity(parts.len()),
             #[cfg(not(target_arch = "wasm32"))]
             token: parts.iter().find_map(|part| part.token.clone()),
             _packed: Vec::new(),
         };
         for part in parts {
+            all.parts.push(all.dispatches.len());
             all.dispatches.extend(part.dispatches);
             all._packed.extend(part._packed);
         }
@@ -264,7 +271,14 @@ impl Bound {
     /// # Errors
     /// As [`Self::encode`], for the pass's encoder. The pipeline of such a pass must be set anew.
     pub fn encode_pass(&self, pass: &mut wgpu::ComputePass<'_>) -> Result<()> {
-        self.encode_only(pass, |_| true)
+        self.encode_only(pass, |_, _| true)
+    }
+
+    /// Encodes only what one of the joined parts was.
+    #[cfg(feature = "graph")]
+    pub(crate) fn encode_part(&self, pass: &mut wgpu::ComputePass<'_>, part: usize) -> Result<()> {
+        let [first, end] = [part, part + 1].map(|part| self.parts.get(part).copied().unwrap_or(self.len()));
+        self.encode_only(pass, |position, _| (first..end).contains(&position))
     }
 
     /// Encodes only the steps of this kernel, by [`KernelSpec::kernel`]: to time stages apart.
@@ -272,16 +286,22 @@ impl Bound {
     /// # Errors
     /// As [`Self::encode_pass`].
     pub fn encode_stage(&self, pass: &mut wgpu::ComputePass<'_>, kernel: &str) -> Result<()> {
-        self.encode_only(pass, |of| of == Some(kernel))
+        self.encode_only(pass, |_, of| of == Some(kernel))
     }
 
-    fn encode_only(&self, pass: &mut wgpu::ComputePass<'_>, wanted: impl Fn(Option<&str>) -> bool) -> Result<()> {
+    fn encode_only(
+        &self,
+        pass: &mut wgpu::ComputePass<'_>,
+        wanted: impl Fn(usize, Option<&str>) -> bool,
+    ) -> Result<()> {
         #[cfg(not(target_arch = "wasm32"))]
         if let Some(token) = &self.token {
             token.check(pass)?;
         }
-        for dispatch in self.dispatches.iter().filter(|dispatch| wanted(dispatch.kernel)) {
-            dispatch.encode(pass);
+        for (position, dispatch) in self.dispatches.iter().enumerate() {
+            if wanted(position, dispatch.kernel) {
+                dispatch.encode(pass);
+            }
         }
         Ok(())
     }

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 pub use compile::Program;
 pub use dims::{Dims, MAX_DIMS};
-pub use network::Network;
+pub use network::{Network, StepTime};
 pub use op::{
     Binary, BlockOrder, ConvWeights, Coordinates, Edge, Filter, Op, Pool, PoolKind, Reduction, Resize, Rounding, Slice,
     Target, Unary,

@@ -1,11 +1,13 @@
 //! A compiled network on a device: weights are there, and it runs.
 
-use std::sync::{Mutex, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::compile::{BufferId, Place, Program, Step, Work};
 #[cfg(feature = "gpu")]
 use super::gpu::{EndsOnGpu, OnGpu};
-use super::{ConvWeights, Graph, cpu};
+use super::{ConvWeights, Dims, Graph, cpu};
 use crate::conv::Conv;
 use crate::device::Device;
 #[cfg(feature = "gpu")]
@@ -41,11 +43,38 @@ pub struct Network {
     program: Program,
     device: Device,
     /// Layer and problem of each step that is a convolution.
-    convs: Vec<Option<(Layer, Problem)>>,
+    convs: Vec<Option<(Arc<Layer>, Problem)>>,
+    /// What it was compiled from, for other sizes.
+    graph: Graph,
+    preferences: Preferences,
     /// Buffers between runs, so that none is made twice: of one run at a time.
     kept: Mutex<Option<Kept>>,
     #[cfg(feature = "gpu")]
     on_gpu: Option<OnGpu>,
+}
+
+/// How long a step of a [`Program`] took, see [`Network::profile`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepTime {
+    /// The node that the step ends with.
+    pub name: String,
+    /// What it does.
+    pub work: String,
+    /// Sizes of its result.
+    pub output: Dims,
+    /// The time.
+    pub time: Duration,
+}
+
+impl fmt::Display for StepTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, work, output, time } = self;
+        write!(f, "{:9.1} us  {name}: {work} -> {output}", time.as_secs_f64() * 1e6)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a run on the CPU needs.
@@ -61,13 +90,62 @@ impl Network {
     /// # Errors
     /// A convolution without a plan; whatever the device says.
     pub async fn new(device: &Device, graph: &Graph, preferences: Preferences) -> Result<Self> {
+        Self::with_layers_of(device, graph, preferences, None).await
+    }
+
+    /// The same network for inputs of other sizes, in the order of [`Program::inputs`], with buffers of its own. The weights on the
+    /// device are shared, and so are compiled kernels: only what the sizes change is planned anew. A layer keeps the plans of
+    /// the sizes that were used last, see [`Layer::set_cache_capacity`].
+    ///
+    /// ```
+    /// use winoconv::graph::{Graph, Network};
+    /// use winoconv::{Conv, Device, Preferences};
+    ///
+    /// let mut net = Graph::new();
+    /// let x = net.input("x", [1, 1, 4, 4])?;
+    /// let y = net.conv(x, Conv::new(1, 1, [3, 3]).padding(1), vec![1.0; 9], [])?;
+    /// net.output("y", y)?;
+    /// let small = Network::new_blocking(&Device::cpu(), &net, Preferences::new())?;
+    /// let large = small.resized_blocking(&[[1, 1, 8, 8].into()])?;
+    /// assert_eq!(large.run_blocking(&[&[1.0; 64]])?[0][9], 9.0);
+    /// # Ok::<(), winoconv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first node that these sizes do not fit; as [`Self::new`].
+    pub async fn resized(&self, dims: &[Dims]) -> Result<Self> {
+        let graph = self.graph.with_input_dims(dims)?;
+        Self::with_layers_of(&self.device, &graph, self.preferences, Some(self)).await
+    }
+
+    /// Compiles a graph, and takes over the layers of a network that is the same but for its sizes.
+    async fn with_layers_of(
+        device: &Device,
+        graph: &Graph,
+        preferences: Preferences,
+        other: Option<&Self>,
+    ) -> Result<Self> {
         let program = Program::new(graph)?;
+        let mut theirs = other.into_iter().flat_map(|other| other.program.steps.iter().zip(&other.convs));
         let mut convs = Vec::with_capacity(program.steps.len());
         for step in &program.steps {
-            convs.push(match &step.work {
-                Work::Conv(of) => Some(layer(device, of, step, preferences).await?),
+            let Work::Conv(of) = &step.work else {
+                convs.push(None);
+                continue;
+            };
+            // Convolutions come in the same order, whatever the sizes.
+            let same = theirs.by_ref().find_map(|(step, conv)| match (&step.work, conv) {
+                (Work::Conv(other), Some((layer, _))) => Some((other == of).then(|| layer.clone())),
                 _ => None,
             });
+            let layer = match same.flatten() {
+                Some(layer) => layer,
+                None => Arc::new(layer(device, of, preferences).await?),
+            };
+            let problem = problem(&of.conv, step)?;
+            // A plan that cannot be had is found out now.
+            layer.plan_for(&problem)?;
+            convs.push(Some((layer, problem)));
         }
         #[cfg(feature = "gpu")]
         let on_gpu = match device.context() {
@@ -78,6 +156,8 @@ impl Network {
             program,
             device: device.clone(),
             convs,
+            graph: graph.clone(),
+            preferences,
             kept: Mutex::default(),
             #[cfg(feature = "gpu")]
             on_gpu,
@@ -107,18 +187,66 @@ impl Network {
         if let Some(on_gpu) = &self.on_gpu {
             return self.run_on_gpu(on_gpu, inputs).await;
         }
+        self.run_on_cpu(inputs, |_| ()).await
+    }
+
+    /// Runs on slices, and calls after each step.
+    async fn run_on_cpu(&self, inputs: &[&[f32]], mut after: impl FnMut(usize)) -> Result<Vec<Vec<f32>>> {
         let mut outputs: Vec<Vec<f32>> =
             self.program.outputs.iter().map(|(_, dims)| vec![0.0; dims.elements()]).collect();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        let mut kept = lock(&self.kept).take().unwrap_or_default();
         kept.own.resize_with(self.program.lens.len(), Vec::new);
         for (buffer, &len) in kept.own.iter_mut().zip(&self.program.lens) {
             buffer.resize(len, 0.0);
         }
-        for (step, conv) in self.program.steps.iter().zip(&self.convs) {
+        for (i, (step, conv)) in self.program.steps.iter().zip(&self.convs).enumerate() {
             self.run_step(step, conv.as_ref(), inputs, &mut outputs, &mut kept).await?;
+            after(i);
         }
-        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        *lock(&self.kept) = Some(kept);
         Ok(outputs)
+    }
+
+    /// Runs on slices, and measures each step of the program by itself: the time on the device, see
+    /// [`crate::gpu::Context::time`], or by the clock on the CPU. A step's least time of so many runs counts.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn profile(&self, inputs: &[&[f32]], runs: u32) -> Result<Vec<StepTime>> {
+        self.run(inputs).await?;
+        let of_step = |step: &Step| StepTime {
+            name: step.name.clone(),
+            work: step.work.to_string(),
+            output: step.output.dims,
+            time: Duration::MAX,
+        };
+        let mut times: Vec<StepTime> = self.program.steps.iter().map(of_step).collect();
+        #[cfg(feature = "gpu")]
+        if let Some(on_gpu) = &self.on_gpu {
+            let kept = lock(&on_gpu.kept).take();
+            let ends = match kept {
+                Some(ends) => ends,
+                None => self.ends(on_gpu).await?,
+            };
+            for (i, of) in times.iter_mut().enumerate() {
+                for _ in 0..runs.max(1) {
+                    of.time = of.time.min(on_gpu.context().time(|pass| ends.bound.encode_part(pass, i)).await?);
+                }
+            }
+            *lock(&on_gpu.kept) = Some(ends);
+            return Ok(times);
+        }
+        for _ in 0..runs.max(1) {
+            let mut last = std::time::Instant::now();
+            let measure = |i: usize| {
+                let now = std::time::Instant::now();
+                times[i].time = times[i].time.min(now - last);
+                last = now;
+            };
+            self.run_on_cpu(inputs, measure).await?;
+        }
+        Ok(times)
     }
 
     /// Binds the network to buffers on its device, one for each input and output in the order of the program's. Encoding what
@@ -139,7 +267,7 @@ impl Network {
     #[cfg(feature = "gpu")]
     async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
         let context = on_gpu.context();
-        let kept = on_gpu.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let kept = lock(&on_gpu.kept).take();
         let ends = match kept {
             Some(ends) => ends,
             None => self.ends(on_gpu).await?,
@@ -152,7 +280,7 @@ impl Network {
         for (buffer, (_, dims)) in ends.outputs.iter().zip(&self.program.outputs) {
             outputs.push(context.download(buffer, dims.elements()).await?);
         }
-        *on_gpu.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends);
+        *lock(&on_gpu.kept) = Some(ends);
         Ok(outputs)
     }
 
@@ -175,7 +303,7 @@ impl Network {
     async fn run_step(
         &self,
         step: &Step,
-        conv: Option<&(Layer, Problem)>,
+        conv: Option<&(Arc<Layer>, Problem)>,
         inputs: &[&[f32]],
         outputs: &mut [Vec<f32>],
         kept: &mut Kept,
@@ -220,9 +348,8 @@ impl Network {
     }
 }
 
-/// A step's convolution on a device, and its problem.
-async fn layer(device: &Device, of: &ConvWeights, step: &Step, preferences: Preferences) -> Result<(Layer, Problem)> {
-    let problem = problem(&of.conv, step)?;
+/// A convolution on a device.
+async fn layer(device: &Device, of: &ConvWeights, preferences: Preferences) -> Result<Layer> {
     let mut weights = Weights::new(&of.weights);
     if of.conv.bias {
         weights = weights.bias(&of.bias);
@@ -230,10 +357,7 @@ async fn layer(device: &Device, of: &ConvWeights, step: &Step, preferences: Pref
     if of.conv.activation.has_slopes() {
         weights = weights.slopes(&of.slopes);
     }
-    let layer = Layer::new(device, of.conv, weights, preferences).await?;
-    // A plan that cannot be had is found out now.
-    layer.plan_for(&problem)?;
-    Ok((layer, problem))
+    Layer::new(device, of.conv, weights, preferences).await
 }
 
 fn problem(conv: &Conv, step: &Step) -> Result<Problem> {
@@ -262,6 +386,14 @@ impl Network {
         pollster::block_on(Self::new(device, graph, preferences))
     }
 
+    /// As [`Self::resized`], waiting for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn resized_blocking(&self, dims: &[Dims]) -> Result<Self> {
+        pollster::block_on(self.resized(dims))
+    }
+
     /// As [`Self::run`], waiting for it.
     ///
     /// # Errors
@@ -274,7 +406,6 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Dims;
 
     #[test]
     fn views_count_from_the_first_element() {

@@ -300,6 +300,37 @@ fn convs() -> Vec<(String, Graph)> {
         let c = net.pool(x, Pool::max([3, 3]).stride([1, 1]).padding([1, 1]))?;
         net.concat(&[a, b, c], 1)
     });
+    let square = Conv::new(4, 4, [3, 3]).padding(1);
+    add("skip", &|net, x| {
+        let skip = net.conv(x, square, numbers(144, 5), [])?;
+        let small = net.pool(skip, Pool::max([2, 2]))?;
+        let large = net.upsample_nearest(small, 2)?;
+        let large = net.pad(
+            large,
+            &[0; 4],
+            &[0, 0, net.dims(skip)[2] as isize % 2, net.dims(skip)[3] as isize % 2],
+            Edge::Replicate,
+        )?;
+        let all = net.concat(&[skip, large], 1)?;
+        let y = net.conv(all, Conv::new(8, 4, [1, 1]), numbers(32, 2), [])?;
+        // The skip as a residual: it lies in the joined tensor, and is copied.
+        net.add(y, skip)
+    });
+    add("skip and a function of it", &|net, x| {
+        let skip = net.conv(x, square, numbers(144, 5), [])?;
+        let twice = net.add(skip, skip)?;
+        let all = net.concat(&[skip, twice, skip], 1)?;
+        net.conv(all, Conv::new(12, 4, [1, 1]), numbers(48, 2), [])
+    });
+    add("dense block behind functions", &|net, x| {
+        let mut all = net.conv(x, square, numbers(144, 5), [])?;
+        for (i, channels) in [4, 7, 10].into_iter().enumerate() {
+            let y = net.activate(Activation::Silu, all)?;
+            let y = net.conv(y, Conv::new(channels, 3, [3, 3]).padding(1), numbers(channels * 27, i as u64), [])?;
+            all = net.concat(&[all, y], 1)?;
+        }
+        Ok(all)
+    });
     add("dense block", &|net, x| {
         let mut all = x;
         for (i, channels) in [4, 7, 10].into_iter().enumerate() {

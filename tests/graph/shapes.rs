@@ -1,7 +1,7 @@
 //! One network at several sizes, and what its compiled form says.
 
-use winoconv::graph::{Dims, Graph, Pool, Program};
-use winoconv::{Activation, Conv, Device};
+use winoconv::graph::{Dims, Graph, Network, Pool, Program};
+use winoconv::{Activation, Conv, Device, Preferences};
 
 use crate::{check, numbers};
 
@@ -45,4 +45,52 @@ fn what_belongs_to_a_convolution_is_no_step() {
     assert!(program.bytes() as f64 <= 1.2 * program.least_bytes() as f64, "{text}");
     assert_eq!(program.inputs()[0].0, "image");
     assert_eq!(program.outputs()[0], ("large".to_owned(), [1, 3, 32, 48].into()));
+}
+
+/// What is joined lies in its place from the start, though others read it, and though it is joined again.
+#[test]
+fn joining_copies_nothing() {
+    let mut net = Graph::new();
+    let mut all = net.input("x", [1, 4, 8, 8]).expect("an input");
+    all = net.conv(all, Conv::new(4, 4, [3, 3]).padding(1), vec![0.1; 144], []).expect("a convolution");
+    for channels in [4, 7, 10] {
+        let y = net.activate(Activation::Relu, all).expect("an activation");
+        let y = net
+            .conv(y, Conv::new(channels, 3, [3, 3]).padding(1), vec![0.1; channels * 27], [])
+            .expect("a convolution");
+        all = net.concat(&[all, y], 1).expect("joined");
+    }
+    net.output("y", all).expect("an output");
+    let program = Program::new(&net).expect("a program").to_string();
+    assert!(!program.contains("copy"), "{program}");
+}
+
+/// A network of another size shares the weights, and computes what one that was made for that size does.
+fn resized_on(device: &Device) {
+    let graph = unet();
+    let small = Network::new_blocking(device, &graph, Preferences::new()).expect("a network");
+    for [h, w] in [[32, 8], [16, 16], [16, 24]] {
+        let dims = Dims::from([1, 3, h, w]);
+        let other = small.resized_blocking(&[dims]).expect("another size");
+        let made = graph.with_input_dims(&[dims]).expect("fits");
+        let made = Network::new_blocking(device, &made, Preferences::new()).expect("a network");
+        let input = numbers(dims.elements(), 3);
+        let run = |network: &Network| network.run_blocking(&[&input]).expect("runs");
+        assert_eq!(run(&other), run(&made), "{h}x{w}");
+    }
+    let error = small.resized_blocking(&[]).expect_err("no sizes").to_string();
+    assert!(error.contains("expected sizes for 1 inputs, got 0"), "{error}");
+}
+
+#[test]
+fn another_size_is_the_same_network() {
+    resized_on(&Device::cpu());
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn another_size_is_the_same_network_on_a_gpu() {
+    crate::support::gpus::on_one_gpu("another_size_is_the_same_network_on_a_gpu", |gpu| {
+        resized_on(&Device::from(gpu.context.clone()));
+    });
 }

@@ -23,6 +23,22 @@ enum State {
     Waiting(Map, Vec<Place>),
 }
 
+impl State {
+    fn places(&self) -> &[Place] {
+        match self {
+            Self::Here(place) => std::slice::from_ref(place),
+            Self::Waiting(_, places) => places,
+        }
+    }
+
+    fn places_mut(&mut self) -> &mut [Place] {
+        match self {
+            Self::Here(place) => std::slice::from_mut(place),
+            Self::Waiting(_, places) => places,
+        }
+    }
+}
+
 /// Steps, with buffers that are not shared yet.
 pub(super) struct Lowered {
     pub(super) steps: Vec<Step>,
@@ -321,41 +337,51 @@ impl Lowering<'_> {
                     self.push(&self.graph.node(value).name, Work::Map(map), inputs, part);
                     self.states[value.index()] = State::Here(part);
                 }
-                // What others read, too, may be read by a step that writes the joined tensor.
-                State::Here(place) if self.uses[value.index()] == 1 && self.moved(place, part) => {
-                    self.states[value.index()] = State::Here(part);
-                }
+                State::Here(place) if !self.is_shared(node, value, place) && self.moved(place, part) => {}
                 State::Here(place) => self.push(&node.name, Work::Map(Map::load()), vec![place], part),
             }
         }
         State::Here(output)
     }
 
-    /// Has the one step that writes a place write another one instead, if that changes nothing for anyone.
+    /// Whether another operand of a concatenation is made of the elements of one, which would be read by the step that writes
+    /// beside them.
+    fn is_shared(&self, node: &Node, value: Value, place: Place) -> bool {
+        let reads =
+            |other: &Value| self.states[other.index()].places().iter().any(|there| there.buffer == place.buffer);
+        node.inputs.iter().filter(|&&other| other == value).count() > 1
+            || node.inputs.iter().filter(|&&other| other != value).any(reads)
+    }
+
+    /// Has a tensor that is the whole of a buffer of its own lie elsewhere, for all that write or read parts of it, if they can.
     fn moved(&mut self, from: Place, to: Place) -> bool {
         let BufferId::Own(own) = from.buffer else { return false };
-        let is_whole = from.offset == 0 && from.is_dense() && from.dims.elements() == self.out.own[own];
-        if !is_whole || self.out.steps.iter().any(|step| step.reads(from.buffer)) {
+        if from.offset != 0 || !from.is_dense() || from.dims.elements() != self.out.own[own] {
             return false;
         }
-        // Another view of the same elements would look at what is no longer written.
-        let is_there = |place: &Place| place.buffer == from.buffer;
-        let views = self.states.iter().map(|state| match state {
-            State::Here(place) => usize::from(is_there(place)),
-            State::Waiting(_, places) => places.iter().filter(|place| is_there(place)).count(),
-        });
-        if views.sum::<usize>() != 1 {
+        // Another view of the same elements would look at what is no longer there.
+        let may = |place: &Place| place.buffer != from.buffer || place.within(&from, &to).is_some();
+        let can = |step: &Step| {
+            let is_at = |place: &Place| place.buffer == from.buffer;
+            let reads = step.inputs.iter().any(is_at);
+            // No step reads the buffer that it writes, and a residual lies as the output does.
+            let apart = !reads || step.output.buffer != to.buffer;
+            let apart = apart && !(is_at(&step.output) && step.reads(to.buffer));
+            let lies = |place: &Place| !is_at(place) || place.within(&from, &to).is_some_and(|place| place.is_dense());
+            let is_sum = matches!(step.work, Work::Conv(_)) && step.inputs.len() > 1;
+            let sums = !is_sum || (lies(&step.inputs[1]) && lies(&step.output));
+            apart && sums && may(&step.output) && step.inputs.iter().all(may)
+        };
+        if !self.out.steps.iter().all(can) || !self.states.iter().flat_map(State::places).all(may) {
             return false;
         }
-        let mut writers = self.out.steps.iter_mut().filter(|step| step.output.buffer == from.buffer);
-        let (Some(step), None) = (writers.next(), writers.next()) else { return false };
-        // A step does not read and write one buffer, and a residual lies as the output does.
-        let has_residual = matches!(step.work, Work::Conv(_)) && step.inputs.len() > 1;
-        if step.output != from || step.reads(to.buffer) || (has_residual && !to.is_dense()) {
-            return false;
-        }
-        step.output = to;
         self.out.own[own] = 0;
+        let of_steps = self.out.steps.iter_mut().flat_map(|step| step.inputs.iter_mut().chain([&mut step.output]));
+        for place in of_steps.chain(self.states.iter_mut().flat_map(State::places_mut)) {
+            if place.buffer == from.buffer {
+                *place = place.within(&from, &to).unwrap_or(*place);
+            }
+        }
         true
     }
 
@@ -428,13 +454,8 @@ impl Lowering<'_> {
             }
         }
         // Other views of the same elements.
-        for state in &mut self.states {
-            let places = match state {
-                State::Here(place) => std::slice::from_mut(place),
-                State::Waiting(_, places) => &mut places[..],
-            };
-            places.iter_mut().filter(|place| place.buffer == from.buffer).for_each(|place| place.buffer = to.buffer);
-        }
+        let views = self.states.iter_mut().flat_map(State::places_mut);
+        views.filter(|place| place.buffer == from.buffer).for_each(|place| place.buffer = to.buffer);
         true
     }
 }

@@ -58,6 +58,26 @@ impl Place {
         Self { dims: to, strides, ..*self }
     }
 
+    /// A part of a tensor without gaps, where that tensor lies elsewhere; none, if it is looked at otherwise.
+    pub(super) fn within(&self, whole: &Self, moved: &Self) -> Option<Self> {
+        let rank = whole.dims.rank();
+        let same = (0..rank).all(|axis| self.dims.get(axis) == Some(&1) || self.strides[axis] == whole.strides[axis]);
+        if self.dims.rank() != rank || !same || self.dims.contains(&0) {
+            return None;
+        }
+        let (mut rest, mut offset) = (self.offset.checked_sub(whole.offset)?, moved.offset);
+        for axis in (0..rank).filter(|&axis| whole.dims[axis] > 1) {
+            let step = whole.strides[axis].unsigned_abs();
+            let index = rest / step;
+            rest %= step;
+            if index + self.dims[axis] > whole.dims[axis] {
+                return None;
+            }
+            offset = offset.wrapping_add_signed(moved.strides[axis] * index.cast_signed());
+        }
+        (rest == 0).then_some(Self { offset, dims: self.dims, ..*moved })
+    }
+
     /// One past the last element that is reached.
     pub(crate) fn end(&self) -> usize {
         if self.dims.contains(&0) {

@@ -10,7 +10,7 @@ mod resample;
 mod text;
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use self::job::Job;
 use super::compile::{BufferId, Place, Program, Step, Work};
@@ -43,7 +43,11 @@ pub(super) struct EndsOnGpu {
 
 impl OnGpu {
     /// Puts constants on a device, and makes room.
-    pub(super) async fn new(context: &Context, program: &Program, layers: &[Option<(Layer, Problem)>]) -> Result<Self> {
+    pub(super) async fn new(
+        context: &Context,
+        program: &Program,
+        layers: &[Option<(Arc<Layer>, Problem)>],
+    ) -> Result<Self> {
         let mut constants = Vec::with_capacity(program.constants.len());
         for constant in &program.constants {
             constants.push(context.upload("a constant", constant).await?);
@@ -77,7 +81,7 @@ impl OnGpu {
     pub(super) async fn bind(
         &self,
         program: &Program,
-        layers: &[Option<(Layer, Problem)>],
+        layers: &[Option<(Arc<Layer>, Problem)>],
         inputs: &[Tensor<'_>],
         outputs: &[Tensor<'_>],
     ) -> Result<Bound> {

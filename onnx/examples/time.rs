@@ -1,0 +1,129 @@
+//! Times ONNX models: `cargo run --release -p winoconv-onnx --example time -- [--gpu NAME] [--steps] [--runs N] MODEL.onnx [x=1x3x224x224] ...`
+//!
+//! Every model is run on the CPU with all of its threads, or with `--gpu` on the GPU; the least of N times is printed, and with
+//! `--steps` also each step's. Inputs are read from `MODEL.in0.f32`, ... if they are there, else drawn; if `MODEL.out0.f32`, ... are
+//! there, the relative L2 distance from those is printed.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use winoconv::gpu::{AdapterChoice, Context, ContextOptions};
+use winoconv::graph::{Dims, Network};
+use winoconv::{Device, Preferences};
+use winoconv_onnx::Model;
+
+type Failure = Box<dyn Error>;
+
+struct Options {
+    device: Device,
+    steps: bool,
+    runs: u32,
+}
+
+fn main() -> Result<(), Failure> {
+    let mut options = Options { device: Device::cpu(), steps: false, runs: 10 };
+    let mut models: Vec<(PathBuf, Vec<(String, Dims)>)> = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match (&*argument, argument.split_once('='), models.last_mut()) {
+            ("--gpu", ..) => options.device = gpu(arguments.next().ok_or("--gpu: part of which name?")?)?,
+            ("--steps", ..) => options.steps = true,
+            ("--runs", ..) => options.runs = arguments.next().ok_or("--runs: how many?")?.parse()?,
+            (_, Some((name, sizes)), Some((_, given))) => given.push((name.to_owned(), dims(sizes)?)),
+            _ => models.push((argument.into(), Vec::new())),
+        }
+    }
+    println!("{}", options.device.caps());
+    for (path, given) in &models {
+        if let Err(error) = time(path, given, &options) {
+            println!("{}: {error}", path.display());
+        }
+    }
+    Ok(())
+}
+
+fn gpu(name: String) -> Result<Device, Failure> {
+    let options = ContextOptions::default().adapter(AdapterChoice::Named(name));
+    Ok(pollster::block_on(Context::new(&options))?.into())
+}
+
+fn dims(text: &str) -> Result<Dims, Failure> {
+    let sizes: Vec<usize> = text.split('x').map(str::parse).collect::<Result<_, _>>()?;
+    Dims::from_slice(&sizes).ok_or_else(|| "too many dimensions".into())
+}
+
+fn time(path: &Path, given: &[(String, Dims)], options: &Options) -> Result<(), Failure> {
+    let model = Model::open(path)?;
+    let graph = model.graph(&given.iter().map(|(name, dims)| (&**name, *dims)).collect::<Vec<_>>())?;
+    let start = Instant::now();
+    let network = Network::new_blocking(&options.device, &graph, Preferences::new())?;
+    let compiled = start.elapsed();
+    let program = network.program();
+    let inputs: Vec<Vec<f32>> = (0..)
+        .zip(program.inputs())
+        .map(|(i, (_, dims))| read(path, "in", i).unwrap_or_else(|| drawn(dims.elements())))
+        .collect();
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let outputs = network.run_blocking(&inputs)?;
+    let mut least = Duration::MAX;
+    for _ in 0..options.runs {
+        least = least.min(once(&network, &inputs)?);
+    }
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    print!("{name}: {:.3} ms", least.as_secs_f64() * 1e3);
+    print!(", {} steps, compiled in {compiled:.2?}", program.step_count());
+    print!(", {} bytes, at least {}", program.bytes(), program.least_bytes());
+    for (i, output) in outputs.iter().enumerate() {
+        if let Some(expected) = read(path, "out", i) {
+            print!(", output {i} differs by {:.2e}", distance(&expected, output));
+        }
+    }
+    println!();
+    if options.steps {
+        let mut times = pollster::block_on(network.profile(&inputs, options.runs))?;
+        times.sort_by_key(|of| std::cmp::Reverse(of.time));
+        println!("  all steps by themselves: {:?}", times.iter().map(|of| of.time).sum::<Duration>());
+        times.iter().take(40).for_each(|of| println!("  {of}"));
+    }
+    Ok(())
+}
+
+/// A run: on the CPU by the clock, on a GPU between the ends of its pass.
+fn once(network: &Network, inputs: &[&[f32]]) -> Result<Duration, Failure> {
+    let Some(context) = network.device().context() else {
+        let start = Instant::now();
+        network.run_blocking(inputs)?;
+        return Ok(start.elapsed());
+    };
+    pollster::block_on(async {
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        for input in inputs {
+            from.push(context.upload("input", input).await?);
+        }
+        for (_, dims) in network.program().outputs() {
+            to.push(context.create_buffer("output", dims.elements()).await?);
+        }
+        let [from, to] = [&from, &to].map(|all| all.iter().map(Into::into).collect::<Vec<_>>());
+        let bound = network.bind(&from, &to).await?;
+        context.time(|pass| bound.encode_pass(pass)).await?;
+        Ok(context.time(|pass| bound.encode_pass(pass)).await?)
+    })
+}
+
+fn read(model: &Path, what: &str, i: usize) -> Option<Vec<f32>> {
+    let bytes = std::fs::read(model.with_extension(format!("{what}{i}.f32"))).ok()?;
+    Some(bytes.as_chunks().0.iter().map(|word| f32::from_le_bytes(*word)).collect())
+}
+
+/// Numbers from -1 to 1 that look like noise.
+fn drawn(len: usize) -> Vec<f32> {
+    let of = |i: usize| ((i as u32).wrapping_mul(2_654_435_761) >> 8) as f32 / (1 << 23) as f32 - 1.0;
+    (0..len).map(of).collect()
+}
+
+fn distance(expected: &[f32], got: &[f32]) -> f64 {
+    let square = |x: f64| x * x;
+    let apart: f64 = expected.iter().zip(got).map(|(&a, &b)| square(f64::from(a) - f64::from(b))).sum();
+    (apart / expected.iter().map(|&a| square(f64::from(a))).sum::<f64>()).sqrt()
+}
