@@ -29,7 +29,8 @@
 //! | algorithm | kernels | for |
 //! |---|---|---|
 //! | [`plan::Algorithm::Direct`] | 1 | anything: any size, stride, dilation, groups |
-//! | [`plan::Algorithm::ImplicitGemm`] | 1 | anything, as a blocked product of matrices: many filters, strides, 1 x 1 |
+//! | [`plan::Algorithm::ImplicitGemm`] | 1 or 2 | anything, as a blocked product of matrices: many filters, strides, 1 x 1; in two where long sums of few outputs are walked in parts |
+//! | [`plan::Algorithm::Dot`] | 1 | few outputs of long sums: linear layers of one row |
 //! | [`plan::Algorithm::Depthwise`] | 1 | groups of one channel |
 //! | [`plan::Algorithm::Fused`] | 1 | as below; small images, and large ones with few channels |
 //! | [`plan::Algorithm::FusedFilter`] | 1 | the same with the weights as they are given: one dispatch in all |

@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use winoconv::caps::DeviceKind;
 use winoconv::caps::Limits;
 use winoconv::kernel::{
-    ActivationGradient, ChannelSums, Counts, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, WinogradFused,
+    ActivationGradient, ChannelSums, Counts, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, SumParts,
+    WinogradFused,
 };
 use winoconv::plan::register_limit;
 use winoconv::wgsl::{check, count};
@@ -63,7 +64,7 @@ fn footprints_are_those_of_the_text() {
     }
     // Of the other kernels a bound is said, which some variant reaches, or next to it.
     assert_eq!((short, in_fused), (479, fused("f2x3", "32x8x16_8x8_4").spec().loop_operations()));
-    assert_eq!(with_sums.len(), 6, "the kernels that sum over channels: {with_sums:?}");
+    assert_eq!(with_sums.len(), 7, "the kernels that sum over channels: {with_sums:?}");
 }
 
 /// Who does how much how often is in no text: but a workgroup's sums and outputs are known.
@@ -100,6 +101,11 @@ fn a_workgroup_does_the_work_of_its_block() {
                 (block * kernel.algorithm().outputs() as u32, sums)
             }
             KernelSpec::WinogradInlined(kernel) => (64 * kernel.algorithm().outputs() as u32, 0),
+            KernelSpec::Dot(kernel) => {
+                let outputs = 4 * kernel.positions();
+                (outputs, outputs * (9 * channels).next_multiple_of(spec.workgroup_size()))
+            }
+            KernelSpec::SumParts(_) => (SumParts::WORKGROUP, 0),
             KernelSpec::PackHalves(_) => (PackHalves::WORKGROUP, 0),
             KernelSpec::ActivationGradient(_) => (ActivationGradient::WORKGROUP, 0),
             KernelSpec::ChannelSums(kernel) => (ChannelSums::WORKGROUP / kernel.rows(), 0),

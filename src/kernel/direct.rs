@@ -229,6 +229,10 @@ params! {
         weights_offset: u32,
         /// First element of the output.
         dst_offset: u32,
+        /// Rows of a part of the sum, of `implicit_gemm`: all, where there is one part.
+        part: u32,
+        /// From the sums of a part to those of the next.
+        dst_part: u32,
         /// First element of the bias.
         bias_offset: u32,
         /// First element of the slopes.

@@ -3,8 +3,9 @@
 
 use super::cost::{Counts, Part, Region, Share, SumLength, Turns};
 use super::direct::border_suffix;
-use super::{Binding, Blocking, Constant, DirectParams, Epilogue, Kernel, KernelSpec, Storage, borders};
+use super::{Binding, Blocking, Constant, DirectParams, Epilogue, Kernel, KernelSpec, MultiplyCut, Storage, borders};
 use crate::caps::Limits;
+use crate::correlation::Correlation;
 use crate::padding::Border;
 use crate::winograd::WinogradError;
 
@@ -34,6 +35,14 @@ impl ImplicitGemm {
         Blocking::of([16, 32, 8], [4, 4]),
         Blocking::of([16, 16, 8], [4, 4]),
     ];
+
+    /// Numbers of parts of a sum that are tried, each walked by workgroups of its own: where there are few outputs, and long sums.
+    pub const PARTS: [u32; 6] = [1, 2, 4, 8, 16, 32];
+
+    /// Whether each part of a correlation's sum has rows. (A sum of nothing is in one part.)
+    pub(crate) fn is_even(cut: &MultiplyCut, of: &Correlation) -> bool {
+        cut.parts == 1 || cut.is_even(of.terms())
+    }
 
     /// Whether the kernel can be cut so: an invocation must fetch the same positions and the same row of weights in every
     /// step, and the text of a step stay within the instruction caches of small GPUs.
@@ -93,6 +102,10 @@ impl Kernel for ImplicitGemm {
     fn bindings(&self) -> Vec<Binding> {
         let own = [Binding::read(1, "src"), Binding::read(2, "weights"), Binding::write(3, "dst")];
         own.into_iter().chain(self.epilogue.bindings()).collect()
+    }
+
+    fn own_parts(&self) -> Vec<String> {
+        vec!["rows_and_positions".to_owned()]
     }
 
     fn params(&self) -> &'static [(&'static str, &'static str)] {

@@ -9,10 +9,12 @@ mod channel_sums;
 mod cost;
 mod depthwise;
 mod direct;
+mod dot;
 mod epilogue;
 mod implicit_gemm;
 mod pack_halves;
 mod storage;
+mod sum_parts;
 mod winograd;
 
 use std::fmt;
@@ -95,6 +97,10 @@ kernels! { $
     direct::{Direct, DirectParams}: "direct";
     /// Convolution as a product of matrices, without a column buffer.
     implicit_gemm::{ImplicitGemm}: "implicit_gemm";
+    /// Each output as a dot product by a workgroup.
+    dot::{Dot}: "dot";
+    /// Outputs of sums that were walked in parts.
+    sum_parts::{SumParts, SumPartsParams}: "sum_parts";
     /// Convolution of groups of one channel.
     depthwise::{Depthwise}: "depthwise";
     /// Filter transform, U = G g G^T.

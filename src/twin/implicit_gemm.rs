@@ -1,20 +1,38 @@
 //! Twin of `shaders/kernel/implicit_gemm.wgsl`, unblocked: the sums of a position's filters grow by a row of the product,
 //! one for each channel and tap, at a time.
 
+use std::ops::Range;
+
 use super::direct::{place, start, taps};
 use super::{Call, Finish, Twin, step};
 use crate::kernel::{DirectParams, ImplicitGemm};
+use crate::padding::Border;
 
 impl Twin for ImplicitGemm {
     fn run(&self, call: &Call<'_>, written: &mut [f32]) {
-        run(self, &call.params(), call.read(0), call.read(1), written, call.finish);
+        let p: DirectParams = call.params();
+        for part in 0..call.dispatch.grid[2] {
+            // Rows of this part, and where its sums lie.
+            let rows = part as usize * p.part as usize..(part as usize + 1) * p.part as usize;
+            let p = DirectParams { dst_offset: p.dst_offset.wrapping_add(part.wrapping_mul(p.dst_part)), ..p };
+            run(self.border, &p, rows, [call.read(0), call.read(1)], written, call.finish);
+        }
     }
 }
 
-fn run(spec: &ImplicitGemm, p: &DirectParams, src: &[f32], weights: &[f32], dst: &mut [f32], finish: Finish<'_>) {
+/// The rows of a part of the sum.
+pub(super) fn run(
+    border: Border,
+    p: &DirectParams,
+    part: Range<usize>,
+    [src, weights]: [&[f32]; 2],
+    dst: &mut [f32],
+    finish: Finish<'_>,
+) {
     let [group_k, filter_first, filter_group] = [p.group_k, p.k_first, p.k_group].map(|word| word as usize);
     let size = [p.d, p.h, p.w].map(|size| size as usize);
-    let rows: Vec<_> = taps([p.group_c, p.taps_d, p.taps_h, p.taps_w].map(|word| word as usize)).collect();
+    let all = taps([p.group_c, p.taps_d, p.taps_h, p.taps_w].map(|word| word as usize));
+    let rows: Vec<_> = all.skip(part.start).take(part.len()).collect();
     let mut sums = vec![0.0; group_k];
     for g in 0..p.groups as usize {
         // The group's weights, a row of all filters after the other.
@@ -28,9 +46,9 @@ fn run(spec: &ImplicitGemm, p: &DirectParams, src: &[f32], weights: &[f32], dst:
             let (image, first) = start(p, position, g);
             sums.fill(0.0);
             for (row, &(c, t, r, s)) in factors.chunks_exact(group_k).zip(&rows) {
-                let z = spec.border.element(first[0] + step(p.dilation_d) * t, size[0]);
-                let y = spec.border.element(first[1] + step(p.dilation_h) * r, size[1]);
-                let x = spec.border.element(first[2] + step(p.dilation_w) * s, size[2]);
+                let z = border.element(first[0] + step(p.dilation_d) * t, size[0]);
+                let y = border.element(first[1] + step(p.dilation_h) * r, size[1]);
+                let x = border.element(first[2] + step(p.dilation_w) * s, size[2]);
                 let (Some(z), Some(y), Some(x)) = (z, y, x) else { continue };
                 let [z, y, x] = [z, y, x].map(usize::cast_signed);
                 let at = image + step(p.src_c) * c + step(p.src_d) * z + step(p.src_h) * y + step(p.src_w) * x;

@@ -6,11 +6,13 @@ mod activation_gradient;
 mod channel_sums;
 mod depthwise;
 mod direct;
+mod dot;
 mod finish;
 mod implicit_gemm;
 mod operands;
 mod pack_halves;
 mod reference;
+mod sum_parts;
 mod transform;
 mod winograd;
 

@@ -49,17 +49,21 @@ fn write_outputs(leaves: &mut Leaves, b: Blocking) {
     for j in 0..each_t {
         for (lane, name) in ["x", "y", "z", "w"].into_iter().enumerate() {
             let offset = j * threads_t + lane * b.tiles as usize / 4;
-            body.push(format!("let at{j}{name} = place_of(g, t + {offset}u);"));
+            body.push(format!("let at{j}{name} = part + place_of(g, t + {offset}u);"));
             body.extend(lines(each_k, |k| {
-                let value = format!("(*acc)[{}].{name}", k * each_t + j);
-                format!("store_output(at{j}{name}, t + {offset}u, first, k + {k}u, {value});")
+                let sum = format!("(*acc)[{}].{name}", k * each_t + j);
+                format!("let y{j}{name}{k} = output_of(at{j}{name}, t + {offset}u, first, k + {k}u, {sum});")
+            }));
+            body.extend(lines(each_k, |k| {
+                format!("store_output(at{j}{name}, t + {offset}u, k + {k}u, y{j}{name}{k});")
             }));
         }
     }
     leaves.function(
         "write_outputs",
-        "The register tile to the output, position by position.",
-        &format!("g: u32, k: u32, t: u32, {}", local_array("acc", "vec4<f32>", each_k * each_t)),
+        "The register tile to the output, position by position. A position's outputs are all made before one is written:\nno load of\
+         an operand waits for a store.",
+        &format!("part: u32, g: u32, k: u32, t: u32, {}", local_array("acc", "vec4<f32>", each_k * each_t)),
         &body,
     );
 }

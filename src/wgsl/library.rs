@@ -47,6 +47,7 @@ const PARTS: &[(&str, &str)] = library![
     "shaders/part/residual_none.wgsl",
     "shaders/part/residual_packed.wgsl",
     "shaders/part/residual_tensor.wgsl",
+    "shaders/part/rows_and_positions.wgsl",
     "shaders/part/slices_one.wgsl",
     "shaders/part/slices_two.wgsl",
     "shaders/part/src_f16.wgsl",

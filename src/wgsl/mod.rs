@@ -4,6 +4,7 @@
 pub mod check;
 mod checked;
 pub mod count;
+mod dot;
 mod fused;
 mod head;
 mod implicit_gemm;

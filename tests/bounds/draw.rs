@@ -48,7 +48,11 @@ fn choice(kernel: &KernelSpec, random: &mut Random) -> (Algorithm, Option<Cut>) 
         (choice.algorithm, Some(choice.cut))
     };
     match kernel {
-        KernelSpec::ImplicitGemm(gemm) => (Algorithm::ImplicitGemm, Some(Cut::Gemm(gemm.blocking()))),
+        KernelSpec::ImplicitGemm(gemm) => {
+            parse(format!("implicit_gemm@{}{}", gemm.blocking(), ["", "/2", "/4"][random.below(3)]))
+        }
+        KernelSpec::SumParts(_) => parse(format!("implicit_gemm@16x16x8_4x4/{}", [2, 4, 8][random.below(3)])),
+        KernelSpec::Dot(_) => (Algorithm::Dot, None),
         KernelSpec::Depthwise(_) => (Algorithm::Depthwise, None),
         KernelSpec::WinogradFilter(kernel) => (Algorithm::Staged(kernel.algorithm()), None),
         KernelSpec::WinogradInput(kernel) => (Algorithm::Staged(kernel.algorithm()), None),
@@ -289,6 +293,7 @@ fn channels(kernel: &KernelSpec, random: &mut Random) -> [usize; 2] {
             };
             [around(3, random), k]
         }
+        KernelSpec::Dot(_) => [around(kernel.workgroup_size(), random), around(4, random)],
         KernelSpec::ImplicitGemm(gemm) => {
             let b = gemm.blocking();
             [around(b.channels(), random), around(b.filters(), random)]

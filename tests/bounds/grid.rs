@@ -40,6 +40,7 @@ pub(crate) fn features(kernel: &KernelSpec, kinds: bool) -> Vec<String> {
     let mut features = vec![kernel.storage().name().to_owned()];
     match kernel {
         KernelSpec::Direct(direct) => features.push(format!("{} filters", direct.filters())),
+        KernelSpec::Dot(dot) => features.push(format!("{}x{}", dot.positions(), kernel.workgroup_size())),
         KernelSpec::Depthwise(_) => features.push(format!("moves {}", kernel.name().contains("_moves"))),
         KernelSpec::ImplicitGemm(gemm) => features.push(gemm.blocking().to_string()),
         KernelSpec::WinogradFilter(filter) => features.push(transform(filter.algorithm())),

@@ -50,6 +50,8 @@ struct Params {
     src_offset: u32,
     weights_offset: u32,
     dst_offset: u32,
+    part: u32,
+    dst_part: u32,
     bias_offset: u32,
     slopes_offset: u32,
     residual_offset: u32,

@@ -56,6 +56,8 @@ struct Params {
     src_offset: u32,
     weights_offset: u32,
     dst_offset: u32,
+    part: u32,
+    dst_part: u32,
     bias_offset: u32,
     slopes_offset: u32,
     residual_offset: u32,
@@ -123,6 +125,70 @@ fn activate(x: f32, k: u32) -> f32 {
 // Slot epilogue: what happens to an output of filter k before it is written to dst[at].
 fn epilogue(x: f32, k: u32, at: u32) -> f32 {
     return activate(add_residual(add_bias(x, k), at), k);
+}
+
+// ---- shaders/part/rows_and_positions.wgsl ----
+// Part rows_and_positions: the matrix of columns, which has a row for each channel and tap and a column for each output position,
+// and lies nowhere.
+//
+// slots     load_src
+
+// Channel, and plane, row and column of the tap, of a row of the product. Where nothing is summed there are no taps.
+fn row_of(index: u32) -> vec4<u32> {
+    let w = max(params.taps_w, 1u);
+    let h = max(params.taps_h, 1u);
+    let d = max(params.taps_d, 1u);
+    return vec4<u32>(index / (w * h * d), index / (w * h) % d, index / w % h, index % w);
+}
+
+// The row so many further on: sums with carries, where row_of divides.
+fn advance(row: vec4<u32>, by: vec4<u32>) -> vec4<u32> {
+    var next = row + by;
+    if (next.w >= params.taps_w) {
+        next.w -= params.taps_w;
+        next.z += 1u;
+    }
+    if (next.z >= params.taps_h) {
+        next.z -= params.taps_h;
+        next.y += 1u;
+    }
+    if (next.y >= params.taps_d) {
+        next.y -= params.taps_d;
+        next.x += 1u;
+    }
+    return next;
+}
+
+// Image, plane, row and column of an output position; past the last one, the last one's.
+fn position_of(index: u32) -> vec4<u32> {
+    let at = min(index, params.end - 1u);
+    let plane = at / (params.out_w * params.out_h);
+    return vec4<u32>(plane / params.out_d, plane % params.out_d, at / params.out_w % params.out_h, at % params.out_w);
+}
+
+// Where a position's first tap lies: the image's first element, and coordinates, which before the source wrap around to
+// huge numbers.
+fn start_of(g: u32, index: u32) -> vec4<u32> {
+    let position = position_of(index);
+    return vec4<u32>(
+        params.src_offset + position.x * params.src_n + g * params.src_g,
+        position.y * params.stride_d - params.before_d,
+        position.z * params.stride_h - params.before_h,
+        position.w * params.stride_w - params.before_w,
+    );
+}
+
+// Where a position's output of the group's first filter lies.
+fn place_of(g: u32, index: u32) -> u32 {
+    let position = position_of(index);
+    return params.dst_offset + position.x * params.dst_n + g * params.dst_g + position.y * params.dst_d
+        + position.z * params.dst_h + position.w * params.dst_w;
+}
+
+// A row's elements for the position that starts there.
+fn load_tap(start: vec4<u32>, tap: vec4<u32>) -> f32 {
+    let at = start + tap;
+    return load_src(at.x, at.y, at.z, at.w);
 }
 
 // ---- leaves ----
@@ -253,29 +319,46 @@ fn multiply_step(u_at: u32, v_at: u32, acc: ptr<function, array<vec4<f32>, 4>>) 
     (*acc)[3] = fma(vec4<f32>(a15_0.w), b15_0, (*acc)[3]);
 }
 
-// The register tile to the output, position by position.
-fn write_outputs(g: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 4>>) {
+// The register tile to the output, position by position. A position's outputs are all made before one is written:
+// no load ofan operand waits for a store.
+fn write_outputs(part: u32, g: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 4>>) {
     let first = params.k_first + g * params.k_group;
-    let at0x = place_of(g, t + 0u);
-    store_output(at0x, t + 0u, first, k + 0u, (*acc)[0].x);
-    store_output(at0x, t + 0u, first, k + 1u, (*acc)[1].x);
-    store_output(at0x, t + 0u, first, k + 2u, (*acc)[2].x);
-    store_output(at0x, t + 0u, first, k + 3u, (*acc)[3].x);
-    let at0y = place_of(g, t + 8u);
-    store_output(at0y, t + 8u, first, k + 0u, (*acc)[0].y);
-    store_output(at0y, t + 8u, first, k + 1u, (*acc)[1].y);
-    store_output(at0y, t + 8u, first, k + 2u, (*acc)[2].y);
-    store_output(at0y, t + 8u, first, k + 3u, (*acc)[3].y);
-    let at0z = place_of(g, t + 16u);
-    store_output(at0z, t + 16u, first, k + 0u, (*acc)[0].z);
-    store_output(at0z, t + 16u, first, k + 1u, (*acc)[1].z);
-    store_output(at0z, t + 16u, first, k + 2u, (*acc)[2].z);
-    store_output(at0z, t + 16u, first, k + 3u, (*acc)[3].z);
-    let at0w = place_of(g, t + 24u);
-    store_output(at0w, t + 24u, first, k + 0u, (*acc)[0].w);
-    store_output(at0w, t + 24u, first, k + 1u, (*acc)[1].w);
-    store_output(at0w, t + 24u, first, k + 2u, (*acc)[2].w);
-    store_output(at0w, t + 24u, first, k + 3u, (*acc)[3].w);
+    let at0x = part + place_of(g, t + 0u);
+    let y0x0 = output_of(at0x, t + 0u, first, k + 0u, (*acc)[0].x);
+    let y0x1 = output_of(at0x, t + 0u, first, k + 1u, (*acc)[1].x);
+    let y0x2 = output_of(at0x, t + 0u, first, k + 2u, (*acc)[2].x);
+    let y0x3 = output_of(at0x, t + 0u, first, k + 3u, (*acc)[3].x);
+    store_output(at0x, t + 0u, k + 0u, y0x0);
+    store_output(at0x, t + 0u, k + 1u, y0x1);
+    store_output(at0x, t + 0u, k + 2u, y0x2);
+    store_output(at0x, t + 0u, k + 3u, y0x3);
+    let at0y = part + place_of(g, t + 8u);
+    let y0y0 = output_of(at0y, t + 8u, first, k + 0u, (*acc)[0].y);
+    let y0y1 = output_of(at0y, t + 8u, first, k + 1u, (*acc)[1].y);
+    let y0y2 = output_of(at0y, t + 8u, first, k + 2u, (*acc)[2].y);
+    let y0y3 = output_of(at0y, t + 8u, first, k + 3u, (*acc)[3].y);
+    store_output(at0y, t + 8u, k + 0u, y0y0);
+    store_output(at0y, t + 8u, k + 1u, y0y1);
+    store_output(at0y, t + 8u, k + 2u, y0y2);
+    store_output(at0y, t + 8u, k + 3u, y0y3);
+    let at0z = part + place_of(g, t + 16u);
+    let y0z0 = output_of(at0z, t + 16u, first, k + 0u, (*acc)[0].z);
+    let y0z1 = output_of(at0z, t + 16u, first, k + 1u, (*acc)[1].z);
+    let y0z2 = output_of(at0z, t + 16u, first, k + 2u, (*acc)[2].z);
+    let y0z3 = output_of(at0z, t + 16u, first, k + 3u, (*acc)[3].z);
+    store_output(at0z, t + 16u, k + 0u, y0z0);
+    store_output(at0z, t + 16u, k + 1u, y0z1);
+    store_output(at0z, t + 16u, k + 2u, y0z2);
+    store_output(at0z, t + 16u, k + 3u, y0z3);
+    let at0w = part + place_of(g, t + 24u);
+    let y0w0 = output_of(at0w, t + 24u, first, k + 0u, (*acc)[0].w);
+    let y0w1 = output_of(at0w, t + 24u, first, k + 1u, (*acc)[1].w);
+    let y0w2 = output_of(at0w, t + 24u, first, k + 2u, (*acc)[2].w);
+    let y0w3 = output_of(at0w, t + 24u, first, k + 3u, (*acc)[3].w);
+    store_output(at0w, t + 24u, k + 0u, y0w0);
+    store_output(at0w, t + 24u, k + 1u, y0w1);
+    store_output(at0w, t + 24u, k + 2u, y0w2);
+    store_output(at0w, t + 24u, k + 3u, y0w3);
 }
 
 // ---- shaders/kernel/implicit_gemm.wgsl ----
@@ -290,11 +373,15 @@ fn write_outputs(g: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 4>>
 // the same four positions, whose places it keeps; and FETCH_U vectors of four filters' weights, always of the same row of a
 // step. The four positions of a vector stand BLOCK_T/4 apart, so that neighbours fetch, and write, neighbouring positions.
 //
+// Where these are too few to fill a device, the rows are walked in parts, each by workgroups of its own, which write sums to
+// a workspace: sum_parts adds them up.
+//
 // grid      x: blocks of BLOCK_T positions of this dispatch, counted over images, planes, rows, columns
 //           y: blocks of BLOCK_K filters, group by group
+//           z: parts of the rows
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V
 // leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_outputs
-// slots     load_src, read_weight, epilogue, write_dst
+// slots     load_src, read_weight, epilogue, write_dst; rows_and_positions
 
 @group(0) @binding(0) var<uniform> params: Params;
 
@@ -313,58 +400,6 @@ const_assert WORKGROUP % VECTORS_T == 0u;
 var<workgroup> u_step: array<vec4<f32>, 2u * STEP_U>;
 var<workgroup> v_step: array<vec4<f32>, 2u * STEP_V>;
 
-// Channel, and plane, row and column of the tap, of a row of the product. Where nothing is summed there are no taps.
-fn row_of(index: u32) -> vec4<u32> {
-    let w = max(params.taps_w, 1u);
-    let h = max(params.taps_h, 1u);
-    let d = max(params.taps_d, 1u);
-    return vec4<u32>(index / (w * h * d), index / (w * h) % d, index / w % h, index % w);
-}
-
-// The row so many further on: sums with carries, where row_of divides.
-fn advance(row: vec4<u32>, by: vec4<u32>) -> vec4<u32> {
-    var next = row + by;
-    if (next.w >= params.taps_w) {
-        next.w -= params.taps_w;
-        next.z += 1u;
-    }
-    if (next.z >= params.taps_h) {
-        next.z -= params.taps_h;
-        next.y += 1u;
-    }
-    if (next.y >= params.taps_d) {
-        next.y -= params.taps_d;
-        next.x += 1u;
-    }
-    return next;
-}
-
-// Image, plane, row and column of an output position; past the last one, the last one's.
-fn position_of(index: u32) -> vec4<u32> {
-    let at = min(index, params.end - 1u);
-    let plane = at / (params.out_w * params.out_h);
-    return vec4<u32>(plane / params.out_d, plane % params.out_d, at / params.out_w % params.out_h, at % params.out_w);
-}
-
-// Where a position's first tap lies: the image's first element, and coordinates, which before the source wrap around to
-// huge numbers.
-fn start_of(g: u32, index: u32) -> vec4<u32> {
-    let position = position_of(index);
-    return vec4<u32>(
-        params.src_offset + position.x * params.src_n + g * params.src_g,
-        position.y * params.stride_d - params.before_d,
-        position.z * params.stride_h - params.before_h,
-        position.w * params.stride_w - params.before_w,
-    );
-}
-
-// Where a position's output of the group's first filter lies.
-fn place_of(g: u32, index: u32) -> u32 {
-    let position = position_of(index);
-    return params.dst_offset + position.x * params.dst_n + g * params.dst_g + position.y * params.dst_d
-        + position.z * params.dst_h + position.w * params.dst_w;
-}
-
 // Four filters' weights of a row. Past the last row they are zero; past the last filter they are the last one's, whose
 // products are not written.
 fn load_weights(own: u32, row: vec4<u32>, channels: u32, k: u32) -> vec4<f32> {
@@ -382,12 +417,6 @@ fn load_weights(own: u32, row: vec4<u32>, channels: u32, k: u32) -> vec4<f32> {
     return vec4<f32>();
 }
 
-// A row's elements for the position that starts there.
-fn load_tap(start: vec4<u32>, tap: vec4<u32>) -> f32 {
-    let at = start + tap;
-    return load_src(at.x, at.y, at.z, at.w);
-}
-
 // Four positions' elements of a row; past the last row they are zero.
 fn load_columns(starts: ptr<function, array<vec4<u32>, 4>>, row: vec4<u32>, channels: u32) -> vec4<f32> {
     if (row.x < channels) {
@@ -402,12 +431,19 @@ fn load_columns(starts: ptr<function, array<vec4<u32>, 4>>, row: vec4<u32>, chan
     return vec4<f32>();
 }
 
-// An output, unless it lies past the last filter or position. `at` is the position's place, `first` the group's first filter
-// of all.
-fn store_output(at: u32, index: u32, first: u32, k: u32, value: f32) {
+// What is written of a sum: nothing that is used past the last filter or position. `at` is the position's place, `first` the
+// group's first filter of all.
+fn output_of(at: u32, index: u32, first: u32, k: u32, sum: f32) -> f32 {
     if (k < params.group_k && index < params.end) {
-        let place = at + k * params.dst_k;
-        write_dst(place, epilogue(value, first + k, place));
+        return epilogue(sum, first + k, at + k * params.dst_k);
+    }
+    return sum;
+}
+
+// Writes an output, unless it lies past the last filter or position.
+fn store_output(at: u32, index: u32, k: u32, value: f32) {
+    if (k < params.group_k && index < params.end) {
+        write_dst(at + k * params.dst_k, value);
     }
 }
 
@@ -421,6 +457,9 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     let terms = params.group_c * params.taps_d * params.taps_h * params.taps_w;
     // None, where there are no taps.
     let channels = min(params.group_c, terms);
+    // The rows of this workgroup's part.
+    let first_row = workgroup.z * params.part;
+    let end_row = min(terms, first_row + params.part);
     let tile_row = local / THREADS_T;
     let tile_column = local % THREADS_T;
 
@@ -432,8 +471,8 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     // The rows that are fetched next, and how far it is to the ones after them.
     let by_u = row_of(BLOCK_C);
     let by_v = row_of(WORKGROUP / VECTORS_T);
-    var row_u = row_of(local % BLOCK_C);
-    var row_v = row_of(local / VECTORS_T);
+    var row_u = row_of(first_row + local % BLOCK_C);
+    var row_v = row_of(first_row + local / VECTORS_T);
     let filters = k_first + local / BLOCK_C * 4u;
     let place_u = local % BLOCK_C * PITCH_U + local / BLOCK_C;
 
@@ -444,7 +483,7 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
     fetch_v(&starts, channels, by_v, &row_v, &next_v);
     // One barrier a step: whoever stages a buffer again has passed the barrier after its last use.
     var buffer = 0u;
-    for (var done = 0u; done < terms; done += BLOCK_C) {
+    for (var done = first_row; done < end_row; done += BLOCK_C) {
         stage_u(buffer * STEP_U + place_u, &next_u);
         stage_v(buffer * STEP_V + local, &next_v);
         workgroupBarrier();
@@ -453,5 +492,5 @@ fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_i
         multiply_step(buffer * STEP_U + tile_row * (EACH_K / 4u), buffer * STEP_V + tile_column, &acc);
         buffer ^= 1u;
     }
-    write_outputs(g, k_first + tile_row * EACH_K, t_first + tile_column, &acc);
+    write_outputs(workgroup.z * params.dst_part, g, k_first + tile_row * EACH_K, t_first + tile_column, &acc);
 }

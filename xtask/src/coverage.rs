@@ -23,8 +23,8 @@ use crate::report::Report;
 const PLACE: Place = Place("docs/COVERAGE.md", "coverage", "coverage-table");
 
 /// The table's columns: families of algorithms.
-pub(crate) const FAMILIES: [&str; 7] =
-    ["direct", "implicit_gemm", "depthwise", "staged", "fused_output", "fused", "fused_filter"];
+pub(crate) const FAMILIES: [&str; 8] =
+    ["direct", "implicit_gemm", "dot", "depthwise", "staged", "fused_output", "fused", "fused_filter"];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {

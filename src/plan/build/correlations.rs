@@ -1,4 +1,4 @@
-//! The dispatches of the kernels that compute a correlation as it stands: `direct`, `implicit_gemm`, `depthwise`.
+//! The dispatches of the kernels that compute a correlation as it stands: `direct`, `implicit_gemm`, `dot`, `depthwise`.
 
 use super::built::Built;
 use super::direct_params::direct_params;
@@ -8,9 +8,11 @@ use super::pieces::{Piece, Window, check_dispatches, most, pieces};
 use crate::caps::{Caps, Limits};
 use crate::conv::Conv;
 use crate::correlation::Correlation;
-use crate::error::LimitError;
+use crate::dtype::DType;
+use crate::error::{LimitError, Resource};
 use crate::kernel::{
-    Depthwise, Direct, DirectParams, Epilogue, ImplicitGemm, KernelSpec, Params as _, Storage, word, wrapped,
+    Depthwise, Direct, DirectParams, Dot, Epilogue, ImplicitGemm, KernelSpec, MultiplyCut, Params as _, Storage,
+    SumParts, SumPartsParams, word, wrapped,
 };
 use crate::plan::choose::{Cut, Preferences};
 use crate::plan::model::gemm;
@@ -39,13 +41,111 @@ pub(super) fn implicit_gemm(
     caps: &Caps,
     preferences: &Preferences,
 ) -> Result<Built, LimitError> {
-    let blocking = preferences.gemm_blocking().unwrap_or_else(|| gemm::blocking(problem, storage, caps));
+    let cut = preferences.gemm_cut().unwrap_or_else(|| gemm::cut(problem, storage, caps, preferences.workspace_limit));
+    let MultiplyCut { blocking, parts: sum_parts } = cut;
     let block = |of: &Correlation, epilogue| {
         let kernel = ImplicitGemm { blocking, border: of.border, storage, epilogue };
         Block::of_positions(of, kernel.spec(), [blocking.tiles, blocking.filters])
     };
     let steps = each(problem, parts, &caps.limits, block)?;
-    Ok(Built { cut: Cut::Gemm(blocking), dispatches: steps, ..Built::nothing() })
+    if sum_parts == 1 {
+        return Ok(Built { cut: Cut::Gemm(cut), dispatches: steps, ..Built::nothing() });
+    }
+    let mut dispatches = Vec::with_capacity(2 * steps.len());
+    let mut len = 0;
+    for step in steps {
+        let (two, sums) = in_parts(step, cut);
+        dispatches.extend(two);
+        len = len.max(sums);
+    }
+    LimitError::check(
+        "the sums of parts",
+        Resource::WorkspaceBytes,
+        DType::F32.bytes(len),
+        preferences.workspace_limit,
+    )?;
+    caps.limits.check_tensor("the sums of parts", DType::F32.bytes(len))?;
+    Ok(Built { cut: Cut::Gemm(cut), dispatches, workspace: vec![len], ..Built::nothing() })
+}
+
+/// A product whose sum is walked in parts: they are written to the workspace, and a second dispatch adds them up. And how many
+/// sums there are.
+fn in_parts(step: Dispatch, cut: MultiplyCut) -> ([Dispatch; 2], usize) {
+    let KernelSpec::ImplicitGemm(kernel) = step.kernel else { return ([step.clone(), step], 0) };
+    let p = DirectParams::from_words(&step.params);
+    let (positions, filters) =
+        (p.end - p.first, step.grid[1].div_ceil(p.group_k.div_ceil(cut.blocking.filters)) * p.group_k);
+    let (terms, sums_part) = (p.group_c * p.taps_d * p.taps_h * p.taps_w, positions.saturating_mul(filters));
+    let sums = Operand::from(Slot::Workspace(0));
+    // As a tensor [part][group and filter][position] of f32.
+    let product = DirectParams {
+        part: cut.part(terms as usize),
+        dst_part: sums_part,
+        dst_g: p.group_k * positions,
+        dst_k: positions,
+        dst_n: p.out_d * p.out_h * p.out_w,
+        dst_d: p.out_h * p.out_w,
+        dst_h: p.out_w,
+        dst_w: 1,
+        dst_offset: p.first.wrapping_neg(),
+        ..p
+    };
+    let storage = match kernel.storage {
+        Storage::F16 => Storage::Packed,
+        other => other,
+    };
+    let product = Dispatch {
+        kernel: ImplicitGemm { storage, epilogue: Epilogue::NONE, ..kernel }.spec(),
+        grid: [step.grid[0], step.grid[1], cut.parts],
+        params: product.words(),
+        operands: vec![step.operands[0], step.operands[1], sums],
+    };
+    let DirectParams { first, end, k_first, k_group, group_k, out_d, out_h, out_w, .. } = p;
+    let DirectParams { dst_n, dst_g, dst_k, dst_d, dst_h, dst_w, dst_offset, .. } = p;
+    let DirectParams { bias_offset, slopes_offset, residual_offset, act_a, act_b, .. } = p;
+    let added = SumPartsParams {
+        first,
+        end,
+        k_first,
+        k_group,
+        group_k,
+        parts: cut.parts,
+        sums_k: positions,
+        sums_part,
+        out_d,
+        out_h,
+        out_w,
+        dst_n,
+        dst_g,
+        dst_k,
+        dst_d,
+        dst_h,
+        dst_w,
+        sums_offset: 0,
+        dst_offset,
+        bias_offset,
+        slopes_offset,
+        residual_offset,
+        act_a,
+        act_b,
+    };
+    let added = Dispatch {
+        kernel: SumParts { storage: kernel.storage, epilogue: kernel.epilogue }.spec(),
+        grid: [positions.div_ceil(SumParts::WORKGROUP), filters, 1],
+        params: added.words(),
+        operands: [sums].into_iter().chain(step.operands[2..].iter().copied()).collect(),
+    };
+    ([product, added], sums_part as usize * cut.parts as usize)
+}
+
+/// One workgroup for a few outputs.
+pub(super) fn dot(problem: &Problem, parts: &[Piece], storage: Storage, limits: &Limits) -> Result<Built, LimitError> {
+    let block = |of: &Correlation, epilogue| {
+        let kernel = Dot::of(of, epilogue, storage);
+        Block::of_positions(of, kernel.spec(), [kernel.positions, Dot::FILTERS])
+    };
+    let steps = each(problem, parts, limits, block)?;
+    Ok(Built { cut: Cut::Only, dispatches: steps, ..Built::nothing() })
 }
 
 /// One invocation for each strip of outputs of a filter.

@@ -58,6 +58,7 @@ pub(in crate::plan) fn direct_params(of: &Correlation, conv: &Conv) -> DirectPar
         src_offset: wrapped(of.src.offset),
         weights_offset: wrapped(of.weights.offset),
         dst_offset: wrapped(of.dst.offset),
+        part: word(of.terms()),
         residual_offset: wrapped(of.dst.offset),
         act_a,
         act_b,

@@ -25,7 +25,7 @@ pub use windows::Sizes;
 pub(crate) use windows::Windows;
 pub(super) use windows::summed;
 
-use self::correlations::{depthwise, direct, implicit_gemm, sums_in_pieces};
+use self::correlations::{depthwise, direct, dot, implicit_gemm, sums_in_pieces};
 use self::pieces::{Piece, check_dispatches};
 use self::winograd::Winograd;
 use super::choose::{Algorithm, Cut, Preferences, Reason};
@@ -113,6 +113,7 @@ fn by_shaders(
     Ok(match algorithm {
         Algorithm::Direct if problem.operation.is_of_end() => end::build(problem, storage, limits, preferences)?,
         Algorithm::Direct => direct(problem, parts, storage, limits)?,
+        Algorithm::Dot => dot(problem, parts, storage, limits)?,
         Algorithm::Depthwise => depthwise(problem, parts, storage, limits)?,
         Algorithm::ImplicitGemm => implicit_gemm(problem, parts, storage, caps, preferences)?,
         Algorithm::Staged(nested) => match winograd(nested)? {

@@ -17,6 +17,8 @@ pub enum Algorithm {
     Direct,
     /// A matrix product without a column buffer, in one kernel; any convolution.
     ImplicitGemm,
+    /// A dot product by a workgroup for each output, in one kernel; any convolution, and meant for few outputs of long sums.
+    Dot,
     /// A sum over taps only, in one kernel; groups of one channel.
     Depthwise,
     /// Winograd in three kernels: input transform, multiply, output transform.
@@ -57,7 +59,7 @@ impl Algorithm {
 
     /// Everything that has these sizes; for what has none, what has no transform.
     pub(super) fn for_sizes(sizes: Option<Sizes>) -> Vec<Self> {
-        let plain = [Self::Direct, Self::ImplicitGemm, Self::Depthwise];
+        let plain = [Self::Direct, Self::ImplicitGemm, Self::Dot, Self::Depthwise];
         let [r, s] = match sizes {
             Some(Sizes::Taps(taps)) => taps,
             Some(Sizes::Outputs(outputs)) => {
@@ -95,12 +97,13 @@ impl Algorithm {
         plain.into_iter().chain(winograd).collect()
     }
 
-    /// The name without the transform: `direct`, `implicit_gemm`, `depthwise`, `staged`, `fused_output`, `fused`, `fused_filter`; `inlined` and `inlined_nonzero` by
+    /// The name without the transform: `direct`, `implicit_gemm`, `dot`, `depthwise`, `staged`, `fused_output`, `fused`, `fused_filter`; `inlined` and `inlined_nonzero` by
     /// the exhibit's [`Reading`].
     pub const fn family(&self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::ImplicitGemm => "implicit_gemm",
+            Self::Dot => "dot",
             Self::Depthwise => "depthwise",
             Self::Staged(_) => "staged",
             Self::FusedOutput(_) => "fused_output",
@@ -114,7 +117,7 @@ impl Algorithm {
     /// The transform, where there is one.
     pub const fn transform(&self) -> Option<Nested> {
         match self {
-            Self::Direct | Self::ImplicitGemm | Self::Depthwise => None,
+            Self::Direct | Self::ImplicitGemm | Self::Dot | Self::Depthwise => None,
             Self::Staged(nested)
             | Self::FusedOutput(nested)
             | Self::Fused(nested)
@@ -183,7 +186,7 @@ impl FromStr for Algorithm {
         let unknown = || {
             Error::Unsupported {
             what: format!("algorithm {text}"),
-            why: "expected direct, implicit_gemm or depthwise; or staged, fused_output, fused or fused_filter with a \
+            why: "expected direct, implicit_gemm, dot or depthwise; or staged, fused_output, fused or fused_filter with a \
                   transform: staged:f4x3 (4 outputs, 3 taps), staged:f4x3t (textbook points), staged:f4qx3 (with x^2 + 1), \
                   staged:f4x3_f2x3 (rows, columns); or the exhibits inlined and inlined_nonzero"
                 .to_owned(),
@@ -197,6 +200,7 @@ impl FromStr for Algorithm {
             return match text {
                 "direct" => Ok(Self::Direct),
                 "implicit_gemm" => Ok(Self::ImplicitGemm),
+                "dot" => Ok(Self::Dot),
                 "depthwise" => Ok(Self::Depthwise),
                 _ => Err(unknown()),
             };

@@ -6,8 +6,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::algorithm::Algorithm;
 use super::choice::{Choice, Cut};
 use crate::kernel::{
-    Depthwise, Direct, Epilogue, ImplicitGemm, KernelSpec, Region, Storage, WinogradFilter, WinogradFused,
-    WinogradInput, WinogradMultiply, WinogradOutput,
+    Depthwise, Direct, Dot, Epilogue, ImplicitGemm, KernelSpec, MultiplyCut, Region, Storage, SumParts, WinogradFilter,
+    WinogradFused, WinogradInput, WinogradMultiply, WinogradOutput,
 };
 use crate::padding::Border;
 use crate::plan::build::Sizes;
@@ -49,8 +49,13 @@ fn hash_of(choices: impl Iterator<Item = Choice>) -> u64 {
 /// The kernels of a choice, without bias and activation.
 fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
     let (epilogue, border, storage) = (Epilogue::NONE, Border::Zero, Storage::F32);
-    if let Cut::Gemm(blocking) = cut {
-        return vec![ImplicitGemm { blocking, border, storage, epilogue }.spec()];
+    if let Cut::Gemm(MultiplyCut { blocking, parts }) = cut {
+        let sums = (parts > 1).then(|| SumParts { storage, epilogue }.spec());
+        return [ImplicitGemm { blocking, border, storage, epilogue }.spec()].into_iter().chain(sums).collect();
+    }
+    if algorithm == Algorithm::Dot {
+        let of = |(invocations, positions)| Dot { invocations, positions, border, storage, epilogue }.spec();
+        return [(64, 1), (64, 4), (256, 1), (256, 4)].map(of).to_vec();
     }
     if algorithm == Algorithm::Depthwise {
         return [false, true].map(|moves| Depthwise { moves, border, storage, epilogue }.spec()).to_vec();

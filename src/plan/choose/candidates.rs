@@ -217,12 +217,17 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
             true if cut.is_even(summed(problem, nested)) => Ok(()),
             true => Err("split-K has more parts than there are channels"),
         },
-        (Algorithm::ImplicitGemm, _, _, Cut::Gemm(blocking)) => {
+        (Algorithm::ImplicitGemm, _, _, Cut::Gemm(cut)) => {
             let epilogue = Epilogue::of(&problem.conv);
-            let of = |of: &Correlation| ImplicitGemm { blocking, border: of.border, storage, epilogue };
-            if problem.correlations().iter().map(of).all(|kernel| kernel.is_legal()) { Ok(()) } else { Err(NUMBERS) }
+            let of = |of: &Correlation| ImplicitGemm { blocking: cut.blocking, border: of.border, storage, epilogue };
+            let correlations = problem.correlations();
+            match correlations.iter().map(of).all(|kernel| kernel.is_legal()) {
+                false => Err(NUMBERS),
+                true if correlations.iter().all(|of| ImplicitGemm::is_even(&cut, of)) => Ok(()),
+                true => Err("split-K has more parts than the sum has steps"),
+            }
         }
-        (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
+        (Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
         _ => Err("this blocking is not supported by the algorithm"),
     }
 }

@@ -11,11 +11,11 @@ use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cut {
-    /// No blocking to choose: `direct`, `depthwise`, the exhibit, an empty problem; or the kernel blocks its work
+    /// No blocking to choose: `direct`, `dot`, `depthwise`, the exhibit, an empty problem; or the kernel blocks its work
     /// itself, as the CPU's do.
     Only,
     /// The product of `implicit_gemm`.
-    Gemm(Blocking),
+    Gemm(MultiplyCut),
     /// The product of `staged`.
     Multiply(MultiplyCut),
     /// A fused kernel.
@@ -26,8 +26,11 @@ impl Cut {
     /// All ways to cut an algorithm's work that are tried, on whatever problem and device.
     pub fn all_for(algorithm: Algorithm) -> Vec<Self> {
         match algorithm {
-            Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..) => vec![Self::Only],
-            Algorithm::ImplicitGemm => ImplicitGemm::BLOCKINGS.map(Self::Gemm).to_vec(),
+            Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..) => vec![Self::Only],
+            Algorithm::ImplicitGemm => ImplicitGemm::BLOCKINGS
+                .into_iter()
+                .flat_map(|blocking| ImplicitGemm::PARTS.map(|parts| Self::Gemm(MultiplyCut { blocking, parts })))
+                .collect(),
             Algorithm::Staged(_) => Blocking::ALL
                 .into_iter()
                 .flat_map(|blocking| MultiplyCut::PARTS.map(|parts| Self::Multiply(MultiplyCut { blocking, parts })))
@@ -40,6 +43,19 @@ impl Cut {
 }
 
 impl Cut {
+    /// Reads the cut of an implicit product: `64x64x8_8x8`, or, of a sum in several parts, `16x16x8_4x4/8`.
+    pub(in crate::plan) fn gemm_from(text: &str) -> Result<MultiplyCut> {
+        let whole = |blocking| Ok(MultiplyCut { blocking, parts: 1 });
+        let cut = if text.contains('/') { text.parse() } else { text.parse().and_then(whole) };
+        cut.and_then(|cut: MultiplyCut| match cut.parts {
+            1 if text.contains('/') => Err(Error::Unsupported {
+                what: format!("blocking {text}"),
+                why: "expected 2 or more parts behind a /: one part is the blocking alone".to_owned(),
+            }),
+            _ => Ok(cut),
+        })
+    }
+
     /// The most channels that are summed up one after the other, of so many in all.
     pub(in crate::plan) fn longest_sum(self, channels: usize) -> usize {
         match self {
@@ -53,7 +69,8 @@ impl fmt::Display for Cut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Only => f.write_str("whole"),
-            Self::Gemm(blocking) => write!(f, "{blocking}"),
+            Self::Gemm(MultiplyCut { blocking, parts: 1 }) => write!(f, "{blocking}"),
+            Self::Gemm(cut) => write!(f, "{cut}"),
             Self::Multiply(cut) => write!(f, "{cut}"),
             Self::Fused(blocking) => write!(f, "{blocking}"),
         }
@@ -65,7 +82,7 @@ impl fmt::Display for Cut {
 ///
 /// ```
 /// use winoconv::plan::Choice;
-/// for label in ["direct", "staged:f4x3", "implicit_gemm@64x64x8_8x8", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
+/// for label in ["direct", "staged:f4x3", "implicit_gemm@64x64x8_8x8", "implicit_gemm@16x16x8_4x4/8", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
 ///     assert_eq!(label.parse::<Choice>()?.to_string(), label);
 /// }
 /// # Ok::<(), winoconv::Error>(())
@@ -105,14 +122,14 @@ impl FromStr for Choice {
         let algorithm: Algorithm = label.parse()?;
         let unfit = |why: &str| Error::Unsupported { what: format!("choice {text}"), why: why.to_owned() };
         let cut = match (algorithm, cut) {
-            (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), None) => Cut::Only,
-            (Algorithm::Direct | Algorithm::Depthwise | Algorithm::Inlined(..), Some(_)) => {
+            (Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..), None) => Cut::Only,
+            (Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..), Some(_)) => {
                 return Err(unfit("expected no @: this algorithm has no blocking"));
             }
             // The CPU's kernels cut their work themselves.
             (Algorithm::ImplicitGemm | Algorithm::Staged(_), None) => Cut::Only,
             (_, None) => return Err(unfit("expected @ and a blocking: fused:f4x3@32x16x16_8x8_2")),
-            (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(cut.parse()?),
+            (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(Cut::gemm_from(cut)?),
             (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),
             (_, Some(cut)) => Cut::Fused(cut.parse()?),
         };

@@ -7,7 +7,7 @@ use std::hash::{Hash, Hasher};
 use super::algorithm::Algorithm;
 use super::choice::{Choice, Cut};
 use crate::error::PreferenceError;
-use crate::kernel::{Blocking, FusedBlocking, MultiplyCut};
+use crate::kernel::{FusedBlocking, MultiplyCut};
 
 /// How far a result may be from the exact one: the expected relative L2 error on normally distributed data, and on what a ReLU
 /// leaves of them.
@@ -183,10 +183,10 @@ impl Preferences {
         }
     }
 
-    /// The blocking that an implicit product must have.
-    pub(in crate::plan) const fn gemm_blocking(&self) -> Option<Blocking> {
+    /// The cut that an implicit product must have.
+    pub(in crate::plan) const fn gemm_cut(&self) -> Option<MultiplyCut> {
         match self.cut {
-            Some(Cut::Gemm(blocking)) => Some(blocking),
+            Some(Cut::Gemm(cut)) => Some(cut),
             _ => None,
         }
     }

@@ -248,8 +248,11 @@ pub(crate) fn check_forced(conv: &Conv, caps: &Caps, preferences: &Preferences) 
 
 /// Whether a candidate is out on every larger image, too.
 fn is_out_for_good(problem: &Problem, candidate: &Candidate, caps: &Caps, preferences: &Preferences) -> bool {
+    // The sums of a weight gradient grow with the image, and have room for more parts.
+    let grows = problem.operation == Operation::WeightGradient && matches!(preferences.cut, Some(Cut::Gemm(_)));
     match &candidate.verdict {
-        Verdict::Rejected(Reason::Inapplicable(_) | Reason::NotForced) => true,
+        Verdict::Rejected(Reason::NotForced) => true,
+        Verdict::Rejected(Reason::Inapplicable(_)) => !grows,
         Verdict::Rejected(Reason::Limit(error)) => !matches!(
             error.resource,
             Resource::Workgroups

@@ -3,14 +3,14 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::values::{cut, label, optional_spatial, shape, spatial, text};
+use super::values::{cut, gemm, label, optional_spatial, shape, spatial, text};
 use super::{each, same};
 use crate::activation::{Activation, for_each_activation};
 use crate::caps::{Caps, DeviceKind, Limits};
 use crate::conv::{Conv, Residual};
 use crate::dtype::DType;
 use crate::error::{DocumentError, Result};
-use crate::kernel::{Access, Blocking, FusedBlocking, KernelSpec, MultiplyCut};
+use crate::kernel::{Access, FusedBlocking, KernelSpec, MultiplyCut};
 use crate::layout::{Layout, View};
 use crate::padding::{Border, Padding};
 use crate::plan::{Algorithm, CpuStep, Cut, Dispatch, Operand, Plan, Preferences, Tolerance};
@@ -360,7 +360,7 @@ enum ToleranceForm {
 #[serde(remote = "Cut", rename_all = "snake_case")]
 pub(super) enum CutForm {
     Only,
-    Gemm(#[serde(with = "text")] Blocking),
+    Gemm(#[serde(with = "gemm")] MultiplyCut),
     Multiply(#[serde(with = "text")] MultiplyCut),
     Fused(#[serde(with = "text")] FusedBlocking),
 }

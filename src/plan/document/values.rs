@@ -47,6 +47,22 @@ pub(super) mod label {
     }
 }
 
+/// The cut of an implicit product: a blocking, and parts where there are several.
+pub(super) mod gemm {
+    use super::{Deserialize as _, Deserializer, Serializer, de};
+    use crate::kernel::MultiplyCut;
+    use crate::plan::Cut;
+
+    pub(crate) fn serialize<S: Serializer>(value: &MultiplyCut, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Cut::Gemm(*value))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<MultiplyCut, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Cut::gemm_from(&text).map_err(|error| de::Error::custom(format!("'{text}': {error}")))
+    }
+}
+
 /// A cut that is forced.
 pub(super) mod cut {
     use super::{Deserialize, Deserializer, Serialize, Serializer};

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_report_passes_only_whole() {
         let words = judged(&good(), Gpu::SwiftShader).expect("right");
-        assert!(words.contains("3 filters by 17 algorithms, 51 pairs right"), "{words}");
+        assert!(words.contains("3 filters by 18 algorithms, 54 pairs right"), "{words}");
         for (words, place, flaw) in [
             ("uncaught", "/errors", json!(["uncaught"])),
             ("output 7", "/cases/3", json!({ "filter": "ink", "label": "direct", "wrong": "output 7" })),
