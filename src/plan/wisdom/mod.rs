@@ -134,7 +134,7 @@ impl Wisdom {
 
     /// The files that come with this crate: name and text.
     pub const SHIPPED_FILES: &[(&str, &str)] = &[
-        ("h100.txt", include_str!("../../../wisdom/h100.txt")),
+        ("h200.txt", include_str!("../../../wisdom/h200.txt")),
         ("llvmpipe.txt", include_str!("../../../wisdom/llvmpipe.txt")),
     ];
 
