@@ -42,7 +42,7 @@ pub(crate) fn ensure_cargo_tool(name: &str, no_install: bool) -> anyhow::Result<
 /// nothing is read or written where it must not be.
 pub(crate) fn miri(steps: &mut Steps, root: &Path, no_install: bool) -> anyhow::Result<()> {
     ensure(no_install)?;
-    for tests in [format!("--lib -- {MIRI_MODULES}"), "--test cpu --test callers".to_owned()] {
+    for tests in [format!("--lib -- {MIRI_MODULES}"), "--test cpu --test callers -- --skip on_gpus".to_owned()] {
         let arguments = format!("+nightly miri test -p winoconv --no-default-features --features serde {tests}");
         steps.run_tests(rustups_cargo(root, &arguments).env("MIRIFLAGS", MIRI_FLAGS))?;
     }

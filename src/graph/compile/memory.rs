@@ -1,6 +1,5 @@
 //! Which buffers a program's steps share: two may be one if no step needs both.
 
-use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 
 use super::step::{BufferId, Place, Step};
@@ -14,8 +13,8 @@ pub(super) struct Memory {
     pub(super) least: usize,
 }
 
-/// Renames the steps' own buffers, of so many elements each, to shared ones. Several orders are tried, and what takes least is kept:
-/// finding the least of all is a packing problem.
+/// Renames the steps' own buffers, of so many elements each, to shared ones. The largest come first, each into the first shared
+/// buffer that is free while it is needed.
 pub(super) fn share(steps: &mut [Step], own: &[usize]) -> Memory {
     let spans: Vec<Option<RangeInclusive<usize>>> = (0..own.len()).map(|i| span(steps, i)).collect();
     let needed = |step: usize| {
@@ -23,22 +22,22 @@ pub(super) fn share(steps: &mut [Step], own: &[usize]) -> Memory {
         live.map(|(_, len)| *len).sum::<usize>()
     };
     let least = (0..steps.len()).map(needed).max().unwrap_or(0);
-    let live: Vec<Tensor<'_>> = (0..)
-        .zip(&spans)
-        .zip(own)
-        .filter_map(|((at, span), &len)| span.as_ref().map(|span| Tensor { at, span, len }))
-        .collect();
-    // What comes first: the largest, the earliest, the longest needed.
-    let orders: [fn(&Tensor<'_>) -> usize; 3] =
-        [|of| of.len, |of| usize::MAX - of.span.start(), |of| of.span.end() - of.span.start()];
-    let plans = orders.map(|order| {
-        let mut tensors = live.clone();
-        tensors.sort_by_key(|of| Reverse(order(of)));
-        assigned(&tensors, own.len())
-    });
-    let [first, rest @ ..] = plans;
-    let (lens, place) =
-        rest.into_iter().fold(first, |best, plan| if total(&plan.0) < total(&best.0) { plan } else { best });
+    let mut order: Vec<usize> = (0..own.len()).filter(|&i| spans[i].is_some()).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(own[i]));
+    let mut shared: Vec<(usize, Vec<&RangeInclusive<usize>>)> = Vec::new();
+    let mut place = vec![0; own.len()];
+    for i in order {
+        let Some(span) = &spans[i] else { continue };
+        let is_free = |taken: &Vec<&RangeInclusive<usize>>| {
+            taken.iter().all(|other| other.end() < span.start() || span.end() < other.start())
+        };
+        let found = shared.iter().position(|(_, taken)| is_free(taken));
+        place[i] = found.unwrap_or(shared.len());
+        if found.is_none() {
+            shared.push((own[i], Vec::new()));
+        }
+        shared[place[i]].1.push(span);
+    }
     let rename = |at: &mut Place| {
         if let BufferId::Own(i) = at.buffer {
             at.buffer = BufferId::Own(place[i]);
@@ -47,41 +46,7 @@ pub(super) fn share(steps: &mut [Step], own: &[usize]) -> Memory {
     for step in steps {
         step.inputs.iter_mut().chain([&mut step.output]).for_each(rename);
     }
-    Memory { lens, least }
-}
-
-/// A buffer of its own: which one, the steps that need it, its elements.
-#[derive(Debug, Clone)]
-struct Tensor<'a> {
-    at: usize,
-    span: &'a RangeInclusive<usize>,
-    len: usize,
-}
-
-fn total(lens: &[usize]) -> usize {
-    lens.iter().sum()
-}
-
-/// Puts each tensor, in this order, into the shared buffer that is free while it is needed and fits best: it grows least, and has
-/// least to spare. Their lengths, and which one each has, of so many.
-fn assigned(tensors: &[Tensor<'_>], count: usize) -> (Vec<usize>, Vec<usize>) {
-    let mut shared: Vec<(usize, Vec<&RangeInclusive<usize>>)> = Vec::new();
-    let mut place = vec![0; count];
-    for Tensor { at, span, len } in tensors {
-        let is_free = |taken: &[&RangeInclusive<usize>]| {
-            taken.iter().all(|other| other.end() < span.start() || span.end() < other.start())
-        };
-        let free = (0..shared.len()).filter(|&i| is_free(&shared[i].1));
-        let found = free.min_by_key(|&i| (len.saturating_sub(shared[i].0), shared[i].0.saturating_sub(*len)));
-        place[*at] = found.unwrap_or(shared.len());
-        if found.is_none() {
-            shared.push((0, Vec::new()));
-        }
-        let (size, taken) = &mut shared[place[*at]];
-        *size = (*size).max(*len);
-        taken.push(span);
-    }
-    (shared.into_iter().map(|(len, _)| len).collect(), place)
+    Memory { lens: shared.into_iter().map(|(len, _)| len).collect(), least }
 }
 
 /// The steps from the first to the last one that takes a buffer.
