@@ -61,8 +61,8 @@ fn write_outputs(leaves: &mut Leaves, b: Blocking) {
     }
     leaves.function(
         "write_outputs",
-        "The register tile to the output, position by position. A position's outputs are all made before one is written:\nno load of\
-         an operand waits for a store.",
+        "The register tile to the output, position by position. A position's outputs are all made before one is written:\n\
+         no load of an operand waits for a store.",
         &format!("part: u32, g: u32, k: u32, t: u32, {}", local_array("acc", "vec4<f32>", each_k * each_t)),
         &body,
     );

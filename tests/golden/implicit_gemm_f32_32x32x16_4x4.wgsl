@@ -320,7 +320,7 @@ fn multiply_step(u_at: u32, v_at: u32, acc: ptr<function, array<vec4<f32>, 4>>) 
 }
 
 // The register tile to the output, position by position. A position's outputs are all made before one is written:
-// no load ofan operand waits for a store.
+// no load of an operand waits for a store.
 fn write_outputs(part: u32, g: u32, k: u32, t: u32, acc: ptr<function, array<vec4<f32>, 4>>) {
     let first = params.k_first + g * params.k_group;
     let at0x = part + place_of(g, t + 0u);
