@@ -54,8 +54,8 @@ pub(super) fn implicit_gemm(
     let mut dispatches = Vec::with_capacity(2 * steps.len());
     let mut len = 0;
     for step in steps {
-        let (two, sums) = in_parts(step, cut);
-        dispatches.extend(two);
+        let (steps, sums) = summed_in_parts(step, cut);
+        dispatches.extend(steps);
         len = len.max(sums);
     }
     LimitError::check(
@@ -70,11 +70,10 @@ pub(super) fn implicit_gemm(
 
 /// A product whose sum is walked in parts: they are written to the workspace, and a second dispatch adds them up. And how many
 /// sums there are.
-fn in_parts(step: Dispatch, cut: MultiplyCut) -> ([Dispatch; 2], usize) {
-    let KernelSpec::ImplicitGemm(kernel) = step.kernel else { return ([step.clone(), step], 0) };
+fn summed_in_parts(step: Dispatch, cut: MultiplyCut) -> (Vec<Dispatch>, usize) {
+    let KernelSpec::ImplicitGemm(kernel) = step.kernel else { return (vec![step], 0) };
     let p = DirectParams::from_words(&step.params);
-    let (positions, filters) =
-        (p.end - p.first, step.grid[1].div_ceil(p.group_k.div_ceil(cut.blocking.filters)) * p.group_k);
+    let (positions, filters) = (p.end - p.first, p.groups * p.group_k);
     let (terms, sums_part) = (p.group_c * p.taps_d * p.taps_h * p.taps_w, positions.saturating_mul(filters));
     let sums = Operand::from(Slot::Workspace(0));
     // As a tensor [part][group and filter][position] of f32.
@@ -135,7 +134,7 @@ fn in_parts(step: Dispatch, cut: MultiplyCut) -> ([Dispatch; 2], usize) {
         params: added.words(),
         operands: [sums].into_iter().chain(step.operands[2..].iter().copied()).collect(),
     };
-    ([product, added], sums_part as usize * cut.parts as usize)
+    (vec![product, added], sums_part as usize * cut.parts as usize)
 }
 
 /// One workgroup for a few outputs.

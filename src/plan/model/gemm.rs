@@ -6,7 +6,7 @@ use super::multiply::{STEP, blocks_seconds};
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
 use crate::dtype::DType;
-use crate::kernel::{DirectParams, Epilogue, ImplicitGemm, KernelSpec, MultiplyCut, Params, Storage};
+use crate::kernel::{Blocking, DirectParams, Epilogue, ImplicitGemm, KernelSpec, MultiplyCut, Params, Storage};
 use crate::plan::build::Dispatch;
 use crate::plan::device::rates;
 use crate::plan::device::rates::{Rates, count};
@@ -17,7 +17,7 @@ use crate::problem::Problem;
 pub(in crate::plan) fn cut(problem: &Problem, storage: Storage, caps: &Caps, workspace_limit: u64) -> MultiplyCut {
     let all = problem.correlations();
     let rates = rates(caps.kind);
-    let runs = |blocking: &crate::kernel::Blocking| {
+    let runs = |blocking: &Blocking| {
         let epilogue = Epilogue::of(&problem.conv);
         let mut kernels =
             all.iter().map(|of| ImplicitGemm { blocking: *blocking, border: of.border, storage, epilogue });
@@ -49,7 +49,7 @@ pub(in crate::plan) fn cut(problem: &Problem, storage: Storage, caps: &Caps, wor
 
 /// The estimate of a step; nothing, if it is not of this kernel.
 pub(super) fn seconds(step: &Dispatch, rates: &Rates) -> f64 {
-    // What adds up the parts is counted with their product, but for its dispatch.
+    // What adds up the parts is counted with their product.
     let KernelSpec::ImplicitGemm(ImplicitGemm { blocking, .. }) = step.kernel else { return 0.0 };
     let p = DirectParams::from_words(&step.params);
     let words = [p.groups, p.group_k, p.end - p.first, p.group_c * p.taps_d * p.taps_h * p.taps_w];
@@ -80,6 +80,7 @@ impl Product {
         let efficiency = index.map_or(0.5, |index| fetch.efficiency[index]) / (1.0 + fetched);
         let waits = STEP * rates.cycle * rows / f64::from(b.channels);
         let sums = 4.0 * count(self.groups * self.filters * self.positions);
+        // The second dispatch counts among a run's, too: it waits for all of the first, and estimates with both are those of the H200.
         let added = if parts > 1 { rates.dispatch + count(2 * parts + 1) * sums / rates.bytes } else { 0.0 };
         blocks_seconds(b, efficiency, count(blocks * self.groups * parts), rows + fetch.block, rates) + waits + added
     }
