@@ -26,9 +26,9 @@ impl Dot {
     /// Filters of a workgroup.
     pub const FILTERS: u32 = 4;
     /// Invocations that a workgroup may have.
-    const INVOCATIONS: [u32; 2] = [64, 256];
+    pub(crate) const INVOCATIONS: [u32; 2] = [64, 256];
     /// Positions that it may have.
-    const POSITIONS: [u32; 2] = [1, 4];
+    pub(crate) const POSITIONS: [u32; 2] = [1, 4];
 
     /// The variant for a correlation: many invocations where the sum has turns for them.
     pub const fn of(correlation: &Correlation, epilogue: Epilogue, storage: Storage) -> Self {

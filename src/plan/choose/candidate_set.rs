@@ -54,8 +54,10 @@ fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
         return [ImplicitGemm { blocking, border, storage, epilogue }.spec()].into_iter().chain(sums).collect();
     }
     if algorithm == Algorithm::Dot {
-        let of = |(invocations, positions)| Dot { invocations, positions, border, storage, epilogue }.spec();
-        return [(64, 1), (64, 4), (256, 1), (256, 4)].map(of).to_vec();
+        let of = |invocations| {
+            Dot::POSITIONS.map(|positions| Dot { invocations, positions, border, storage, epilogue }.spec())
+        };
+        return Dot::INVOCATIONS.map(of).concat();
     }
     if algorithm == Algorithm::Depthwise {
         return [false, true].map(|moves| Depthwise { moves, border, storage, epilogue }.spec()).to_vec();
