@@ -224,11 +224,7 @@ impl Network {
         let mut times: Vec<StepTime> = self.program.steps.iter().map(of_step).collect();
         #[cfg(feature = "gpu")]
         if let Some(on_gpu) = &self.on_gpu {
-            let kept = lock(&on_gpu.kept).take();
-            let ends = match kept {
-                Some(ends) => ends,
-                None => self.ends(on_gpu).await?,
-            };
+            let ends = self.ends(on_gpu).await?;
             for (i, of) in times.iter_mut().enumerate() {
                 for _ in 0..runs.max(1) {
                     of.time = of.time.min(on_gpu.context().time(|pass| ends.bound.encode_part(pass, i)).await?);
@@ -267,11 +263,7 @@ impl Network {
     #[cfg(feature = "gpu")]
     async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
         let context = on_gpu.context();
-        let kept = lock(&on_gpu.kept).take();
-        let ends = match kept {
-            Some(ends) => ends,
-            None => self.ends(on_gpu).await?,
-        };
+        let ends = self.ends(on_gpu).await?;
         for (buffer, input) in ends.inputs.iter().zip(inputs) {
             context.write("an input", buffer, bytemuck::cast_slice(input)).await?;
         }
@@ -284,9 +276,12 @@ impl Network {
         Ok(outputs)
     }
 
-    /// Buffers for a run on slices, and the network bound to them.
+    /// Buffers for a run on slices, and the network bound to them: those that were kept, if nobody has them now.
     #[cfg(feature = "gpu")]
     async fn ends(&self, on_gpu: &OnGpu) -> Result<EndsOnGpu> {
+        if let Some(kept) = lock(&on_gpu.kept).take() {
+            return Ok(kept);
+        }
         let context = on_gpu.context();
         let [mut inputs, mut outputs] = [Vec::new(), Vec::new()];
         for (_, dims) in &self.program.inputs {
