@@ -9,7 +9,7 @@
 //           y: blocks of four filters, group by group
 // constants WORKGROUP, POSITIONS
 // leaves    begin, accumulate, put_sums, add_sums
-// slots     load_src, read_weight, epilogue, write_dst; rows_and_positions
+// slots     load_src, read_weight, epilogue, write_dst; positions, rows
 
 @group(0) @binding(0) var<uniform> params: Params;
 

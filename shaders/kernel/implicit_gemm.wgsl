@@ -17,7 +17,7 @@
 //           z: parts of the rows
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V
 // leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_outputs
-// slots     load_src, read_weight, epilogue, write_dst; rows_and_positions
+// slots     load_src, read_weight, epilogue, write_dst; positions, rows
 
 @group(0) @binding(0) var<uniform> params: Params;
 

@@ -6,17 +6,10 @@
 // grid      x: blocks of WORKGROUP positions of this dispatch
 //           y: filters, group by group
 // constants WORKGROUP
-// slots     epilogue, write_dst
+// slots     epilogue, write_dst; positions
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> sums: array<f32>;
-
-// Where a position's output of a group's first filter lies.
-fn place_of(g: u32, index: u32) -> u32 {
-    let plane = index / (params.out_w * params.out_h);
-    return params.dst_offset + plane / params.out_d * params.dst_n + g * params.dst_g + plane % params.out_d * params.dst_d
-        + index / params.out_w % params.out_h * params.dst_h + index % params.out_w * params.dst_w;
-}
 
 @compute @workgroup_size(WORKGROUP)
 fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_index) local: u32) {

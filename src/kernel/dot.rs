@@ -66,7 +66,7 @@ impl Kernel for Dot {
     }
 
     fn own_parts(&self) -> Vec<String> {
-        vec!["rows_and_positions".to_owned()]
+        ["positions", "rows"].map(str::to_owned).to_vec()
     }
 
     fn params(&self) -> &'static [(&'static str, &'static str)] {

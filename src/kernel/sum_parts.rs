@@ -37,6 +37,10 @@ impl Kernel for SumParts {
         own.into_iter().chain(self.epilogue.bindings()).collect()
     }
 
+    fn own_parts(&self) -> Vec<String> {
+        vec!["positions".to_owned()]
+    }
+
     fn params(&self) -> &'static [(&'static str, &'static str)] {
         SumPartsParams::FIELDS
     }

@@ -127,11 +127,28 @@ fn epilogue(x: f32, k: u32, at: u32) -> f32 {
     return activate(add_residual(add_bias(x, k), at), k);
 }
 
-// ---- shaders/part/rows_and_positions.wgsl ----
-// Part rows_and_positions: the matrix of columns, which has a row for each channel and tap and a column for each output position,
-// and lies nowhere.
+// ---- shaders/part/positions.wgsl ----
+// Part positions: output positions, counted over images, planes, rows and columns.
+
+// Image, plane, row and column of an output position; past the last one, the last one's.
+fn position_of(index: u32) -> vec4<u32> {
+    let at = min(index, params.end - 1u);
+    let plane = at / (params.out_w * params.out_h);
+    return vec4<u32>(plane / params.out_d, plane % params.out_d, at / params.out_w % params.out_h, at % params.out_w);
+}
+
+// Where a position's output of the group's first filter lies.
+fn place_of(g: u32, index: u32) -> u32 {
+    let position = position_of(index);
+    return params.dst_offset + position.x * params.dst_n + g * params.dst_g + position.y * params.dst_d
+        + position.z * params.dst_h + position.w * params.dst_w;
+}
+
+// ---- shaders/part/rows.wgsl ----
+// Part rows: the matrix of columns, which has a row for each channel and tap and a column for each output position, and lies
+// nowhere.
 //
-// slots     load_src
+// slots     load_src; positions
 
 // Channel, and plane, row and column of the tap, of a row of the product. Where nothing is summed there are no taps.
 fn row_of(index: u32) -> vec4<u32> {
@@ -159,13 +176,6 @@ fn advance(row: vec4<u32>, by: vec4<u32>) -> vec4<u32> {
     return next;
 }
 
-// Image, plane, row and column of an output position; past the last one, the last one's.
-fn position_of(index: u32) -> vec4<u32> {
-    let at = min(index, params.end - 1u);
-    let plane = at / (params.out_w * params.out_h);
-    return vec4<u32>(plane / params.out_d, plane % params.out_d, at / params.out_w % params.out_h, at % params.out_w);
-}
-
 // Where a position's first tap lies: the image's first element, and coordinates, which before the source wrap around to
 // huge numbers.
 fn start_of(g: u32, index: u32) -> vec4<u32> {
@@ -176,13 +186,6 @@ fn start_of(g: u32, index: u32) -> vec4<u32> {
         position.z * params.stride_h - params.before_h,
         position.w * params.stride_w - params.before_w,
     );
-}
-
-// Where a position's output of the group's first filter lies.
-fn place_of(g: u32, index: u32) -> u32 {
-    let position = position_of(index);
-    return params.dst_offset + position.x * params.dst_n + g * params.dst_g + position.y * params.dst_d
-        + position.z * params.dst_h + position.w * params.dst_w;
 }
 
 // A row's elements for the position that starts there.
@@ -381,7 +384,7 @@ fn write_outputs(part: u32, g: u32, k: u32, t: u32, acc: ptr<function, array<vec
 //           z: parts of the rows
 // constants WORKGROUP, BLOCK_K, BLOCK_T, BLOCK_C, EACH_K, EACH_T, FETCH_U, FETCH_V
 // leaves    fetch_u, fetch_v, stage_u, stage_v, multiply_step, write_outputs
-// slots     load_src, read_weight, epilogue, write_dst; rows_and_positions
+// slots     load_src, read_weight, epilogue, write_dst; positions, rows
 
 @group(0) @binding(0) var<uniform> params: Params;
 

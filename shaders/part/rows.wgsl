@@ -1,7 +1,7 @@
-// Part rows_and_positions: the matrix of columns, which has a row for each channel and tap and a column for each output position,
-// and lies nowhere.
+// Part rows: the matrix of columns, which has a row for each channel and tap and a column for each output position, and lies
+// nowhere.
 //
-// slots     load_src
+// slots     load_src; positions
 
 // Channel, and plane, row and column of the tap, of a row of the product. Where nothing is summed there are no taps.
 fn row_of(index: u32) -> vec4<u32> {
@@ -29,13 +29,6 @@ fn advance(row: vec4<u32>, by: vec4<u32>) -> vec4<u32> {
     return next;
 }
 
-// Image, plane, row and column of an output position; past the last one, the last one's.
-fn position_of(index: u32) -> vec4<u32> {
-    let at = min(index, params.end - 1u);
-    let plane = at / (params.out_w * params.out_h);
-    return vec4<u32>(plane / params.out_d, plane % params.out_d, at / params.out_w % params.out_h, at % params.out_w);
-}
-
 // Where a position's first tap lies: the image's first element, and coordinates, which before the source wrap around to
 // huge numbers.
 fn start_of(g: u32, index: u32) -> vec4<u32> {
@@ -46,13 +39,6 @@ fn start_of(g: u32, index: u32) -> vec4<u32> {
         position.z * params.stride_h - params.before_h,
         position.w * params.stride_w - params.before_w,
     );
-}
-
-// Where a position's output of the group's first filter lies.
-fn place_of(g: u32, index: u32) -> u32 {
-    let position = position_of(index);
-    return params.dst_offset + position.x * params.dst_n + g * params.dst_g + position.y * params.dst_d
-        + position.z * params.dst_h + position.w * params.dst_w;
 }
 
 // A row's elements for the position that starts there.
