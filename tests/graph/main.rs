@@ -7,6 +7,7 @@ mod refusals;
 mod shapes;
 #[path = "../support/mod.rs"]
 mod support;
+mod written_out;
 
 use winoconv::graph::{Graph, Network};
 use winoconv::{Device, Preferences};

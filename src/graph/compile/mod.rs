@@ -4,6 +4,7 @@ mod lower;
 mod memory;
 mod simplify;
 mod step;
+mod written_out;
 
 use std::fmt;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl Program {
     /// # Errors
     /// None at present.
     pub fn new(graph: &Graph) -> Result<Self> {
-        let graph = simplify::simplified(graph)?;
+        let graph = simplify::simplified(&written_out::recognized(graph)?)?;
         let lower::Lowered { mut steps, own, constants } = lower::lowered(&graph);
         let memory::Memory { lens, least } = memory::share(&mut steps, &own);
         let named = |value: super::Value| (graph.node(value).name().to_owned(), graph.dims(value));

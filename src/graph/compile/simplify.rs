@@ -38,7 +38,7 @@ pub(super) fn uses(graph: &Graph) -> Vec<usize> {
 }
 
 /// The nodes that an output depends on, and all inputs.
-fn without_dead(graph: &Graph) -> Result<Graph> {
+pub(super) fn without_dead(graph: &Graph) -> Result<Graph> {
     let mut live: Vec<bool> = graph.nodes.iter().map(|node| node.op == Op::Input).collect();
     graph.outputs.iter().for_each(|(_, value)| live[value.index()] = true);
     for (i, node) in graph.nodes.iter().enumerate().rev() {
