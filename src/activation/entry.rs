@@ -17,6 +17,8 @@ pub(super) struct Entry {
     pub(super) bounds_outputs: bool,
     /// The function in f64: NaN for NaN, the limit for infinities.
     pub(super) value: fn(x: f64, Numbers) -> f64,
+    /// The same in f32, without branches or calls, see [`super::single`].
+    pub(super) single: fn(x: f32, [f32; 2]) -> f32,
     /// What the gradient is computed from.
     pub(super) kept: fn(Numbers) -> Kept,
     /// The gradient times the derivative, from what is kept, which is no NaN.
@@ -41,6 +43,7 @@ impl Entry {
         slopes: false,
         bounds_outputs: false,
         value: |x, _| x,
+        single: |x, _| x,
         kept: |_| Kept::Output,
         gradient: |gradient, _, _| gradient,
         lipschitz: |_| 1.0,
@@ -66,6 +69,29 @@ pub(super) const fn filled<const N: usize>(given: [f32; N]) -> [f32; 2] {
         i += 1;
     }
     all
+}
+
+/// Puts a function's values in place of its arguments. The last ones are filled up to a whole vector: one by one they would take
+/// longer than all the others.
+#[inline(always)]
+pub(super) fn by_vectors(values: &mut [f32], f: impl Fn(usize, f32) -> f32) {
+    const LEN: usize = 16;
+    let of_vector = |first: usize, values: &mut [f32; LEN]| {
+        for (i, x) in values.iter_mut().enumerate() {
+            *x = f(first + i, *x);
+        }
+    };
+    let (vectors, rest) = values.as_chunks_mut::<LEN>();
+    let first = vectors.len() * LEN;
+    for (vector, values) in vectors.iter_mut().enumerate() {
+        of_vector(vector * LEN, values);
+    }
+    if !rest.is_empty() {
+        let mut filled = [0.0; LEN];
+        filled[..rest.len()].copy_from_slice(rest);
+        of_vector(first, &mut filled);
+        rest.copy_from_slice(&filled[..rest.len()]);
+    }
 }
 
 /// Makes the enum and what depends on its variants. A row is `Variant name = Entry { .. };` under its documentation, or
@@ -137,13 +163,17 @@ macro_rules! activations {
                 }
             }
 
-            /// The value. Each arm calls a function that is known when it is compiled, so the CPU's loops have it inlined.
-            #[inline]
-            pub(super) fn value(self, x: f64, slope: f64) -> f64 {
+            /// Puts values in place of their arguments, with the slope for each position. Each arm calls a function that is
+            /// known when it is compiled, so its loop is one of vector instructions.
+            #[inline(always)]
+            pub(crate) fn apply_in_place(self, values: &mut [f32], slope: impl Fn(usize) -> f32) {
                 match self {
                     $(Self::$variant $({ $($argument),+ })? => {
                         const ENTRY: Entry = $entry;
-                        (ENTRY.value)(x, ENTRY.numbers(filled([$($($argument),+)?]), slope))
+                        let numbers = filled([$($($argument),+)?]);
+                        by_vectors(values, |i, x| {
+                            (ENTRY.single)(x, if ENTRY.slopes { [slope(i), 0.0] } else { numbers })
+                        });
                     })+
                 }
             }

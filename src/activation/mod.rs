@@ -4,6 +4,7 @@
 //! names and arguments, the form in documents, the shader parts, the grid of kernel variants, the tests' lists.
 
 mod entry;
+pub(crate) mod single;
 mod table;
 
 use std::fmt;
@@ -51,7 +52,7 @@ impl Activation {
     /// NaN gives NaN, on every device. Infinities give the limit. Functions like [`Self::Silu`] and [`Self::Gelu`], x times
     /// a factor that goes to 0, give NaN at negative infinity (`-inf * 0`), as in PyTorch.
     pub fn apply(self, x: f64, slope: f64) -> f64 {
-        self.value(x, slope)
+        (self.entry().value)(x, self.numbers(slope))
     }
 
     /// What [`Self::gradient`] needs. It is the sum where two arguments of different derivatives have the same value, as of

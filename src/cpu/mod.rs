@@ -8,6 +8,9 @@ mod tests;
 mod threads;
 mod transform;
 
+#[cfg(feature = "graph")]
+pub(crate) use threads::with_registers;
+
 pub use crate::twin::{Operands, Reference, Sample, error_bound, error_bound_at};
 
 use crate::correlation::Correlation;

@@ -1,5 +1,7 @@
 //! The end of every kernel: bias, residual and activation.
 
+use pulp::{Scalar, Simd, WithSimd};
+
 use crate::activation::Activation;
 use crate::conv::Residual;
 use crate::dtype::DType;
@@ -29,14 +31,13 @@ impl Finish<'_> {
     /// Writes the output of filter `k` that lies at `at`.
     pub(super) fn write(&self, x: f32, k: usize, at: usize, dst: &mut [f32]) {
         let mut values = [x];
-        self.finish(&mut values, SideBySide::Places(k), at, &dst[at..=at]);
+        self.finish(Scalar::new(), &mut values, SideBySide::Places(k), at, &dst[at..=at]);
         dst[at] = values[0];
     }
 
     /// From sums to outputs that lie side by side, the first of them at `at`; `stood` is what stands there.
-    #[expect(clippy::cast_possible_truncation, reason = "rounding to the output's type")]
     #[inline(always)]
-    pub(crate) fn finish(&self, values: &mut [f32], of: SideBySide, at: usize, stood: &[f32]) {
+    pub(crate) fn finish<S: Simd>(&self, simd: S, values: &mut [f32], of: SideBySide, at: usize, stood: &[f32]) {
         match of {
             _ if self.bias.is_empty() => {}
             SideBySide::Places(k) => {
@@ -52,21 +53,38 @@ impl Finish<'_> {
         }
         match self.activation {
             Activation::None => {}
-            // Not `f32::max`, which makes a number of a NaN.
-            Activation::Relu => values.iter_mut().for_each(|x| *x = if *x < 0.0 { 0.0 } else { *x }),
-            other => {
-                for (i, x) in values.iter_mut().enumerate() {
-                    let filter = match of {
-                        SideBySide::Places(k) => k,
-                        SideBySide::Filters(first) => first + i,
-                    };
-                    let slope = self.slopes.get(filter).copied().unwrap_or(0.0).into();
-                    *x = other.apply((*x).into(), slope) as f32;
-                }
-            }
+            // Nearly all networks have it, and it is short.
+            Activation::Relu => Activation::Relu.apply_in_place(values, |_| 0.0),
+            activation => simd.vectorize(Apply { activation, values: &mut *values, slopes: self.slopes, of }),
         }
-        if self.stored != DType::F32 {
-            values.iter_mut().for_each(|x| *x = self.stored.rounded(*x));
+        match self.stored {
+            DType::F32 => {}
+            stored => values.iter_mut().for_each(|x| *x = stored.rounded(*x)),
+        }
+    }
+}
+
+/// An activation as a function of its own, compiled once for each kind of registers, and not wherever outputs are written.
+struct Apply<'a> {
+    activation: Activation,
+    values: &'a mut [f32],
+    slopes: &'a [f32],
+    of: SideBySide,
+}
+
+impl WithSimd for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { activation, values, slopes, of } = self;
+        match of {
+            _ if !activation.has_slopes() => activation.apply_in_place(values, |_| 0.0),
+            SideBySide::Places(k) => activation.apply_in_place(values, |_| slopes[k]),
+            SideBySide::Filters(first) => {
+                let last = first + values.len() - 1;
+                activation.apply_in_place(values, |i| slopes[last.min(first + i)]);
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ impl<'a> Fill<'a> {
 impl Task for Fill<'_> {
     /// A plane of outputs of one filter and image.
     #[inline(always)]
-    fn run<S: Simd>(&self, _: S, task: usize, _: &mut [f32]) {
+    fn run<S: Simd>(&self, simd: S, task: usize, _: &mut [f32]) {
         let of = &self.of;
         let ([planes, rows, columns], filters) = (of.out, of.filters());
         let (z, filter, n) = (task % planes, task / planes % filters, task / planes / filters);
@@ -43,7 +43,15 @@ impl Task for Fill<'_> {
                 // SAFETY: an output belongs to one plane, and so to one task.
                 #[expect(unsafe_code, reason = "threads write to one tensor")]
                 unsafe {
-                    write_line(&self.result, &self.finish, filter, of.dst.at(place, [z, y, x]), of.dst.dhw[2], values);
+                    write_line(
+                        simd,
+                        &self.result,
+                        &self.finish,
+                        filter,
+                        of.dst.at(place, [z, y, x]),
+                        of.dst.dhw[2],
+                        values,
+                    );
                 }
             }
         }

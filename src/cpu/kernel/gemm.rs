@@ -107,7 +107,7 @@ impl Task for Gemm<'_> {
                             // SAFETY: an output belongs to one block, and so to one task.
                             #[expect(unsafe_code, reason = "threads write to one tensor")]
                             unsafe {
-                                write_places(&self.result, &self.finish, line, sums, lines);
+                                write_places(simd, &self.result, &self.finish, line, sums, lines);
                             }
                         }
                     }

@@ -1,5 +1,7 @@
 //! What is written: outputs of 16 filters side by side, to wherever they lie, with bias, residual and activation.
 
+use pulp::Simd;
+
 use super::source::copy;
 use super::transpose::{SIDE, lanes_to_lines};
 use crate::cpu::threads::Disjoint;
@@ -36,7 +38,8 @@ impl Line {
 /// No other thread reads or writes these outputs.
 #[expect(unsafe_code, reason = "threads write to one tensor")]
 #[inline(always)]
-pub(super) unsafe fn write_places(
+pub(super) unsafe fn write_places<S: Simd>(
+    simd: S,
     result: &Disjoint<'_>,
     finish: &Finish<'_>,
     line: Line,
@@ -50,11 +53,11 @@ pub(super) unsafe fn write_places(
             let to = unsafe { result.part(at, line.count) };
             // The full block is a case of its own, so that its size is known at compile time.
             if let Ok(to) = <&mut [f32; LANES]>::try_from(&mut *to) {
-                finish.finish(place, SideBySide::Filters(line.filter), at, to);
+                finish.finish(simd, place, SideBySide::Filters(line.filter), at, to);
                 *to = *place;
             } else {
                 let place = &mut place[..line.count];
-                finish.finish(place, SideBySide::Filters(line.filter), at, to);
+                finish.finish(simd, place, SideBySide::Filters(line.filter), at, to);
                 to.copy_from_slice(place);
             }
         }
@@ -65,7 +68,9 @@ pub(super) unsafe fn write_places(
     for (k, values) in lines.chunks_exact_mut(stride).take(line.count).enumerate() {
         let first = line.first + k.cast_signed() * line.filter_step;
         // SAFETY: the caller's promise.
-        unsafe { write_line(result, finish, line.filter + k, first, line.place_step, &mut values[..places.len()]) };
+        unsafe {
+            write_line(simd, result, finish, line.filter + k, first, line.place_step, &mut values[..places.len()])
+        };
     }
 }
 
@@ -75,7 +80,8 @@ pub(super) unsafe fn write_places(
 /// No other thread reads or writes these outputs.
 #[expect(unsafe_code, reason = "threads write to one tensor")]
 #[inline(always)]
-pub(super) unsafe fn write_line(
+pub(super) unsafe fn write_line<S: Simd>(
+    simd: S,
     result: &Disjoint<'_>,
     finish: &Finish<'_>,
     filter: usize,
@@ -87,7 +93,7 @@ pub(super) unsafe fn write_line(
         let first = first.cast_unsigned();
         // SAFETY: the caller's promise.
         let to = unsafe { result.part(first, values.len()) };
-        finish.finish(values, SideBySide::Places(filter), first, to);
+        finish.finish(simd, values, SideBySide::Places(filter), first, to);
         copy(values, to);
         return;
     }
@@ -95,7 +101,7 @@ pub(super) unsafe fn write_line(
         let at = (first + i.cast_signed() * step).cast_unsigned();
         // SAFETY: the caller's promise.
         let to = unsafe { result.part(at, 1) };
-        finish.finish(std::slice::from_mut(value), SideBySide::Places(filter), at, to);
+        finish.finish(simd, std::slice::from_mut(value), SideBySide::Places(filter), at, to);
         to[0] = *value;
     }
 }

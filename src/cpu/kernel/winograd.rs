@@ -354,7 +354,7 @@ impl<'a> Winograd<'a> {
                         // SAFETY: a tile's outputs of a filter belong to one block and panel, and so to one task.
                         #[expect(unsafe_code, reason = "threads write to one tensor")]
                         unsafe {
-                            write_places(&self.result, &self.finish, line, sums, lines);
+                            write_places(simd, &self.result, &self.finish, line, sums, lines);
                         }
                     }
                 }

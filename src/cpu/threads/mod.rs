@@ -8,4 +8,5 @@ mod walk;
 
 pub(super) use disjoint::Disjoint;
 pub(super) use prefetch::{LINE, prefetch};
+pub(crate) use registers::with_registers;
 pub(super) use walk::{Task, aligned, walk};

@@ -2,14 +2,18 @@
 
 use std::sync::OnceLock;
 
-use pulp::Arch;
+use pulp::{Arch, WithSimd};
 
 /// For tests: `scalar` or `avx2` selects narrower registers than the CPU has. Any other value, or one that the CPU lacks,
 /// selects the widest.
 const VARIABLE: &str = "WINOCONV_SIMD";
 
-/// The registers that kernels are run with.
-pub(in crate::cpu) fn arch() -> Arch {
+/// Runs work that is written for registers of any width with those that kernels take.
+pub(crate) fn with_registers<W: WithSimd>(work: W) -> W::Output {
+    arch().dispatch(work)
+}
+
+fn arch() -> Arch {
     static ARCH: OnceLock<Arch> = OnceLock::new();
     *ARCH.get_or_init(|| {
         let named = std::env::var(VARIABLE).ok();

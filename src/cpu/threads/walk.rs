@@ -9,7 +9,7 @@ use pulp::{Simd, WithSimd};
 
 use super::disjoint::Disjoint;
 use super::helpers::with_helpers;
-use super::registers::arch;
+use super::registers::with_registers;
 use crate::kernel::word;
 use crate::plan::LANES;
 
@@ -30,7 +30,7 @@ pub(in crate::cpu) fn walk(threads: usize, tasks: usize, scratch: usize, workspa
         // SAFETY: each thread has another number, and so another part.
         #[expect(unsafe_code, reason = "threads work in one workspace")]
         let scratch = unsafe { workspace.part(thread * apart, scratch) };
-        arch().dispatch(Walk { shares: &shares, thread, of, scratch });
+        with_registers(Walk { shares: &shares, thread, of, scratch });
     });
 }
 

@@ -1,10 +1,12 @@
 //! Elementwise programs, a block of elements after the other: each instruction makes a block.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::rows::each_row;
 use super::source::Sources;
-use crate::activation::Activation;
+use crate::activation::single;
+use crate::cpu::with_registers;
 use crate::graph::compile::Place;
 use crate::graph::interpret;
 use crate::graph::map::{Instruction, Map};
@@ -31,7 +33,7 @@ pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place
             .zip(starts)
             .map(|((data, place), &start)| Row { data, start, step: place.strides[last] })
             .collect();
-        compute(map, &rows, row);
+        with_registers(Compute { map, rows: &rows, output: row });
     };
     if last == 0 {
         // One long row.
@@ -115,72 +117,78 @@ impl Row<'_> {
     }
 }
 
-fn compute(map: &Map, rows: &[Row<'_>], output: &mut [f32]) {
-    if map.is_copy() {
-        return rows[0].load(0, output);
-    }
-    let mut results: Vec<Block> = vec![[0.0; BLOCK]; map.code.len()];
-    for (block, part) in output.chunks_mut(BLOCK).enumerate() {
-        for (at, instruction) in map.code.iter().enumerate() {
-            let (before, rest) = results.split_at_mut(at);
-            let into = &mut rest[0][..part.len()];
-            match *instruction {
-                Instruction::Load(i) => rows[i].load(block * BLOCK, into),
-                Instruction::Number(i) => into.fill(map.numbers[i]),
-                Instruction::Unary(function, a) => unary(function, &before[a], into),
-                Instruction::Binary(function, a, b) => binary(function, &before[a], &before[b], into),
-                Instruction::Where(a, b, c) => {
-                    for (i, x) in into.iter_mut().enumerate() {
-                        *x = if before[a][i] == 0.0 { before[c][i] } else { before[b][i] };
+/// A program for the elements of a row.
+struct Compute<'a> {
+    map: &'a Map,
+    rows: &'a [Row<'a>],
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Compute<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { map, rows, output } = self;
+        if map.is_copy() {
+            return rows[0].load(0, output);
+        }
+        let mut results: Vec<Block> = vec![[0.0; BLOCK]; map.code.len()];
+        for (block, part) in output.chunks_mut(BLOCK).enumerate() {
+            for (at, instruction) in map.code.iter().enumerate() {
+                let (before, rest) = results.split_at_mut(at);
+                let into = &mut rest[0][..part.len()];
+                match *instruction {
+                    Instruction::Load(i) => rows[i].load(block * BLOCK, into),
+                    Instruction::Number(i) => into.fill(map.numbers[i]),
+                    Instruction::Unary(function, a) => unary(function, &before[a], into),
+                    Instruction::Binary(function, a, b) => binary(function, &before[a], &before[b], into),
+                    Instruction::Where(a, b, c) => {
+                        for (i, x) in into.iter_mut().enumerate() {
+                            *x = if before[a][i] == 0.0 { before[c][i] } else { before[b][i] };
+                        }
                     }
                 }
             }
-        }
-        if let Some(last) = results.last() {
-            part.copy_from_slice(&last[..part.len()]);
+            if let Some(last) = results.last() {
+                part.copy_from_slice(&last[..part.len()]);
+            }
         }
     }
 }
 
+#[inline(always)]
 fn each(a: &Block, into: &mut [f32], f: impl Fn(f32) -> f32) {
     into.iter_mut().zip(a).for_each(|(x, &a)| *x = f(a));
 }
 
+#[inline(always)]
 fn unary(function: Unary, a: &Block, into: &mut [f32]) {
     match function {
         Unary::Neg => each(a, into, |x| -x),
         Unary::Abs => each(a, into, f32::abs),
-        Unary::Exp => each(a, into, f32::exp),
+        Unary::Exp => each(a, into, single::exp),
         Unary::Log => each(a, into, f32::ln),
         Unary::Sqrt => each(a, into, f32::sqrt),
         Unary::Reciprocal => each(a, into, |x| 1.0 / x),
         Unary::Floor => each(a, into, f32::floor),
         Unary::Ceil => each(a, into, f32::ceil),
-        Unary::Activate(Activation::Relu) => each(a, into, |x| if x > 0.0 || x.is_nan() { x } else { 0.0 }),
-        Unary::Activate(Activation::LeakyRelu { slope }) => each(a, into, |x| if x > 0.0 { x } else { slope * x }),
-        Unary::Activate(Activation::Clamp { low, high }) => {
-            each(a, into, |x| {
-                if x < low {
-                    low
-                } else if x > high {
-                    high
-                } else {
-                    x
-                }
-            });
+        Unary::Erf => each(a, into, single::erf),
+        Unary::Activate(activation) => {
+            into.copy_from_slice(&a[..into.len()]);
+            activation.apply_in_place(into, |_| 0.0);
         }
-        Unary::Activate(Activation::Sigmoid) => each(a, into, |x| 1.0 / (1.0 + (-x).exp())),
-        Unary::Activate(Activation::Silu) => each(a, into, |x| x / (1.0 + (-x).exp())),
-        Unary::Activate(Activation::Tanh) => each(a, into, f32::tanh),
         #[expect(clippy::cast_possible_truncation, reason = "the rounding")]
         other => each(a, into, |x| interpret::unary(other, f64::from(x)) as f32),
     }
 }
 
+#[inline(always)]
 fn both(a: &Block, b: &Block, into: &mut [f32], f: impl Fn(f32, f32) -> f32) {
     into.iter_mut().zip(a).zip(b).for_each(|((x, &a), &b)| *x = f(a, b));
 }
 
+#[inline(always)]
 fn binary(function: Binary, a: &Block, b: &Block, into: &mut [f32]) {
     let truth = |is: bool| if is { 1.0 } else { 0.0 };
     match function {
