@@ -118,6 +118,33 @@ impl Correlation {
         self.len() == 0
     }
 
+    /// The same sums with planes and rows joined to longer rows, where they are read and written as such: with filters of one
+    /// tap, as a rule.
+    pub(crate) fn joined(mut self) -> Self {
+        for inner in [2, 1] {
+            // Rows into columns, and then planes; planes into rows where columns stay.
+            for outer in (0..inner).rev() {
+                if self.joins(outer, inner) {
+                    let size = self.out[outer] * self.out[inner];
+                    (self.out[outer], self.size[outer]) = (1, 1);
+                    (self.out[inner], self.size[inner]) = (size, size);
+                }
+            }
+        }
+        self
+    }
+
+    /// Whether a dimension and the next one with more than one element are one walk, each output reading one place, its own.
+    fn joins(&self, outer: usize, inner: usize) -> bool {
+        let is_own = |axis: usize| {
+            let [out, size, taps, stride] = [self.out, self.size, self.taps, self.stride].map(|of| of[axis]);
+            out == size && taps == 1 && stride == 1 && self.before[axis] == 0
+        };
+        let joins = |steps: &Steps| steps.dhw[outer] == self.size[inner].cast_signed() * steps.dhw[inner];
+        let between = (outer + 1..inner).all(|axis| self.out[axis] == 1);
+        is_own(outer) && is_own(inner) && between && joins(&self.src) && joins(&self.dst)
+    }
+
     /// Products of a value inside the source in all sums: at zero borders fewer than [`Self::terms`] each.
     pub fn products(&self) -> u128 {
         let inside = |axis: usize| match self.border {

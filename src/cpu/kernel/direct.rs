@@ -86,6 +86,8 @@ impl Task for Strips<'_, '_> {
         let block = strip.patch.block(of, task);
         let (lines, out) = scratch.split_at_mut(strip.lines(of));
         let (phases, width) = (strip.patch.phases(of), strip.width(of));
+        // What is behind them is read for outputs that are not written.
+        let taken = strip.patch.width(of, block.columns);
         for c in 0..of.group_c {
             for t in 0..of.taps[0] {
                 let z = (block.z * of.stride[0] + t * of.dilation[0]).cast_signed() - of.before[0];
@@ -99,26 +101,30 @@ impl Task for Strips<'_, '_> {
                     for (phase, row) in (0..phases).zip(&mut rows) {
                         let first = (block.x * of.stride[2] + phase).cast_signed() - of.before[2];
                         let columns = Columns { first, step: of.stride[2] };
-                        read_line(of, src, Channels { start, count: 1 }, y, columns, row);
+                        read_line(of, src, Channels { start, count: 1 }, y, columns, &mut row[..taken]);
                     }
                 }
             }
         }
         let lines = &*lines;
+        let pitch = strip.patch.tap_row(of, [0, 0], 1, strip.patch.rows) * width;
         for first in (0..of.group_k).step_by(Strip::FILTERS) {
             let count = Strip::FILTERS.min(of.group_k - first);
             let factors = &u[(block.g * of.group_k + first) * of.terms()..][..count * of.terms()];
-            for row in 0..block.rows {
-                let lines = &lines[strip.patch.tap_row(of, [0, 0], row, strip.patch.rows) * width..];
-                sums(simd, (count, block.columns), self.terms, lines, factors, out);
-                let at = of.dst.at([block.n, block.g, first], [block.z, block.y + row, block.x]);
-                for (k, line) in out.chunks_exact_mut(strip.out_line()).take(count).enumerate() {
+            for row in (0..block.rows).step_by(strip.rows_together()) {
+                let rows = strip.rows_together().min(block.rows - row);
+                let outputs = Outputs { rows, vectors: block.columns.div_ceil(LANES), line: strip.out_line(), pitch };
+                outputs.sums(simd, count, self.terms, &lines[row * pitch..], factors, out);
+                let of_filters = out.chunks_exact_mut(strip.rows_together() * strip.out_line()).take(count);
+                for (k, out) in of_filters.enumerate() {
                     let filter = block.g * of.group_k + first + k;
-                    let at = at + k.cast_signed() * of.dst.c;
-                    // SAFETY: an output belongs to one block, and so to one task.
-                    #[expect(unsafe_code, reason = "threads write to one tensor")]
-                    unsafe {
-                        write_line(result, finish, filter, at, of.dst.dhw[2], &mut line[..block.columns]);
+                    for (row, line) in (row..).zip(out.chunks_exact_mut(strip.out_line()).take(rows)) {
+                        let at = of.dst.at([block.n, block.g, first + k], [block.z, block.y + row, block.x]);
+                        // SAFETY: an output belongs to one block, and so to one task.
+                        #[expect(unsafe_code, reason = "threads write to one tensor")]
+                        unsafe {
+                            write_line(simd, result, finish, filter, at, of.dst.dhw[2], &mut line[..block.columns]);
+                        }
                     }
                 }
             }
@@ -126,48 +132,85 @@ impl Task for Strips<'_, '_> {
     }
 }
 
-/// Sums of so many filters for a row of so many outputs.
+/// Outputs of some rows whose sums are made together.
+struct Outputs {
+    rows: usize,
+    /// Vectors of [`LANES`] of a row.
+    vectors: usize,
+    /// Elements from a row of outputs to the next.
+    line: usize,
+    /// Elements of the source's lines from a row to the next.
+    pitch: usize,
+}
+
+impl Outputs {
+    /// Sums of so many filters. Several sums at a time hide each other's latency: those along a row; and along a column, where
+    /// rows are short.
+    #[inline(always)]
+    fn sums<S: Simd>(&self, simd: S, count: usize, terms: &[u32], lines: &[f32], factors: &[f32], out: &mut [f32]) {
+        let filter = out.len() / Strip::FILTERS;
+        if self.rows == 1 {
+            let steps = Steps { source: LANES, out: LANES, filter };
+            return sums(simd, [count, self.vectors], terms, lines, factors, &steps, out);
+        }
+        let steps = Steps { source: self.pitch, out: self.line, filter };
+        for vector in 0..self.vectors {
+            let at = vector * LANES;
+            sums(simd, [count, self.rows], terms, &lines[at..], factors, &steps, &mut out[at..]);
+        }
+    }
+}
+
+/// Elements from a vector to the next, of the source's lines and of the outputs, and from a filter's outputs to the next's.
+struct Steps {
+    source: usize,
+    out: usize,
+    filter: usize,
+}
+
+/// Sums of so many filters for so many vectors of outputs.
 #[inline(always)]
 fn sums<S: Simd>(
     simd: S,
-    (count, columns): (usize, usize),
+    [count, vectors]: [usize; 2],
     terms: &[u32],
     lines: &[f32],
     factors: &[f32],
+    steps: &Steps,
     out: &mut [f32],
 ) {
-    let line = out.len() / Strip::FILTERS;
     // Of 32 registers 16 hold sums, of 16 eight.
     let most = if S::F32_LANES == 8 { 8 } else { 16 };
     let mut at = 0;
-    while at < columns {
-        let left = (columns - at).div_ceil(LANES);
+    while at < vectors {
+        let left = vectors - at;
         macro_rules! blocks {
             ($($filters:literal x $vectors:literal),*) => {
                 match count {
                     $($filters if left >= $vectors && $filters * $vectors <= most => {
-                        vectors::<S, $filters, $vectors>(simd, terms, &lines[at..], factors, line, &mut out[at..]);
-                        at += $vectors * LANES;
+                        let (lines, out) = (&lines[at * steps.source..], &mut out[at * steps.out..]);
+                        some_sums::<S, $filters, $vectors>(simd, terms, lines, factors, steps, out);
+                        at += $vectors;
                     })*
                     _ => unreachable!("one to eight filters"),
                 }
             };
         }
         blocks!(
-            1 x 4, 2 x 4, 3 x 4, 4 x 4, 1 x 2, 2 x 2, 3 x 2, 4 x 2, 5 x 2, 6 x 2, 7 x 2, 8 x 2, 1 x 1, 2 x 1, 3 x 1, 4 x 1,
-            5 x 1, 6 x 1, 7 x 1, 8 x 1
+            1 x 8, 2 x 8, 1 x 4, 2 x 4, 3 x 4, 4 x 4, 1 x 2, 2 x 2, 3 x 2, 4 x 2, 5 x 2, 6 x 2, 7 x 2, 8 x 2, 1 x 1, 2 x 1,
+            3 x 1, 4 x 1, 5 x 1, 6 x 1, 7 x 1, 8 x 1
         );
     }
 }
 
-/// Sums of so many filters for so many times 16 outputs, to lines so far apart.
+/// Sums that are in registers at a time.
 #[inline(always)]
-fn vectors<S: Simd, const FILTERS: usize, const VECTORS: usize>(
+fn some_sums<S: Simd, const FILTERS: usize, const VECTORS: usize>(
     simd: S,
     terms: &[u32],
     lines: &[f32],
     factors: &[f32],
-    line: usize,
+    steps: &Steps,
     out: &mut [f32],
 ) {
     // Sixteen outputs are as many registers as it takes.
@@ -175,10 +218,10 @@ fn vectors<S: Simd, const FILTERS: usize, const VECTORS: usize>(
         let lines = &lines[part..];
         let mut sums = [[simd.splat_f32s(0.0); VECTORS]; FILTERS];
         for (&term, factors) in terms.iter().zip(factors.as_chunks::<FILTERS>().0) {
-            let from = &lines[term as usize..][..(VECTORS - 1) * LANES + S::F32_LANES];
+            let from = &lines[term as usize..];
             let mut x = [simd.splat_f32s(0.0); VECTORS];
             for i in 0..VECTORS {
-                x[i] = S::as_simd_f32s(&from[i * LANES..][..S::F32_LANES]).0[0];
+                x[i] = S::as_simd_f32s(&from[i * steps.source..][..S::F32_LANES]).0[0];
             }
             for k in 0..FILTERS {
                 let factor = simd.splat_f32s(factors[k]);
@@ -189,7 +232,7 @@ fn vectors<S: Simd, const FILTERS: usize, const VECTORS: usize>(
         }
         for k in 0..FILTERS {
             for i in 0..VECTORS {
-                let to = &mut out[k * line + i * LANES + part..][..S::F32_LANES];
+                let to = &mut out[k * steps.filter + i * steps.out + part..][..S::F32_LANES];
                 S::as_mut_simd_f32s(to).0[0] = sums[k][i];
             }
         }

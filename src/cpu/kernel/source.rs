@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::transpose::{SIDE, lines_to_lanes};
 use crate::correlation::Correlation;
+use crate::padding::Border;
 use crate::plan::LANES;
 
 /// Columns of the source, evenly spaced: where the first one is, and the step to the next; beyond the border, too.
@@ -56,7 +57,8 @@ pub(super) fn read_row(
         return;
     }
     let inside = inside(of, columns, places.len());
-    if channels.count == LANES && of.src.c > 0 && !inside.is_empty() {
+    let is_dense = of.src.dhw[2] == 1 && columns.step == 1;
+    if channels.count == LANES && of.src.c > 0 && is_dense && !inside.is_empty() {
         let stride = of.src.c.cast_unsigned();
         let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
         // Whole squares are read, including what follows the row in memory.
@@ -84,15 +86,12 @@ pub(super) fn read_row(
     lines_to_lanes(lines, stride, places);
 }
 
-/// The places whose columns lie side by side in the source: most of them, as a rule, and none where columns are apart.
+/// The places whose columns the source has: most of them, as a rule.
 #[inline(always)]
 fn inside(of: &Correlation, columns: Columns, places: usize) -> Range<usize> {
-    if of.src.dhw[2] != 1 || columns.step != 1 {
-        return 0..0;
-    }
-    let first = (-columns.first).max(0).cast_unsigned().min(places);
-    let end = (of.size[2].cast_signed() - columns.first).max(0).cast_unsigned().min(places);
-    first..end.max(first)
+    let until = |column: isize| (column - columns.first).max(0).cast_unsigned().div_ceil(columns.step).min(places);
+    let first = until(0);
+    first..until(of.size[2].cast_signed()).max(first)
 }
 
 /// Reads a row of one channel.
@@ -108,19 +107,32 @@ pub(super) fn read_line(
     let Some(row) = row else { return line.fill(0.0) };
     let start = channel.start + row.cast_signed() * of.src.dhw[1];
     let at = |column: usize| (start + column.cast_signed() * of.src.dhw[2]).cast_unsigned();
-    let element = |place: usize| {
-        let column = of.border.element(columns.first + (place * columns.step).cast_signed(), of.size[2]);
-        column.map_or(0.0, |column| src[at(column)])
-    };
+    let column = |place: usize| columns.first + (place * columns.step).cast_signed();
     let inside = inside(of, columns, line.len());
     for sides in [0..inside.start, inside.end..line.len()] {
-        for place in sides {
-            line[place] = element(place);
+        if of.border == Border::Zero {
+            line[sides].fill(0.0);
+        } else {
+            for place in sides {
+                line[place] = of.border.element(column(place), of.size[2]).map_or(0.0, |column| src[at(column)]);
+            }
         }
     }
-    if !inside.is_empty() {
-        let first = at((columns.first + inside.start.cast_signed()).cast_unsigned());
-        copy(&src[first..first + inside.len()], &mut line[inside]);
+    let Some(last) = inside.len().checked_sub(1) else { return };
+    let first = at(column(inside.start).cast_unsigned());
+    let step = of.src.dhw[2] * columns.step.cast_signed();
+    let line = &mut line[inside];
+    match step {
+        1 => copy(&src[first..=first + last], line),
+        // Pairs, of which vector instructions take the first ones.
+        2 => {
+            let (pairs, _) = src[first..first + 2 * last].as_chunks::<2>();
+            line.iter_mut().zip(pairs).for_each(|(to, pair)| *to = pair[0]);
+            line[last] = src[first + 2 * last];
+        }
+        _ => {
+            line.iter_mut().enumerate().for_each(|(i, to)| *to = src[first.wrapping_add_signed(i.cast_signed() * step)])
+        }
     }
 }
 

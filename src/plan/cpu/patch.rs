@@ -232,6 +232,11 @@ impl Strip {
         self.patch.columns.next_multiple_of(LANES)
     }
 
+    /// Rows whose sums are made together: several where a row has few vectors, whose sums would wait for each other.
+    pub(crate) fn rows_together(&self) -> usize {
+        if self.out_line() >= 4 * LANES { 1 } else { self.patch.rows.min(8) }
+    }
+
     /// Lines of a channel.
     pub(crate) fn channel_rows(&self, of: &Correlation) -> usize {
         of.taps[0] * self.patch.source_rows(of, self.patch.rows) * self.patch.phases(of)
@@ -247,8 +252,8 @@ impl Strip {
         of.terms().next_multiple_of(LANES)
     }
 
-    /// Elements that a thread needs: the lines, and one of outputs for each filter.
+    /// Elements that a thread needs: the lines, and those of outputs for each filter.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
-        self.lines(of).saturating_add(Self::FILTERS * self.out_line())
+        self.lines(of).saturating_add(Self::FILTERS * self.rows_together() * self.out_line())
     }
 }

@@ -77,7 +77,7 @@ fn winograd(problem: &Problem, algorithm: Nested, caps: &Caps, preferences: &Pre
 fn gemm(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
     let mut built = Built { packing: Packing::Panels(None), ..Built::nothing() };
     let packed = packed_parts(problem, built.packing);
-    for of in problem.correlations() {
+    for of in problem.correlations().into_iter().map(Correlation::joined) {
         if of.is_empty() {
             continue;
         }
@@ -99,7 +99,7 @@ fn gemm(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Bui
 fn direct(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
     let mut built = Built { packing: Packing::Eights, ..Built::nothing() };
     let packed = packed_parts(problem, built.packing);
-    for of in problem.correlations() {
+    for of in problem.correlations().into_iter().map(Correlation::joined) {
         if of.is_empty() {
             continue;
         }
