@@ -28,7 +28,7 @@ fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     // ln 2 in two parts: products of the first one with integers are exact.
-    const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = clamp(x, -104.0, 89.0);
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let n = rounded - ROUND;
@@ -57,7 +57,7 @@ pub(super) fn sigmoid(x: f32) -> f32 {
 /// `tanh(x)`: near zero a polynomial (that of Cephes' `tanhf`).
 #[inline(always)]
 pub(super) fn tanh(x: f32) -> f32 {
-    const COEFFICIENTS: [f32; 5] = [-5.704_988_7e-3, 2.063_908_8e-2, -5.373_971_6e-2, 1.333_144_2e-1, -3.333_328_2e-1];
+    const COEFFICIENTS: [f32; 5] = [-5.704_988_7e-3, 2.063_908_8e-2, -5.373_971_6e-2, 1.333_144_2e-1, -0.333_332_8];
     let e = exp_down(2.0 * x);
     let far = (1.0 - e) / (1.0 + e);
     let square = x * x;

@@ -122,7 +122,7 @@ activations! {
         single: |x, _| {
             // Beyond 16 the logistic function is 0 or 1, and a larger cube could overflow.
             let near = single::clamp(x, -16.0, 16.0);
-            x * single::sigmoid(1.595_769_1 * (near + 0.044_715 * near * near * near))
+            x * single::sigmoid(1.595_769_2 * (near + 0.044_715 * near * near * near))
         },
         gradient: |gradient, x, _| {
             let x = clamp(x, -FAR, FAR);

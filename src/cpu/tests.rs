@@ -64,7 +64,7 @@ fn with_block(plan: &Plan, algorithm: Nested, block: TileBlock) -> Plan {
 }
 
 /// Everything that may run. Under Miri one transform stands for all, which are the same code with other numbers, and no twins:
-/// tests/cpu.rs has those.
+/// tests/suite/cpu.rs has those.
 fn algorithms(problem: &Problem) -> Vec<Algorithm> {
     let mut all = Algorithm::all_for_cpu(problem);
     if cfg!(miri) {

@@ -37,7 +37,7 @@ fn trusted(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) 
     // SAFETY: the module must not access memory out of bounds nor loop forever. It is one of our kernels, written from
     // a spec by `wgsl` and passed by `wgsl::check`:
     // - each index into a buffer or into workgroup memory is guarded or clamped by the parameters. The test class
-    //   `tests/bounds` holds this: it runs every kernel with each index compared with its array's bounds on the device;
+    //   `tests/suite/bounds` holds this: it runs every kernel with each index compared with its array's bounds on the device;
     // - an index may be the sum of terms that wrap around 2^32 (coordinates before the source, negative steps); what is
     //   compared with the bounds, there and here, is the sum that reaches the array;
     // - each loop counts up by a constant to a bound that is fixed while it runs, or divides its counter by a constant

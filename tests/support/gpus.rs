@@ -66,7 +66,7 @@ fn wanted() -> String {
 }
 
 /// The devices of this machine: every adapter that is wanted, software ones too, with checked and with trusted shaders, and one with
-/// no more than WebGPU's default limits and no 16-bit floats. Opened once for each test binary.
+/// no more than WebGPU's default limits and no 16-bit floats. Opened once for all tests of a program.
 fn gpus() -> &'static [Gpu] {
     static GPUS: OnceLock<Vec<Gpu>> = OnceLock::new();
     GPUS.get_or_init(|| {
@@ -96,7 +96,7 @@ fn gpus() -> &'static [Gpu] {
 
 fn open(label: &str, options: &ContextOptions) -> Gpu {
     let context = pollster::block_on(Context::new(options)).unwrap_or_else(|error| panic!("{label}: {error}"));
-    // It serves all tests of a binary, which take more kernels than an application.
+    // It serves all tests of a program, which take more kernels than an application.
     context.set_pipeline_capacity(usize::MAX);
     Gpu { label: label.to_owned(), context }
 }

@@ -2,7 +2,7 @@
 //! data ([`data`]), the problems of the conformance suite ([`problems`]), running one through each entry point
 //! ([`entry`]), the bounds of single stages ([`stage`]), the whole space of problems ([`strategies`]), devices that are not
 //! here ([`profiles`]) and the ONNX standard's cases ([`onnx`]).
-#![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
+#![allow(dead_code, reason = "each program of tests uses its part")]
 
 pub(crate) mod data;
 #[cfg(feature = "gpu")]

@@ -28,12 +28,16 @@ type Variables = &'static [(&'static str, &'static str)];
 const THOROUGH: [(&str, &str, Variables); 4] = [
     (
         "20,000 random problems on the CPU, 2,000 on the GPU",
-        "--test property -- bounds --nocapture",
+        "--test suite -- property::bounds --nocapture",
         &[("PROPTEST_CASES", "20000"), ("WINOCONV_GPU_PROBLEMS", "2000")],
     ),
-    ("every algorithm through every entry point", "--test conformance", &[("WINOCONV_EXHAUSTIVE", "1")]),
-    ("every problem on every profile", "--test planner --test profiles", &[("WINOCONV_EXHAUSTIVE", "1")]),
-    ("every index of every kernel variant", "--test bounds -- every_index --nocapture", &[("WINOCONV_BOUNDS", "all")]),
+    ("every algorithm through every entry point", "--test suite -- conformance::", &[("WINOCONV_EXHAUSTIVE", "1")]),
+    ("every problem on every profile", "--test suite -- planner:: profiles::", &[("WINOCONV_EXHAUSTIVE", "1")]),
+    (
+        "every index of every kernel variant",
+        "--test suite -- bounds::every_index --nocapture",
+        &[("WINOCONV_BOUNDS", "all")],
+    ),
 ];
 
 #[derive(Debug, Clone, clap::Args)]

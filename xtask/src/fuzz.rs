@@ -52,7 +52,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
 }
 
 pub(crate) fn ensure_tools(no_install: bool) -> anyhow::Result<()> {
-    let no_windows = "cargo-fuzz does not run on Windows; tests/corpus.rs holds the same invariants";
+    let no_windows = "cargo-fuzz does not run on Windows; tests/suite/corpus.rs holds the same invariants";
     ensure!(!cfg!(windows), Missing(no_windows.to_owned()));
     nightly::ensure(no_install)?;
     nightly::ensure_cargo_tool("fuzz", no_install)
@@ -64,7 +64,7 @@ pub(crate) fn fuzz(root: &Path, target: Target, minutes: f64, no_install: bool) 
     ensure_tools(no_install)?;
     let name = target.name();
     let seeds = format!("fuzz/seeds/{name}");
-    ensure!(root.join(&seeds).is_dir(), "{seeds} is missing; run `WINOCONV_BLESS=1 cargo test --test corpus`");
+    ensure!(root.join(&seeds).is_dir(), "{seeds} is missing; run `WINOCONV_BLESS=1 cargo test --test suite corpus::`");
     let [corpus, artifacts] = ["corpus", "artifacts"].map(|folder| format!("target/fuzz/{folder}/{name}"));
     for folder in [&corpus, &artifacts] {
         fs_err::create_dir_all(root.join(folder))?;

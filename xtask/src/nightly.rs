@@ -42,7 +42,7 @@ pub(crate) fn ensure_cargo_tool(name: &str, no_install: bool) -> anyhow::Result<
 /// nothing is read or written where it must not be.
 pub(crate) fn miri(steps: &mut Steps, root: &Path, no_install: bool) -> anyhow::Result<()> {
     ensure(no_install)?;
-    for tests in [format!("--lib -- {MIRI_MODULES}"), "--test cpu --test callers -- --skip on_gpus".to_owned()] {
+    for tests in [format!("--lib -- {MIRI_MODULES}"), "--test suite -- cpu:: callers:: --skip on_gpus".to_owned()] {
         let arguments = format!("+nightly miri test -p winoconv --no-default-features --features serde {tests}");
         steps.run_tests(rustups_cargo(root, &arguments).env("MIRIFLAGS", MIRI_FLAGS))?;
     }
@@ -56,7 +56,7 @@ pub(crate) fn thread_sanitizer(steps: &mut Steps, root: &Path, no_install: bool)
     // Named even though it is this machine's: so build scripts and macros are built without the sanitizer.
     let version = cmd!("rustc", "+nightly", "-vV").read()?;
     let target = version.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc names no host")?;
-    for tests in ["--lib -- cpu:: gpu::threads", "--test cpu --test callers"] {
+    for tests in ["--lib -- cpu:: gpu::threads", "--test suite -- cpu:: callers::"] {
         let arguments = format!("+nightly test -Zbuild-std --target {target} -p winoconv --features serde {tests}");
         let mut command = rustups_cargo(root, &arguments);
         steps.run_tests(command.env("RUSTFLAGS", "-Zsanitizer=thread").env("TSAN_OPTIONS", TSAN_OPTIONS))?;

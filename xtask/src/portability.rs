@@ -67,7 +67,8 @@ fn rows(root: &Path, no_install: bool) -> Vec<Row> {
     let variants = |result: anyhow::Result<()>| result.map(|()| format!("{} variants", all.len()));
     let cells = |device: &Device| coverage::run_all(device).map(|count| format!("{count} cells ran"));
     // A test of the library's, by its name and its file's.
-    let test = |file, name| cargo(root, &format!("test -p winoconv --test {file} -- --exact {name} --nocapture"));
+    let test =
+        |file, name| cargo(root, &format!("test -p winoconv --test suite -- --exact {file}::{name} --nocapture"));
     let written = "every_variant_is_written_as_msl_hlsl_and_glsl";
     let profiles = "every_plan_compiles_and_is_submitted_on_a_noop_device";
     let mut rows = vec![row("the CPU, without a GPU's interface", ATTRIBUTES, || cells(&Device::cpu()))];

@@ -69,7 +69,7 @@ pub(super) unsafe fn write_places<S: Simd>(
         let first = line.first + k.cast_signed() * line.filter_step;
         // SAFETY: the caller's promise.
         unsafe {
-            write_line(simd, result, finish, line.filter + k, first, line.place_step, &mut values[..places.len()])
+            write_line(simd, result, finish, line.filter + k, first, line.place_step, &mut values[..places.len()]);
         };
     }
 }

@@ -131,7 +131,9 @@ pub(super) fn read_line(
             line[last] = src[first + 2 * last];
         }
         _ => {
-            line.iter_mut().enumerate().for_each(|(i, to)| *to = src[first.wrapping_add_signed(i.cast_signed() * step)])
+            for (i, to) in line.iter_mut().enumerate() {
+                *to = src[first.wrapping_add_signed(i.cast_signed() * step)];
+            }
         }
     }
 }

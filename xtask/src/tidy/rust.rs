@@ -17,7 +17,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/cpu/threads/helpers.rs",
     "src/cpu/threads/prefetch.rs",
     "src/cpu/threads/walk.rs",
-    "tests/pipelines.rs",
+    "tests/suite/pipelines.rs",
 ];
 /// Where wgpu may be named; `src/lib.rs` re-exports it.
 const WGPU_PLACES: &[&str] = &["src/gpu/", "src/lib.rs", "tests/", "benches/", "examples/", "xtask/"];

@@ -106,7 +106,7 @@ fn wgpu_is_named_in_one_place() {
 
 #[test]
 fn unsafe_is_for_listed_files() {
-    for path in ["src/gpu/trusted.rs", "src/gpu/cache/driver.rs", "tests/pipelines.rs"] {
+    for path in ["src/gpu/trusted.rs", "src/gpu/cache/driver.rs", "tests/suite/pipelines.rs"] {
         accepts_rust(path, "fn f() { unsafe { g() } }");
     }
     accepts_rust("src/gpu/timing.rs", "#![deny(unsafe_code)]\n// unsafe\nconst S: &str = \"unsafe\";");
