@@ -38,19 +38,41 @@ impl Finish<'_> {
     /// From sums to outputs that lie side by side, the first of them at `at`; `stood` is what stands there.
     #[inline(always)]
     pub(crate) fn finish<S: Simd>(&self, simd: S, values: &mut [f32], of: SideBySide, at: usize, stood: &[f32]) {
+        self.add_bias(values, of);
+        self.add_residual(values, at, stood);
+        self.activate(simd, values, of);
+    }
+
+    #[inline(always)]
+    pub(crate) fn add_bias(&self, values: &mut [f32], of: SideBySide) {
         match of {
             _ if self.bias.is_empty() => {}
             SideBySide::Places(k) => {
                 let bias = self.bias[k];
                 values.iter_mut().for_each(|x| *x += bias);
             }
-            SideBySide::Filters(first) => values.iter_mut().zip(&self.bias[first..]).for_each(|(x, bias)| *x += bias),
+            SideBySide::Filters(first) => {
+                let bias = &self.bias[first..][..values.len()];
+                values.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
+            }
         }
+    }
+
+    #[inline(always)]
+    pub(crate) fn add_residual(&self, values: &mut [f32], at: usize, stood: &[f32]) {
         match self.from {
             Residual::None => {}
-            Residual::Tensor => values.iter_mut().zip(&self.residual[at..]).for_each(|(x, r)| *x += r),
+            Residual::Tensor => {
+                let residual = &self.residual[at..][..values.len()];
+                values.iter_mut().zip(residual).for_each(|(x, r)| *x += r);
+            }
             Residual::InPlace => values.iter_mut().zip(stood).for_each(|(x, r)| *x += self.stored.rounded(*r)),
         }
+    }
+
+    /// The activation, and the rounding to the type in which outputs are stored.
+    #[inline(always)]
+    pub(crate) fn activate<S: Simd>(&self, simd: S, values: &mut [f32], of: SideBySide) {
         match self.activation {
             Activation::None => {}
             // Nearly all networks have it, and it is short.

@@ -3,7 +3,7 @@
 
 use pulp::Simd;
 
-use super::result::write_line;
+use super::result::{Lines, write_lines};
 use super::source::{Channels, Columns, read_line};
 use crate::correlation::Correlation;
 use crate::cpu::threads::{Disjoint, Task, aligned, walk};
@@ -113,18 +113,22 @@ impl Task for Strips<'_, '_> {
             let factors = &u[(block.g * of.group_k + first) * of.terms()..][..count * of.terms()];
             for row in (0..block.rows).step_by(strip.rows_together()) {
                 let rows = strip.rows_together().min(block.rows - row);
-                let outputs = Outputs { rows, vectors: block.columns.div_ceil(LANES), line: strip.out_line(), pitch };
+                let outputs = Outputs { rows, columns: block.columns, line: strip.out_line(), pitch };
                 outputs.sums(simd, count, self.terms, &lines[row * pitch..], factors, out);
                 let of_filters = out.chunks_exact_mut(strip.rows_together() * strip.out_line()).take(count);
                 for (k, out) in of_filters.enumerate() {
-                    let filter = block.g * of.group_k + first + k;
-                    for (row, line) in (row..).zip(out.chunks_exact_mut(strip.out_line()).take(rows)) {
-                        let at = of.dst.at([block.n, block.g, first + k], [block.z, block.y + row, block.x]);
-                        // SAFETY: an output belongs to one block, and so to one task.
-                        #[expect(unsafe_code, reason = "threads write to one tensor")]
-                        unsafe {
-                            write_line(simd, result, finish, filter, at, of.dst.dhw[2], &mut line[..block.columns]);
-                        }
+                    let lines = Lines {
+                        filter: block.g * of.group_k + first + k,
+                        count: rows,
+                        columns: block.columns,
+                        first: of.dst.at([block.n, block.g, first + k], [block.z, block.y + row, block.x]),
+                        steps: [of.dst.dhw[1], of.dst.dhw[2]],
+                    };
+                    let out = &mut out[..rows * strip.out_line()];
+                    // SAFETY: an output belongs to one block, and so to one task.
+                    #[expect(unsafe_code, reason = "threads write to one tensor")]
+                    unsafe {
+                        write_lines(simd, result, finish, lines, strip.out_line(), out);
                     }
                 }
             }
@@ -135,8 +139,7 @@ impl Task for Strips<'_, '_> {
 /// Outputs of some rows whose sums are made together.
 struct Outputs {
     rows: usize,
-    /// Vectors of [`LANES`] of a row.
-    vectors: usize,
+    columns: usize,
     /// Elements from a row of outputs to the next.
     line: usize,
     /// Elements of the source's lines from a row to the next.
@@ -151,12 +154,12 @@ impl Outputs {
         let filter = out.len() / Strip::FILTERS;
         if self.rows == 1 {
             let steps = Steps { source: LANES, out: LANES, filter };
-            return sums(simd, [count, self.vectors], terms, lines, factors, &steps, out);
+            return sums(simd, [count, self.columns.div_ceil(LANES), LANES], terms, lines, factors, &steps, out);
         }
         let steps = Steps { source: self.pitch, out: self.line, filter };
-        for vector in 0..self.vectors {
-            let at = vector * LANES;
-            sums(simd, [count, self.rows], terms, &lines[at..], factors, &steps, &mut out[at..]);
+        for at in (0..self.columns).step_by(LANES) {
+            let lanes = LANES.min(self.columns - at);
+            sums(simd, [count, self.rows, lanes], terms, &lines[at..], factors, &steps, &mut out[at..]);
         }
     }
 }
@@ -168,11 +171,11 @@ struct Steps {
     filter: usize,
 }
 
-/// Sums of so many filters for so many vectors of outputs.
+/// Sums of so many filters for so many vectors of outputs, of which so many lanes at least are needed.
 #[inline(always)]
 fn sums<S: Simd>(
     simd: S,
-    [count, vectors]: [usize; 2],
+    [count, vectors, lanes]: [usize; 3],
     terms: &[u32],
     lines: &[f32],
     factors: &[f32],
@@ -189,7 +192,7 @@ fn sums<S: Simd>(
                 match count {
                     $($filters if left >= $vectors && $filters * $vectors <= most => {
                         let (lines, out) = (&lines[at * steps.source..], &mut out[at * steps.out..]);
-                        some_sums::<S, $filters, $vectors>(simd, terms, lines, factors, steps, out);
+                        some_sums::<S, $filters, $vectors>(simd, lanes, terms, lines, factors, steps, out);
                         at += $vectors;
                     })*
                     _ => unreachable!("one to eight filters"),
@@ -197,8 +200,8 @@ fn sums<S: Simd>(
             };
         }
         blocks!(
-            1 x 8, 2 x 8, 1 x 4, 2 x 4, 3 x 4, 4 x 4, 1 x 2, 2 x 2, 3 x 2, 4 x 2, 5 x 2, 6 x 2, 7 x 2, 8 x 2, 1 x 1, 2 x 1,
-            3 x 1, 4 x 1, 5 x 1, 6 x 1, 7 x 1, 8 x 1
+            1 x 8, 2 x 8, 1 x 7, 2 x 7, 1 x 4, 2 x 4, 3 x 4, 4 x 4, 1 x 3, 1 x 2, 2 x 2, 3 x 2, 4 x 2, 5 x 2, 6 x 2,
+            7 x 2, 8 x 2, 1 x 1, 2 x 1, 3 x 1, 4 x 1, 5 x 1, 6 x 1, 7 x 1, 8 x 1
         );
     }
 }
@@ -207,6 +210,7 @@ fn sums<S: Simd>(
 #[inline(always)]
 fn some_sums<S: Simd, const FILTERS: usize, const VECTORS: usize>(
     simd: S,
+    lanes: usize,
     terms: &[u32],
     lines: &[f32],
     factors: &[f32],
@@ -214,7 +218,7 @@ fn some_sums<S: Simd, const FILTERS: usize, const VECTORS: usize>(
     out: &mut [f32],
 ) {
     // Sixteen outputs are as many registers as it takes.
-    for part in (0..LANES).step_by(S::F32_LANES) {
+    for part in (0..lanes).step_by(S::F32_LANES) {
         let lines = &lines[part..];
         let mut sums = [[simd.splat_f32s(0.0); VECTORS]; FILTERS];
         for (&term, factors) in terms.iter().zip(factors.as_chunks::<FILTERS>().0) {

@@ -4,6 +4,7 @@ use pulp::Simd;
 
 use super::source::copy;
 use super::transpose::{SIDE, lanes_to_lines};
+use crate::conv::Residual;
 use crate::cpu::threads::Disjoint;
 use crate::plan::LANES;
 use crate::twin::{Finish, SideBySide};
@@ -47,18 +48,33 @@ pub(super) unsafe fn write_places<S: Simd>(
     lines: &mut [f32],
 ) {
     if line.filter_step == 1 {
+        let of = SideBySide::Filters(line.filter);
+        let at = |i: usize| (line.first + i.cast_signed() * line.place_step).cast_unsigned();
         for (i, place) in places.iter_mut().enumerate() {
-            let at = (line.first + i.cast_signed() * line.place_step).cast_unsigned();
-            // SAFETY: the caller's promise.
-            let to = unsafe { result.part(at, line.count) };
             // The full block is a case of its own, so that its size is known at compile time.
-            if let Ok(to) = <&mut [f32; LANES]>::try_from(&mut *to) {
-                finish.finish(simd, place, SideBySide::Filters(line.filter), at, to);
-                *to = *place;
+            if line.count == LANES {
+                finish.add_bias(place, of);
             } else {
-                let place = &mut place[..line.count];
-                finish.finish(simd, place, SideBySide::Filters(line.filter), at, to);
-                to.copy_from_slice(place);
+                finish.add_bias(&mut place[..line.count], of);
+            }
+            if finish.from != Residual::None {
+                // SAFETY: the caller's promise.
+                let stood = unsafe { result.part(at(i), line.count) };
+                finish.add_residual(&mut place[..line.count], at(i), stood);
+            }
+        }
+        // For all places at once, where it is the same function for all filters.
+        if finish.activation.has_slopes() {
+            places.iter_mut().for_each(|place| finish.activate(simd, &mut place[..line.count], of));
+        } else {
+            finish.activate(simd, places.as_flattened_mut(), of);
+        }
+        for (i, place) in places.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            let to = unsafe { result.part(at(i), line.count) };
+            match <&mut [f32; LANES]>::try_from(&mut *to) {
+                Ok(to) => *to = *place,
+                Err(_) => to.copy_from_slice(&place[..line.count]),
             }
         }
         return;
@@ -103,5 +119,57 @@ pub(super) unsafe fn write_line<S: Simd>(
         let to = unsafe { result.part(at, 1) };
         finish.finish(simd, std::slice::from_mut(value), SideBySide::Places(filter), at, to);
         to[0] = *value;
+    }
+}
+
+/// Lines of outputs of one filter: how many, of how many outputs, where the first one lies, and the steps from line to line and
+/// from output to output.
+#[derive(Clone, Copy)]
+pub(super) struct Lines {
+    pub(super) filter: usize,
+    pub(super) count: usize,
+    pub(super) columns: usize,
+    pub(super) first: isize,
+    pub(super) steps: [isize; 2],
+}
+
+/// Writes sums of one filter, `line` of them for each line, of which the first ones are outputs. Bias and activation are for all of
+/// them at once: lines may be short.
+///
+/// # Safety
+/// No other thread reads or writes these outputs.
+#[expect(unsafe_code, reason = "threads write to one tensor")]
+#[inline(always)]
+pub(super) unsafe fn write_lines<S: Simd>(
+    simd: S,
+    result: &Disjoint<'_>,
+    finish: &Finish<'_>,
+    of: Lines,
+    line: usize,
+    values: &mut [f32],
+) {
+    let [line_step, step] = of.steps;
+    let starts = |i: usize| of.first + i.cast_signed() * line_step;
+    if step != 1 {
+        for (i, values) in values.chunks_exact_mut(line).take(of.count).enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { write_line(simd, result, finish, of.filter, starts(i), step, &mut values[..of.columns]) };
+        }
+        return;
+    }
+    finish.add_bias(values, SideBySide::Places(of.filter));
+    if finish.from != Residual::None {
+        for (i, values) in values.chunks_exact_mut(line).take(of.count).enumerate() {
+            let first = starts(i).cast_unsigned();
+            // SAFETY: the caller's promise.
+            let stood = unsafe { result.part(first, of.columns) };
+            finish.add_residual(&mut values[..of.columns], first, stood);
+        }
+    }
+    finish.activate(simd, values, SideBySide::Places(of.filter));
+    for (i, values) in values.chunks_exact(line).take(of.count).enumerate() {
+        // SAFETY: the caller's promise.
+        let to = unsafe { result.part(starts(i).cast_unsigned(), of.columns) };
+        copy(&values[..of.columns], to);
     }
 }

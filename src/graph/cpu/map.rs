@@ -17,8 +17,6 @@ const BLOCK: usize = 256;
 /// Elements of a task of one long row.
 const TASK: usize = 1 << 14;
 
-type Block = [f32; BLOCK];
-
 pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place, output: &mut [f32]) {
     let (mut to, mut inputs) = coalesced(to, inputs);
     // Elements of an output's row lie side by side. Where they did not, the last axis had one element, and was dropped.
@@ -133,37 +131,54 @@ impl WithSimd for Compute<'_> {
         if map.is_copy() {
             return rows[0].load(0, output);
         }
-        let mut results: Vec<Block> = vec![[0.0; BLOCK]; map.code.len()];
+        // The last instruction's results are the output's.
+        let Some((last, code)) = map.code.split_last() else { return };
+        // Rows may be short.
+        let len = output.len().min(BLOCK);
+        let mut results = vec![0.0; code.len() * len];
         for (block, part) in output.chunks_mut(BLOCK).enumerate() {
-            for (at, instruction) in map.code.iter().enumerate() {
-                let (before, rest) = results.split_at_mut(at);
-                let into = &mut rest[0][..part.len()];
-                match *instruction {
-                    Instruction::Load(i) => rows[i].load(block * BLOCK, into),
-                    Instruction::Number(i) => into.fill(map.numbers[i]),
-                    Instruction::Unary(function, a) => unary(function, &before[a], into),
-                    Instruction::Binary(function, a, b) => binary(function, &before[a], &before[b], into),
-                    Instruction::Where(a, b, c) => {
-                        for (i, x) in into.iter_mut().enumerate() {
-                            *x = if before[a][i] == 0.0 { before[c][i] } else { before[b][i] };
-                        }
-                    }
-                }
+            let count = part.len();
+            for (at, instruction) in code.iter().enumerate() {
+                let (before, rest) = results.split_at_mut(at * len);
+                let result = |of: usize| &before[of * len..][..count];
+                instruct(map, rows, *instruction, block * BLOCK, result, &mut rest[..count]);
             }
-            if let Some(last) = results.last() {
-                part.copy_from_slice(&last[..part.len()]);
+            instruct(map, rows, *last, block * BLOCK, |of| &results[of * len..][..count], part);
+        }
+    }
+}
+
+/// What an instruction makes of results before it, for elements of a row from the `first` on.
+#[inline(always)]
+fn instruct<'r>(
+    map: &Map,
+    rows: &[Row<'_>],
+    instruction: Instruction,
+    first: usize,
+    result: impl Fn(usize) -> &'r [f32],
+    into: &mut [f32],
+) {
+    match instruction {
+        Instruction::Load(i) => rows[i].load(first, into),
+        Instruction::Number(i) => into.fill(map.numbers[i]),
+        Instruction::Unary(function, a) => unary(function, result(a), into),
+        Instruction::Binary(function, a, b) => binary(function, result(a), result(b), into),
+        Instruction::Where(a, b, c) => {
+            let (a, b, c) = (result(a), result(b), result(c));
+            for (i, x) in into.iter_mut().enumerate() {
+                *x = if a[i] == 0.0 { c[i] } else { b[i] };
             }
         }
     }
 }
 
 #[inline(always)]
-fn each(a: &Block, into: &mut [f32], f: impl Fn(f32) -> f32) {
+fn each(a: &[f32], into: &mut [f32], f: impl Fn(f32) -> f32) {
     into.iter_mut().zip(a).for_each(|(x, &a)| *x = f(a));
 }
 
 #[inline(always)]
-fn unary(function: Unary, a: &Block, into: &mut [f32]) {
+fn unary(function: Unary, a: &[f32], into: &mut [f32]) {
     match function {
         Unary::Neg => each(a, into, |x| -x),
         Unary::Abs => each(a, into, f32::abs),
@@ -184,12 +199,12 @@ fn unary(function: Unary, a: &Block, into: &mut [f32]) {
 }
 
 #[inline(always)]
-fn both(a: &Block, b: &Block, into: &mut [f32], f: impl Fn(f32, f32) -> f32) {
+fn both(a: &[f32], b: &[f32], into: &mut [f32], f: impl Fn(f32, f32) -> f32) {
     into.iter_mut().zip(a).zip(b).for_each(|((x, &a), &b)| *x = f(a, b));
 }
 
 #[inline(always)]
-fn binary(function: Binary, a: &Block, b: &Block, into: &mut [f32]) {
+fn binary(function: Binary, a: &[f32], b: &[f32], into: &mut [f32]) {
     let truth = |is: bool| if is { 1.0 } else { 0.0 };
     match function {
         Binary::Add => both(a, b, into, |a, b| a + b),
