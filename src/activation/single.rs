@@ -1,14 +1,86 @@
 //! The functions behind the activations in f32, as the CPU's kernels compute them: without branches or calls, so that a loop
-//! over a slice becomes vector instructions, and without fused multiply-adds, so that every processor rounds alike.
+//! over a slice becomes vector instructions, and without fused multiply-adds, so that every processor rounds alike. They are
+//! functions with names because closures that are called through a constant are not always inlined.
 //!
 //! Each is within five roundings of the exact value; what that is of, and exceptions, are in the test below.
 
 /// Adding it rounds to an integer, which then stands in the lowest bits: 3 * 2^22.
 const ROUND: f32 = 12_582_912.0;
 
+type Numbers = [f32; 2];
+
+#[inline(always)]
+pub(super) fn identity(x: f32, _: Numbers) -> f32 {
+    x
+}
+
+#[inline(always)]
+pub(super) fn relu(x: f32, _: Numbers) -> f32 {
+    if x < 0.0 { 0.0 } else { x }
+}
+
+#[inline(always)]
+pub(super) fn leaky(x: f32, [slope, _]: Numbers) -> f32 {
+    if x > 0.0 { x } else { slope * x }
+}
+
+#[inline(always)]
+pub(super) fn clamped(x: f32, [low, high]: Numbers) -> f32 {
+    clamp(x, low, high)
+}
+
+#[inline(always)]
+pub(super) fn sigmoid(x: f32, _: Numbers) -> f32 {
+    logistic(x)
+}
+
+#[inline(always)]
+pub(super) fn silu(x: f32, _: Numbers) -> f32 {
+    x * logistic(x)
+}
+
+#[inline(always)]
+pub(super) fn gelu(x: f32, _: Numbers) -> f32 {
+    0.5 * x * one_plus_erf(x)
+}
+
+/// As the logistic function of twice the tangent's argument.
+#[inline(always)]
+pub(super) fn gelu_tanh(x: f32, _: Numbers) -> f32 {
+    // Beyond 16 the logistic function is 0 or 1, and a larger cube could overflow.
+    let near = clamp(x, -16.0, 16.0);
+    x * logistic(1.595_769_2 * (near + 0.044_715 * near * near * near))
+}
+
+#[inline(always)]
+pub(super) fn hard_swish(x: f32, _: Numbers) -> f32 {
+    x * (clamp(x + 3.0, 0.0, 6.0) / 6.0)
+}
+
+#[inline(always)]
+pub(super) fn hard_sigmoid(x: f32, [slope, offset]: Numbers) -> f32 {
+    clamp(slope * x + offset, 0.0, 1.0)
+}
+
+#[inline(always)]
+pub(super) fn elu(x: f32, [alpha, _]: Numbers) -> f32 {
+    if x > 0.0 { x } else { alpha * exp_m1(x) }
+}
+
+#[inline(always)]
+pub(super) fn mish(x: f32, _: Numbers) -> f32 {
+    x * mish_gate(x)
+}
+
+#[inline(always)]
+pub(super) fn softplus(x: f32, [beta, threshold]: Numbers) -> f32 {
+    let z = beta * x;
+    if z > threshold { x } else { ln_1p_exp(z) / beta }
+}
+
 /// Between two bounds, and NaN for NaN.
 #[inline(always)]
-pub(super) fn clamp(x: f32, low: f32, high: f32) -> f32 {
+fn clamp(x: f32, low: f32, high: f32) -> f32 {
     let x = if x < low { low } else { x };
     if x > high { high } else { x }
 }
@@ -49,14 +121,14 @@ fn exp_down(x: f32) -> f32 {
 
 /// `1 / (1 + exp(-x))`
 #[inline(always)]
-pub(super) fn sigmoid(x: f32) -> f32 {
+fn logistic(x: f32) -> f32 {
     let e = exp_down(x);
     (if x < 0.0 { e } else { 1.0 }) / (1.0 + e)
 }
 
 /// `tanh(x)`: near zero a polynomial (that of Cephes' `tanhf`).
 #[inline(always)]
-pub(super) fn tanh(x: f32) -> f32 {
+pub(super) fn tanh(x: f32, _: Numbers) -> f32 {
     const COEFFICIENTS: [f32; 5] = [-5.704_988_7e-3, 2.063_908_8e-2, -5.373_971_6e-2, 1.333_144_2e-1, -0.333_332_8];
     let e = exp_down(2.0 * x);
     let far = (1.0 - e) / (1.0 + e);
@@ -67,7 +139,7 @@ pub(super) fn tanh(x: f32) -> f32 {
 
 /// `exp(x) - 1` for x that are not positive: down to -1/2 the Taylor polynomial.
 #[inline(always)]
-pub(super) fn exp_m1(x: f32) -> f32 {
+fn exp_m1(x: f32) -> f32 {
     let near = clamp(x, -0.5, 0.0);
     let taylor = [1.0 / 40_320.0, 1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5];
     let near = near + near * near * polynomial(near, taylor);
@@ -77,7 +149,7 @@ pub(super) fn exp_m1(x: f32) -> f32 {
 /// `ln(1 + exp(x))`. With `e = exp(-|x|)` and `t = e / (2 + e)` that is `max(x, 0) + 2 atanh(t)`, here the Taylor polynomial:
 /// t is at most 1/3.
 #[inline(always)]
-pub(super) fn softplus(x: f32) -> f32 {
+fn ln_1p_exp(x: f32) -> f32 {
     let e = exp_down(x);
     let t = e / (2.0 + e);
     let square = t * t;
@@ -89,7 +161,7 @@ pub(super) fn softplus(x: f32) -> f32 {
 /// `tanh(ln(1 + exp(x)))`. With `e = exp(x)` that is `n / (n + 2)` with `n = e (e + 2)`; above zero with `e = exp(-x)` both
 /// sides times its square.
 #[inline(always)]
-pub(super) fn mish_gate(x: f32) -> f32 {
+fn mish_gate(x: f32) -> f32 {
     let e = exp_down(x);
     let (n, rest) = if x > 0.0 { (1.0 + 2.0 * e, 2.0 * e * e) } else { (e * (e + 2.0), 2.0) };
     n / (n + rest)
@@ -125,7 +197,7 @@ fn erf_near_zero(x: f32) -> f32 {
 
 /// `1 + erf(x / sqrt 2)`
 #[inline(always)]
-pub(super) fn one_plus_erf(x: f32) -> f32 {
+fn one_plus_erf(x: f32) -> f32 {
     let z = x * std::f32::consts::FRAC_1_SQRT_2;
     let tail = one_minus_erf(z.abs(), 0.5 * x * x);
     let far = if x > 0.0 { 2.0 - tail } else { tail };
