@@ -1,5 +1,5 @@
 //! The CPU runs plans of every sort: its own, and through the kernels' twins those of a GPU. The problems are small enough for
-//! Miri, which `cargo xtask ci --full` runs this file under; the values are held against the reference, within its bound.
+//! Miri, under which `cargo xtask ci --full` runs the first test; the values are held against the reference, within its bound.
 
 use std::sync::OnceLock;
 
