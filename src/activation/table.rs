@@ -1,5 +1,5 @@
-//! The table of activations. To add one, write its row here and its two parts in `shaders/part`: `activation_<name>.wgsl`
-//! and `derivative_<name>.wgsl`.
+//! The table of activations. To add one, write its row here, its function in `single.rs`, and its two parts in `shaders/part`:
+//! `activation_<name>.wgsl` and `derivative_<name>.wgsl`.
 
 use super::Kept;
 use super::entry::{Entry, UNIT_ROUNDOFF, activations, by_vectors, filled};

@@ -63,8 +63,8 @@ fn with_block(plan: &Plan, algorithm: Nested, block: TileBlock) -> Plan {
     plan
 }
 
-/// Everything that may run. Under Miri one transform stands for all, which are the same code with other numbers, and no twins:
-/// tests/suite/cpu.rs has those.
+/// Everything that may run. Under Miri one transform stands for all, which are the same code with other numbers; twins are
+/// left out, since they are safe code.
 fn algorithms(problem: &Problem) -> Vec<Algorithm> {
     let mut all = Algorithm::all_for_cpu(problem);
     if cfg!(miri) {

@@ -39,7 +39,7 @@ pub(crate) fn ensure_cargo_tool(name: &str, no_install: bool) -> anyhow::Result<
 }
 
 /// The CPU's path, instruction by instruction, with plain scalars for registers: what threads do with one output, and that
-/// nothing is read or written where it must not be. Not the twins, which are safe code and take hours.
+/// nothing is read or written where it must not be. The twins are left out: they are safe code, and would take hours.
 pub(crate) fn miri(steps: &mut Steps, root: &Path, no_install: bool) -> anyhow::Result<()> {
     ensure(no_install)?;
     for tests in [format!("--lib -- {MIRI_MODULES}"), "--test suite -- cpu::layers callers:: --skip on_gpus".to_owned()]
