@@ -37,7 +37,7 @@ impl DType {
     pub fn rounded(self, value: f32) -> f32 {
         match self {
             Self::F32 => value,
-            Self::F16 => half(value),
+            Self::F16 => rounded_to_f16(value),
         }
     }
 
@@ -93,7 +93,7 @@ impl DType {
 
 /// The nearest number that binary16 has, ties to even: without branches or calls, so that loops become vector instructions.
 #[inline(always)]
-fn half(value: f32) -> f32 {
+fn rounded_to_f16(value: f32) -> f32 {
     /// The bits of 2^-14, below which numbers are multiples of 2^-24.
     const NORMAL: u32 = 0x3880_0000;
     /// The bits of 65,536, where infinity begins.
