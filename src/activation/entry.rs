@@ -17,8 +17,8 @@ pub(super) struct Entry {
     pub(super) bounds_outputs: bool,
     /// The function in f64: NaN for NaN, the limit for infinities.
     pub(super) value: fn(x: f64, Numbers) -> f64,
-    /// The same in f32, one of [`super::single`], so that it is inlined.
-    pub(super) single: fn(x: f32, [f32; 2]) -> f32,
+    /// The same in f32, one of [`super::single`], so that it is inlined: without fused multiply-adds and with them.
+    pub(super) single: [fn(x: f32, [f32; 2]) -> f32; 2],
     /// What the gradient is computed from.
     pub(super) kept: fn(Numbers) -> Kept,
     /// The gradient times the derivative, from what is kept, which is no NaN.
@@ -43,7 +43,7 @@ impl Entry {
         slopes: false,
         bounds_outputs: false,
         value: |x, _| x,
-        single: super::single::identity,
+        single: [super::single::identity::<false>, super::single::identity::<true>],
         kept: |_| Kept::Output,
         gradient: |gradient, _, _| gradient,
         lipschitz: |_| 1.0,
@@ -164,15 +164,17 @@ macro_rules! activations {
             }
 
             /// Puts values in place of their arguments, with the slope for each position. Each arm calls a function that is
-            /// known when it is compiled, so its loop is one of vector instructions.
+            /// known when it is compiled, so its loop is one of vector instructions; with fused multiply-adds where a call says so,
+            /// see [`fuses`].
             #[inline(always)]
-            pub(crate) fn apply_in_place(self, values: &mut [f32], slope: impl Fn(usize) -> f32) {
+            pub(crate) fn apply_in_place<const FUSED: bool>(self, values: &mut [f32], slope: impl Fn(usize) -> f32) {
                 match self {
                     $(Self::$variant $({ $($argument),+ })? => {
                         const ENTRY: Entry = $entry;
                         let numbers = filled([$($($argument),+)?]);
                         by_vectors(values, |i, x| {
-                            (ENTRY.single)(x, if ENTRY.slopes { [slope(i), 0.0] } else { numbers })
+                            // As an expression: from a variable it is not inlined.
+                            (const { ENTRY.single[FUSED as usize] })(x, if ENTRY.slopes { [slope(i), 0.0] } else { numbers })
                         });
                     })+
                 }

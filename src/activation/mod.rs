@@ -17,6 +17,11 @@ use entry::Numbers;
 pub use table::Activation;
 pub(crate) use table::for_each_activation;
 
+/// Whether these registers have fused multiply-adds.
+pub(crate) const fn fuses<S: pulp::Simd>() -> bool {
+    S::F32_LANES >= 8 || cfg!(target_arch = "aarch64")
+}
+
 /// What the gradient of an activation is computed from, and so what the forward pass keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kept {

@@ -1,6 +1,7 @@
 //! The functions behind the activations in f32, as the CPU's kernels compute them: without branches or calls, so that a loop
-//! over a slice becomes vector instructions, and without fused multiply-adds, so that every processor rounds alike. They are
-//! functions with names because closures that are called through a constant are not always inlined.
+//! over a slice becomes vector instructions; with fused multiply-adds where the processor has them, and without elsewhere, where a
+//! call would take their place. They are functions with names because closures that are called through a constant are not always
+//! inlined.
 //!
 //! Each is within five roundings of the exact value; what that is of, and exceptions, are in the test below.
 
@@ -10,72 +11,72 @@ const ROUND: f32 = 12_582_912.0;
 type Numbers = [f32; 2];
 
 #[inline(always)]
-pub(super) fn identity(x: f32, _: Numbers) -> f32 {
+pub(super) fn identity<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
     x
 }
 
 #[inline(always)]
-pub(super) fn relu(x: f32, _: Numbers) -> f32 {
+pub(super) fn relu<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
     if x < 0.0 { 0.0 } else { x }
 }
 
 #[inline(always)]
-pub(super) fn leaky(x: f32, [slope, _]: Numbers) -> f32 {
+pub(super) fn leaky<const FUSED: bool>(x: f32, [slope, _]: Numbers) -> f32 {
     if x > 0.0 { x } else { slope * x }
 }
 
 #[inline(always)]
-pub(super) fn clamped(x: f32, [low, high]: Numbers) -> f32 {
+pub(super) fn clamped<const FUSED: bool>(x: f32, [low, high]: Numbers) -> f32 {
     clamp(x, low, high)
 }
 
 #[inline(always)]
-pub(super) fn sigmoid(x: f32, _: Numbers) -> f32 {
-    logistic(x)
+pub(super) fn sigmoid<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
+    logistic::<FUSED>(x)
 }
 
 #[inline(always)]
-pub(super) fn silu(x: f32, _: Numbers) -> f32 {
-    x * logistic(x)
+pub(super) fn silu<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
+    x * logistic::<FUSED>(x)
 }
 
 #[inline(always)]
-pub(super) fn gelu(x: f32, _: Numbers) -> f32 {
-    0.5 * x * one_plus_erf(x)
+pub(super) fn gelu<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
+    0.5 * x * one_plus_erf::<FUSED>(x)
 }
 
 /// As the logistic function of twice the tangent's argument.
 #[inline(always)]
-pub(super) fn gelu_tanh(x: f32, _: Numbers) -> f32 {
+pub(super) fn gelu_tanh<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
     // Beyond 16 the logistic function is 0 or 1, and a larger cube could overflow.
     let near = clamp(x, -16.0, 16.0);
-    x * logistic(1.595_769_2 * (near + 0.044_715 * near * near * near))
+    x * logistic::<FUSED>(1.595_769_2 * (near + 0.044_715 * near * near * near))
 }
 
 #[inline(always)]
-pub(super) fn hard_swish(x: f32, _: Numbers) -> f32 {
+pub(super) fn hard_swish<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
     x * (clamp(x + 3.0, 0.0, 6.0) / 6.0)
 }
 
 #[inline(always)]
-pub(super) fn hard_sigmoid(x: f32, [slope, offset]: Numbers) -> f32 {
+pub(super) fn hard_sigmoid<const FUSED: bool>(x: f32, [slope, offset]: Numbers) -> f32 {
     clamp(slope * x + offset, 0.0, 1.0)
 }
 
 #[inline(always)]
-pub(super) fn elu(x: f32, [alpha, _]: Numbers) -> f32 {
-    if x > 0.0 { x } else { alpha * exp_m1(x) }
+pub(super) fn elu<const FUSED: bool>(x: f32, [alpha, _]: Numbers) -> f32 {
+    if x > 0.0 { x } else { alpha * exp_m1::<FUSED>(x) }
 }
 
 #[inline(always)]
-pub(super) fn mish(x: f32, _: Numbers) -> f32 {
-    x * mish_gate(x)
+pub(super) fn mish<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
+    x * mish_gate::<FUSED>(x)
 }
 
 #[inline(always)]
-pub(super) fn softplus(x: f32, [beta, threshold]: Numbers) -> f32 {
+pub(super) fn softplus<const FUSED: bool>(x: f32, [beta, threshold]: Numbers) -> f32 {
     let z = beta * x;
-    if z > threshold { x } else { ln_1p_exp(z) / beta }
+    if z > threshold { x } else { ln_1p_exp::<FUSED>(z) / beta }
 }
 
 /// Between two bounds, and NaN for NaN.
@@ -85,12 +86,18 @@ fn clamp(x: f32, low: f32, high: f32) -> f32 {
     if x > high { high } else { x }
 }
 
+/// `a * b + c`, rounded once or twice.
+#[inline(always)]
+fn mul_add<const FUSED: bool>(a: f32, b: f32, c: f32) -> f32 {
+    if FUSED { a.mul_add(b, c) } else { a * b + c }
+}
+
 /// A polynomial, from the highest coefficient on.
 #[inline(always)]
-fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
+fn polynomial<const FUSED: bool, const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
     let mut sum = coefficients[0];
     for coefficient in &coefficients[1..] {
-        sum = sum * x + coefficient;
+        sum = mul_add::<FUSED>(sum, x, *coefficient);
     }
     sum
 }
@@ -98,71 +105,74 @@ fn polynomial<const N: usize>(x: f32, coefficients: [f32; N]) -> f32 {
 /// `exp(x)`, subnormal results too. x is an integer times ln 2 and a rest of at most half of it, whose exponential is a
 /// polynomial (that of Cephes' `expf`).
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
+pub(crate) fn exp<const FUSED: bool>(x: f32) -> f32 {
     // ln 2 in two parts: products of the first one with integers are exact.
     const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
     let x = clamp(x, -104.0, 89.0);
     let rounded = x * std::f32::consts::LOG2_E + ROUND;
     let n = rounded - ROUND;
-    let rest = x - n * LN_2[0] - n * LN_2[1];
-    let tail = polynomial(rest, [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5]);
+    let rest = mul_add::<FUSED>(-n, LN_2[1], x - n * LN_2[0]);
+    let tail = polynomial::<FUSED, _>(
+        rest,
+        [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5],
+    );
     let power = rounded.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed();
     // Two factors, of which each is a normal number.
     let half = power >> 1;
     let factor = |power: i32| f32::from_bits((power + 127).cast_unsigned() << 23);
-    (tail * rest * rest + rest + 1.0) * factor(half) * factor(power - half)
+    (mul_add::<FUSED>(tail, rest * rest, rest) + 1.0) * factor(half) * factor(power - half)
 }
 
 /// `exp(-|x|)`: at most 1.
 #[inline(always)]
-fn exp_down(x: f32) -> f32 {
-    exp(-x.abs())
+fn exp_down<const FUSED: bool>(x: f32) -> f32 {
+    exp::<FUSED>(-x.abs())
 }
 
 /// `1 / (1 + exp(-x))`
 #[inline(always)]
-fn logistic(x: f32) -> f32 {
-    let e = exp_down(x);
+fn logistic<const FUSED: bool>(x: f32) -> f32 {
+    let e = exp_down::<FUSED>(x);
     (if x < 0.0 { e } else { 1.0 }) / (1.0 + e)
 }
 
 /// `tanh(x)`: near zero a polynomial (that of Cephes' `tanhf`).
 #[inline(always)]
-pub(super) fn tanh(x: f32, _: Numbers) -> f32 {
+pub(super) fn tanh<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
     const COEFFICIENTS: [f32; 5] = [-5.704_988_7e-3, 2.063_908_8e-2, -5.373_971_6e-2, 1.333_144_2e-1, -0.333_332_8];
-    let e = exp_down(2.0 * x);
+    let e = exp_down::<FUSED>(2.0 * x);
     let far = (1.0 - e) / (1.0 + e);
     let square = x * x;
-    let near = x + x * square * polynomial(square, COEFFICIENTS);
+    let near = x + x * square * polynomial::<FUSED, _>(square, COEFFICIENTS);
     if x.abs() < 0.625 { near } else { far.copysign(x) }
 }
 
 /// `exp(x) - 1` for x that are not positive: down to -1/2 the Taylor polynomial.
 #[inline(always)]
-fn exp_m1(x: f32) -> f32 {
+fn exp_m1<const FUSED: bool>(x: f32) -> f32 {
     let near = clamp(x, -0.5, 0.0);
     let taylor = [1.0 / 40_320.0, 1.0 / 5_040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5];
-    let near = near + near * near * polynomial(near, taylor);
-    if x > -0.5 { near } else { exp(x) - 1.0 }
+    let near = near + near * near * polynomial::<FUSED, _>(near, taylor);
+    if x > -0.5 { near } else { exp::<FUSED>(x) - 1.0 }
 }
 
 /// `ln(1 + exp(x))`. With `e = exp(-|x|)` and `t = e / (2 + e)` that is `max(x, 0) + 2 atanh(t)`, here the Taylor polynomial:
 /// t is at most 1/3.
 #[inline(always)]
-fn ln_1p_exp(x: f32) -> f32 {
-    let e = exp_down(x);
+fn ln_1p_exp<const FUSED: bool>(x: f32) -> f32 {
+    let e = exp_down::<FUSED>(x);
     let t = e / (2.0 + e);
     let square = t * t;
     let taylor = [1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0];
-    let tail = t + t * square * polynomial(square, taylor);
+    let tail = t + t * square * polynomial::<FUSED, _>(square, taylor);
     (if x > 0.0 { x } else { 0.0 }) + 2.0 * tail
 }
 
 /// `tanh(ln(1 + exp(x)))`. With `e = exp(x)` that is `n / (n + 2)` with `n = e (e + 2)`; above zero with `e = exp(-x)` both
 /// sides times its square.
 #[inline(always)]
-fn mish_gate(x: f32) -> f32 {
-    let e = exp_down(x);
+fn mish_gate<const FUSED: bool>(x: f32) -> f32 {
+    let e = exp_down::<FUSED>(x);
     let (n, rest) = if x > 0.0 { (1.0 + 2.0 * e, 2.0 * e * e) } else { (e * (e + 2.0), 2.0) };
     n / (n + rest)
 }
@@ -170,7 +180,7 @@ fn mish_gate(x: f32) -> f32 {
 /// `1 - erf(z)` for z that are not negative, from z and its square. With `t = 1 / (1 + z / 2)` that is `t exp(-z^2)` times a
 /// polynomial of t, here that of the least relative error for z up to 10.5. Beyond, it is 0 in f32.
 #[inline(always)]
-fn one_minus_erf(z: f32, square: f32) -> f32 {
+fn one_minus_erf<const FUSED: bool>(z: f32, square: f32) -> f32 {
     const COEFFICIENTS: [f32; 10] = [
         0.010_816_275,
         -0.115_472_81,
@@ -184,31 +194,31 @@ fn one_minus_erf(z: f32, square: f32) -> f32 {
         0.282_067_8,
     ];
     let t = 1.0 / (1.0 + 0.5 * z);
-    t * polynomial(t, COEFFICIENTS) * exp(-square)
+    t * polynomial::<FUSED, _>(t, COEFFICIENTS) * exp::<FUSED>(-square)
 }
 
 /// `erf(x)` for x up to 1/2, as its Taylor polynomial.
 #[inline(always)]
-fn erf_near_zero(x: f32) -> f32 {
+fn erf_near_zero<const FUSED: bool>(x: f32) -> f32 {
     let square = x * x;
     let taylor = [1.0 / 9_360.0, -1.0 / 1_320.0, 1.0 / 216.0, -1.0 / 42.0, 0.1, -1.0 / 3.0];
-    std::f32::consts::FRAC_2_SQRT_PI * (x + x * square * polynomial(square, taylor))
+    std::f32::consts::FRAC_2_SQRT_PI * (x + x * square * polynomial::<FUSED, _>(square, taylor))
 }
 
 /// `1 + erf(x / sqrt 2)`
 #[inline(always)]
-fn one_plus_erf(x: f32) -> f32 {
+fn one_plus_erf<const FUSED: bool>(x: f32) -> f32 {
     let z = x * std::f32::consts::FRAC_1_SQRT_2;
-    let tail = one_minus_erf(z.abs(), 0.5 * x * x);
+    let tail = one_minus_erf::<FUSED>(z.abs(), 0.5 * x * x);
     let far = if x > 0.0 { 2.0 - tail } else { tail };
-    if z.abs() < 0.5 { 1.0 + erf_near_zero(z) } else { far }
+    if z.abs() < 0.5 { 1.0 + erf_near_zero::<FUSED>(z) } else { far }
 }
 
 /// `erf(x)`
 #[inline(always)]
-pub(crate) fn erf(x: f32) -> f32 {
-    let far = (1.0 - one_minus_erf(x.abs(), x * x)).copysign(x);
-    if x.abs() < 0.5 { erf_near_zero(x) } else { far }
+pub(crate) fn erf<const FUSED: bool>(x: f32) -> f32 {
+    let far = (1.0 - one_minus_erf::<FUSED>(x.abs(), x * x)).copysign(x);
+    if x.abs() < 0.5 { erf_near_zero::<FUSED>(x) } else { far }
 }
 
 #[cfg(test)]
@@ -250,9 +260,10 @@ mod tests {
             for first in (0..=u32::MAX).step_by(STEP * LEN) {
                 let arguments: [f32; LEN] =
                     std::array::from_fn(|i| f32::from_bits(first.wrapping_add((i * STEP) as u32)));
-                let mut values = arguments;
-                activation.apply_in_place(&mut values, |_| 0.25);
-                for (x, got) in arguments.into_iter().zip(values) {
+                let [mut fused, mut apart] = [arguments; 2];
+                activation.apply_in_place::<true>(&mut fused, |_| 0.25);
+                activation.apply_in_place::<false>(&mut apart, |_| 0.25);
+                for (x, got) in [arguments; 2].into_iter().flatten().zip(fused.into_iter().chain(apart)) {
                     let exact = activation.apply(x.into(), 0.25);
                     if exact as f32 == got || exact.is_nan() && got.is_nan() {
                         continue;

@@ -13,7 +13,7 @@ activations! {
     /// `max(x, 0)`
     Relu relu = Entry {
         value: |x, _| clamp(x, 0.0, f64::INFINITY),
-        single: single::relu,
+        single: [single::relu::<false>, single::relu::<true>],
         gradient: |gradient, y, _| gate(y > 0.0, gradient),
         ..Entry::IDENTITY
     };
@@ -47,7 +47,7 @@ activations! {
     } = Entry {
         bounds_outputs: true,
         value: |x, [low, high]| clamp(x, low, high),
-        single: single::clamped,
+        single: [single::clamped::<false>, single::clamped::<true>],
         gradient: |gradient, y, [low, high]| gate(y > low && y < high, gradient),
         problem: |[low, high]| {
             if low.is_nan() || high.is_nan() {
@@ -62,7 +62,7 @@ activations! {
     /// `1 / (1 + exp(-x))`
     Sigmoid sigmoid = Entry {
         value: |x, _| sigmoid(x),
-        single: single::sigmoid,
+        single: [single::sigmoid::<false>, single::sigmoid::<true>],
         gradient: |gradient, y, _| gradient * y * (1.0 - y),
         lipschitz: |_| 0.25,
         counts: [0, 5],
@@ -73,7 +73,7 @@ activations! {
     /// `tanh(x)`
     Tanh tanh = Entry {
         value: |x, _| x.tanh(),
-        single: single::tanh,
+        single: [single::tanh::<false>, single::tanh::<true>],
         gradient: |gradient, y, _| gradient * (1.0 - y) * (1.0 + y),
         counts: [0, 3],
         gradient_counts: [1, 1],
@@ -83,7 +83,7 @@ activations! {
     /// `x * sigmoid(x)`
     Silu silu = Entry {
         value: |x, _| x * sigmoid(x),
-        single: single::silu,
+        single: [single::silu::<false>, single::silu::<true>],
         gradient: |gradient, x, _| {
             // Far from zero these three are 0 or 1; an infinity would give NaN.
             let x = clamp(x, -FAR, FAR);
@@ -100,7 +100,7 @@ activations! {
     /// `x * (1 + erf(x / sqrt 2)) / 2`, the exact form
     Gelu gelu = Entry {
         value: |x, _| 0.5 * x * libm::erfc(-x * std::f64::consts::FRAC_1_SQRT_2),
-        single: single::gelu,
+        single: [single::gelu::<false>, single::gelu::<true>],
         gradient: |gradient, x, _| {
             let x = clamp(x, -FAR, FAR);
             let bell = (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt();
@@ -119,7 +119,7 @@ activations! {
             // (1 + tanh(y)) / 2 is the logistic function of 2y, which does not cancel.
             x * sigmoid((8.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x))
         },
-        single: single::gelu_tanh,
+        single: [single::gelu_tanh::<false>, single::gelu_tanh::<true>],
         gradient: |gradient, x, _| {
             let x = clamp(x, -FAR, FAR);
             let scale = (8.0 / std::f64::consts::PI).sqrt();
@@ -135,7 +135,7 @@ activations! {
     /// `x * clamp(x + 3, 0, 6) / 6`: `HardSwish` in ONNX. As in PyTorch, the derivative is 0 at -3 and 1 at 3.
     HardSwish hard_swish = Entry {
         value: |x, _| x * (clamp(x + 3.0, 0.0, 6.0) / 6.0),
-        single: single::hard_swish,
+        single: [single::hard_swish::<false>, single::hard_swish::<true>],
         gradient: |gradient, x, _| {
             if x >= 3.0 { gradient } else { gate(x > -3.0, gradient * (x / 3.0 + 0.5)) }
         },
@@ -156,7 +156,7 @@ activations! {
         offset: 0.5,
     } = Entry {
         value: |x, [slope, offset]| clamp(slope * x + offset, 0.0, 1.0),
-        single: single::hard_sigmoid,
+        single: [single::hard_sigmoid::<false>, single::hard_sigmoid::<true>],
         gradient: |gradient, y, [slope, _]| gate(y > 0.0 && y < 1.0, slope * gradient),
         lipschitz: |[slope, _]| slope.abs(),
         // Between the bounds |slope * x| is at most 1 + |offset|: two roundings of numbers of that size.
@@ -175,7 +175,7 @@ activations! {
     } = Entry {
         bounds_outputs: true,
         value: |x, [alpha, _]| if x > 0.0 { x } else { alpha * x.exp_m1() },
-        single: single::elu,
+        single: [single::elu::<false>, single::elu::<true>],
         // The output's sign is the sum's unless alpha turns it around.
         kept: |[alpha, _]| if alpha < 0.0 { Kept::Sum } else { Kept::Output },
         gradient: |gradient, kept, [alpha, _]| {
@@ -195,7 +195,7 @@ activations! {
     /// `x * tanh(ln(1 + exp(x)))`
     Mish mish = Entry {
         value: |x, _| x * softplus(x).tanh(),
-        single: single::mish,
+        single: [single::mish::<false>, single::mish::<true>],
         gradient: |gradient, x, _| {
             let x = clamp(x, -FAR, FAR);
             let t = softplus(x).tanh();
@@ -217,7 +217,7 @@ activations! {
         threshold: 20.0,
     } = Entry {
         value: |x, [beta, threshold]| if beta * x > threshold { x } else { softplus(beta * x) / beta },
-        single: single::softplus,
+        single: [single::softplus::<false>, single::softplus::<true>],
         kept: |_| Kept::Sum,
         gradient: |gradient, x, [beta, threshold]| {
             gradient * if beta * x > threshold { 1.0 } else { sigmoid(beta * x) }
@@ -242,7 +242,7 @@ activations! {
 /// Two straight lines that meet at zero; the first number is the slope of the left one.
 const LEAKY: Entry = Entry {
     value: |x, [slope, _]| if x > 0.0 { x } else { slope * x },
-    single: single::leaky,
+    single: [single::leaky::<false>, single::leaky::<true>],
     gradient: |gradient, kept, [slope, _]| gradient * if kept > 0.0 { 1.0 } else { slope },
     lipschitz: |[slope, _]| slope.abs().max(1.0),
     gradient_error: |_| FEW_ROUNDINGS,

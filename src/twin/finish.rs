@@ -2,9 +2,10 @@
 
 use pulp::{Scalar, Simd, WithSimd};
 
-use crate::activation::Activation;
+use crate::activation::{Activation, fuses};
 use crate::conv::Residual;
 use crate::dtype::DType;
+use crate::plan::LANES;
 
 /// Bias, residual and activation as a kernel sees them.
 #[derive(Clone, Copy)]
@@ -23,7 +24,7 @@ pub(crate) struct Finish<'a> {
 pub(crate) enum SideBySide {
     /// One filter's, of neighbouring places.
     Places(usize),
-    /// Those of the filters from this one on, of one place.
+    /// Those of the filters from this one on: of one place, or of several, [`LANES`] for each.
     Filters(usize),
 }
 
@@ -31,31 +32,32 @@ impl Finish<'_> {
     /// Writes the output of filter `k` that lies at `at`.
     pub(super) fn write(&self, x: f32, k: usize, at: usize, dst: &mut [f32]) {
         let mut values = [x];
-        self.finish(Scalar::new(), &mut values, SideBySide::Places(k), at, &dst[at..=at]);
+        self.finish(Scalar::new(), &mut values, k, at, &dst[at..=at]);
         dst[at] = values[0];
     }
 
-    /// From sums to outputs that lie side by side, the first of them at `at`; `stood` is what stands there.
+    /// From sums of filter `k` to outputs that lie side by side, the first of them at `at`; `stood` is what stands there.
     #[inline(always)]
-    pub(crate) fn finish<S: Simd>(&self, simd: S, values: &mut [f32], of: SideBySide, at: usize, stood: &[f32]) {
-        self.add_bias(values, of);
+    pub(crate) fn finish<S: Simd>(&self, simd: S, values: &mut [f32], k: usize, at: usize, stood: &[f32]) {
+        self.add_bias(values, k);
         self.add_residual(values, at, stood);
-        self.activate(simd, values, of);
+        self.activate(simd, values, SideBySide::Places(k));
     }
 
     #[inline(always)]
-    pub(crate) fn add_bias(&self, values: &mut [f32], of: SideBySide) {
-        match of {
-            _ if self.bias.is_empty() => {}
-            SideBySide::Places(k) => {
-                let bias = self.bias[k];
-                values.iter_mut().for_each(|x| *x += bias);
-            }
-            SideBySide::Filters(first) => {
-                let bias = &self.bias[first..][..values.len()];
-                values.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
-            }
+    pub(crate) fn add_bias(&self, values: &mut [f32], k: usize) {
+        if let Some(bias) = self.bias.get(k) {
+            values.iter_mut().for_each(|x| *x += bias);
         }
+    }
+
+    /// What is added to so many filters from the first one on, and anything to other lanes; nothing, if there is none.
+    #[inline(always)]
+    pub(crate) fn lanes_of_bias(&self, first: usize, count: usize) -> Option<[f32; LANES]> {
+        let of_filters = self.bias.get(first..first + count)?;
+        let mut bias = [0.0; LANES];
+        bias[..count].copy_from_slice(of_filters);
+        Some(bias)
     }
 
     #[inline(always)]
@@ -76,7 +78,7 @@ impl Finish<'_> {
         match self.activation {
             Activation::None => {}
             // Nearly all networks have it, and it is short.
-            Activation::Relu => Activation::Relu.apply_in_place(values, |_| 0.0),
+            Activation::Relu => Activation::Relu.apply_in_place::<false>(values, |_| 0.0),
             activation => simd.vectorize(Apply { activation, values: &mut *values, slopes: self.slopes, of }),
         }
         match self.stored {
@@ -99,13 +101,21 @@ impl WithSimd for Apply<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
+        // Constants: of two calls one is compiled.
+        if fuses::<S>() { self.apply::<true>() } else { self.apply::<false>() }
+    }
+}
+
+impl Apply<'_> {
+    #[inline(always)]
+    fn apply<const FUSED: bool>(self) {
         let Self { activation, values, slopes, of } = self;
         match of {
-            _ if !activation.has_slopes() => activation.apply_in_place(values, |_| 0.0),
-            SideBySide::Places(k) => activation.apply_in_place(values, |_| slopes[k]),
+            _ if !activation.has_slopes() => activation.apply_in_place::<FUSED>(values, |_| 0.0),
+            SideBySide::Places(k) => activation.apply_in_place::<FUSED>(values, |_| slopes[k]),
             SideBySide::Filters(first) => {
-                let last = first + values.len() - 1;
-                activation.apply_in_place(values, |i| slopes[last.min(first + i)]);
+                let slopes: [f32; LANES] = std::array::from_fn(|i| slopes.get(first + i).copied().unwrap_or(0.0));
+                activation.apply_in_place::<FUSED>(values, |i| slopes[i % LANES]);
             }
         }
     }

@@ -4,8 +4,10 @@ use pulp::Simd;
 
 use super::source::copy;
 use super::transpose::{SIDE, lanes_to_lines};
+use crate::activation::Activation;
 use crate::conv::Residual;
 use crate::cpu::threads::Disjoint;
+use crate::dtype::DType;
 use crate::plan::LANES;
 use crate::twin::{Finish, SideBySide};
 
@@ -48,36 +50,8 @@ pub(super) unsafe fn write_places<S: Simd>(
     lines: &mut [f32],
 ) {
     if line.filter_step == 1 {
-        let of = SideBySide::Filters(line.filter);
-        let at = |i: usize| (line.first + i.cast_signed() * line.place_step).cast_unsigned();
-        for (i, place) in places.iter_mut().enumerate() {
-            // The full block is a case of its own, so that its size is known at compile time.
-            if line.count == LANES {
-                finish.add_bias(place, of);
-            } else {
-                finish.add_bias(&mut place[..line.count], of);
-            }
-            if finish.from != Residual::None {
-                // SAFETY: the caller's promise.
-                let stood = unsafe { result.part(at(i), line.count) };
-                finish.add_residual(&mut place[..line.count], at(i), stood);
-            }
-        }
-        // For all places at once, where it is the same function for all filters.
-        if finish.activation.has_slopes() {
-            places.iter_mut().for_each(|place| finish.activate(simd, &mut place[..line.count], of));
-        } else {
-            finish.activate(simd, places.as_flattened_mut(), of);
-        }
-        for (i, place) in places.iter().enumerate() {
-            // SAFETY: the caller's promise.
-            let to = unsafe { result.part(at(i), line.count) };
-            match <&mut [f32; LANES]>::try_from(&mut *to) {
-                Ok(to) => *to = *place,
-                Err(_) => to.copy_from_slice(&place[..line.count]),
-            }
-        }
-        return;
+        // SAFETY: the caller's promise.
+        return unsafe { write_side_by_side(simd, result, finish, line, places) };
     }
     let stride = places.len().next_multiple_of(SIDE);
     lanes_to_lines(places, stride, lines);
@@ -87,6 +61,65 @@ pub(super) unsafe fn write_places<S: Simd>(
         unsafe {
             write_line(simd, result, finish, line.filter + k, first, line.place_step, &mut values[..places.len()]);
         };
+    }
+}
+
+/// The same where the filters' outputs of a place lie side by side. (Lanes without a filter hold anything.)
+///
+/// # Safety
+/// No other thread reads or writes these outputs.
+#[expect(unsafe_code, reason = "threads write to one tensor")]
+#[inline(always)]
+pub(super) unsafe fn write_side_by_side<S: Simd>(
+    simd: S,
+    result: &Disjoint<'_>,
+    finish: &Finish<'_>,
+    line: Line,
+    places: &mut [[f32; LANES]],
+) {
+    let bias = finish.lanes_of_bias(line.filter, line.count);
+    // SAFETY: the caller's promise.
+    let to = |i: usize| unsafe {
+        let at = (line.first + i.cast_signed() * line.place_step).cast_unsigned();
+        (at, result.part(at, line.count))
+    };
+    // What is short is done on the way, other activations for all places at once.
+    let relu = finish.activation == Activation::Relu;
+    let on_the_way = (relu || finish.activation == Activation::None) && finish.stored == DType::F32;
+    for (i, place) in places.iter_mut().enumerate() {
+        // In registers.
+        let mut lanes = *place;
+        if let Some(bias) = &bias {
+            lanes.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
+        }
+        if finish.from != Residual::None {
+            let (at, stood) = to(i);
+            // The full block is a case of its own, so that its size is known at compile time.
+            match line.count {
+                LANES => finish.add_residual(&mut lanes, at, stood),
+                count => finish.add_residual(&mut lanes[..count], at, stood),
+            }
+        }
+        if !on_the_way {
+            *place = lanes;
+            continue;
+        }
+        if relu {
+            Activation::Relu.apply_in_place::<false>(&mut lanes, |_| 0.0);
+        }
+        write_lanes(&lanes, to(i).1);
+    }
+    if !on_the_way {
+        finish.activate(simd, places.as_flattened_mut(), SideBySide::Filters(line.filter));
+        places.iter().enumerate().for_each(|(i, place)| write_lanes(place, to(i).1));
+    }
+}
+
+#[inline(always)]
+fn write_lanes(place: &[f32; LANES], to: &mut [f32]) {
+    match <&mut [f32; LANES]>::try_from(&mut *to) {
+        Ok(to) => *to = *place,
+        Err(_) => copy(&place[..to.len()], to),
     }
 }
 
@@ -109,7 +142,7 @@ pub(super) unsafe fn write_line<S: Simd>(
         let first = first.cast_unsigned();
         // SAFETY: the caller's promise.
         let to = unsafe { result.part(first, values.len()) };
-        finish.finish(simd, values, SideBySide::Places(filter), first, to);
+        finish.finish(simd, values, filter, first, to);
         copy(values, to);
         return;
     }
@@ -117,7 +150,7 @@ pub(super) unsafe fn write_line<S: Simd>(
         let at = (first + i.cast_signed() * step).cast_unsigned();
         // SAFETY: the caller's promise.
         let to = unsafe { result.part(at, 1) };
-        finish.finish(simd, std::slice::from_mut(value), SideBySide::Places(filter), at, to);
+        finish.finish(simd, std::slice::from_mut(value), filter, at, to);
         to[0] = *value;
     }
 }
@@ -157,7 +190,7 @@ pub(super) unsafe fn write_lines<S: Simd>(
         }
         return;
     }
-    finish.add_bias(values, SideBySide::Places(of.filter));
+    finish.add_bias(values, of.filter);
     if finish.from != Residual::None {
         for (i, values) in values.chunks_exact_mut(line).take(of.count).enumerate() {
             let first = starts(i).cast_unsigned();
