@@ -9,7 +9,7 @@ mod threads;
 mod transform;
 
 #[cfg(feature = "graph")]
-pub(crate) use threads::with_registers;
+pub(crate) use self::{kernel::copy, threads::with_registers};
 
 pub use crate::twin::{Operands, Reference, Sample, error_bound, error_bound_at};
 
@@ -36,6 +36,7 @@ pub(crate) fn packed(plan: &Plan, weights: &[f32]) -> Vec<f32> {
     match (plan.packing, Windows::of_problem(&plan.problem)) {
         (Packing::Panels(Some(nested)), Ok(windows)) => kernel::pack_winograd(&windows, nested, weights, &mut packed),
         (Packing::Panels(None), _) => pack_each(plan, &mut packed, |of, part| kernel::pack_gemm(of, weights, part)),
+        (Packing::Sixteens, _) => pack_each(plan, &mut packed, |of, part| kernel::pack_depthwise(of, weights, part)),
         (Packing::Eights, _) => pack_each(plan, &mut packed, |of, part| kernel::pack_direct(of, weights, part)),
         _ => {}
     }

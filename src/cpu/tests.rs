@@ -177,6 +177,34 @@ fn groups_and_dimensions() {
     check(&Conv::new(2, 3, [3, 3, 3]).padding(1).on(depth).expect("legal"));
 }
 
+/// Channels side by side, whose last sixteen end anywhere: where a tensor ends, 16 of them would reach beyond it.
+#[test]
+fn depthwise_by_channels() {
+    let last = |channels: usize, conv: Conv| conv.groups(channels).layout(Layout::ChannelsLast).bias(true);
+    let of = |channels: usize, size: usize| last(channels, Conv::new(channels, channels, [size, size]));
+    let check_on = |conv: Conv, shape: [usize; 4]| check(&conv.on(shape).expect("legal"));
+    check_on(of(3, 3).padding(1).activation(Activation::Relu), [2, 3, 4, 5]);
+    if cfg!(miri) {
+        return;
+    }
+    // Rows of all numbers of places at a time, whose sides lie outside.
+    for width in [1, 2, 3, 7, 9, 17, 20] {
+        check_on(of(21, 3).padding(1).activation(Activation::HardSwish), [1, 21, 3, width]);
+        check_on(of(16, 5).padding(2).stride(2), [2, 16, 5, width]);
+    }
+    check_on(of(40, 3).padding(4).dilation(4), [1, 40, 9, 11]);
+    for border in [Border::Reflect, Border::Replicate, Border::Circular] {
+        check_on(of(18, 3).padding(1).border(border), [1, 18, 5, 9]);
+    }
+    check_on(last(5, Conv::new(5, 5, [3, 2])).padding(Padding::sides([2, 0], [0, 5])), [1, 5, 4, 3]);
+    // More padding than taps: outputs of which nothing is summed.
+    check_on(of(17, 2).padding(4).stride(3), [1, 17, 3, 4]);
+    check_on(of(33, 3).stride(2).transposed([1, 1]), [1, 33, 4, 5]);
+    check(&of(19, 3).padding(1).on([2, 19, 4, 6]).expect("legal").input_gradient().expect("legal"));
+    let deep = Conv::new(18, 18, [3, 3, 3]).groups(18).layout(Layout::ChannelsLast).padding(1);
+    check(&deep.on([1, 18, 3, 4, 5]).expect("legal"));
+}
+
 #[test]
 fn transposed_and_gradients() {
     let conv = Conv::new(4, 3, [3, 3]).padding(1);
@@ -238,6 +266,15 @@ fn threads_change_no_bit() {
             assert!(all[0] == *other, "{algorithm}: other bits");
         }
     }
+    let channels = if cfg!(miri) { 3 } else { 70 };
+    let by_channels = Conv::new(channels, channels, [3, 3]).groups(channels).layout(Layout::ChannelsLast).padding(1);
+    let problem = by_channels.on([2, channels, 6, 5]).expect("legal");
+    let all = [1, 2, 3, 7].map(|threads| {
+        let plan = plan(&problem, Algorithm::Depthwise, threads).expect("legal");
+        assert!(matches!(plan.cpu_steps[0].kernel, CpuKernel::Depthwise(_)), "{}", plan.cpu_steps[0]);
+        Tensors::of(&problem).run(&plan)
+    });
+    assert!(all[1..].iter().all(|other| *other == all[0]), "depthwise: other bits");
 }
 
 /// Each transformed weight is the exact one, rounded: 9 terms in f64 round it no other way.

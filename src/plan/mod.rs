@@ -28,7 +28,9 @@ pub(crate) use self::{
 pub(crate) use build::Windows;
 pub(crate) use choose::check_forced;
 pub use choose::{Algorithm, Candidate, Choice, Cut, Origin, Preferences, Reason, Tolerance, Verdict};
-pub(crate) use cpu::{Block, BlockSizes, ChunkRows, CpuKernel, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip, TileBlock};
+pub(crate) use cpu::{
+    Block, BlockSizes, ChunkRows, CpuKernel, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip, TileBlock, of_lanes,
+};
 #[cfg(feature = "serde")]
 pub use document::Document;
 pub use wisdom::Wisdom;

@@ -3,8 +3,9 @@
 
 use pulp::Simd;
 
-use super::result::{Lines, write_lines};
+use super::result::{Line, Lines, write_lines, write_side_by_side};
 use super::source::{Channels, Columns, read_line};
+use super::transpose::lines_to_lanes;
 use crate::correlation::Correlation;
 use crate::cpu::threads::{Disjoint, Task, aligned, walk};
 use crate::kernel::word;
@@ -108,15 +109,39 @@ impl Task for Strips<'_, '_> {
         }
         let lines = &*lines;
         let pitch = strip.patch.tap_row(of, [0, 0], 1, strip.patch.rows) * width;
-        for first in (0..of.group_k).step_by(Strip::FILTERS) {
-            let count = Strip::FILTERS.min(of.group_k - first);
-            let factors = &u[(block.g * of.group_k + first) * of.terms()..][..count * of.terms()];
+        let (out, places) = out.split_at_mut(strip.filters(of) * strip.of_filter());
+        for first in (0..of.group_k).step_by(strip.filters(of)) {
+            let all = strip.filters(of).min(of.group_k - first);
             for row in (0..block.rows).step_by(strip.rows_together()) {
                 let rows = strip.rows_together().min(block.rows - row);
                 let outputs = Outputs { rows, columns: block.columns, line: strip.out_line(), pitch };
-                outputs.sums(simd, count, self.terms, &lines[row * pitch..], factors, out);
-                let of_filters = out.chunks_exact_mut(strip.rows_together() * strip.out_line()).take(count);
-                for (k, out) in of_filters.enumerate() {
+                let eights = (0..all).step_by(Strip::FILTERS);
+                for (skipped, out) in eights.zip(out.chunks_exact_mut(Strip::FILTERS * strip.of_filter())) {
+                    let count = Strip::FILTERS.min(all - skipped);
+                    let factors = &u[(block.g * of.group_k + first + skipped) * of.terms()..][..count * of.terms()];
+                    outputs.sums(simd, count, self.terms, &lines[row * pitch..], factors, out);
+                }
+                if Strip::turns(of) {
+                    let line = Line {
+                        filter: block.g * of.group_k + first,
+                        count: all,
+                        first: of.dst.at([block.n, block.g, first], [block.z, block.y + row, block.x]),
+                        filter_step: 1,
+                        place_step: of.dst.dhw[2],
+                    };
+                    let places = &mut places.as_chunks_mut().0[..block.columns];
+                    for i in 0..rows {
+                        lines_to_lanes(&out[i * strip.out_line()..], strip.of_filter(), places);
+                        let line = Line { first: line.first + i.cast_signed() * of.dst.dhw[1], ..line };
+                        // SAFETY: an output belongs to one block, and so to one task.
+                        #[expect(unsafe_code, reason = "threads write to one tensor")]
+                        unsafe {
+                            write_side_by_side(simd, result, finish, line, places);
+                        }
+                    }
+                    continue;
+                }
+                for (k, out) in out.chunks_exact_mut(strip.of_filter()).take(all).enumerate() {
                     let lines = Lines {
                         filter: block.g * of.group_k + first + k,
                         count: rows,

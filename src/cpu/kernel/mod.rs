@@ -1,6 +1,7 @@
 //! The CPU's kernels.
 
 mod chunks;
+mod depthwise;
 mod direct;
 mod fill;
 mod gemm;
@@ -16,8 +17,11 @@ use crate::plan::{CpuKernel, CpuStep, Windows};
 use crate::problem::Problem;
 use crate::twin::{Finish, Operands};
 
+pub(super) use depthwise::pack as pack_depthwise;
 pub(super) use direct::pack as pack_direct;
 pub(super) use gemm::pack as pack_gemm;
+#[cfg(feature = "graph")]
+pub(crate) use source::copy;
 pub(super) use winograd::{Winograd, pack as pack_winograd};
 
 /// Runs a step of a plan for a problem.
@@ -47,6 +51,9 @@ pub(super) fn run(
             winograd.run(block.together as usize, workspace);
         }
         CpuKernel::Gemm(patch) => gemm::Gemm::new(of, patch, src, packed, finish, output).run(threads, workspace),
+        CpuKernel::Depthwise(patch) => {
+            depthwise::Depthwise::new(of, patch, src, packed, finish, output).run(threads, workspace);
+        }
         CpuKernel::Direct(strip) => {
             direct::Direct::new(of, strip, src, packed, finish, output).run(threads, workspace);
         }

@@ -26,7 +26,7 @@ pub(super) const fn line(places: usize) -> usize {
     places.next_multiple_of(SIDE)
 }
 
-/// Reads a row: for each place the channels' elements, zeros where there are fewer than 16 channels, no row, or the border
+/// Reads a row: for each place the channels' elements, and anything behind them; zeros where there is no row, or the border
 /// says so. `lines` has room for 16 lines.
 #[inline(always)]
 pub(super) fn read_row(
@@ -42,21 +42,31 @@ pub(super) fn read_row(
     let start = channels.start + row.cast_signed() * of.src.dhw[1];
     let column = |place: usize| of.border.element(columns.first + (place * columns.step).cast_signed(), of.size[2]);
     let at = |column: usize| (start + column.cast_signed() * of.src.dhw[2]).cast_unsigned();
+    let inside = inside(of, columns, places.len());
     if of.src.c == 1 {
-        for (i, place) in places.iter_mut().enumerate() {
-            // The full block is a case of its own, so that its size is known at compile time.
-            match column(i).map(|column| &src[at(column)..][..channels.count]) {
-                None => *place = [0.0; LANES],
-                Some(all) if channels.count == LANES => *place = *all.first_chunk().expect("16 channels"),
-                Some(some) => {
-                    place[..channels.count].copy_from_slice(some);
-                    place[channels.count..].fill(0.0);
-                }
+        let lanes = |place: usize| match column(place).map(|column| &src[at(column)..][..channels.count]) {
+            None => [0.0; LANES],
+            Some(all) => std::array::from_fn(|lane| all.get(lane).copied().unwrap_or(0.0)),
+        };
+        for sides in [0..inside.start, inside.end..places.len()] {
+            for i in sides {
+                places[i] = lanes(i);
             }
+        }
+        let Some(last) = inside.len().checked_sub(1) else { return };
+        let first = at((columns.first + (inside.start * columns.step).cast_signed()).cast_unsigned());
+        let step = of.src.dhw[2].cast_unsigned() * columns.step;
+        // Of places with fewer channels what follows them is read, too, and taken for nothing.
+        let is_within = of.src.dhw[2] >= 0 && first + last * step + LANES <= src.len();
+        if is_within {
+            for (i, place) in places[inside].iter_mut().enumerate() {
+                *place = *src[first + i * step..].first_chunk().expect("16 channels");
+            }
+        } else {
+            inside.for_each(|i| places[i] = lanes(i));
         }
         return;
     }
-    let inside = inside(of, columns, places.len());
     let is_dense = of.src.dhw[2] == 1 && columns.step == 1;
     if channels.count == LANES && of.src.c > 0 && is_dense && !inside.is_empty() {
         let stride = of.src.c.cast_unsigned();
@@ -145,7 +155,7 @@ pub(super) fn read_line(
 
 /// Copies in steps of a vector: most lines are short, and a call would take longer.
 #[inline(always)]
-pub(super) fn copy(from: &[f32], to: &mut [f32]) {
+pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
     debug_assert_eq!(from.len(), to.len());
     let ((to, to_rest), (from, rest)) = (to.as_chunks_mut::<SIDE>(), from.as_chunks::<SIDE>());
     for (to, from) in to.iter_mut().zip(from) {

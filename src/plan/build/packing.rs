@@ -5,7 +5,7 @@ use super::filter::filter;
 use super::windows::Windows;
 use crate::correlation::Correlation;
 use crate::layout::Element;
-use crate::plan::cpu::{PANEL, panels_len};
+use crate::plan::cpu::{LANES, PANEL, panels_len};
 use crate::problem::Problem;
 use crate::winograd::Nested;
 
@@ -22,6 +22,8 @@ pub enum Packing {
     Panels(Option<Nested>),
     /// In eights of filters, as the CPU's direct sums take them.
     Eights,
+    /// In sixteens of channels that have one filter each, as the CPU's depthwise sums take them.
+    Sixteens,
 }
 
 impl Packing {
@@ -35,7 +37,7 @@ impl Packing {
         match (self, Windows::of_problem(problem)) {
             (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested, self.element()).words(),
             (Self::Panels(Some(nested)), Ok(windows)) => panels_len(&windows, nested),
-            (Self::Panels(None) | Self::Eights, _) => self.parts_len(problem),
+            (Self::Panels(None) | Self::Eights | Self::Sixteens, _) => self.parts_len(problem),
             _ => 0,
         }
     }
@@ -54,23 +56,31 @@ impl Packing {
         }
     }
 
-    /// Elements that a correlation's weights take in panels or eights.
+    /// Elements that a correlation's weights take in panels, eights or sixteens.
     pub(crate) fn part_len(self, of: &Correlation) -> usize {
-        of.groups * of.terms() * self.filters(of.group_k)
+        self.groups(of.groups) * of.terms() * self.filters(of.group_k)
     }
 
     /// Elements of all parts: every tap is in one of them.
     fn parts_len(self, problem: &Problem) -> usize {
         let groups = problem.conv.groups;
         let [group_c, group_k] = [problem.input_shape(), problem.output_shape()].map(|shape| shape[1] / groups);
-        groups * group_c * problem.conv.kernel.iter().product::<usize>() * self.filters(group_k)
+        self.groups(groups) * group_c * problem.conv.kernel.iter().product::<usize>() * self.filters(group_k)
+    }
+
+    /// Groups as they are packed: sixteens are filled up.
+    const fn groups(self, groups: usize) -> usize {
+        match self {
+            Self::Sixteens => groups.next_multiple_of(LANES),
+            _ => groups,
+        }
     }
 
     /// Filters of a group as they are packed: panels are filled up.
     const fn filters(self, group_k: usize) -> usize {
         match self {
             Self::Panels(None) => group_k.next_multiple_of(PANEL),
-            Self::Eights => group_k,
+            Self::Eights | Self::Sixteens => group_k,
             _ => 0,
         }
     }

@@ -4,7 +4,7 @@
 
 use super::blocks::scratches;
 use super::kernel::{CpuKernel, CpuStep, LANES, LAST_CACHE, PANEL, SUM, TileBlock};
-use super::patch::{Patch, Strip, SumPart};
+use super::patch::{Patch, Strip, SumPart, of_lanes};
 use crate::correlation::Correlation;
 use crate::plan::build::Windows;
 use crate::plan::device::rates::count;
@@ -31,12 +31,19 @@ const FROM_MEMORY: f64 = 4.0;
 /// Cycles of a multiply-add on 16 lanes in a product with a patch, and in a direct sum.
 const GEMM: f64 = 0.62;
 const DIRECT: f64 = 0.78;
-/// Cycles beside them of each 16 outputs.
-const GEMM_OUTPUTS: f64 = 30.0;
+const DEPTHWISE: f64 = 0.8;
+/// Cycles beside them of each 16 outputs that lie side by side, that are turned to lie so, and that lie apart.
+const BESIDE: f64 = 8.0;
+const TURNED: f64 = 30.0;
+const APART: f64 = 80.0;
+/// Cycles beside them of a direct sum's 16 outputs.
 const DIRECT_OUTPUTS: f64 = 20.0;
-/// Cycles to put 16 channels of a place into a patch, and 16 places of a channel into a line.
+/// Cycles to put 16 channels of a place into a patch, from where they lie side by side and from where places do; and 16 places
+/// of a channel into a line, from where they lie side by side and from where they do not.
+const TAKE: f64 = 5.0;
 const TURN: f64 = 28.0;
 const COPY: f64 = 12.0;
+const GATHER: f64 = 32.0;
 
 /// Bytes of a block's V and M: half of a second-level cache, beside which a part of U passes through.
 const BLOCK_BYTES: usize = 576 << 10;
@@ -147,6 +154,16 @@ pub(super) fn strip(of: &Correlation, threads: usize) -> Strip {
     let panels = of.group_k.div_ceil(PANEL);
     let fits = |patch: &Patch| 4 * Strip { patch: *patch }.lines(of) <= STRIP_BYTES;
     Strip { patch: cut(of, STRIP_COLUMNS, panels, threads, fits) }
+}
+
+/// The blocks of a depthwise convolution: whole rows, of all channels if there are enough of them.
+pub(super) fn depthwise_patch(of: &Correlation, threads: usize) -> Patch {
+    let of = of_lanes(of);
+    let panels = of.group_k.div_ceil(PANEL);
+    let rows = cut(&of, of.out[2], panels, threads, |_| true);
+    let blocks = rows.tasks(&of);
+    let parts = (BLOCKS_PER_THREAD * threads).div_ceil(blocks.max(1));
+    Patch { panels: panels.div_ceil(parts).max(1), ..rows }
 }
 
 /// The blocks of a product that a workspace of so many bytes has room for, and for how many threads: smaller ones first, then
@@ -276,14 +293,33 @@ pub(super) fn gemm_cycles(of: &Correlation) -> f64 {
     let places = count(of.n * of.groups * of.out[0] * of.out[1]) * count(of.out[2]).max(PLACES);
     let outputs = places * count(of.group_k.div_ceil(LANES));
     let read = count(of.n * of.groups * of.group_c.div_ceil(LANES) * of.size.iter().product::<usize>());
-    outputs * (count(of.terms()) * GEMM + GEMM_OUTPUTS) + read * TURN
+    let (end, take) = by_channels(of.src.c == 1, of.dst.c == 1);
+    outputs * (count(of.terms()) * GEMM + end) + read * take
 }
 
 /// Cycles of one thread for direct sums.
 pub(super) fn direct_cycles(of: &Correlation) -> f64 {
     let outputs = count(of.n * of.filters() * of.out[0] * of.out[1] * of.out[2].div_ceil(LANES));
     let read = count(of.n * of.channels() * of.size[0] * of.size[1] * of.size[2].div_ceil(LANES));
-    outputs * (count(of.terms()) * DIRECT + DIRECT_OUTPUTS) + read * COPY
+    let end = match of.dst.dhw[2] {
+        1 => DIRECT_OUTPUTS,
+        _ if Strip::turns(of) => DIRECT_OUTPUTS + TURNED,
+        _ => APART,
+    };
+    let copy = if of.src.dhw[2] == 1 || of.size[2] == 1 { COPY } else { GATHER };
+    outputs * (count(of.terms()) * DIRECT + end) + read * copy
+}
+
+/// Cycles of one thread for depthwise sums of 16 channels each.
+pub(super) fn depthwise_cycles(of: &Correlation) -> f64 {
+    let chunks = count(of.groups.div_ceil(LANES));
+    let outputs = count(of.n * of.out_len()) * chunks;
+    outputs * (count(of.terms()) * DEPTHWISE + BESIDE)
+}
+
+/// Cycles for 16 outputs beside their sums, and to take 16 channels of a place, by whether they lie side by side.
+const fn by_channels(source: bool, outputs: bool) -> (f64, f64) {
+    (if outputs { BESIDE } else { TURNED }, if source { TAKE } else { TURN })
 }
 
 /// Cycles of one thread for outputs of which nothing is summed.
@@ -299,6 +335,7 @@ fn seconds(step: &CpuStep, threads: usize) -> f64 {
             winograd_cycles(&windows, algorithm) + traffic_cycles(&windows, algorithm, block)
         }),
         CpuKernel::Gemm(_) => gemm_cycles(of),
+        CpuKernel::Depthwise(_) => depthwise_cycles(of),
         CpuKernel::Direct(_) => direct_cycles(of),
         CpuKernel::Fill => fill_cycles(of),
     };

@@ -62,6 +62,8 @@ pub(crate) enum CpuKernel {
     },
     /// A product of matrices, of patches of the source.
     Gemm(Patch),
+    /// Groups of one channel and one filter, 16 of them side by side.
+    Depthwise(Patch),
     /// The sum as it stands, rows of outputs side by side.
     Direct(Strip),
     /// Outputs that no tap reaches: bias, residual and activation alone.
@@ -100,6 +102,7 @@ impl fmt::Display for CpuKernel {
                 write!(f, "cpu_winograd_{}_{tiles}x{together}", algorithm.label())
             }
             Self::Gemm(patch) => write!(f, "cpu_gemm_{patch}"),
+            Self::Depthwise(patch) => write!(f, "cpu_depthwise_{patch}"),
             Self::Direct(Strip { patch }) => write!(f, "cpu_direct_{patch}"),
             Self::Fill => f.write_str("cpu_fill"),
         }

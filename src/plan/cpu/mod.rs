@@ -10,5 +10,5 @@ pub(crate) use blocks::{BlockSizes, ChunkRows, panels_len};
 pub(super) use estimate::{NOMINAL_THREADS, estimate_ns};
 pub use kernel::CpuStep;
 pub(crate) use kernel::{CpuKernel, LANES, LAST_CACHE, PANEL, SUM, TileBlock};
-pub(crate) use patch::{Block, Patch, Strip};
+pub(crate) use patch::{Block, Patch, Strip, of_lanes};
 pub(super) use steps::{build, slots, takes};

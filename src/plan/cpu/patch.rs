@@ -7,6 +7,11 @@ use std::ops::Range;
 use super::kernel::{LANES, PANEL};
 use crate::correlation::Correlation;
 
+/// A depthwise correlation whose channels are cut as the filters of one group are.
+pub(crate) const fn of_lanes(of: &Correlation) -> Correlation {
+    Correlation { groups: 1, group_k: of.groups, ..*of }
+}
+
 /// Blocks of outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Patch {
@@ -203,6 +208,23 @@ impl Patch {
         self.held(of).taps_len().next_multiple_of(LANES)
     }
 
+    /// The columns of outputs whose taps all lie inside the source.
+    pub(crate) fn columns_inside(of: &Correlation) -> Range<usize> {
+        let before = of.before[2];
+        let reach = ((of.taps[2] - 1) * of.dilation[2]).cast_signed() - before;
+        let first = before.max(0).cast_unsigned().div_ceil(of.stride[2]).min(of.out[2]);
+        let room = (of.size[2].cast_signed() - reach).max(0).cast_unsigned();
+        first..room.div_ceil(of.stride[2]).clamp(first, of.out[2])
+    }
+
+    /// Elements that a thread needs for a row of depthwise outputs: sums of 16 channels; and for each of those that have taps
+    /// outside, and one for all others, a count and a list of two words for each tap.
+    pub(crate) fn row_of_places(of: &Correlation) -> usize {
+        let lists = of.out[2] - Self::columns_inside(of).len() + 1;
+        let words = lists.next_multiple_of(2).saturating_add(lists.saturating_mul(2 * of.taps_len()));
+        words.saturating_add(of.out[2].saturating_mul(LANES))
+    }
+
     /// Elements that a thread needs: the table, the patch, sums of a row, and lines on their way in and out.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
         let lines = self.width(&self.held(of), self.columns).next_multiple_of(LANES);
@@ -252,8 +274,24 @@ impl Strip {
         of.terms().next_multiple_of(LANES)
     }
 
-    /// Elements that a thread needs: the lines, and those of outputs for each filter.
+    /// Whether outputs are turned when they are written, since those of a place lie side by side.
+    pub(crate) const fn turns(of: &Correlation) -> bool {
+        of.dst.c == 1 && of.group_k > 1
+    }
+
+    /// Filters whose sums there are before they are written.
+    pub(crate) const fn filters(&self, of: &Correlation) -> usize {
+        if Self::turns(of) { LANES } else { Self::FILTERS }
+    }
+
+    /// Elements of a filter's sums.
+    pub(crate) fn of_filter(&self) -> usize {
+        self.rows_together() * self.out_line()
+    }
+
+    /// Elements that a thread needs: the lines, and those of outputs for each filter; and a line of them that is turned.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
-        self.lines(of).saturating_add(Self::FILTERS * self.rows_together() * self.out_line())
+        let turned = if Self::turns(of) { LANES * self.out_line() } else { 0 };
+        self.lines(of).saturating_add(self.filters(of) * self.of_filter() + turned)
     }
 }

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::blocks::{BlockSizes, scratches};
 use super::estimate;
 use super::kernel::{CpuKernel, CpuStep, TileBlock};
+use super::patch::Patch;
 use crate::caps::{Caps, DeviceKind};
 use crate::conv::Conv;
 use crate::correlation::Correlation;
@@ -33,6 +34,7 @@ pub(in crate::plan) fn build(
     preferences: &Preferences,
 ) -> Result<Built, Reason> {
     match algorithm {
+        Algorithm::Depthwise if lies_by_channels(problem) => depthwise(problem, caps, preferences),
         Algorithm::Direct | Algorithm::Depthwise => direct(problem, caps, preferences),
         Algorithm::ImplicitGemm => gemm(problem, caps, preferences),
         Algorithm::Staged(nested) => winograd(problem, nested, caps, preferences),
@@ -91,6 +93,34 @@ fn gemm(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Bui
         let (patch, threads) = within.map_err(|need| too_small("implicit_gemm", need, preferences))?;
         built.needs(scratches(threads, patch.scratch(&of)));
         built.cpu_steps.push(CpuStep { kernel: CpuKernel::Gemm(patch), threads, of, packed: packed(&of) });
+    }
+    Ok(built)
+}
+
+/// Whether each group has one channel and one filter, and they lie side by side.
+fn lies_by_channels(problem: &Problem) -> bool {
+    problem.correlations().iter().all(|of| of.group_c == 1 && of.group_k == 1 && of.src.g == 1 && of.dst.g == 1)
+}
+
+/// Groups of one channel and one filter, 16 of them side by side.
+fn depthwise(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+    let mut built = Built { packing: Packing::Sixteens, ..Built::nothing() };
+    let packed = packed_parts(problem, built.packing);
+    for of in problem.correlations() {
+        if of.is_empty() {
+            continue;
+        }
+        if of.terms() == 0 {
+            built.cpu_steps.push(fill(of, caps));
+            continue;
+        }
+        let threads = estimate::threads(estimate::depthwise_cycles(&of), caps.threads);
+        let (patch, scratch) = (estimate::depthwise_patch(&of, threads), Patch::row_of_places(&of));
+        let room = usize::try_from(preferences.workspace_limit / 4).unwrap_or(usize::MAX);
+        let fewer = estimate::fewer_threads(threads, scratch, room);
+        let threads = fewer.map_err(|need| too_small("depthwise", need, preferences))?;
+        built.needs(scratches(threads, scratch));
+        built.cpu_steps.push(CpuStep { kernel: CpuKernel::Depthwise(patch), threads, of, packed: packed(&of) });
     }
     Ok(built)
 }

@@ -90,6 +90,7 @@ impl From<&Plan> for Document {
             Packing::Given => "given".to_owned(),
             Packing::Winograd(nested) => format!("winograd:{}", nested.label()),
             Packing::Eights => "eights".to_owned(),
+            Packing::Sixteens => "sixteens".to_owned(),
             Packing::Panels(None) => "panels".to_owned(),
             Packing::Panels(Some(nested)) => format!("panels:{}", nested.label()),
         };
