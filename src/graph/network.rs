@@ -8,6 +8,7 @@ use super::compile::{BufferId, Place, Program, Step, Work};
 #[cfg(feature = "gpu")]
 use super::gpu::{EndsOnGpu, OnGpu};
 use super::{ConvWeights, Dims, Graph, cpu};
+use crate::caps::DeviceKind;
 use crate::conv::Conv;
 use crate::device::Device;
 #[cfg(feature = "gpu")]
@@ -16,7 +17,7 @@ use crate::error::{Result, ShapeError};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Bound, Tensor};
 use crate::layer::{Inputs, Layer, Weights, Workspace};
-use crate::layout::View;
+use crate::layout::{Layout, View};
 use crate::plan::Preferences;
 use crate::problem::Problem;
 use crate::spatial::{MAX_RANK, Shape};
@@ -80,9 +81,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What a run on the CPU needs.
 #[derive(Debug, Default)]
 struct Kept {
-    own: Vec<Vec<f32>>,
+    own: Vec<Vec<Line>>,
     workspace: Workspace,
 }
+
+/// A cache line: vectors of channels that begin at one do not cross another.
+#[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
 
 impl Network {
     /// Compiles a graph and puts its weights on a device. The preferences are those of each convolution.
@@ -125,7 +131,9 @@ impl Network {
         preferences: Preferences,
         other: Option<&Self>,
     ) -> Result<Self> {
-        let program = Program::new(graph)?;
+        // The CPU's vectors are of channels.
+        let layout = if device.caps().kind == DeviceKind::Cpu { Layout::ChannelsLast } else { Layout::ChannelsFirst };
+        let program = Program::in_layout(graph, layout)?;
         let mut theirs = other.into_iter().flat_map(|other| other.program.steps.iter().zip(&other.convs));
         let mut convs = Vec::with_capacity(program.steps.len());
         for step in &program.steps {
@@ -197,7 +205,7 @@ impl Network {
         let mut kept = lock(&self.kept).take().unwrap_or_default();
         kept.own.resize_with(self.program.lens.len(), Vec::new);
         for (buffer, &len) in kept.own.iter_mut().zip(&self.program.lens) {
-            buffer.resize(len, 0.0);
+            buffer.resize(len.div_ceil(16), Line::default());
         }
         for (i, (step, conv)) in self.program.steps.iter().zip(&self.convs).enumerate() {
             self.run_step(step, conv.as_ref(), inputs, &mut outputs, &mut kept).await?;
@@ -304,9 +312,16 @@ impl Network {
         kept: &mut Kept,
     ) -> Result<()> {
         // No step reads the buffer that it writes.
-        let mut written = match step.output.buffer {
-            BufferId::Output(i) => std::mem::take(&mut outputs[i]),
-            BufferId::Own(i) => std::mem::take(&mut kept.own[i]),
+        let (mut of_caller, mut own) = (Vec::new(), Vec::new());
+        let written: &mut [f32] = match step.output.buffer {
+            BufferId::Output(i) => {
+                of_caller = std::mem::take(&mut outputs[i]);
+                &mut of_caller
+            }
+            BufferId::Own(i) => {
+                own = std::mem::take(&mut kept.own[i]);
+                bytemuck::cast_slice_mut(&mut own)
+            }
             BufferId::Input(_) | BufferId::Constant(_) => return Ok(()),
         };
         let sources: Vec<&[f32]> = step
@@ -316,12 +331,12 @@ impl Network {
                 BufferId::Input(i) => inputs[i],
                 BufferId::Output(i) => &outputs[i][..],
                 BufferId::Constant(i) => &self.program.constants[i][..],
-                BufferId::Own(i) => &kept.own[i][..],
+                BufferId::Own(i) => bytemuck::cast_slice(&kept.own[i]),
             })
             .collect();
         let result = match conv {
             None => {
-                cpu::run(step, &sources, &mut written);
+                cpu::run(step, &sources, written);
                 Ok(())
             }
             Some((layer, problem)) => {
@@ -335,8 +350,8 @@ impl Network {
             }
         };
         match step.output.buffer {
-            BufferId::Output(i) => outputs[i] = written,
-            BufferId::Own(i) => kept.own[i] = written,
+            BufferId::Output(i) => outputs[i] = of_caller,
+            BufferId::Own(i) => kept.own[i] = own,
             BufferId::Input(_) | BufferId::Constant(_) => {}
         }
         result

@@ -22,6 +22,7 @@ fn problems() -> Vec<Problem> {
         three(2, 2).residual(Residual::InPlace).bias(true).on([1, 2, 4, 5]),
         three(4, 6).groups(2).weights_layout(Layout::ChannelsLast).on([1, 4, 4, 5]),
         three(3, 6).groups(3).bias(true).on([2, 3, 5, 4]),
+        three(3, 3).groups(3).bias(true).layout(Layout::ChannelsLast).residual(Residual::Tensor).on([2, 3, 5, 4]),
         three(2, 3).stride(2).on([2, 2, 7, 6]),
         Conv::new(2, 3, [3, 3]).dilation(2).padding(2).border(Border::Reflect).on([1, 2, 5, 6]),
         Conv::new(2, 3, [3, 2]).stride([2, 1]).padding(Padding::sides([1, 0], [0, 2])).on([1, 2, 6, 4]),

@@ -1,6 +1,9 @@
 //! From nodes to steps. Transposing, slicing, expanding and reshaping change how a tensor is looked at, and cost nothing where the
 //! next step can read it so. Elementwise nodes wait until another kind of node, or more than one, wants their result: then a
 //! chain of them is one step.
+//!
+//! Where channels lie side by side ([`Layout::ChannelsLast`]), convolutions write so, and what follows keeps the order of axes in
+//! memory that it finds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,9 +13,12 @@ use super::step::{AxisTaps, BufferId, Place, Step, Window, Work};
 use crate::graph::interpret::{axis_taps, padded_index};
 use crate::graph::map::{Instruction, Map};
 use crate::graph::{BlockOrder, Dims, Edge, Graph, MAX_DIMS, Node, Op, Pool, Resize, Target, Value};
+use crate::layout::Layout;
 
 /// Most tensors that one step reads: a device binds at least 8 buffers, of which parameters and output take two.
 pub(crate) const MOST_INPUTS: usize = 6;
+/// Fewest channels that lie side by side: of fewer, vectors would be mostly empty.
+const FEWEST_CHANNELS: usize = 8;
 
 /// What became of a node.
 #[derive(Debug, Clone)]
@@ -47,9 +53,10 @@ pub(super) struct Lowered {
     pub(super) constants: Vec<Arc<[f32]>>,
 }
 
-pub(super) fn lowered(graph: &Graph) -> Lowered {
+pub(super) fn lowered(graph: &Graph, layout: Layout) -> Lowered {
     let mut all = Lowering {
         graph,
+        layout,
         uses: uses(graph),
         states: Vec::new(),
         out: Lowered { steps: Vec::new(), own: Vec::new(), constants: Vec::new() },
@@ -70,6 +77,7 @@ pub(super) fn lowered(graph: &Graph) -> Lowered {
 
 struct Lowering<'a> {
     graph: &'a Graph,
+    layout: Layout,
     uses: Vec<usize>,
     states: Vec<State>,
     out: Lowered,
@@ -78,9 +86,46 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
+    /// A buffer of the program's own, row-major.
     fn new_place(&mut self, dims: Dims) -> Place {
         self.out.own.push(dims.elements());
         Place::dense(BufferId::Own(self.out.own.len() - 1), dims)
+    }
+
+    /// The same for what is made of some tensors: in the order of the first one's axes that is as large, if that may be any.
+    fn new_place_like(&mut self, dims: Dims, inputs: &[Place]) -> Place {
+        let row_major = self.new_place(dims);
+        let is_whole = |place: &&Place| {
+            let repeats = (0..place.dims.rank()).any(|axis| place.dims[axis] > 1 && place.strides[axis] == 0);
+            place.dims.rank() == dims.rank() && !repeats
+        };
+        match self.layout {
+            Layout::ChannelsFirst => row_major,
+            Layout::ChannelsLast => {
+                inputs.iter().find(is_whole).map_or(row_major, |like| Place::ordered_as(row_major.buffer, dims, like))
+            }
+        }
+    }
+
+    /// The same for an image.
+    fn new_image(&mut self, dims: Dims) -> Place {
+        Place { buffer: self.new_place(dims).buffer, ..self.image(dims) }
+    }
+
+    /// An image as convolutions write it: channels side by side, where that is the layout.
+    fn image(&self, dims: Dims) -> Place {
+        let place = Place::dense(BufferId::Own(0), dims);
+        if self.layout == Layout::ChannelsFirst || dims.rank() < 3 || dims[1] < FEWEST_CHANNELS {
+            return place;
+        }
+        let mut strides = place.strides;
+        let mut step = dims[1].cast_signed();
+        for axis in (2..dims.rank()).rev() {
+            strides[axis] = step;
+            step *= dims[axis].cast_signed();
+        }
+        strides[1] = 1;
+        Place { strides, ..place }
     }
 
     fn push(&mut self, name: &str, work: Work, inputs: Vec<Place>, output: Place) {
@@ -91,7 +136,13 @@ impl Lowering<'_> {
 
     /// A step with a result of its own.
     fn step(&mut self, node: &Node, work: Work, inputs: Vec<Place>) -> State {
-        let output = self.new_place(node.dims);
+        let output = match work {
+            Work::Conv(_) => self.new_image(node.dims),
+            Work::MatMul => self.new_place(node.dims),
+            Work::Pool(_) if inputs[0].strides[1] == 1 => self.new_image(node.dims),
+            Work::Pool(_) => self.new_place(node.dims),
+            _ => self.new_place_like(node.dims, &inputs),
+        };
         self.push(&node.name, work, inputs, output);
         State::Here(output)
     }
@@ -103,24 +154,31 @@ impl Lowering<'_> {
             State::Waiting(map, inputs) => (map.clone(), inputs.clone()),
         };
         let node = self.graph.node(value);
-        let output = self.new_place(node.dims);
+        let output = self.new_place_like(node.dims, &inputs);
         self.push(&node.name, Work::Map(map), inputs, output);
         self.states[value.index()] = State::Here(output);
         output
     }
 
-    /// The same without gaps.
+    /// The same without gaps, row-major.
     fn dense(&mut self, value: Value) -> Place {
         let place = self.here(value);
-        self.copied(value, place, Place::is_dense)
+        let copy = |all: &mut Self| all.new_place(place.dims);
+        self.copied(value, place, Place::is_dense, copy)
     }
 
     /// A place that suits, copied if it does not.
-    fn copied(&mut self, value: Value, place: Place, suits: impl Fn(&Place) -> bool) -> Place {
+    fn copied(
+        &mut self,
+        value: Value,
+        place: Place,
+        suits: impl Fn(&Place) -> bool,
+        new: impl Fn(&mut Self) -> Place,
+    ) -> Place {
         if suits(&place) {
             return place;
         }
-        let copy = self.new_place(place.dims);
+        let copy = new(self);
         let name = self.graph.node(value).name.clone();
         self.push(&name, Work::Map(Map::load()), vec![place], copy);
         self.states[value.index()] = State::Here(copy);
@@ -259,10 +317,12 @@ impl Lowering<'_> {
         let mut inputs = Vec::with_capacity(2);
         for (i, &value) in node.inputs.iter().enumerate() {
             let place = self.here(value);
+            let image = |all: &mut Self| all.new_image(place.dims);
             inputs.push(if i == 0 {
-                self.copied(value, place, forward)
+                self.copied(value, place, forward, image)
             } else {
-                self.copied(value, place, Place::is_dense)
+                let output = self.image(place.dims);
+                self.copied(value, place, |place| place.lies_as(&output), image)
             });
         }
         inputs
@@ -315,7 +375,7 @@ impl Lowering<'_> {
 
     /// A number everywhere, and the tensor in the middle of it.
     fn pad_with(&mut self, node: &Node, place: Place, before: &[isize], number: f32) -> State {
-        let output = self.new_place(node.dims);
+        let output = self.new_place_like(node.dims, &[place]);
         self.push(&node.name, Work::Map(Map::number(number)), Vec::new(), output);
         let first = (0..node.dims.rank()).map(|axis| output.strides[axis] * before[axis].max(0)).sum::<isize>();
         let inner = Place { offset: output.offset.wrapping_add_signed(first), dims: place.dims, ..output };
@@ -325,7 +385,8 @@ impl Lowering<'_> {
 
     /// Each operand is computed where it belongs, if nothing else depends on where it lies; else it is copied there.
     fn concat(&mut self, node: &Node, axis: usize) -> State {
-        let output = self.new_place(node.dims);
+        let of_first = self.states[node.inputs[0].index()].places().to_vec();
+        let output = self.new_place_like(node.dims, &of_first);
         let mut first = 0;
         for &value in &node.inputs {
             let dims = self.graph.dims(value);
@@ -356,7 +417,7 @@ impl Lowering<'_> {
     /// Has a tensor that is the whole of a buffer of its own lie elsewhere, for all that write or read parts of it, if they can.
     fn moved(&mut self, from: Place, to: Place) -> bool {
         let BufferId::Own(own) = from.buffer else { return false };
-        if from.offset != 0 || !from.is_dense() || from.dims.elements() != self.out.own[own] {
+        if from.offset != 0 || !from.is_packed() || from.dims.elements() != self.out.own[own] {
             return false;
         }
         // Another view of the same elements would look at what is no longer there.
@@ -367,9 +428,11 @@ impl Lowering<'_> {
             // No step reads the buffer that it writes, and a residual lies as the output does.
             let apart = !reads || step.output.buffer != to.buffer;
             let apart = apart && !(is_at(&step.output) && step.reads(to.buffer));
-            let lies = |place: &Place| !is_at(place) || place.within(&from, &to).is_some_and(|place| place.is_dense());
+            let apart = apart && (!is_at(&step.output) || step.writes(&to));
+            let there = |place: &Place| if is_at(place) { place.within(&from, &to) } else { Some(*place) };
             let is_sum = matches!(step.work, Work::Conv(_)) && step.inputs.len() > 1;
-            let sums = !is_sum || (lies(&step.inputs[1]) && lies(&step.output));
+            let sums =
+                !is_sum || matches!((there(&step.inputs[1]), there(&step.output)), (Some(a), Some(b)) if a.lies_as(&b));
             apart && sums && may(&step.output) && step.inputs.iter().all(may)
         };
         if !self.out.steps.iter().all(can) || !self.states.iter().flat_map(State::places).all(may) {
@@ -396,7 +459,14 @@ impl Lowering<'_> {
             BlockOrder::PlaceFirst => [c, c * signed * size[1].cast_signed(), c * size[1].cast_signed()],
         };
         let dims = Dims::from([size[0], size[1], size[2] / r.max(1), r, size[3] / r.max(1), r]);
-        self.rearranged(node, place, dims, [n, channel, h, down, w, right])
+        let steps = [n, channel, h, down, w, right];
+        // Blocks of a plane as its rows and columns.
+        let output = match place.strides[1] {
+            1 => self.new_image(node.dims),
+            _ => self.new_place(node.dims),
+        };
+        let [n, c, h, w] = [0, 1, 2, 3].map(|axis| output.strides[axis]);
+        self.rearranged(node, (place, steps), (output, [n, c, h * signed, h, w * signed, w]), dims)
     }
 
     fn unshuffle(&mut self, node: &Node, r: usize, order: BlockOrder) -> State {
@@ -411,17 +481,21 @@ impl Lowering<'_> {
                 ([size[0], r, r, channels, size[2], size[3]], [n, h, w, c, h * signed, w * signed])
             }
         };
-        self.rearranged(node, place, dims.into(), strides)
+        let dims = Dims::from(dims);
+        let output = self.new_place(node.dims);
+        let dense = Place::dense(output.buffer, dims).strides;
+        self.rearranged(node, (place, strides), (output, [0, 1, 2, 3, 4, 5].map(|axis| dense[axis])), dims)
     }
 
-    /// A copy of elements that are looked at as six axes.
-    fn rearranged(&mut self, node: &Node, place: Place, dims: Dims, steps: [isize; 6]) -> State {
-        let mut strides = [0; MAX_DIMS];
-        strides[..6].copy_from_slice(&steps);
-        let output = self.new_place(node.dims);
-        let apart = Place::dense(output.buffer, dims);
-        self.push(&node.name, Work::Map(Map::load()), vec![Place { dims, strides, ..place }], apart);
-        State::Here(output)
+    /// A copy of elements, where both tensors are looked at as six axes.
+    fn rearranged(&mut self, node: &Node, from: (Place, [isize; 6]), to: (Place, [isize; 6]), dims: Dims) -> State {
+        let seen = |(place, steps): (Place, [isize; 6])| {
+            let mut strides = [0; MAX_DIMS];
+            strides[..6].copy_from_slice(&steps);
+            Place { dims, strides, ..place }
+        };
+        self.push(&node.name, Work::Map(Map::load()), vec![seen(from)], seen(to));
+        State::Here(to.0)
     }
 
     /// Has an output in the caller's buffer.

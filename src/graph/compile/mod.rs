@@ -14,6 +14,7 @@ pub(crate) use step::{AxisTaps, BufferId, Place, Step, Window, Work};
 use super::{Dims, Graph};
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::layout::Layout;
 
 /// A network compiled for inputs of these sizes. It prints: each step with what it does, where its result lies, and the memory
 /// of all.
@@ -46,13 +47,18 @@ pub struct Program {
 }
 
 impl Program {
-    /// Compiles a network.
+    /// Compiles a network as GPUs take it: images between its steps are planes of channels.
     ///
     /// # Errors
     /// None at present.
     pub fn new(graph: &Graph) -> Result<Self> {
+        Self::in_layout(graph, Layout::ChannelsFirst)
+    }
+
+    /// Compiles a network whose images lie so between its steps. Inputs and outputs are row-major.
+    pub(crate) fn in_layout(graph: &Graph, layout: Layout) -> Result<Self> {
         let graph = simplify::simplified(&written_out::recognized(graph)?)?;
-        let lower::Lowered { mut steps, own, constants } = lower::lowered(&graph);
+        let lower::Lowered { mut steps, own, constants } = lower::lowered(&graph, layout);
         let memory::Memory { lens, least } = memory::share(&mut steps, &own);
         let named = |value: super::Value| (graph.node(value).name().to_owned(), graph.dims(value));
         let inputs = graph.inputs().iter().map(|&value| named(value)).collect();

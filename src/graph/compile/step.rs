@@ -58,6 +58,62 @@ impl Place {
         Self { dims: to, strides, ..*self }
     }
 
+    /// A tensor without gaps, whose axes follow one another in memory as those of `like` do, if that has as many.
+    pub(super) fn ordered_as(buffer: BufferId, dims: Dims, like: &Self) -> Self {
+        let mut place = Self::dense(buffer, dims);
+        if like.dims.rank() == dims.rank() {
+            let mut step = 1;
+            for axis in like.order().into_iter().rev() {
+                place.strides[axis] = step;
+                step *= dims[axis].cast_signed();
+            }
+        }
+        place
+    }
+
+    /// The axes, that with the longest way from index to index first; those of one element where they stand.
+    pub(crate) fn order(&self) -> Vec<usize> {
+        let mut axes: Vec<usize> = (0..self.dims.rank()).filter(|&axis| self.dims[axis] != 1).collect();
+        axes.sort_by_key(|&axis| std::cmp::Reverse(self.strides[axis]));
+        for axis in (0..self.dims.rank()).filter(|&axis| self.dims[axis] == 1) {
+            axes.insert(axis, axis);
+        }
+        axes
+    }
+
+    /// The same elements with axes in another order.
+    pub(crate) fn permuted(&self, order: &[usize]) -> Self {
+        let mut place = *self;
+        for (axis, &from) in order.iter().enumerate() {
+            place.dims = place.dims.with(axis, self.dims[from]);
+            place.strides[axis] = self.strides[from];
+        }
+        place
+    }
+
+    /// Whether its axes follow one another in memory as they stand.
+    pub(crate) fn is_row_major(&self) -> bool {
+        self.order().is_sorted()
+    }
+
+    /// Whether the channels of an image lie side by side.
+    pub(crate) fn is_channels_last(&self) -> bool {
+        let last = self.dims.rank() - 1;
+        self.strides[1] == 1
+            && self.permuted(&[&[0][..], &(2..=last).collect::<Vec<_>>(), &[1]].concat()).is_row_major()
+    }
+
+    /// Whether it has no gaps, in whatever order its axes follow one another.
+    pub(super) fn is_packed(&self) -> bool {
+        self.permuted(&self.order()).is_dense()
+    }
+
+    /// Whether elements of the same index lie as far from the first one in both.
+    pub(super) fn lies_as(&self, other: &Self) -> bool {
+        let same = |axis: usize| self.dims[axis] == 1 || self.strides[axis] == other.strides[axis];
+        self.dims == other.dims && (0..self.dims.rank()).all(same)
+    }
+
     /// A part of a tensor without gaps, where that tensor lies elsewhere; none, if it is looked at otherwise.
     pub(super) fn within(&self, whole: &Self, moved: &Self) -> Option<Self> {
         let rank = whole.dims.rank();
@@ -66,7 +122,7 @@ impl Place {
             return None;
         }
         let (mut rest, mut offset) = (self.offset.checked_sub(whole.offset)?, moved.offset);
-        for axis in (0..rank).filter(|&axis| whole.dims[axis] > 1) {
+        for axis in whole.order().into_iter().filter(|&axis| whole.dims[axis] > 1) {
             let step = whole.strides[axis].unsigned_abs();
             let index = rest / step;
             rest %= step;
@@ -146,6 +202,15 @@ pub(crate) struct Step {
 impl Step {
     pub(super) fn reads(&self, buffer: BufferId) -> bool {
         self.inputs.iter().any(|input| input.buffer == buffer)
+    }
+
+    /// Whether it can write a tensor that lies so.
+    pub(super) fn writes(&self, to: &Place) -> bool {
+        match self.work {
+            Work::MatMul => to.is_row_major(),
+            Work::Pool(_) => to.is_row_major() || (to.is_channels_last() && self.inputs[0].strides[1] == 1),
+            _ => true,
+        }
     }
 }
 

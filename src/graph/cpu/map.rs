@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::rows::each_row;
 use super::source::Sources;
-use crate::activation::single;
-use crate::cpu::with_registers;
+use crate::activation::{fuses, single};
+use crate::cpu::{copy, with_registers};
 use crate::graph::compile::Place;
 use crate::graph::interpret;
 use crate::graph::map::{Instruction, Map};
@@ -16,6 +16,8 @@ use crate::graph::{Binary, Dims, MAX_DIMS, Unary};
 const BLOCK: usize = 256;
 /// Elements of a task of one long row.
 const TASK: usize = 1 << 14;
+/// A row's length where there is but one.
+const ONE_ROW: usize = usize::MAX;
 
 pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place, output: &mut [f32]) {
     let (mut to, mut inputs) = coalesced(to, inputs);
@@ -24,25 +26,40 @@ pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place
         [&mut to].into_iter().chain(&mut inputs).for_each(with_last_axis);
     }
     let last = to.dims.rank() - 1;
+    // Short rows without gaps between them are one row in the output, and some steps apart in what is read.
+    let joins = last > 0 && to.dims[last] < BLOCK && to.strides[last - 1] == to.dims[last].cast_signed();
+    let len = if joins { to.dims[last] } else { ONE_ROW };
     let row_of = |starts: &[usize], row: &mut [f32]| {
         let rows: Vec<Row<'_>> = sources
             .iter()
             .zip(&inputs)
             .zip(starts)
-            .map(|((data, place), &start)| Row { data, start, step: place.strides[last] })
+            .map(|((data, place), &start)| Row {
+                data,
+                start,
+                step: place.strides[last],
+                next: if joins { place.strides[last - 1] } else { 0 },
+            })
             .collect();
-        with_registers(Compute { map, rows: &rows, output: row });
+        with_registers(Compute { map, rows: &rows, len, output: row });
     };
-    if last == 0 {
-        // One long row.
-        let row = &mut output[to.offset..to.offset + to.dims[0]];
-        row.par_chunks_mut(TASK).enumerate().for_each(|(task, part)| {
-            let starts = inputs.iter().map(|place| start(place, &[task * TASK])).collect::<Vec<_>>();
-            row_of(&starts, part);
+    let mut walked = to;
+    if joins {
+        walked.dims = Dims::from_slice(&[&to.dims[..last - 1], &[to.dims[last - 1] * len]].concat()).unwrap_or(to.dims);
+        walked.strides[last - 1] = 1;
+    }
+    let inner = walked.dims.rank() - 1;
+    if inner == 0 {
+        // One long row, in parts of whole rows.
+        let task = if joins { TASK.div_ceil(len) * len } else { TASK };
+        let row = &mut output[to.offset..to.offset + walked.dims[0]];
+        row.par_chunks_mut(task).enumerate().for_each(|(i, part)| {
+            let first = if joins { i * task / len } else { i * task };
+            row_of(&inputs.iter().map(|place| start(place, &[first])).collect::<Vec<_>>(), part);
         });
         return;
     }
-    each_row(&to, output, |indices, row| {
+    each_row(&walked, output, |indices, row| {
         let starts: Vec<usize> = inputs.iter().map(|place| start(place, indices)).collect();
         row_of(&starts, row);
     });
@@ -97,20 +114,36 @@ pub(in crate::graph) fn coalesced(to: &Place, inputs: &[Place]) -> (Place, Vec<P
     (all[0], inputs)
 }
 
-/// A row of a tensor.
+/// A row of a tensor, or several.
 struct Row<'a> {
     data: &'a [f32],
     start: usize,
     step: isize,
+    /// From a row's first element to the next row's.
+    next: isize,
 }
 
 impl Row<'_> {
-    fn load(&self, first: usize, into: &mut [f32]) {
-        let at = |i: usize| self.start.wrapping_add_signed(self.step * (first + i).cast_signed());
+    /// Reads elements of rows of `len`, from the `first` of the first row on: whole rows, if there are several.
+    #[inline(always)]
+    fn load(&self, first: usize, len: usize, into: &mut [f32]) {
+        if len == ONE_ROW || self.next == self.step * len.cast_signed() {
+            return self.load_one(self.start.wrapping_add_signed(self.step * first.cast_signed()), into);
+        }
+        for (row, into) in (first / len..).zip(into.chunks_mut(len)) {
+            self.load_one(self.start.wrapping_add_signed(self.next * row.cast_signed()), into);
+        }
+    }
+
+    #[inline(always)]
+    fn load_one(&self, start: usize, into: &mut [f32]) {
         match self.step {
-            1 => into.copy_from_slice(&self.data[at(0)..at(0) + into.len()]),
-            0 => into.fill(self.data[self.start]),
-            _ => into.iter_mut().enumerate().for_each(|(i, x)| *x = self.data[at(i)]),
+            1 => copy(&self.data[start..start + into.len()], into),
+            0 => into.fill(self.data[start]),
+            step => {
+                let at = |i: usize| start.wrapping_add_signed(step * i.cast_signed());
+                into.iter_mut().enumerate().for_each(|(i, x)| *x = self.data[at(i)]);
+            }
         }
     }
 }
@@ -119,6 +152,8 @@ impl Row<'_> {
 struct Compute<'a> {
     map: &'a Map,
     rows: &'a [Row<'a>],
+    /// Elements of a row, if there are several; else [`ONE_ROW`].
+    len: usize,
     output: &'a mut [f32],
 }
 
@@ -127,41 +162,48 @@ impl WithSimd for Compute<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { map, rows, output } = self;
+        if fuses::<S>() { self.run::<true>() } else { self.run::<false>() }
+    }
+}
+
+impl Compute<'_> {
+    #[inline(always)]
+    fn run<const FUSED: bool>(self) {
+        let Self { map, rows, len, output } = self;
         if map.is_copy() {
-            return rows[0].load(0, output);
+            return rows[0].load(0, len, output);
         }
         // The last instruction's results are the output's.
         let Some((last, code)) = map.code.split_last() else { return };
-        // Rows may be short.
-        let len = output.len().min(BLOCK);
-        let mut results = vec![0.0; code.len() * len];
-        for (block, part) in output.chunks_mut(BLOCK).enumerate() {
-            let count = part.len();
+        // Whole rows, if they are short.
+        let block = if len < BLOCK { BLOCK / len * len } else { BLOCK }.min(output.len());
+        let mut results = vec![0.0; code.len() * block];
+        for (i, part) in output.chunks_mut(block).enumerate() {
+            let (first, count) = ((i * block, len), part.len());
             for (at, instruction) in code.iter().enumerate() {
-                let (before, rest) = results.split_at_mut(at * len);
-                let result = |of: usize| &before[of * len..][..count];
-                instruct(map, rows, *instruction, block * BLOCK, result, &mut rest[..count]);
+                let (before, rest) = results.split_at_mut(at * block);
+                let result = |of: usize| &before[of * block..][..count];
+                instruct::<FUSED>(map, rows, *instruction, first, result, &mut rest[..count]);
             }
-            instruct(map, rows, *last, block * BLOCK, |of| &results[of * len..][..count], part);
+            instruct::<FUSED>(map, rows, *last, first, |of| &results[of * block..][..count], part);
         }
     }
 }
 
-/// What an instruction makes of results before it, for elements of a row from the `first` on.
+/// What an instruction makes of results before it, for elements from the `first` on of rows of so many.
 #[inline(always)]
-fn instruct<'r>(
+fn instruct<'r, const FUSED: bool>(
     map: &Map,
     rows: &[Row<'_>],
     instruction: Instruction,
-    first: usize,
+    (first, len): (usize, usize),
     result: impl Fn(usize) -> &'r [f32],
     into: &mut [f32],
 ) {
     match instruction {
-        Instruction::Load(i) => rows[i].load(first, into),
+        Instruction::Load(i) => rows[i].load(first, len, into),
         Instruction::Number(i) => into.fill(map.numbers[i]),
-        Instruction::Unary(function, a) => unary(function, result(a), into),
+        Instruction::Unary(function, a) => unary::<FUSED>(function, result(a), into),
         Instruction::Binary(function, a, b) => binary(function, result(a), result(b), into),
         Instruction::Where(a, b, c) => {
             let (a, b, c) = (result(a), result(b), result(c));
@@ -178,20 +220,20 @@ fn each(a: &[f32], into: &mut [f32], f: impl Fn(f32) -> f32) {
 }
 
 #[inline(always)]
-fn unary(function: Unary, a: &[f32], into: &mut [f32]) {
+fn unary<const FUSED: bool>(function: Unary, a: &[f32], into: &mut [f32]) {
     match function {
         Unary::Neg => each(a, into, |x| -x),
         Unary::Abs => each(a, into, f32::abs),
-        Unary::Exp => each(a, into, single::exp),
+        Unary::Exp => each(a, into, single::exp::<FUSED>),
         Unary::Log => each(a, into, f32::ln),
         Unary::Sqrt => each(a, into, f32::sqrt),
         Unary::Reciprocal => each(a, into, |x| 1.0 / x),
         Unary::Floor => each(a, into, f32::floor),
         Unary::Ceil => each(a, into, f32::ceil),
-        Unary::Erf => each(a, into, single::erf),
+        Unary::Erf => each(a, into, single::erf::<FUSED>),
         Unary::Activate(activation) => {
             into.copy_from_slice(&a[..into.len()]);
-            activation.apply_in_place(into, |_| 0.0);
+            activation.apply_in_place::<FUSED>(into, |_| 0.0);
         }
         #[expect(clippy::cast_possible_truncation, reason = "the rounding")]
         other => each(a, into, |x| interpret::unary(other, f64::from(x)) as f32),

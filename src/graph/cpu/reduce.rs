@@ -1,11 +1,18 @@
 //! Reductions along axes, and what is made of them: normalization and softmax. Sums are in f64.
 
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::rows::{advance, each_row};
 use super::source::Source;
+use crate::cpu::with_registers;
 use crate::graph::compile::Place;
 use crate::graph::{Dims, MAX_DIMS, Reduction};
+
+/// Groups that are summed together.
+const BLOCK: usize = 32;
+/// Elements of a part of a group.
+const PART: usize = 512;
 
 /// How the elements of a group are walked: the axes that are reduced.
 struct Group {
@@ -21,15 +28,39 @@ impl Group {
 
     /// Calls with each element of the group that begins at a position.
     fn each(&self, data: &[f32], start: usize, mut visit: impl FnMut(f32)) {
-        let Some((&size, outer)) = self.sizes.split_last() else { return visit(data[start]) };
+        self.each_position(start, |at| visit(data[at]));
+    }
+
+    /// Calls with where each of them is.
+    #[inline(always)]
+    fn each_position(&self, start: usize, mut visit: impl FnMut(usize)) {
+        let Some((&size, outer)) = self.sizes.split_last() else { return visit(start) };
         let step = self.steps[outer.len()];
         let mut indices = vec![0usize; outer.len()];
         for _ in 0..outer.iter().product::<usize>() {
             let line: isize = indices.iter().zip(&self.steps).map(|(&index, step)| step * index.cast_signed()).sum();
             let line = start.wrapping_add_signed(line);
-            (0..size).for_each(|i| visit(data[line.wrapping_add_signed(step * i.cast_signed())]));
+            (0..size).for_each(|i| visit(line.wrapping_add_signed(step * i.cast_signed())));
             advance(&mut indices, outer);
         }
+    }
+
+    /// Parts of a long group, of as many indices of its first axis each that they are worth a thread's while; and how far each one
+    /// is from the group's start.
+    fn parts(&self) -> Vec<(isize, Self)> {
+        let all = self.sizes.first().copied().unwrap_or(1);
+        let inner: usize = self.sizes.iter().skip(1).product();
+        let each = PART.div_ceil(inner.max(1));
+        (0..all.max(1))
+            .step_by(each)
+            .map(|first| {
+                let mut part = Self { sizes: self.sizes.clone(), steps: self.steps.clone() };
+                if let Some(size) = part.sizes.first_mut() {
+                    *size = each.min(all - first);
+                }
+                (self.steps.first().map_or(0, |step| step * first.cast_signed()), part)
+            })
+            .collect()
     }
 
     /// How many elements there are, if they lie side by side in order.
@@ -69,9 +100,61 @@ fn sum(elements: &[f32]) -> f64 {
     sums.iter().sum::<f64>() + rest.iter().map(|&x| f64::from(x)).sum::<f64>()
 }
 
+/// The sums of groups whose first elements lie side by side, of each [`BLOCK`] of them together; long ones in parts, whose sums
+/// are then added.
+fn sums_of_rows(source: &Source<'_>, group: &Group, groups: Dims) -> Vec<f64> {
+    let last = groups.rank() - 1;
+    let blocks = groups[last].div_ceil(BLOCK);
+    let parts = group.parts();
+    let sums = of_groups(source, groups.with(last, 1), |start| {
+        let of_part = |i: usize| {
+            let (block, (skipped, group)) = (i / parts.len(), &parts[i % parts.len()]);
+            let len = BLOCK.min(groups[last] - block * BLOCK);
+            let start = (start + block * BLOCK).wrapping_add_signed(*skipped);
+            with_registers(SumRows { group, data: source.data, start, len })
+        };
+        let sums: Vec<[f64; BLOCK]> = (0..blocks * parts.len()).into_par_iter().map(of_part).collect();
+        let mut row = Vec::with_capacity(blocks * BLOCK);
+        for parts in sums.chunks(parts.len()) {
+            row.extend((0..BLOCK).map(|i| parts.iter().map(|sums| sums[i]).sum::<f64>()));
+        }
+        row.truncate(groups[last]);
+        row
+    });
+    sums.concat()
+}
+
+/// The sums of groups whose elements lie side by side: at most [`BLOCK`].
+struct SumRows<'a> {
+    group: &'a Group,
+    data: &'a [f32],
+    start: usize,
+    len: usize,
+}
+
+impl WithSimd for SumRows<'_> {
+    type Output = [f64; BLOCK];
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> [f64; BLOCK] {
+        let mut sums = [0.0; BLOCK];
+        let Self { group, data, start, len } = self;
+        group.each_position(start, |at| {
+            // The full block is a case of its own, so that its size is known at compile time.
+            if let (BLOCK, Some(row)) = (len, data[at..].first_chunk::<BLOCK>()) {
+                sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+            } else {
+                sums.iter_mut().zip(&data[at..at + len]).for_each(|(sum, &x)| *sum += f64::from(x));
+            }
+        });
+        sums
+    }
+}
+
 fn reduced(reduction: Reduction, group: &Group, data: &[f32], start: usize) -> f64 {
-    if let (Reduction::Mean, Some(len)) = (reduction, group.dense_len()) {
-        return sum(&data[start..start + len]) / group.len();
+    if let (Reduction::Mean | Reduction::Sum, Some(len)) = (reduction, group.dense_len()) {
+        let sum = sum(&data[start..start + len]);
+        return if reduction == Reduction::Mean { sum / group.len() } else { sum };
     }
     let mut result = match reduction {
         Reduction::Sum | Reduction::Mean | Reduction::L2 => 0.0,
@@ -102,7 +185,15 @@ fn reduced(reduction: Reduction, group: &Group, data: &[f32], start: usize) -> f
 pub(super) fn run(reduction: Reduction, source: Source<'_>, to: &Place, output: &mut [f32]) {
     let axes: Vec<usize> = (0..to.dims.rank()).filter(|&axis| source.place.dims[axis] != to.dims[axis]).collect();
     let group = Group::new(source.place, &axes);
-    let results = of_groups(&source, to.dims, |start| rounded(reduced(reduction, &group, source.data, start)));
+    let last = to.dims.rank().saturating_sub(1);
+    let side_by_side = source.place.strides[last] == 1 && !axes.contains(&last);
+    let results = match reduction {
+        Reduction::Sum | Reduction::Mean if side_by_side => {
+            let factor = if reduction == Reduction::Mean { group.len() } else { 1.0 };
+            sums_of_rows(&source, &group, to.dims).into_iter().map(|sum| rounded(sum / factor)).collect()
+        }
+        _ => of_groups(&source, to.dims, |start| rounded(reduced(reduction, &group, source.data, start))),
+    };
     let strides = to.dims.strides();
     each_row(to, output, |indices, row| {
         let first: usize = indices.iter().zip(strides).map(|(index, step)| index * step).sum();

@@ -15,11 +15,16 @@ impl Dice {
     }
 }
 
+/// Few channels, or so many that the CPU has them side by side.
+fn channels(dice: &mut Dice) -> usize {
+    [2, 4, 6, 8, 12, 20][dice.below(6)]
+}
+
 /// A graph of so many nodes over small images. What cannot be had of a value is not drawn.
 pub(crate) fn drawn(seed: u64, nodes: usize) -> Graph {
     let mut dice = Dice(seed.wrapping_mul(77).wrapping_add(5));
     let mut net = Graph::new();
-    let (n, c) = (1 + dice.below(2), 2 * (1 + dice.below(3)));
+    let (n, c) = (1 + dice.below(2), channels(&mut dice));
     let mut values = vec![net.input("x", [n, c, 5 + dice.below(8), 5 + dice.below(8)]).expect("new")];
     if dice.below(3) == 0 {
         values.push(net.input("y", net.dims(values[0])).expect("new"));
@@ -49,8 +54,12 @@ fn node(net: &mut Graph, dice: &mut Dice, x: Value, values: &[Value], seed: u64)
     let &[_, c, h, w] = &dims[..] else { return net.reshape(x, &[1, 2, -1, 3]).ok() };
     let made = match dice.below(19) {
         0..=2 => {
-            let (k, r) = (2 * (1 + dice.below(3)), [1, 3, 3, 5][dice.below(4)]);
-            let groups = if c % 2 == 0 && dice.below(3) == 0 { 2 } else { 1 };
+            let r = [1, 3, 3, 5][dice.below(4)];
+            let (k, groups) = match dice.below(4) {
+                0 if c % 2 == 0 => (channels(dice), 2),
+                1 => (c, c),
+                _ => (channels(dice), 1),
+            };
             let conv = Conv::new(c, k, [r, r]).padding(r / 2).stride(1 + dice.below(2)).groups(groups);
             let weights: Vec<f32> = numbers(conv.weights_len(), seed).iter().map(|x| x / (r * r) as f32).collect();
             net.conv(x, conv.bias(true), weights, numbers(k, seed + 9))

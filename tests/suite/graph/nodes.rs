@@ -380,6 +380,39 @@ fn each_node_on_the_cpu() {
     all.iter().for_each(|(name, graph)| check(&device, graph, name));
 }
 
+/// The same of images whose channels lie side by side, among those of others: as convolutions on the CPU leave them.
+#[test]
+fn each_node_of_channels_side_by_side() {
+    let device = Device::cpu();
+    for (name, of) in all() {
+        let x = of.inputs()[0];
+        let dims = of.dims(x);
+        let (&[n, c, h, w], [_]) = (&dims[..], of.inputs()) else { continue };
+        let mut net = Graph::new();
+        let all = c + 9;
+        let image = net.input("x", [n, all, h, w]).expect("new");
+        // Exact: it writes what it reads.
+        let identity: Vec<f32> = (0..all * all).map(|i| if i % (all + 1) == 0 { 1.0 } else { 0.0 }).collect();
+        let wide = net.conv(image, Conv::new(all, all, [1, 1]), identity, []).expect("it fits");
+        let position = |value: Value| of.nodes().iter().position(|other| std::ptr::eq(other, of.node(value)));
+        let position = |value: Value| position(value).expect("a value of this graph");
+        let mut values: Vec<Value> = Vec::new();
+        for node in of.nodes() {
+            let inputs: Vec<Value> = node.inputs().iter().map(|&input| values[position(input)]).collect();
+            let value = match node.op() {
+                Op::Input => net.slice(wide, 1, 2, 2 + c),
+                Op::Constant(data) => net.constant(data.to_vec(), node.dims()),
+                op => net.apply(op.clone(), &inputs),
+            };
+            values.push(value.unwrap_or_else(|error| panic!("{name}: {error}")));
+        }
+        for (output, value) in of.outputs() {
+            net.output(output, values[position(*value)]).expect("new");
+        }
+        check(&device, &net, &name);
+    }
+}
+
 #[cfg(feature = "gpu")]
 #[test]
 fn each_node_on_a_gpu() {
