@@ -90,7 +90,7 @@ impl Network {
     /// # Errors
     /// A convolution without a plan; whatever the device says.
     pub async fn new(device: &Device, graph: &Graph, preferences: Preferences) -> Result<Self> {
-        Self::with_layers_of(device, graph, preferences, None).await
+        Self::of_program(device, graph, Program::new(graph)?, preferences, None).await
     }
 
     /// The same network for inputs of other sizes, in the order of [`Program::inputs`], with buffers of its own. The weights on the
@@ -115,17 +115,17 @@ impl Network {
     /// The first node that these sizes do not fit; as [`Self::new`].
     pub async fn resized(&self, dims: &[Dims]) -> Result<Self> {
         let graph = self.graph.with_input_dims(dims)?;
-        Self::with_layers_of(&self.device, &graph, self.preferences, Some(self)).await
+        Self::of_program(&self.device, &graph, Program::new(&graph)?, self.preferences, Some(self)).await
     }
 
-    /// Compiles a graph, and takes over the layers of a network that is the same but for its sizes.
-    async fn with_layers_of(
+    /// Puts a compiled graph on a device, and takes over the layers of a network that is the same but for its sizes.
+    pub(super) async fn of_program(
         device: &Device,
         graph: &Graph,
+        program: Program,
         preferences: Preferences,
         other: Option<&Self>,
     ) -> Result<Self> {
-        let program = Program::new(graph)?;
         let mut theirs = other.into_iter().flat_map(|other| other.program.steps.iter().zip(&other.convs));
         let mut convs = Vec::with_capacity(program.steps.len());
         for step in &program.steps {
@@ -355,7 +355,8 @@ async fn layer(device: &Device, of: &ConvWeights, preferences: Preferences) -> R
     Layer::new(device, of.conv, weights, preferences).await
 }
 
-fn problem(conv: &Conv, step: &Step) -> Result<Problem> {
+/// What a step that is a convolution solves.
+pub(super) fn problem(conv: &Conv, step: &Step) -> Result<Problem> {
     let missing =
         || ShapeError::Rank { what: "a convolution's input", expected: "3 to 5", got: step.output.dims.rank() };
     let shape = Shape::from_slice(&step.inputs[0].dims).ok_or_else(missing)?;

@@ -15,6 +15,11 @@ use super::{Dims, Graph};
 use crate::dtype::DType;
 use crate::error::Result;
 
+/// The same network with fewer nodes, each of which a step computes as it stands.
+pub(crate) fn simplified(graph: &Graph) -> Result<Graph> {
+    simplify::simplified(&written_out::recognized(graph)?)
+}
+
 /// A network compiled for inputs of these sizes. It prints: each step with what it does, where its result lies, and the memory
 /// of all.
 ///
@@ -51,13 +56,17 @@ impl Program {
     /// # Errors
     /// None at present.
     pub fn new(graph: &Graph) -> Result<Self> {
-        let graph = simplify::simplified(&written_out::recognized(graph)?)?;
-        let lower::Lowered { mut steps, own, constants } = lower::lowered(&graph);
+        Ok(Self::of_simplified(&simplified(graph)?))
+    }
+
+    /// The steps of a graph that is [`simplified`], in which each convolution is a step, in the order of the nodes.
+    pub(crate) fn of_simplified(graph: &Graph) -> Self {
+        let lower::Lowered { mut steps, own, constants } = lower::lowered(graph);
         let memory::Memory { lens, least } = memory::share(&mut steps, &own);
         let named = |value: super::Value| (graph.node(value).name().to_owned(), graph.dims(value));
         let inputs = graph.inputs().iter().map(|&value| named(value)).collect();
         let outputs = graph.outputs().iter().map(|(name, value)| (name.clone(), graph.dims(*value))).collect();
-        Ok(Self { steps, lens, constants, inputs, outputs, least })
+        Self { steps, lens, constants, inputs, outputs, least }
     }
 
     /// How many steps it has.
