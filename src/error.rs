@@ -258,6 +258,8 @@ pub enum Resource {
     Dispatches,
     /// Bytes between input and output that the caller allows.
     WorkspaceBytes,
+    /// Bytes of memory that the caller allows a network in tiles.
+    CeilingBytes,
     /// Products that the kernel `winograd_inlined` writes out: a bound of this crate's own.
     InlinedTerms,
     /// Sums that an invocation keeps in registers, see [`crate::caps::Limits::max_accumulators_per_invocation`].
@@ -282,6 +284,7 @@ impl Resource {
             Self::IndexRange
             | Self::Phases
             | Self::Dispatches
+            | Self::CeilingBytes
             | Self::InlinedTerms
             | Self::Accumulators
             | Self::LoopOperations => return None,
@@ -303,6 +306,7 @@ impl fmt::Display for Resource {
             Self::Dispatches => "dispatches",
             Self::Phases => "phases, each with its own dispatches",
             Self::WorkspaceBytes => "bytes of workspace",
+            Self::CeilingBytes => "bytes of memory",
             Self::InlinedTerms => "products written out in one kernel",
             Self::Accumulators => "accumulators in an invocation",
             Self::LoopOperations => "operations in the body of a loop",
@@ -343,6 +347,7 @@ impl LimitError {
             (Resource::WorkspaceBytes, _) => Remedy::RaiseWorkspace { least },
             (_, Some(limit)) => Remedy::RequestLimit { limit, least },
             (Resource::IndexRange, _) => Remedy::Other("split the problem, for instance into smaller batches"),
+            (Resource::CeilingBytes, _) => Remedy::Other("raise the ceiling"),
             (Resource::Phases, _) => Remedy::Other("use a smaller stride"),
             (Resource::Dispatches, _) => Remedy::Other("request larger limits, or raise workspace_limit"),
             _ => return None,

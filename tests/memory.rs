@@ -1,5 +1,6 @@
-//! What a layer keeps: 2,000 sizes of input through one layer take about the memory of 20. Live bytes of the whole test
-//! binary are counted by its allocator, so tests take turns, one layer after the other.
+//! What a layer keeps: 2,000 sizes of input through one layer take about the memory of 20. And what a network in tiles takes: no
+//! more than its ceiling. Live bytes of the whole test binary are counted by its allocator, so tests take turns, one layer after
+//! the other.
 
 #[cfg(feature = "gpu")]
 mod support;
@@ -176,4 +177,56 @@ fn many_sizes_take_the_memory_of_few_on_a_gpu() {
     support::gpus::on_one_gpu("many_sizes_take_the_memory_of_few_on_a_gpu", |gpu| {
         check(&gpu.device(), &gpu.label, MANY_ON_GPU);
     });
+}
+
+/// What plans, steps and tiles' places take, beside the tensors that a ceiling is for.
+#[cfg(feature = "graph")]
+const BESIDE: usize = 1 << 20;
+
+/// A network in tiles stays below its ceiling from its planning to its last tile: more would not be given by the allocator, which
+/// ends the process. Without tiles it takes more than that.
+#[cfg(feature = "graph")]
+#[test]
+fn a_ceiling_holds_on_the_cpu() {
+    use std::ops::ControlFlow;
+    use winoconv::graph::{Dims, Graph, Pool, Tiled};
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let build = || {
+        let mut net = Graph::new();
+        let dims = Dims::from([1, 3, 768, 640]);
+        let mut x = net.input("x", dims)?;
+        for (c, k) in [(3, 16), (16, 16), (16, 32)] {
+            let conv = Conv::new(c, k, [3, 3]).padding(1).bias(true);
+            x = net.conv(x, conv, vec![0.01; conv.weights_len()], vec![0.1; k])?;
+            x = if k == 32 { net.pool(x, Pool::max([2, 2]))? } else { x };
+        }
+        let norm = net.normalize(x, &[1], 1e-3)?;
+        net.output("y", norm)?;
+        Ok::<_, winoconv::Error>((net, dims))
+    };
+    let (net, dims) = build().expect("a network");
+    let picture = vec![0.5; dims.elements()];
+    let device = Device::cpu();
+    // What a process computes once is there before the count begins.
+    let whole = Tiled::new_blocking(&device, &net, &[dims], Preferences::new(), 1 << 30).expect("a network");
+    let ceiling = whole.bytes() / 6;
+    assert_eq!(whole.tile_count(), 1, "{whole}");
+    drop(whole);
+    let small = Tiled::new_blocking(&device, &net, &[dims], Preferences::new(), ceiling).expect("tiles");
+    let first = small.run_tiles_blocking(&[&picture], |_| ControlFlow::Break(()));
+    assert!(first.expect("a tile").is_break());
+    drop(small);
+    let limit = ALLOCATOR.allocated() + ceiling as usize + BESIDE;
+    ALLOCATOR.set_limit(limit).expect("less is allocated");
+    let tiled = Tiled::new_blocking(&device, &net, &[dims], Preferences::new(), ceiling).expect("tiles");
+    let (mut most, mut seen) = (0, 0);
+    let end = tiled.run_tiles_blocking(&[&picture], |tile| {
+        (most, seen) = (most.max(ALLOCATOR.allocated()), tile.index + 1);
+        ControlFlow::<()>::Continue(())
+    });
+    ALLOCATOR.set_limit(usize::MAX).expect("less is allocated");
+    assert!(end.expect("runs").is_continue() && seen == tiled.tile_count() && seen > 6, "{tiled}");
+    println!("{tiled}; {} bytes were left at least", limit - most);
+    // The ceiling is not far from what is taken.
+    assert!(limit - most < ceiling as usize / 2, "{tiled}: {} of {limit} were left", limit - most);
 }

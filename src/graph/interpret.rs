@@ -341,7 +341,7 @@ pub(super) fn binary(function: Binary, a: f64, b: f64) -> f64 {
 
 /// Elements and weights along an axis for output `at` of `out`, where the input has `size`.
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "indices of tensors")]
-fn taps(of: &Resize, scale: f64, at: usize, out: usize, size: usize) -> Vec<(usize, f64)> {
+pub(super) fn taps(of: &Resize, scale: f64, at: usize, out: usize, size: usize) -> Vec<(usize, f64)> {
     let at = at as f64;
     let place = match of.coordinates {
         Coordinates::HalfPixel => (at + 0.5) / scale - 0.5,

@@ -28,6 +28,7 @@ mod interpret;
 mod map;
 mod network;
 mod op;
+mod tiling;
 
 use std::fmt;
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use op::{
     Binary, BlockOrder, ConvWeights, Coordinates, Edge, Filter, Op, Pool, PoolKind, Reduction, Resize, Rounding, Slice,
     Target, Unary,
 };
+pub use tiling::{Part, Tile, Tiled};
 
 use crate::error::{Error, GraphError, Result};
 

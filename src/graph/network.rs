@@ -8,7 +8,6 @@ use super::compile::{BufferId, Place, Program, Step, Work};
 #[cfg(feature = "gpu")]
 use super::gpu::{EndsOnGpu, OnGpu};
 use super::{ConvWeights, Dims, Graph, cpu};
-use crate::caps::DeviceKind;
 use crate::conv::Conv;
 use crate::device::Device;
 #[cfg(feature = "gpu")]
@@ -17,7 +16,7 @@ use crate::error::{Result, ShapeError};
 #[cfg(feature = "gpu")]
 use crate::gpu::{Bound, Tensor};
 use crate::layer::{Inputs, Layer, Weights, Workspace};
-use crate::layout::{Layout, View};
+use crate::layout::View;
 use crate::plan::Preferences;
 use crate::problem::Problem;
 use crate::spatial::{MAX_RANK, Shape};
@@ -96,7 +95,7 @@ impl Network {
     /// # Errors
     /// A convolution without a plan; whatever the device says.
     pub async fn new(device: &Device, graph: &Graph, preferences: Preferences) -> Result<Self> {
-        Self::with_layers_of(device, graph, preferences, None).await
+        Self::of_program(device, graph, Program::for_device(graph, device.caps())?, preferences, None).await
     }
 
     /// The same network for inputs of other sizes, in the order of [`Program::inputs`], with buffers of its own. The weights on the
@@ -121,19 +120,24 @@ impl Network {
     /// The first node that these sizes do not fit; as [`Self::new`].
     pub async fn resized(&self, dims: &[Dims]) -> Result<Self> {
         let graph = self.graph.with_input_dims(dims)?;
-        Self::with_layers_of(&self.device, &graph, self.preferences, Some(self)).await
+        Self::of_program(
+            &self.device,
+            &graph,
+            Program::for_device(&graph, self.device.caps())?,
+            self.preferences,
+            Some(self),
+        )
+        .await
     }
 
-    /// Compiles a graph, and takes over the layers of a network that is the same but for its sizes.
-    async fn with_layers_of(
+    /// Puts a compiled graph on a device, and takes over the layers of a network that is the same but for its sizes.
+    pub(super) async fn of_program(
         device: &Device,
         graph: &Graph,
+        program: Program,
         preferences: Preferences,
         other: Option<&Self>,
     ) -> Result<Self> {
-        // The CPU's vectors are of channels.
-        let layout = if device.caps().kind == DeviceKind::Cpu { Layout::ChannelsLast } else { Layout::ChannelsFirst };
-        let program = Program::in_layout(graph, layout)?;
         let mut theirs = other.into_iter().flat_map(|other| other.program.steps.iter().zip(&other.convs));
         let mut convs = Vec::with_capacity(program.steps.len());
         for step in &program.steps {
@@ -370,7 +374,8 @@ async fn layer(device: &Device, of: &ConvWeights, preferences: Preferences) -> R
     Layer::new(device, of.conv, weights, preferences).await
 }
 
-fn problem(conv: &Conv, step: &Step) -> Result<Problem> {
+/// What a step that is a convolution solves.
+pub(super) fn problem(conv: &Conv, step: &Step) -> Result<Problem> {
     let missing =
         || ShapeError::Rank { what: "a convolution's input", expected: "3 to 5", got: step.output.dims.rank() };
     let shape = Shape::from_slice(&step.inputs[0].dims).ok_or_else(missing)?;

@@ -194,7 +194,8 @@ const fn apart(step: isize, by: usize, count: usize) -> isize {
     if count > 1 { step * by.cast_signed() } else { step }
 }
 
-const fn gcd(a: usize, b: usize) -> usize {
+/// The greatest common divisor.
+pub(crate) const fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 

@@ -8,6 +8,8 @@ mod tests;
 use std::fmt;
 
 use self::axis::{AXES, Axis};
+#[cfg(feature = "graph")]
+pub(crate) use self::correlations::gcd;
 use crate::activation::Activation;
 use crate::conv::{Conv, Residual};
 use crate::correlation::Correlation;

@@ -12,9 +12,15 @@ use std::sync::Arc;
 pub(crate) use step::{AxisTaps, BufferId, Place, Step, Window, Work};
 
 use super::{Dims, Graph};
+use crate::caps::{Caps, DeviceKind};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::layout::Layout;
+
+/// The same network with fewer nodes, each of which a step computes as it stands.
+pub(crate) fn simplified(graph: &Graph) -> Result<Graph> {
+    simplify::simplified(&written_out::recognized(graph)?)
+}
 
 /// A network compiled for inputs of these sizes. It prints: each step with what it does, where its result lies, and the memory
 /// of all.
@@ -52,18 +58,28 @@ impl Program {
     /// # Errors
     /// None at present.
     pub fn new(graph: &Graph) -> Result<Self> {
-        Self::in_layout(graph, Layout::ChannelsFirst)
+        Ok(Self::of_simplified(&simplified(graph)?, Layout::ChannelsFirst))
     }
 
-    /// Compiles a network whose images lie so between its steps. Inputs and outputs are row-major.
-    pub(crate) fn in_layout(graph: &Graph, layout: Layout) -> Result<Self> {
-        let graph = simplify::simplified(&written_out::recognized(graph)?)?;
-        let lower::Lowered { mut steps, own, constants } = lower::lowered(&graph, layout);
+    /// The same for a device, where images may lie otherwise between the steps: the CPU's vectors are of channels. Inputs and outputs
+    /// are row-major.
+    pub(crate) fn for_device(graph: &Graph, caps: &Caps) -> Result<Self> {
+        Ok(Self::of_simplified(&simplified(graph)?, Self::layout(caps)))
+    }
+
+    /// How images lie between the steps of a device's program.
+    pub(crate) fn layout(caps: &Caps) -> Layout {
+        if caps.kind == DeviceKind::Cpu { Layout::ChannelsLast } else { Layout::ChannelsFirst }
+    }
+
+    /// The steps of a graph that is [`simplified`], in which each convolution is a step, in the order of the nodes.
+    pub(crate) fn of_simplified(graph: &Graph, layout: Layout) -> Self {
+        let lower::Lowered { mut steps, own, constants } = lower::lowered(graph, layout);
         let memory::Memory { lens, least } = memory::share(&mut steps, &own);
         let named = |value: super::Value| (graph.node(value).name().to_owned(), graph.dims(value));
         let inputs = graph.inputs().iter().map(|&value| named(value)).collect();
         let outputs = graph.outputs().iter().map(|(name, value)| (name.clone(), graph.dims(*value))).collect();
-        Ok(Self { steps, lens, constants, inputs, outputs, least })
+        Self { steps, lens, constants, inputs, outputs, least }
     }
 
     /// How many steps it has.

@@ -6,6 +6,8 @@ mod descriptions;
 mod gpus;
 mod layers;
 mod plans;
+#[cfg(feature = "graph")]
+mod tiles;
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::path::Path;
@@ -105,6 +107,8 @@ fn write(section: &Section, number: &mut usize) -> String {
 fn the_table_of_bad_inputs_holds() {
     let mut sections =
         vec![descriptions::sizes(), descriptions::views(), layers::operands(), plans::demands(), plans::texts()];
+    #[cfg(feature = "graph")]
+    sections.push(tiles::networks());
     let gpu = gpus::buffers();
     let whole = gpu.is_some();
     sections.extend(gpu);

@@ -5,6 +5,7 @@ mod draw;
 mod nodes;
 mod refusals;
 mod shapes;
+mod tiling;
 mod written_out;
 
 use winoconv::graph::{Graph, Network};
