@@ -81,7 +81,7 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
     tests(steps, "doc tests", root, &format!("{all} --doc"), options, &log);
     // Of all libraries, as they are built by now: of one alone they would be built with other features.
     let arguments = format!("test {all} --lib -- cpu::");
-    for registers in ["avx2", "scalar"] {
+    for &registers in narrower_registers() {
         steps.step(&format!("the CPU's kernels, {registers}"), |steps| {
             let mut command = test_command(root, &arguments, options, &log);
             steps.run_tests(command.env(SIMD, registers))
@@ -91,6 +91,15 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
     steps.step("exported plans", |_| export::check(root, options.no_install).map(drop));
     steps.step("package", |_| package(root));
     steps.step("dependencies", |_| deny(root));
+}
+
+/// Registers that the CPU's kernels know, and that are narrower than those that the tests before have used.
+fn narrower_registers() -> &'static [&'static str] {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx512f") {
+        return &["avx2", "scalar"];
+    }
+    &["scalar"]
 }
 
 fn tests(steps: &mut Steps, name: &str, root: &Path, targets: &str, options: &Options, log: &Path) {
