@@ -70,7 +70,12 @@ fn time(path: &Path, given: &[(String, Dims)], options: &Options) -> Result<(), 
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     print!("{name}: {:.3} ms", least.as_secs_f64() * 1e3);
     print!(", {} steps, compiled in {compiled:.2?}", program.step_count());
-    print!(", {} bytes, at least {}", program.bytes(), program.least_bytes());
+    let (bytes, least) = (program.bytes(), program.least_bytes());
+    print!(
+        ", {bytes} bytes ({:.3} times the least), {} of workspace",
+        bytes as f64 / least.max(1) as f64,
+        network.workspace_bytes()
+    );
     for (i, output) in outputs.iter().enumerate() {
         if let Some(expected) = read(path, "out", i) {
             print!(", output {i} differs by {:.2e}", distance(&expected, output));

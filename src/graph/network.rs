@@ -10,6 +10,7 @@ use super::gpu::{EndsOnGpu, OnGpu};
 use super::{ConvWeights, Dims, Graph, cpu};
 use crate::conv::Conv;
 use crate::device::Device;
+use crate::dtype::DType;
 #[cfg(feature = "gpu")]
 use crate::error::Error;
 use crate::error::{Result, ShapeError};
@@ -44,6 +45,7 @@ pub struct Network {
     device: Device,
     /// Layer and problem of each step that is a convolution.
     convs: Vec<Option<(Arc<Layer>, Problem)>>,
+    workspace_bytes: u64,
     /// What it was compiled from, for other sizes.
     graph: Graph,
     preferences: Preferences,
@@ -128,6 +130,7 @@ impl Network {
         let program = Program::new(graph)?;
         let mut theirs = other.into_iter().flat_map(|other| other.program.steps.iter().zip(&other.convs));
         let mut convs = Vec::with_capacity(program.steps.len());
+        let mut workspace: Vec<usize> = Vec::new();
         for step in &program.steps {
             let Work::Conv(of) = &step.work else {
                 convs.push(None);
@@ -144,7 +147,9 @@ impl Network {
             };
             let problem = problem(&of.conv, step)?;
             // A plan that cannot be had is found out now.
-            layer.plan_for(&problem)?;
+            let plan = layer.plan_for(&problem)?;
+            workspace.resize(workspace.len().max(plan.workspace.len()), 0);
+            workspace.iter_mut().zip(&plan.workspace).for_each(|(most, &len)| *most = len.max(*most));
             convs.push(Some((layer, problem)));
         }
         #[cfg(feature = "gpu")]
@@ -156,6 +161,7 @@ impl Network {
             program,
             device: device.clone(),
             convs,
+            workspace_bytes: workspace.iter().map(|&len| DType::F32.bytes(len)).sum(),
             graph: graph.clone(),
             preferences,
             kept: Mutex::default(),
@@ -167,6 +173,12 @@ impl Network {
     /// The compiled network.
     pub const fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// Bytes of the workspace that its convolutions use, one after the other. It comes on top of [`Program::bytes`]. What the
+    /// CPU's threads keep for themselves is not counted.
+    pub const fn workspace_bytes(&self) -> u64 {
+        self.workspace_bytes
     }
 
     /// The device.
