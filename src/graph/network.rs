@@ -257,6 +257,46 @@ impl Network {
         Ok(times)
     }
 
+    /// Runs on slices, and gives the time of a run: on the device alone, without copies of inputs and outputs, see
+    /// [`crate::gpu::Context::time`]; or by the clock on the CPU. The least of so many runs counts.
+    ///
+    /// ```
+    /// use winoconv::graph::{Graph, Network};
+    /// use winoconv::{Conv, Device, Preferences};
+    ///
+    /// let mut net = Graph::new();
+    /// let x = net.input("x", [1, 1, 4, 4])?;
+    /// let y = net.conv(x, Conv::new(1, 1, [3, 3]), vec![1.0; 9], [])?;
+    /// net.output("y", y)?;
+    /// let network = Network::new_blocking(&Device::cpu(), &net, Preferences::new())?;
+    /// println!("{:?}", network.time_blocking(&[&[1.0; 16]], 5)?);
+    /// # Ok::<(), winoconv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn time(&self, inputs: &[&[f32]], runs: u32) -> Result<Duration> {
+        // The first run is no measurement: a device that waited is slow.
+        self.run(inputs).await?;
+        let mut least = Duration::MAX;
+        #[cfg(feature = "gpu")]
+        if let Some(on_gpu) = &self.on_gpu {
+            let ends = self.ends(on_gpu).await?;
+            for _ in 0..runs.max(1) {
+                least = least.min(on_gpu.context().time(|pass| ends.bound.encode_pass(pass)).await?);
+            }
+            *lock(&on_gpu.kept) = Some(ends);
+            return Ok(least);
+        }
+        for _ in 0..runs.max(1) {
+            let start = std::time::Instant::now();
+            self.run_on_cpu(inputs, |_| ()).await?;
+            least = least.min(start.elapsed());
+        }
+        Ok(least)
+    }
+
     /// Binds the network to buffers on its device, one for each input and output in the order of the program's. Encoding what
     /// comes of it creates no GPU object. The buffers between its steps are the network's own: what is bound twice must not
     /// run at once.
@@ -407,6 +447,14 @@ impl Network {
     /// As there.
     pub fn run_blocking(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
         pollster::block_on(self.run(inputs))
+    }
+
+    /// As [`Self::time`], waiting for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn time_blocking(&self, inputs: &[&[f32]], runs: u32) -> Result<Duration> {
+        pollster::block_on(self.time(inputs, runs))
     }
 }
 
