@@ -66,11 +66,16 @@ fn time(path: &Path, given: &[(String, Dims)], options: &Options) -> Result<(), 
         .collect();
     let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
     let outputs = network.run_blocking(&inputs)?;
-    let least = least_time(&network, &inputs, options.runs)?;
+    let least = network.time_blocking(&inputs, options.runs)?;
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     print!("{name}: {:.3} ms", least.as_secs_f64() * 1e3);
     print!(", {} steps, compiled in {compiled:.2?}", program.step_count());
-    print!(", {} bytes, at least {}", program.bytes(), program.least_bytes());
+    let (bytes, least) = (program.bytes(), program.least_bytes());
+    print!(
+        ", {bytes} bytes ({:.3} times the least), {} of workspace",
+        bytes as f64 / least.max(1) as f64,
+        network.workspace_bytes()
+    );
     for (i, output) in outputs.iter().enumerate() {
         if let Some(expected) = read(path, "out", i) {
             print!(", output {i} differs by {:.2e}", distance(&expected, output));
@@ -84,36 +89,6 @@ fn time(path: &Path, given: &[(String, Dims)], options: &Options) -> Result<(), 
         times.iter().take(40).for_each(|of| println!("  {of}"));
     }
     Ok(())
-}
-
-/// The least time of so many runs: on the CPU by the clock, on a GPU between the ends of a run's pass.
-fn least_time(network: &Network, inputs: &[&[f32]], runs: u32) -> Result<Duration, Failure> {
-    let mut least = Duration::MAX;
-    let Some(context) = network.device().context() else {
-        for _ in 0..runs {
-            let start = Instant::now();
-            network.run_blocking(inputs)?;
-            least = least.min(start.elapsed());
-        }
-        return Ok(least);
-    };
-    pollster::block_on(async {
-        let (mut from, mut to) = (Vec::new(), Vec::new());
-        for input in inputs {
-            from.push(context.upload("input", input).await?);
-        }
-        for (_, dims) in network.program().outputs() {
-            to.push(context.create_buffer("output", dims.elements()).await?);
-        }
-        let [from, to] = [&from, &to].map(|all| all.iter().map(Into::into).collect::<Vec<_>>());
-        let bound = network.bind(&from, &to).await?;
-        // The first run is no measurement: a GPU that waited is slow.
-        context.time(|pass| bound.encode_pass(pass)).await?;
-        for _ in 0..runs {
-            least = least.min(context.time(|pass| bound.encode_pass(pass)).await?);
-        }
-        Ok(least)
-    })
 }
 
 fn read(model: &Path, what: &str, i: usize) -> Option<Vec<f32>> {

@@ -4,6 +4,41 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+/// What was expected and what came, in words. Only [`refusal!`] makes one of a text.
+#[derive(Debug)]
+pub(crate) struct Refusal(String);
+
+/// Why something is refused: a format and its arguments. `cargo xtask tidy` finds every text by this name, and each needs a row in
+/// docs/ERRORS.md, which tests/refusals writes.
+macro_rules! refusal {
+    ($($text:tt)*) => {
+        $crate::error::Refusal::from_text(format!($($text)*))
+    };
+}
+pub(crate) use refusal;
+
+impl Refusal {
+    pub(crate) const fn from_text(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl From<winoconv::Error> for Refusal {
+    /// The graph's nodes have other names than the model's.
+    fn from(error: winoconv::Error) -> Self {
+        match error {
+            winoconv::Error::Graph(error) => Self(error.problem),
+            error => Self(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What every fallible call of this crate returns.
 pub type Result<T, E = OnnxError> = std::result::Result<T, E>;
 
@@ -70,6 +105,12 @@ pub enum OnnxError {
     },
 }
 
+impl OnnxError {
+    pub(crate) fn damaged(what: String, Refusal(problem): Refusal) -> Self {
+        Self::Damaged { what, problem }
+    }
+}
+
 /// A node that this crate does not support.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsupported {
@@ -79,6 +120,12 @@ pub struct Unsupported {
     pub op: String,
     /// Why.
     pub why: String,
+}
+
+impl Unsupported {
+    pub(crate) fn new(node: &str, op: &str, Refusal(why): Refusal) -> Self {
+        Self { node: node.to_owned(), op: op.to_owned(), why }
+    }
 }
 
 impl fmt::Display for Unsupported {

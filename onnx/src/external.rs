@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use winoconv::graph::Dims;
 
-use crate::error::{OnnxError, Result};
+use crate::error::{OnnxError, Refusal, Result, refusal};
 use crate::proto::TensorProto;
 use crate::tensor::{Known, from_bytes};
 
@@ -34,21 +34,25 @@ impl External {
 
     /// The elements of a tensor that takes so many bytes.
     pub(crate) fn read(&mut self, tensor: &TensorProto, what: &str, dims: Dims, bytes: usize) -> Result<Known> {
-        let damaged = |problem: String| OnnxError::Damaged { what: format!("tensor {what}"), problem };
+        let damaged = |problem| OnnxError::damaged(format!("tensor {what}"), problem);
         let entry = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &*entry.value);
         let number = |key: &str| {
-            let parse =
-                |text: &str| text.parse::<u64>().map_err(|_| damaged(format!("{key} {text}, expected a number")));
+            let parse = |text: &str| {
+                text.parse::<u64>().map_err(|_| damaged(refusal!("{key} is {text}, expected a whole number")))
+            };
             entry(key).map(parse).transpose()
         };
-        let location = entry("location").ok_or_else(|| damaged("its data is external, without a location".into()))?;
+        let location = entry("location")
+            .ok_or_else(|| damaged(refusal!("its data is in another file, expected the file's location")))?;
         let offset = number("offset")?.unwrap_or(0);
         let size = bytes as u64;
         if let Some(length) = number("length")?.filter(|&length| length != size) {
-            return Err(damaged(format!("{length} bytes in {location}, expected {bytes} for {dims}")));
+            return Err(damaged(refusal!("{length} bytes in {location}, expected {bytes} for {dims}")));
         }
         let Some(folder) = &self.folder else {
-            return Err(damaged(format!("its data is in file {location}; open the model by its path")));
+            return Err(damaged(refusal!(
+                "its data is in {location}, expected a model that is read by its path: Model::open"
+            )));
         };
         let part: Part = (location.to_owned(), offset, bytes, tensor.data_type, dims);
         if let Some(known) = self.parts.get(&part) {
@@ -58,20 +62,28 @@ impl External {
         let read_error = |source| OnnxError::Read { path: path.clone(), source };
         let real = path.canonicalize().map_err(read_error)?;
         if !real.starts_with(folder.canonicalize().map_err(read_error)?) {
-            return Err(damaged(format!("its data is in {location}, a link to outside the model's folder")));
+            return Err(damaged(refusal!(
+                "its data is in {location}, a link, expected a file below the model's folder"
+            )));
         }
         let mut file = File::open(&real).map_err(read_error)?;
         let about = file.metadata().map_err(read_error)?;
         let end = offset.checked_add(size).filter(|&end| about.is_file() && end <= about.len());
         if end.is_none() {
-            let problem =
-                format!("bytes {offset} to {} of {location}, which has {}", offset.saturating_add(size), about.len());
+            let problem = refusal!(
+                "bytes {offset} to {} of {location}, expected at most {}",
+                offset.saturating_add(size),
+                about.len()
+            );
             return Err(damaged(problem));
         }
         let taken = self.taken.entry(real.clone()).or_default();
         *taken = taken.saturating_add(size);
         if *taken > about.len() {
-            return Err(damaged(format!("tensors take {taken} bytes of {location}, which has {}", about.len())));
+            return Err(damaged(refusal!(
+                "tensors take {taken} bytes of {location}, expected at most {}",
+                about.len()
+            )));
         }
         file.seek(SeekFrom::Start(offset)).map_err(read_error)?;
         let mut data = vec![0; bytes];
@@ -83,11 +95,11 @@ impl External {
 }
 
 /// A path that does not leave the folder.
-fn inside(folder: &Path, location: &str) -> Result<PathBuf, String> {
+fn inside(folder: &Path, location: &str) -> Result<PathBuf, Refusal> {
     let path = Path::new(location);
     let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if location.is_empty() || location.contains(['\\', ':']) || !path.components().all(is_plain) {
-        return Err(format!("its data is in {location:?}, expected a path below the model's folder"));
+        return Err(refusal!("its data is in {location:?}, expected a path below the model's folder"));
     }
     Ok(folder.join(path))
 }
@@ -99,7 +111,7 @@ mod tests {
     #[test]
     fn paths_stay_below_the_folder() {
         let folder = Path::new("models");
-        assert_eq!(inside(folder, "weights/a.bin"), Ok(PathBuf::from("models/weights/a.bin")));
+        assert_eq!(inside(folder, "weights/a.bin").ok(), Some(PathBuf::from("models/weights/a.bin")));
         for location in ["", "..", "../a", "a/../../b", "/etc/passwd", "C:\\a", "a\\..\\b"] {
             assert!(inside(folder, location).is_err(), "{location}");
         }

@@ -8,7 +8,7 @@ use std::path::Path;
 use prost::Message;
 use winoconv::graph::{Dims, Graph};
 
-use crate::error::{OnnxError, Result};
+use crate::error::{OnnxError, Refusal, Result, refusal};
 use crate::external::External;
 use crate::import;
 use crate::proto::{AttributeProto, GraphProto, ModelProto, NodeProto, ValueInfoProto, attribute_type};
@@ -138,12 +138,13 @@ impl Model {
     }
 
     fn read(bytes: &[u8], mut external: External) -> Result<Self> {
-        let not_a_model = |problem: String| OnnxError::NotAModel { problem };
-        let file = ModelProto::decode(bytes).map_err(|error| not_a_model(error.to_string()))?;
-        let graph = file.graph.ok_or_else(|| not_a_model("it has no graph".to_owned()))?;
+        let not_a_model = |problem: Refusal| OnnxError::NotAModel { problem: problem.to_string() };
+        let file = ModelProto::decode(bytes).map_err(|error| not_a_model(refusal!("{error}")))?;
+        let graph = file.graph.ok_or_else(|| not_a_model(refusal!("expected a graph, got none")))?;
         let is_standard = |domain: &str| matches!(domain, "" | "ai.onnx");
         let own = file.opset_import.iter().find(|set| is_standard(&set.domain));
-        let opset = own.ok_or_else(|| not_a_model("it names no version of ONNX's operators".to_owned()))?.version;
+        let opset =
+            own.ok_or_else(|| not_a_model(refusal!("expected a version of ONNX's operators, got none")))?.version;
         if !crate::OPSETS.contains(&opset) {
             return Err(OnnxError::Opset { got: opset });
         }
@@ -230,7 +231,7 @@ fn read_node(index: usize, node: NodeProto, external: &mut External) -> Result<N
     };
     // Also so that a file of nothing but empty nodes ends here.
     if node.op_type.is_empty() {
-        return Err(OnnxError::Damaged { what: format!("node {name}"), problem: "it has no operator".to_owned() });
+        return Err(OnnxError::damaged(format!("node {name}"), refusal!("expected an operator, got none")));
     }
     let mut attributes = HashMap::with_capacity(node.attribute.len());
     for attribute in node.attribute {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use half::{bf16, f16};
 use winoconv::graph::{Dims, MAX_DIMS};
 
-use crate::error::{OnnxError, Result};
+use crate::error::{OnnxError, Refusal, Result, refusal};
 use crate::external::External;
 use crate::proto::{TensorProto, data_type};
 
@@ -65,8 +65,8 @@ const fn width(number: i32) -> Option<usize> {
 pub(crate) const MOST_SIZE: usize = 1 << 48;
 
 /// Sizes as a graph has them, and the number of elements.
-pub(crate) fn dims(sizes: &[i64]) -> Result<(Dims, usize), String> {
-    let refused = || format!("sizes {sizes:?}, expected at most {MAX_DIMS} from 0 to 2^48");
+pub(crate) fn dims(sizes: &[i64]) -> Result<(Dims, usize), Refusal> {
+    let refused = || refusal!("sizes {sizes:?}, expected at most {MAX_DIMS} from 0 to 2^48");
     let sizes: Option<Vec<usize>> = sizes.iter().map(|&size| usize::try_from(size).ok()).collect();
     let dims = sizes.as_deref().and_then(Dims::from_slice).ok_or_else(refused)?;
     let elements = dims.elements();
@@ -79,24 +79,26 @@ pub(crate) fn dims(sizes: &[i64]) -> Result<(Dims, usize), String> {
 
 /// The tensor of a message, whose name is used in errors. Nothing is allocated before the elements are known to be there.
 pub(crate) fn read(tensor: &TensorProto, what: &str, external: &mut External) -> Result<Known> {
-    let damaged = |problem: String| OnnxError::Damaged { what: format!("tensor {what}"), problem };
+    let damaged = |problem| OnnxError::damaged(format!("tensor {what}"), problem);
     let kind = tensor.data_type;
     let Some(width) = width(kind) else { return Ok(Known::Other(type_name(kind))) };
     let (dims, elements) = dims(&tensor.dims).map_err(damaged)?;
-    let bytes = elements.checked_mul(width).ok_or_else(|| damaged(format!("{dims} elements of {width} bytes")))?;
+    let bytes = elements
+        .checked_mul(width)
+        .ok_or_else(|| damaged(refusal!("{dims} elements of {width} bytes, expected at most 2^64 bytes")))?;
     if tensor.data_location == 1 {
         return external.read(tensor, what, dims, bytes);
     }
     if !tensor.raw_data.is_empty() {
         if tensor.raw_data.len() != bytes {
             let problem =
-                format!("{} bytes, expected {bytes} for {dims} of {}", tensor.raw_data.len(), type_name(kind));
+                refusal!("{} bytes, expected {bytes} for {dims} of {}", tensor.raw_data.len(), type_name(kind));
             return Err(damaged(problem));
         }
         return Ok(from_bytes(kind, dims, &tensor.raw_data));
     }
     let len = |found: usize| {
-        let problem = || damaged(format!("{found} elements, expected {elements} for {dims} of {}", type_name(kind)));
+        let problem = || damaged(refusal!("{found} elements, expected {elements} for {dims} of {}", type_name(kind)));
         if found == elements { Ok(()) } else { Err(problem()) }
     };
     let floats = |data: Arc<[f32]>| Known::Floats(Floats { dims, data });

@@ -6,6 +6,7 @@ use super::op::{
     Binary, BlockOrder, ConvWeights, Coordinates, Edge, Filter, Op, Pool, Reduction, Resize, Rounding, Slice, Target,
     Unary,
 };
+use super::refusal::{Refusal, refusal};
 use super::{Dims, Graph, Node, Value};
 use crate::activation::Activation;
 use crate::conv::{Conv, Residual};
@@ -18,16 +19,23 @@ fn from_end(axis: isize, rank: usize) -> Option<usize> {
 }
 
 impl Graph {
-    fn refused(&self, op: &'static str, problem: impl Into<String>) -> GraphError {
-        GraphError { node: self.next_name(op), op, problem: problem.into() }
+    fn refused(&self, op: &'static str, refusal: Refusal) -> GraphError {
+        refusal.of(self.next_name(op), op)
+    }
+
+    /// The sizes of an operand.
+    fn operand(&self, op: &'static str, value: Value) -> Result<Dims> {
+        Ok(self.known_dims(value).map_err(|refusal| self.refused(op, refusal))?)
     }
 
     /// An axis of a value; negative ones count from the end.
     fn axis(&self, op: &'static str, of: Value, axis: isize) -> Result<usize> {
-        let dims = self.nodes.get(of.index()).map(|node| node.dims);
-        let dims = dims.ok_or_else(|| self.refused(op, "the operand is not a value of this graph"))?;
-        let found = from_end(axis, dims.rank()).filter(|&axis| axis < dims.rank());
-        Ok(found.ok_or_else(|| self.refused(op, format!("axis {axis} of {dims}")))?)
+        let dims = self.operand(op, of)?;
+        let rank = dims.rank();
+        let found = from_end(axis, rank).filter(|&axis| axis < rank);
+        let refused =
+            || self.refused(op, refusal!("axis {axis} of {dims}, expected at least -{rank} and less than {rank}"));
+        Ok(found.ok_or_else(refused)?)
     }
 
     fn axes(&self, op: &'static str, of: Value, axes: &[isize]) -> Result<Vec<usize>> {
@@ -44,7 +52,9 @@ impl Graph {
     pub fn input(&mut self, name: impl Into<String>, dims: impl Into<Dims>) -> Result<Value> {
         let name = name.into();
         if self.inputs.iter().any(|&input| self.node(input).name == name) {
-            return Err(self.refused("input", format!("there is an input named {name}")).into());
+            return Err(self
+                .refused("input", refusal!("there is an input named {name}, expected another name"))
+                .into());
         }
         let value = self.insert(Node { name, op: Op::Input, inputs: Vec::new(), dims: dims.into() })?;
         self.inputs.push(value);
@@ -57,11 +67,11 @@ impl Graph {
     /// [`GraphError`] if there is one of this name, or the value is not of this graph.
     pub fn output(&mut self, name: impl Into<String>, value: Value) -> Result<()> {
         let name = name.into();
-        if value.index() >= self.nodes.len() {
-            return Err(self.refused("output", format!("output {name} is not a value of this graph")).into());
-        }
+        self.operand("output", value)?;
         if self.outputs.iter().any(|(other, _)| *other == name) {
-            return Err(self.refused("output", format!("there is an output named {name}")).into());
+            return Err(self
+                .refused("output", refusal!("there is an output named {name}, expected another name"))
+                .into());
         }
         self.outputs.push((name, value));
         Ok(())
@@ -101,7 +111,7 @@ impl Graph {
     pub fn conv_with(&mut self, x: Value, residual: Option<Value>, of: ConvWeights) -> Result<Value> {
         let ConvWeights { mut conv, weights, bias, slopes } = of;
         if conv.layout != Layout::ChannelsFirst || conv.weights_layout != Layout::ChannelsFirst {
-            return Err(self.refused("conv", "the tensors of a graph are channels first").into());
+            return Err(self.refused("conv", refusal!("the layout is channels last, expected channels first")).into());
         }
         conv.residual = if residual.is_some() { Residual::Tensor } else { Residual::None };
         let op = Op::Conv(Arc::new(ConvWeights { conv, weights, bias, slopes }));
@@ -114,7 +124,7 @@ impl Graph {
     /// # Errors
     /// Lengths or sizes that do not fit.
     pub fn linear(&mut self, x: Value, outputs: usize, weights: &[f32], bias: impl Into<Arc<[f32]>>) -> Result<Value> {
-        let inputs = self.dims(x).last().copied().unwrap_or(1);
+        let inputs = self.operand("linear", x)?.last().copied().unwrap_or(1);
         ShapeError::check_len("the weights", outputs.saturating_mul(inputs), weights.len())?;
         // A product of rows takes the weights by columns.
         let by_inputs: Vec<f32> =
@@ -150,9 +160,10 @@ impl Graph {
     /// # Errors
     /// A tensor of fewer than 3 axes.
     pub fn global_average_pool(&mut self, x: Value) -> Result<Value> {
-        let rank = self.dims(x).rank();
+        let dims = self.operand("reduce", x)?;
+        let rank = dims.rank();
         if rank < 3 {
-            return Err(self.refused("reduce", format!("expected at least 3 axes, got {}", self.dims(x))).into());
+            return Err(self.refused("reduce", refusal!("expected at least 3 axes, got {dims}")).into());
         }
         self.push(Op::Reduce(Reduction::Mean, (2..rank).collect()), &[x])
     }
@@ -171,7 +182,7 @@ impl Graph {
     /// # Errors
     /// Lengths that do not fit.
     pub fn batch_norm(&mut self, x: Value, [gamma, beta, mean, variance]: [&[f32]; 4], epsilon: f32) -> Result<Value> {
-        let dims = self.dims(x);
+        let dims = self.operand("batch_norm", x)?;
         let channels = dims.get(1).copied().unwrap_or(1);
         for (what, numbers) in [("gamma", gamma), ("beta", beta), ("the mean", mean), ("the variance", variance)] {
             ShapeError::check_len(what, channels, numbers.len())?;
@@ -189,17 +200,14 @@ impl Graph {
     /// # Errors
     /// Lengths that do not fit.
     pub fn affine(&mut self, x: Value, factors: &[f32], summands: &[f32]) -> Result<Value> {
-        let dims = self.dims(x);
-        let rank = dims.rank();
-        if rank < 2 {
-            return Err(self.refused("binary", format!("{dims} has no channels")).into());
+        let dims = self.operand("affine", x)?;
+        if dims.rank() < 2 {
+            return Err(self.refused("affine", refusal!("expected at least 2 axes, got {dims}")).into());
         }
         let ones = dims.iter().enumerate().fold(dims, |all, (axis, _)| all.with(axis, 1));
-        let mut of_channels = ones.with(1, dims[1]);
         // Without the batch, so that it fits any.
-        if rank > 1 {
-            of_channels = Dims::from_slice(&of_channels[1..]).unwrap_or(of_channels);
-        }
+        let of_channels = ones.with(1, dims[1]);
+        let of_channels = Dims::from_slice(&of_channels[1..]).unwrap_or(of_channels);
         let factors = self.constant(factors.to_vec(), of_channels)?;
         let summands = self.constant(summands.to_vec(), of_channels)?;
         let product = self.binary(Binary::Mul, x, factors)?;
@@ -329,7 +337,9 @@ impl Graph {
     /// # Errors
     /// Sizes that differ elsewhere.
     pub fn concat(&mut self, values: &[Value], axis: isize) -> Result<Value> {
-        let first = values.first().ok_or_else(|| self.refused("concat", "expected at least one operand"))?;
+        let first = values
+            .first()
+            .ok_or_else(|| self.refused("concat", refusal!("expected at least one operand, got none")))?;
         let axis = self.axis("concat", *first, axis)?;
         self.push(Op::Concat(axis), values)
     }
@@ -358,10 +368,10 @@ impl Graph {
     pub fn split(&mut self, x: Value, axis: isize, sizes: &[usize]) -> Result<Vec<Value>> {
         let at = self.axis("slice", x, axis)?;
         let all = sizes.iter().fold(0usize, |sum, &size| sum.saturating_add(size));
-        if all != self.dims(x)[at] {
-            return Err(self
-                .refused("slice", format!("{sizes:?} do not add up to axis {at} of {}", self.dims(x)))
-                .into());
+        let dims = self.operand("slice", x)?;
+        if all != dims[at] {
+            let refusal = refusal!("parts of {sizes:?} along axis {at} of {dims}, expected sizes that add up to it");
+            return Err(self.refused("slice", refusal).into());
         }
         let mut start = 0;
         let mut parts = Vec::with_capacity(sizes.len());

@@ -28,6 +28,7 @@ mod interpret;
 mod map;
 mod network;
 mod op;
+mod refusal;
 mod tiling;
 
 use std::fmt;
@@ -42,15 +43,16 @@ pub use op::{
 };
 pub use tiling::{Part, Tile, Tiled};
 
-use crate::error::{Error, GraphError, Result};
+use self::refusal::{Refusal, refusal};
+use crate::error::Result;
 
 /// The result of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Value(u32);
+pub struct Value(usize);
 
 impl Value {
     pub(super) const fn index(self) -> usize {
-        self.0 as usize
+        self.0
     }
 }
 
@@ -164,27 +166,31 @@ impl Graph {
     }
 
     fn push_named(&mut self, name: String, op: Op, inputs: &[Value]) -> Result<Value> {
-        let failed = |problem: String| GraphError { node: name.clone(), op: op.name(), problem };
-        if let Some(unknown) = inputs.iter().find(|value| value.index() >= self.nodes.len()) {
-            return Err(failed(format!("operand {} is not a value of this graph", unknown.0)).into());
-        }
-        let dims: Vec<Dims> = inputs.iter().map(|&value| self.dims(value)).collect();
-        let dims = infer::infer(&op, &dims).map_err(failed)?;
+        let dims: Result<Vec<Dims>, Refusal> = inputs.iter().map(|&value| self.known_dims(value)).collect();
+        let dims =
+            dims.and_then(|dims| infer::infer(&op, &dims)).map_err(|refusal| refusal.of(name.clone(), op.name()))?;
         self.insert(Node { name, op, inputs: inputs.to_vec(), dims })
     }
 
     fn insert(&mut self, node: Node) -> Result<Value> {
         if node.dims.elements() == usize::MAX {
-            let problem = format!("the result's size overflows: {}", node.dims);
-            return Err(GraphError { node: node.name, op: node.op.name(), problem }.into());
+            let refusal = refusal!("the result is {}, expected a size that does not overflow", node.dims);
+            return Err(refusal.of(node.name, node.op.name()).into());
         }
-        let value = u32::try_from(self.nodes.len()).map(Value).map_err(|_| GraphError {
-            node: node.name.clone(),
-            op: node.op.name(),
-            problem: "a graph has at most 2^32 nodes".to_owned(),
-        })?;
         self.nodes.push(node);
-        Ok(value)
+        Ok(Value(self.nodes.len() - 1))
+    }
+
+    /// The sizes of a value, if it is of this graph.
+    fn known_dims(&self, value: Value) -> Result<Dims, Refusal> {
+        let node = self.nodes.get(value.index());
+        node.map(Node::dims).ok_or_else(|| {
+            refusal!(
+                "operand {} is not a value of this graph, expected one of its {} values",
+                value.0,
+                self.nodes.len()
+            )
+        })
     }
 
     /// The same network for inputs of other sizes, in the order of [`Self::inputs`]. Weights are shared.
@@ -193,8 +199,8 @@ impl Graph {
     /// The first node that these sizes do not fit.
     pub fn with_input_dims(&self, dims: &[Dims]) -> Result<Self> {
         if dims.len() != self.inputs.len() {
-            let problem = format!("expected sizes for {} inputs, got {}", self.inputs.len(), dims.len());
-            return Err(Error::Graph(GraphError { node: "the graph".to_owned(), op: "input", problem }));
+            let refusal = refusal!("expected sizes for {} inputs, got {}", self.inputs.len(), dims.len());
+            return Err(refusal.of("the graph".to_owned(), "input").into());
         }
         let mut other = Self { scope: self.scope.clone(), ..Self::default() };
         for (i, node) in self.nodes.iter().enumerate() {

@@ -10,6 +10,7 @@ use super::gpu::{EndsOnGpu, OnGpu};
 use super::{ConvWeights, Dims, Graph, cpu};
 use crate::conv::Conv;
 use crate::device::Device;
+use crate::dtype::DType;
 #[cfg(feature = "gpu")]
 use crate::error::Error;
 use crate::error::{Result, ShapeError};
@@ -44,6 +45,7 @@ pub struct Network {
     device: Device,
     /// Layer and problem of each step that is a convolution.
     convs: Vec<Option<(Arc<Layer>, Problem)>>,
+    workspace_bytes: u64,
     /// What it was compiled from, for other sizes.
     graph: Graph,
     preferences: Preferences,
@@ -140,6 +142,7 @@ impl Network {
     ) -> Result<Self> {
         let mut theirs = other.into_iter().flat_map(|other| other.program.steps.iter().zip(&other.convs));
         let mut convs = Vec::with_capacity(program.steps.len());
+        let mut workspace: Vec<usize> = Vec::new();
         for step in &program.steps {
             let Work::Conv(of) = &step.work else {
                 convs.push(None);
@@ -156,7 +159,9 @@ impl Network {
             };
             let problem = problem(&of.conv, step)?;
             // A plan that cannot be had is found out now.
-            layer.plan_for(&problem)?;
+            let plan = layer.plan_for(&problem)?;
+            workspace.resize(workspace.len().max(plan.workspace.len()), 0);
+            workspace.iter_mut().zip(&plan.workspace).for_each(|(most, &len)| *most = len.max(*most));
             convs.push(Some((layer, problem)));
         }
         #[cfg(feature = "gpu")]
@@ -168,6 +173,7 @@ impl Network {
             program,
             device: device.clone(),
             convs,
+            workspace_bytes: workspace.iter().map(|&len| DType::F32.bytes(len)).sum(),
             graph: graph.clone(),
             preferences,
             kept: Mutex::default(),
@@ -179,6 +185,12 @@ impl Network {
     /// The compiled network.
     pub const fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// Bytes of the workspace that its convolutions use, one after the other. It comes on top of [`Program::bytes`]. What the
+    /// CPU's threads keep for themselves is not counted.
+    pub const fn workspace_bytes(&self) -> u64 {
+        self.workspace_bytes
     }
 
     /// The device.
@@ -255,6 +267,46 @@ impl Network {
             self.run_on_cpu(inputs, measure).await?;
         }
         Ok(times)
+    }
+
+    /// Runs on slices, and gives the time of a run: on the device alone, without copies of inputs and outputs, see
+    /// [`crate::gpu::Context::time`]; or by the clock on the CPU. The least of so many runs counts.
+    ///
+    /// ```
+    /// use winoconv::graph::{Graph, Network};
+    /// use winoconv::{Conv, Device, Preferences};
+    ///
+    /// let mut net = Graph::new();
+    /// let x = net.input("x", [1, 1, 4, 4])?;
+    /// let y = net.conv(x, Conv::new(1, 1, [3, 3]), vec![1.0; 9], [])?;
+    /// net.output("y", y)?;
+    /// let network = Network::new_blocking(&Device::cpu(), &net, Preferences::new())?;
+    /// println!("{:?}", network.time_blocking(&[&[1.0; 16]], 5)?);
+    /// # Ok::<(), winoconv::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub async fn time(&self, inputs: &[&[f32]], runs: u32) -> Result<Duration> {
+        // The first run is no measurement: a device that waited is slow.
+        self.run(inputs).await?;
+        let mut least = Duration::MAX;
+        #[cfg(feature = "gpu")]
+        if let Some(on_gpu) = &self.on_gpu {
+            let ends = self.ends(on_gpu).await?;
+            for _ in 0..runs.max(1) {
+                least = least.min(on_gpu.context().time(|pass| ends.bound.encode_pass(pass)).await?);
+            }
+            *lock(&on_gpu.kept) = Some(ends);
+            return Ok(least);
+        }
+        for _ in 0..runs.max(1) {
+            let start = std::time::Instant::now();
+            self.run_on_cpu(inputs, |_| ()).await?;
+            least = least.min(start.elapsed());
+        }
+        Ok(least)
     }
 
     /// Binds the network to buffers on its device, one for each input and output in the order of the program's. Encoding what
@@ -415,6 +467,14 @@ impl Network {
     /// As there.
     pub fn run_blocking(&self, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
         pollster::block_on(self.run(inputs))
+    }
+
+    /// As [`Self::time`], waiting for it.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn time_blocking(&self, inputs: &[&[f32]], runs: u32) -> Result<Duration> {
+        pollster::block_on(self.time(inputs, runs))
     }
 }
 

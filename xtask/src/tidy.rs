@@ -6,6 +6,7 @@ mod files;
 mod floors;
 mod markdown;
 mod paths;
+mod refusals;
 mod rust;
 mod shaders;
 #[cfg(test)]
@@ -107,6 +108,7 @@ fn violations(root: &Path) -> anyhow::Result<Vec<Violation>> {
         versions::check(file, &mut found);
     }
     circles::check(&rust, &mut found);
+    refusals::check(&files, &mut found);
     shaders::check_twins(&files, &mut found);
     if let Some(what) = study::stale(root)? {
         found.push(Violation { path: study::PAGE.into(), line: 1, what });

@@ -3,6 +3,7 @@
 use winoconv::graph::{Dims, Value};
 
 use super::{Fault, Held, Import, Outcome, invalid, unsupported};
+use crate::error::refusal;
 use crate::model::{Attribute, Node};
 use crate::tensor::{Floats, Ints};
 
@@ -21,7 +22,7 @@ impl Call<'_> {
 
     /// An operand that must be there.
     pub(super) fn operand(&self, index: usize) -> Outcome<&Held> {
-        self.optional(index).ok_or_else(|| Fault::Invalid(format!("operand {index} is missing")))
+        self.optional(index).ok_or_else(|| Fault::Invalid(refusal!("operand {index}: expected a tensor, got none")))
     }
 
     /// All operands, none of which may be left out.
@@ -39,7 +40,7 @@ impl Call<'_> {
     }
 
     fn wrong<T>(key: &str, expected: &str) -> Outcome<T> {
-        invalid(format!("attribute {key} is not {expected}"))
+        invalid(refusal!("attribute {key}: expected {expected}, got another type"))
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -101,7 +102,9 @@ impl Call<'_> {
             None => Ok(None),
             Some(Attribute::Tensor(Known::Floats(floats))) => Ok(Some(Held::Floats(floats.clone()))),
             Some(Attribute::Tensor(Known::Ints(ints))) => Ok(Some(Held::Ints(ints.clone()))),
-            Some(Attribute::Tensor(Known::Other(kind))) => unsupported(format!("attribute {key} is of type {kind}")),
+            Some(Attribute::Tensor(Known::Other(kind))) => {
+                unsupported(refusal!("attribute {key}: expected floats or integers, got elements of type {kind}"))
+            }
             Some(_) => Self::wrong(key, "a tensor"),
         }
     }
@@ -112,6 +115,11 @@ impl Call<'_> {
             Some(held) => Ok(Some(known_ints(held, key)?.data.to_vec())),
             None => Ok(self.ints(key)?.map(<[i64]>::to_vec)),
         }
+    }
+
+    /// The same, which must be there.
+    pub(super) fn needed_ints(&self, index: usize, key: &str) -> Outcome<Vec<i64>> {
+        self.ints_at(index, key)?.ok_or_else(|| Fault::Invalid(refusal!("{key}: expected integers, got none")))
     }
 
     /// The operand as a value.
@@ -130,8 +138,8 @@ impl Call<'_> {
 pub(super) fn known_ints<'h>(held: &'h Held, what: &str) -> Outcome<&'h Ints> {
     match held {
         Held::Ints(ints) => Ok(ints),
-        Held::Value(_) => unsupported(format!("{what}: not known when the graph is made")),
-        _ => invalid(format!("{what}: expected integers")),
+        Held::Value(_) => unsupported(refusal!("{what}: expected integers that are known when the graph is made")),
+        _ => invalid(refusal!("{what}: expected integers, got floats")),
     }
 }
 
@@ -139,6 +147,6 @@ pub(super) fn known_ints<'h>(held: &'h Held, what: &str) -> Outcome<&'h Ints> {
 pub(super) fn scalar(floats: &Floats, what: &str) -> Outcome<f32> {
     match floats.data[..] {
         [number] => Ok(number),
-        _ => invalid(format!("{what} has the sizes {}, expected one number", floats.dims)),
+        _ => invalid(refusal!("{what}: expected one number, got {}", floats.dims)),
     }
 }

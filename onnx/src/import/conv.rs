@@ -8,6 +8,7 @@ use winoconv::{Conv, Padding, Spatial};
 use super::call::Call;
 use super::layout::reshape;
 use super::{Fault, Held, Import, Outcome, invalid, sizes_of};
+use crate::error::refusal;
 
 /// Sizes beyond it are of no window, and their products would overflow.
 const MOST: usize = 1 << 31;
@@ -42,7 +43,9 @@ impl Window {
             "SAME_UPPER" => AutoPad::SameUpper,
             "SAME_LOWER" => AutoPad::SameLower,
             "VALID" => AutoPad::Valid,
-            other => return invalid(format!("auto_pad is {other}")),
+            other => {
+                return invalid(refusal!("auto_pad is {other}, expected NOTSET, SAME_UPPER, SAME_LOWER or VALID"));
+            }
         };
         let pads = if auto_pad == AutoPad::NotSet { list("pads", 2 * rank, 0)? } else { vec![0; 2 * rank] };
         Ok(Self { stride: list("strides", rank, 1)?, dilation: list("dilations", rank, 1)?, pads, auto_pad })
@@ -63,13 +66,14 @@ pub(super) fn numbers(call: &Call<'_>, key: &str, len: usize, default: usize) ->
     let Some(list) = call.ints(key)? else { return Ok(vec![default; len]) };
     let list = sizes_of(key, list)?;
     if list.len() != len || list.iter().any(|&number| number > MOST) {
-        return invalid(format!("{key} is {list:?}, expected {len} numbers of at most {MOST}"));
+        return invalid(refusal!("{key} is {list:?}, expected {len} numbers of at most {MOST}"));
     }
     Ok(list)
 }
 
 fn spatial(sizes: &[usize]) -> Outcome<Spatial> {
-    Spatial::from_slice(sizes).ok_or_else(|| Fault::Unsupported(format!("{} spatial dimensions", sizes.len())))
+    Spatial::from_slice(sizes)
+        .ok_or_else(|| Fault::Unsupported(refusal!("{} spatial dimensions, expected 1 to 3", sizes.len())))
 }
 
 pub(super) fn conv(import: &mut Import<'_>, call: &Call<'_>, transposed: bool) -> Outcome<Vec<Held>> {
@@ -77,8 +81,8 @@ pub(super) fn conv(import: &mut Import<'_>, call: &Call<'_>, transposed: bool) -
     let weights = import.floats(call.operand(1)?, "the weights")?;
     let bias = call.optional(2).map(|held| import.floats(held, "the bias")).transpose()?;
     let w = weights.dims;
-    if !(3..=5).contains(&dims.rank()) || w.rank() != dims.rank() {
-        return invalid(format!("weights of {w} for an input of {dims}, expected 3 to 5 dimensions each"));
+    if dims.rank() < 3 || w.rank() != dims.rank() {
+        return invalid(refusal!("weights of {w} for an input of {dims}, expected as many dimensions, at least 3"));
     }
     let rank = dims.rank() - 2;
     let kernel = numbers(call, "kernel_shape", rank, 0)?;
@@ -87,8 +91,11 @@ pub(super) fn conv(import: &mut Import<'_>, call: &Call<'_>, transposed: bool) -
     let of_group = |channels: usize| channels.saturating_mul(groups);
     let (channels, filters) = if transposed { (w[0], of_group(w[1])) } else { (of_group(w[1]), w[0]) };
     if kernel != w[2..] || channels != dims[1] {
-        let problem = format!("weights of {w} for {} channels in {groups} groups, kernel_shape {kernel:?}", dims[1]);
-        return invalid(problem);
+        let channels = dims[1];
+        let refusal = refusal!(
+            "weights of {w}, expected those of {channels} channels in {groups} groups, kernel_shape {kernel:?}"
+        );
+        return invalid(refusal);
     }
     let window = Window::new(call, rank)?;
     let mut conv = Conv::new(channels, filters, spatial(&kernel)?)
@@ -117,7 +124,7 @@ fn transpose(call: &Call<'_>, conv: Conv, window: &Window, input: &Dims, kernel:
     // Some writers give all sizes.
     let sizes = numbers(call, "output_shape", sizes.len(), 0)?;
     let Some(sizes) = sizes.len().checked_sub(rank).map(|first| &sizes[first..]) else {
-        return invalid(format!("output_shape has {} numbers, expected {rank}", sizes.len()));
+        return invalid(refusal!("output_shape has {} numbers, expected {rank}", sizes.len()));
     };
     // Padding follows from the output's sizes: what is more than there would be is cut off, what is less is added.
     let mut cut = vec![0; rank];
@@ -139,16 +146,15 @@ fn transpose(call: &Call<'_>, conv: Conv, window: &Window, input: &Dims, kernel:
 
 /// `alpha A B + beta C`, each of the matrices transposed if the node says so.
 pub(super) fn gemm(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>> {
-    let mut factors = [None; 2];
-    for (i, key) in ["transA", "transB"].into_iter().enumerate() {
+    let mut factor = |i: usize, key: &str| -> Outcome<Value> {
         let (value, dims) = call.tensor_at(import, i)?;
         if dims.rank() != 2 {
-            return invalid(format!("expected matrices, got {dims}"));
+            return invalid(refusal!("operand {i}: expected a matrix, got {dims}"));
         }
         let is_transposed = call.flag(key, false)?;
-        factors[i] = Some(if is_transposed { import.graph.transpose(value, &[1, 0])? } else { value });
-    }
-    let [Some(a), Some(b)] = factors else { return invalid("expected 2 matrices") };
+        Ok(if is_transposed { import.graph.transpose(value, &[1, 0])? } else { value })
+    };
+    let (a, b) = (factor(0, "transA")?, factor(1, "transB")?);
     let mut y = import.graph.matmul(a, b)?;
     let alpha = call.float("alpha", 1.0)?;
     if alpha != 1.0 {
@@ -159,7 +165,7 @@ pub(super) fn gemm(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held
         let (mut c, dims) = call.tensor_at(import, 2)?;
         let to = import.graph.dims(y);
         if dims.broadcast(to) != Some(to) {
-            return invalid(format!("C of {dims} does not broadcast to {to}"));
+            return invalid(refusal!("C is {dims}, expected a tensor that broadcasts to {to}"));
         }
         if beta != 1.0 {
             c = import.graph.with_number(Binary::Mul, c, beta)?;
@@ -173,7 +179,7 @@ pub(super) fn matmul(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<He
     let (a, of_a) = call.tensor_at(import, 0)?;
     let (b, of_b) = call.tensor_at(import, 1)?;
     if of_a.is_empty() || of_b.is_empty() {
-        return invalid("expected vectors or matrices, got a scalar");
+        return invalid(refusal!("expected vectors or matrices, got a scalar"));
     }
     // A vector is a matrix of one row, or of one column, which the result does not have.
     let as_matrix = |import: &mut Import<'_>, x: Value, dims: Dims, sizes: [usize; 2]| {

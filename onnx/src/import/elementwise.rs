@@ -1,11 +1,12 @@
 //! Functions of single elements.
 
 use winoconv::Activation;
-use winoconv::graph::{Binary, Unary, Value};
+use winoconv::graph::{Binary, Unary};
 
 use super::call::{Call, scalar};
 use super::ints::{self, Ints2};
 use super::{Held, Import, Outcome, invalid, unsupported};
+use crate::error::refusal;
 
 /// One result.
 type One = Outcome<Vec<Held>>;
@@ -37,7 +38,7 @@ pub(super) fn gelu(import: &mut Import<'_>, call: &Call<'_>) -> One {
     match call.text("approximate", "none")? {
         "none" => activate(import, call, Activation::Gelu),
         "tanh" => activate(import, call, Activation::GeluTanh),
-        other => invalid(format!("approximate is {other}, expected none or tanh")),
+        other => invalid(refusal!("approximate is {other}, expected none or tanh")),
     }
 }
 
@@ -87,7 +88,7 @@ pub(super) fn clip(import: &mut Import<'_>, call: &Call<'_>) -> One {
 fn pair(import: &mut Import<'_>, function: Binary, a: &Held, b: &Held) -> Outcome<Held> {
     if let (Held::Ints(a), Held::Ints(b)) = (a, b) {
         let Some(Ints2 { apply, is_bool }) = ints::binary(function) else {
-            return unsupported(format!("{function:?} of integers"));
+            return unsupported(refusal!("{function:?} of known integers, expected floats"));
         };
         let is_bool = is_bool || a.is_bool && b.is_bool;
         return import.zip_ints(a, b, is_bool, apply);
@@ -150,22 +151,13 @@ pub(super) fn many(import: &mut Import<'_>, call: &Call<'_>, function: Binary, m
 pub(super) fn choose(import: &mut Import<'_>, call: &Call<'_>) -> One {
     let all = [call.operand(0)?, call.operand(1)?, call.operand(2)?];
     if let [Held::Ints(condition), Held::Ints(yes), Held::Ints(no)] = all {
-        // Broadcast to all three, one pair after the other.
         let is_bool = yes.is_bool && no.is_bool;
-        let zeros = import.zip_ints(yes, no, false, |_, _| Some(0))?;
-        let Held::Ints(zeros) = zeros else { return invalid("expected integers") };
-        let yes = import.wide_ints(yes, condition, &zeros)?;
-        let no = import.wide_ints(no, condition, &zeros)?;
-        let condition = import.wide_ints(condition, &yes, &zeros)?;
+        let all = [(condition, yes, no), (yes, no, condition), (no, condition, yes)];
+        let [condition, yes, no] = all.map(|(x, b, c)| import.wide_ints(x, b, c));
+        let (condition, yes, no) = (condition?, yes?, no?);
         let data = (0..condition.data.len()).map(|i| if condition.data[i] != 0 { yes.data[i] } else { no.data[i] });
         return Ok(vec![Held::Ints(crate::tensor::Ints { dims: condition.dims, data: data.collect(), is_bool })]);
     }
-    let mut values: [Option<Value>; 3] = [None; 3];
-    for (value, held) in values.iter_mut().zip(all) {
-        *value = Some(import.value(held)?);
-    }
-    match values {
-        [Some(condition), Some(yes), Some(no)] => Ok(vec![import.graph.choose(condition, yes, no)?.into()]),
-        _ => invalid("expected 3 operands"),
-    }
+    let [condition, yes, no] = all.map(|held| import.value(held));
+    Ok(vec![import.graph.choose(condition?, yes?, no?)?.into()])
 }

@@ -3,10 +3,15 @@
 use winoconv::graph::{Binary, Dims, Reduction, Unary};
 
 use super::{Fault, Held, Import, Outcome, unsupported};
+use crate::error::{Refusal, refusal};
 use crate::tensor::Ints;
 
-/// Elements of a tensor of integers.
-const MOST_INTS: usize = 1 << 16;
+/// Elements of a tensor of integers. They are shapes and indices, and their places must be exact as f32.
+pub(super) const MOST_INTS: usize = 1 << 16;
+
+pub(super) fn too_many() -> Refusal {
+    refusal!("expected at most {MOST_INTS} integers to compute when the graph is made, got more")
+}
 
 /// A function of two integers; none where there is no result, as of a division by 0.
 pub(super) struct Ints2 {
@@ -80,7 +85,7 @@ impl Import<'_> {
     /// Counts a tensor of integers that is made.
     pub(super) fn charge_ints(&mut self, elements: usize) -> Outcome<()> {
         if elements > MOST_INTS {
-            return unsupported(format!("more than {MOST_INTS} integers"));
+            return unsupported(too_many());
         }
         self.charge(elements)
     }
@@ -97,20 +102,23 @@ impl Import<'_> {
         is_bool: bool,
         apply: impl Fn(i64, i64) -> Option<i64>,
     ) -> Outcome<Held> {
-        let refused = || Fault::Invalid(format!("{} and {} do not broadcast", a.dims, b.dims));
+        let refused = || Fault::Invalid(refusal!("{} and {}, expected sizes that broadcast", a.dims, b.dims));
         let dims = a.dims.broadcast(b.dims).ok_or_else(refused)?;
         self.charge_ints(dims.elements())?;
         let pairs = places(a.dims, dims).into_iter().zip(places(b.dims, dims));
         let data: Option<_> = pairs.map(|(i, j)| apply(a.data[i], b.data[j])).collect();
-        let data = data.ok_or_else(|| Fault::Invalid("a division by 0, or a negative power".into()))?;
+        let data = data.ok_or_else(|| {
+            Fault::Invalid(refusal!("integers divided by 0 or to a negative power, expected numbers with a result"))
+        })?;
         Ok(Held::Ints(Ints { dims, data, is_bool }))
     }
 
     /// Integers broadcast to what they and two others come to.
     pub(super) fn wide_ints(&mut self, x: &Ints, b: &Ints, c: &Ints) -> Outcome<Ints> {
         let both = x.dims.broadcast(b.dims).and_then(|both| both.broadcast(c.dims));
-        let dims =
-            both.ok_or_else(|| Fault::Invalid(format!("{}, {} and {} do not broadcast", x.dims, b.dims, c.dims)))?;
+        let dims = both.ok_or_else(|| {
+            Fault::Invalid(refusal!("{}, {} and {}, expected sizes that broadcast", x.dims, b.dims, c.dims))
+        })?;
         self.charge_ints(dims.elements())?;
         let data = places(x.dims, dims).into_iter().map(|i| x.data[i]).collect();
         Ok(Ints { dims, data, ..x.clone() })
@@ -123,7 +131,11 @@ impl Import<'_> {
             Reduction::Product => 1,
             Reduction::Max => i64::MIN,
             Reduction::Min => i64::MAX,
-            _ => return unsupported(format!("{reduction:?} of integers")),
+            _ => {
+                return unsupported(refusal!(
+                    "{reduction:?} of known integers, expected a sum, product, minimum or maximum"
+                ));
+            }
         };
         let sizes: Vec<usize> =
             x.dims.iter().enumerate().map(|(axis, &size)| if axes.contains(&axis) { 1 } else { size }).collect();

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use winoconv::graph::{Graph, Op, Value};
 
+use super::ints::{MOST_INTS, too_many};
 use super::{Fault, Held, Import, Outcome, unsupported};
+use crate::error::refusal;
 use crate::tensor::{Floats, Ints};
 
 /// Elements of one evaluation, with all that is between.
 const MOST_AT_ONCE: usize = 1 << 25;
-/// Elements of integers that are laid out anew. They are shapes and indices; and their places must be exact as f32.
-const MOST_INTS: usize = 1 << 16;
 
 impl Import<'_> {
     /// Floats that a node must know.
@@ -22,24 +22,23 @@ impl Import<'_> {
                 self.charge(ints.data.len())?;
                 Ok(Floats { dims: ints.dims, data: ints.data.iter().map(|&x| x as f32).collect() })
             }
-            Held::Value(value) => {
-                if let Some(floats) = self.evaluated.get(value) {
+            held => {
+                let value = self.value(held)?;
+                if let Some(floats) = self.evaluated.get(&value) {
                     return Ok(floats.clone());
                 }
-                let dims = self.graph.dims(*value);
-                let data = self.evaluate(*value, what)?;
+                let dims = self.graph.dims(value);
+                let data = self.evaluate(value, what)?;
                 let floats = Floats { dims, data };
-                self.evaluated.insert(*value, floats.clone());
+                self.evaluated.insert(value, floats.clone());
                 Ok(floats)
             }
-            Held::Other(kind) => unsupported(format!("{what} is of type {kind}")),
-            Held::Missing => Err(Fault::Missing),
         }
     }
 
     /// The elements of a value that depends on constants alone.
     fn evaluate(&mut self, value: Value, what: &str) -> Outcome<Arc<[f32]>> {
-        let unknown = || Fault::Unsupported(format!("{what}: not known when the graph is made"));
+        let unknown = || Fault::Unsupported(refusal!("{what}: expected numbers that are known when the graph is made"));
         let mut order: Vec<Value> = Vec::new();
         let mut open = vec![value];
         let mut seen = HashSet::from([value]);
@@ -65,7 +64,9 @@ impl Import<'_> {
                 return Err(unknown());
             }
             if elements > MOST_AT_ONCE {
-                return unsupported(format!("{what}: more than {MOST_AT_ONCE} elements to compute"));
+                return unsupported(refusal!(
+                    "{what}: expected at most {MOST_AT_ONCE} elements to compute when the graph is made, got more"
+                ));
             }
             order.push(next);
             open.extend(node.inputs().iter().filter(|input| seen.insert(**input)));
@@ -121,7 +122,7 @@ impl Import<'_> {
             let first = elements.len();
             elements.extend(ints.data.iter());
             if elements.len() > MOST_INTS {
-                return unsupported(format!("more than {MOST_INTS} integers"));
+                return unsupported(too_many());
             }
             let numbers: Vec<f32> = (first..elements.len()).map(|place| place as f32).collect();
             places.push(scratch.constant(numbers, ints.dims)?);
@@ -129,14 +130,14 @@ impl Import<'_> {
         let result = apply(&mut scratch, &places)?;
         let all = scratch.nodes().iter().fold(0usize, |sum, node| sum.saturating_add(node.dims().elements()));
         if all > 16 * MOST_INTS {
-            return unsupported(format!("more than {MOST_INTS} integers"));
+            return unsupported(too_many());
         }
         self.charge(all)?;
         let dims = scratch.dims(result);
         scratch.output("y", result)?;
         let places = scratch.interpret(&[])?.swap_remove(0);
-        let data: Option<Arc<[i64]>> = places.iter().map(|&place| elements.get(place as usize).copied()).collect();
-        let data = data.ok_or_else(|| Fault::Unsupported("integers are not computed so".into()))?;
+        // Nodes that move elements give places that they were given.
+        let data = places.iter().map(|&place| elements[place as usize]).collect();
         Ok(Held::Ints(Ints { dims, data, is_bool: ints.iter().all(|ints| ints.is_bool) }))
     }
 }

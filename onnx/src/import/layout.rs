@@ -6,6 +6,7 @@ use winoconv::graph::{BlockOrder, Dims, Graph, Value};
 
 use super::call::{Call, known_ints};
 use super::{Fault, Held, Import, Outcome, axes_of, axis_of, dims_of, invalid, size_of, sizes_of};
+use crate::error::refusal;
 use crate::tensor::Floats;
 
 /// These dimensions. A tensor without elements is made anew, as a reshape of a graph takes 0 for a size that is kept.
@@ -15,7 +16,7 @@ pub(super) fn reshape(graph: &mut Graph, x: Value, dims: Dims) -> Outcome<Value>
         return Ok(x);
     }
     if own.elements() != dims.elements() {
-        return invalid(format!("{own} does not have the elements of {dims}"));
+        return invalid(refusal!("a shape of {dims}, expected as many elements as {own} has"));
     }
     if dims.elements() == 0 {
         let none: Arc<[f32]> = Arc::from([]);
@@ -56,7 +57,7 @@ pub(super) fn reshaped(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<
             }
             0 if !keeps_zeros => match own.get(axis) {
                 Some(&size) => size,
-                None => return invalid(format!("shape {to:?} keeps size {axis} of {own}")),
+                None => return invalid(refusal!("the shape {to:?} keeps size {axis}, expected one that {own} has")),
             },
             size => size_of("a size", size)?,
         });
@@ -64,7 +65,7 @@ pub(super) fn reshaped(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<
     if let Some(axis) = open {
         let known = dims_of(&sizes)?.elements();
         if known == 0 || !own.elements().is_multiple_of(known) {
-            return invalid(format!("{own} does not have the elements of {to:?}"));
+            return invalid(refusal!("a shape of {to:?}, expected as many elements as {own} has"));
         }
         sizes[axis] = own.elements() / known;
     }
@@ -107,7 +108,7 @@ pub(super) fn squeeze(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<H
         None => (0..dims.rank()).filter(|&axis| dims[axis] == 1).collect(),
     };
     if let Some(axis) = axes.iter().find(|&&axis| dims[axis] != 1) {
-        return invalid(format!("axis {axis} of {dims} is not 1"));
+        return invalid(refusal!("axis {axis} of {dims} is to be removed, expected size 1"));
     }
     let kept: Vec<usize> = (0..dims.rank()).filter(|axis| !axes.contains(axis)).map(|axis| dims[axis]).collect();
     one(import, held, dims_of(&kept)?)
@@ -116,7 +117,7 @@ pub(super) fn squeeze(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<H
 pub(super) fn unsqueeze(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>> {
     let held = call.operand(0)?;
     let dims = import.dims(held);
-    let axes = call.ints_at(1, "axes")?.ok_or_else(|| Fault::Invalid("axes are missing".into()))?;
+    let axes = call.needed_ints(1, "axes")?;
     let axes = axes_of(&axes, dims.rank() + axes.len())?;
     let mut own = dims.iter();
     let sizes: Vec<usize> = (0..dims.rank() + axes.len())
@@ -129,7 +130,8 @@ pub(super) fn expand(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<He
     let held = call.operand(0)?;
     let to = dims_of(&sizes_of("a size", &known_ints(call.operand(1)?, "the shape")?.data)?)?;
     let own = import.dims(held);
-    let dims = own.broadcast(to).ok_or_else(|| Fault::Invalid(format!("{own} and {to} do not broadcast")))?;
+    let dims =
+        own.broadcast(to).ok_or_else(|| Fault::Invalid(refusal!("{own} and {to}, expected sizes that broadcast")))?;
     let dims = dims_of(&dims)?;
     if matches!(held, Held::Ints(_)) {
         import.charge_ints(dims.elements())?;
@@ -143,7 +145,7 @@ pub(super) fn tile(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held
     let dims = import.dims(held);
     let times = sizes_of("a number of repeats", &known_ints(call.operand(1)?, "the repeats")?.data)?;
     if times.len() != dims.rank() {
-        return invalid(format!("{} numbers of repeats for {dims}", times.len()));
+        return invalid(refusal!("{} repeats for {dims}, expected one for each axis", times.len()));
     }
     let all: Vec<usize> = dims.iter().zip(&times).map(|(&size, &times)| size.saturating_mul(times)).collect();
     let all = dims_of(&all)?;
@@ -173,7 +175,7 @@ pub(super) fn depth_to_space(import: &mut Import<'_>, call: &Call<'_>) -> Outcom
     let order = match call.text("mode", "DCR")? {
         "DCR" => BlockOrder::PlaceFirst,
         "CRD" => BlockOrder::ChannelFirst,
-        other => return invalid(format!("mode is {other}, expected DCR or CRD")),
+        other => return invalid(refusal!("mode is {other}, expected DCR or CRD")),
     };
     let x = call.value(import, 0)?;
     let op = winoconv::graph::Op::PixelShuffle { factor: block(call)?, order };

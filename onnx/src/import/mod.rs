@@ -20,7 +20,7 @@ use call::Call;
 pub(crate) use table::operators;
 use winoconv::graph::{Dims, Graph, MAX_DIMS, Value};
 
-use crate::error::{OnnxError, Result, Unsupported};
+use crate::error::{OnnxError, Refusal, Result, Unsupported, refusal};
 use crate::model::{Input, Model, Node};
 use crate::proto::data_type;
 use crate::tensor::{Floats, Ints, Known, MOST_SIZE, is_float, type_name};
@@ -53,9 +53,9 @@ impl From<Value> for Held {
 #[derive(Debug)]
 enum Fault {
     /// Recorded; the import goes on, to find more of them.
-    Unsupported(String),
+    Unsupported(Refusal),
     /// The node makes no sense.
-    Invalid(String),
+    Invalid(Refusal),
     /// An operand is the result of a node that is not supported.
     Missing,
 }
@@ -63,36 +63,45 @@ enum Fault {
 impl From<winoconv::Error> for Fault {
     fn from(error: winoconv::Error) -> Self {
         match error {
-            winoconv::Error::Unsupported { .. } => Self::Unsupported(error.to_string()),
-            winoconv::Error::Graph(error) => Self::Invalid(error.problem),
-            error => Self::Invalid(error.to_string()),
+            error @ winoconv::Error::Unsupported { .. } => Self::Unsupported(error.into()),
+            error => Self::Invalid(error.into()),
         }
     }
 }
 
 type Outcome<T> = std::result::Result<T, Fault>;
 
-fn invalid<T>(problem: impl Into<String>) -> Outcome<T> {
-    Err(Fault::Invalid(problem.into()))
+fn invalid<T>(problem: Refusal) -> Outcome<T> {
+    Err(Fault::Invalid(problem))
 }
 
-fn unsupported<T>(why: impl Into<String>) -> Outcome<T> {
-    Err(Fault::Unsupported(why.into()))
+fn unsupported<T>(why: Refusal) -> Outcome<T> {
+    Err(Fault::Unsupported(why))
 }
 
 /// Sizes as a graph has them.
 fn dims_of(sizes: &[usize]) -> Outcome<Dims> {
     let dims = Dims::from_slice(sizes);
-    let dims = dims.ok_or_else(|| Fault::Unsupported(format!("{} dimensions, at most {MAX_DIMS}", sizes.len())))?;
+    let dims =
+        dims.ok_or_else(|| Fault::Unsupported(refusal!("{} dimensions, expected at most {MAX_DIMS}", sizes.len())))?;
     let is_large = dims.elements() == usize::MAX || dims.iter().any(|&size| size > MOST_SIZE);
-    if is_large { invalid(format!("the size of {dims} overflows")) } else { Ok(dims) }
+    if is_large { invalid(too_large(dims)) } else { Ok(dims) }
+}
+
+fn too_large(dims: Dims) -> Refusal {
+    refusal!("a tensor of {dims}, expected sizes of at most 2^48 whose product does not overflow")
+}
+
+/// A position among so many; negative ones count from the end.
+fn position_of(what: &str, at: i64, len: usize) -> Outcome<usize> {
+    let found = if at < 0 { at.checked_add(len as i64) } else { Some(at) };
+    let found = found.and_then(|at| usize::try_from(at).ok()).filter(|&at| at < len);
+    found.ok_or_else(|| Fault::Invalid(refusal!("{what} is {at}, expected at least -{len} and less than {len}")))
 }
 
 /// An axis; negative ones count from the end.
 fn axis_of(axis: i64, rank: usize) -> Outcome<usize> {
-    let found = if axis < 0 { axis.checked_add(rank as i64) } else { Some(axis) };
-    let found = found.and_then(|axis| usize::try_from(axis).ok()).filter(|&axis| axis < rank);
-    found.ok_or_else(|| Fault::Invalid(format!("axis {axis} of {rank}")))
+    position_of("axis", axis, rank)
 }
 
 /// Axes in rising order; twice the same is refused.
@@ -100,13 +109,13 @@ fn axes_of(axes: &[i64], rank: usize) -> Outcome<Vec<usize>> {
     let mut found: Vec<usize> = axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Outcome<_>>()?;
     found.sort_unstable();
     if found.windows(2).any(|pair| pair[0] == pair[1]) {
-        return invalid(format!("axes {axes:?} name one twice"));
+        return invalid(refusal!("axes are {axes:?}, expected each once"));
     }
     Ok(found)
 }
 
 fn size_of(what: &str, size: i64) -> Outcome<usize> {
-    usize::try_from(size).map_err(|_| Fault::Invalid(format!("{what} is {size}")))
+    usize::try_from(size).map_err(|_| Fault::Invalid(refusal!("{what} is {size}, expected at least 0")))
 }
 
 fn sizes_of(what: &str, sizes: &[i64]) -> Outcome<Vec<usize>> {
@@ -179,14 +188,17 @@ fn needed(model: &Model) -> (Vec<bool>, HashSet<&str>) {
 
 impl<'a> Import<'a> {
     fn input(&mut self, input: &'a Input, size: impl Fn(&Input) -> Result<Dims>) -> Result<()> {
-        let damaged = |problem: String| OnnxError::Damaged { what: format!("input {}", input.name), problem };
+        let damaged = |problem| OnnxError::damaged(format!("input {}", input.name), problem);
         let kind = input.elements;
         let held = if kind == 0 || kind == data_type::BOOL || is_float(kind) {
             let value = self.graph.input(input.name.clone(), size(input)?);
-            Held::Value(value.map_err(|error| damaged(error.to_string()))?)
+            Held::Value(value.map_err(|error| damaged(error.into()))?)
         } else {
-            let why = format!("elements of type {} are not known when the graph is made", type_name(kind));
-            self.unsupported.push(Unsupported { node: input.name.clone(), op: "input".into(), why });
+            let why = refusal!(
+                "elements of type {}, expected floats: integers are known when the graph is made",
+                type_name(kind)
+            );
+            self.unsupported.push(Unsupported::new(&input.name, "input", why));
             Held::Missing
         };
         self.held.insert(&input.name, held);
@@ -194,7 +206,11 @@ impl<'a> Import<'a> {
     }
 
     fn node(&mut self, node: &'a Node) -> Result<()> {
-        let failed = |problem: String| OnnxError::Node { node: node.name.clone(), op: node.op.clone(), problem };
+        let failed = |problem: Refusal| OnnxError::Node {
+            node: node.name.clone(),
+            op: node.op.clone(),
+            problem: problem.to_string(),
+        };
         let mut operands = Vec::with_capacity(node.inputs.len());
         for name in &node.inputs {
             operands.push(if name.is_empty() { None } else { Some(self.held(name).map_err(failed)?) });
@@ -205,7 +221,7 @@ impl<'a> Import<'a> {
             Err(Fault::Invalid(problem)) => return Err(failed(problem)),
             Err(Fault::Missing) => Vec::new(),
             Err(Fault::Unsupported(why)) => {
-                self.unsupported.push(Unsupported { node: node.name.clone(), op: node.op.clone(), why });
+                self.unsupported.push(Unsupported::new(&node.name, &node.op, why));
                 Vec::new()
             }
         };
@@ -213,7 +229,7 @@ impl<'a> Import<'a> {
         let results = results.into_iter().chain(std::iter::repeat(Held::Missing));
         for (name, result) in node.outputs.iter().zip(results).filter(|(name, _)| !name.is_empty()) {
             if self.held.insert(name, result).is_some() {
-                return Err(failed(format!("there is another tensor named {name}")));
+                return Err(failed(refusal!("a result is named {name}, expected a name of its own")));
             }
         }
         Ok(())
@@ -222,9 +238,11 @@ impl<'a> Import<'a> {
     fn run(&mut self, call: &Call<'_>) -> Outcome<Vec<Held>> {
         let node = call.node;
         if !node.domain.is_empty() {
-            return unsupported(format!("operators of {} are not known", node.domain));
+            return unsupported(refusal!("an operator of {}, expected one of ai.onnx", node.domain));
         }
-        let run = table::find(&node.op).ok_or_else(|| Fault::Unsupported("the operator is not supported".into()))?;
+        let run = table::find(&node.op).ok_or_else(|| {
+            Fault::Unsupported(refusal!("the operator is not supported, expected one of winoconv_onnx::operators()"))
+        })?;
         let is = |held: &Option<Held>, missing: bool| match held {
             Some(Held::Missing) => missing,
             Some(Held::Other(_)) => !missing,
@@ -234,24 +252,26 @@ impl<'a> Import<'a> {
             return Err(Fault::Missing);
         }
         if let Some(Some(Held::Other(kind))) = call.operands.iter().find(|held| is(held, false)) {
-            return unsupported(format!("an operand is of type {kind}"));
+            return unsupported(refusal!("an operand has elements of type {kind}, expected floats or integers"));
         }
         let results = run(self, call)?;
         if let Some(dims) =
             results.iter().map(|held| self.dims(held)).find(|dims| dims.iter().any(|&size| size > MOST_SIZE))
         {
-            return invalid(format!("a result of {dims}, expected sizes of at most 2^48"));
+            return invalid(too_large(dims));
         }
         for (i, name) in node.outputs.iter().enumerate().skip(results.len()) {
             if self.read.contains(&**name) {
-                return unsupported(format!("output {i} ({name}) is not computed"));
+                return unsupported(refusal!(
+                    "output {i} ({name}) is read, expected one that is not supported to be unused"
+                ));
             }
         }
         Ok(results)
     }
 
     /// What a name stands for.
-    fn held(&self, name: &str) -> std::result::Result<Held, String> {
+    fn held(&self, name: &str) -> std::result::Result<Held, Refusal> {
         if let Some(held) = self.held.get(name) {
             return Ok(held.clone());
         }
@@ -259,19 +279,19 @@ impl<'a> Import<'a> {
             Some(Known::Floats(floats)) => Ok(Held::Floats(floats.clone())),
             Some(Known::Ints(ints)) => Ok(Held::Ints(ints.clone())),
             Some(Known::Other(kind)) => Ok(Held::Other(kind)),
-            None => Err(format!("{name} is no input, no initializer, and no result of a node before it")),
+            None => Err(refusal!("{name}: expected an input, an initializer or the result of an earlier node")),
         }
     }
 
     fn output(&mut self, name: &str) -> Result<()> {
-        let damaged = |problem: String| OnnxError::Damaged { what: format!("output {name}"), problem };
+        let damaged = |problem| OnnxError::damaged(format!("output {name}"), problem);
         let held = self.held(name).map_err(damaged)?;
         match self.value(&held) {
-            Ok(value) => self.graph.output(name, value).map_err(|error| damaged(error.to_string())),
+            Ok(value) => self.graph.output(name, value).map_err(|error| damaged(error.into())),
             Err(Fault::Missing) => Ok(()),
             Err(Fault::Invalid(problem)) => Err(damaged(problem)),
             Err(Fault::Unsupported(why)) => {
-                self.unsupported.push(Unsupported { node: name.to_owned(), op: "output".into(), why });
+                self.unsupported.push(Unsupported::new(name, "output", why));
                 Ok(())
             }
         }
@@ -297,7 +317,7 @@ impl<'a> Import<'a> {
                 let data = ints.data.iter().map(|&x| x as f32).collect();
                 self.constant(&Floats { dims: ints.dims, data })
             }
-            Held::Other(kind) => unsupported(format!("a tensor of type {kind}")),
+            Held::Other(kind) => unsupported(refusal!("elements of type {kind}, expected floats or integers")),
             Held::Missing => Err(Fault::Missing),
         }
     }
@@ -324,7 +344,9 @@ impl<'a> Import<'a> {
     fn charge(&mut self, elements: usize) -> Outcome<()> {
         self.made = self.made.saturating_add(elements);
         if self.made > MOST_MADE {
-            return unsupported(format!("more than {MOST_MADE} elements are computed before the network runs"));
+            return unsupported(refusal!(
+                "expected at most {MOST_MADE} elements to compute before the network runs, got more"
+            ));
         }
         Ok(())
     }

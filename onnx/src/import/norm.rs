@@ -5,13 +5,14 @@ use winoconv::graph::{Binary, Dims, Pool, PoolKind, Reduction, Unary, Value};
 use super::call::Call;
 use super::layout::{reshape, reshape_held};
 use super::{Held, Import, Outcome, axis_of, dims_of, invalid, unsupported};
+use crate::error::refusal;
 
 /// A tensor of a number for each channel, seen as `[C, 1, ..]`, so that it is broadcast along axis 1.
 fn by_channel(import: &mut Import<'_>, call: &Call<'_>, index: usize, dims: Dims) -> Outcome<Value> {
     let (held, channels) = (call.operand(index)?, dims.get(1).copied());
     let own = import.dims(held);
     let Some(channels) = channels.filter(|&channels| own.elements() == channels) else {
-        return invalid(format!("operand {index} is {own}, expected a number for each channel of {dims}"));
+        return invalid(refusal!("operand {index} is {own}, expected a number for each channel of {dims}"));
     };
     let mut sizes = vec![1; dims.rank() - 1];
     sizes[0] = channels;
@@ -21,7 +22,7 @@ fn by_channel(import: &mut Import<'_>, call: &Call<'_>, index: usize, dims: Dims
 pub(super) fn batch(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>> {
     let (x, dims) = call.tensor_at(import, 0)?;
     if call.flag("training_mode", false)? || call.int("spatial", 1)? != 1 {
-        return unsupported("training_mode is 1, or spatial is 0");
+        return unsupported(refusal!("training_mode is 1 or spatial is 0, expected 0 and 1"));
     }
     let epsilon = call.float("epsilon", 1e-5)?;
     let known = |import: &mut Import<'_>, i: usize| import.floats(call.operand(i)?, "a parameter");
@@ -68,7 +69,7 @@ pub(super) fn layer(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Hel
         if call.optional(i).is_some() {
             let (other, own) = call.tensor_at(import, i)?;
             if own.broadcast(dims) != Some(dims) {
-                return invalid(format!("operand {i} is {own}, which does not broadcast to {dims}"));
+                return invalid(refusal!("operand {i} is {own}, expected a tensor that broadcasts to {dims}"));
             }
             y = import.graph.binary(function, y, other)?;
         }
@@ -93,7 +94,7 @@ pub(super) fn group(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Hel
     let groups = super::size_of("num_groups", call.int("num_groups", 0)?)?;
     let channels = dims.get(1).copied().unwrap_or(0);
     if groups == 0 || dims.rank() < 2 || !channels.is_multiple_of(groups) {
-        return invalid(format!("{groups} groups of the channels of {dims}"));
+        return invalid(refusal!("num_groups is {groups}, expected a divisor of the channels of {dims}"));
     }
     let rest = dims[2..].iter().fold(channels / groups, |product, &size| product.saturating_mul(size));
     let by_group = dims_of(&[dims[0], groups, rest])?;
@@ -119,7 +120,7 @@ pub(super) fn local_response(import: &mut Import<'_>, call: &Call<'_>) -> Outcom
     let (x, dims) = call.tensor_at(import, 0)?;
     let size = super::size_of("size", call.int("size", 0)?)?;
     if size == 0 || dims.rank() < 3 || size > 1 << 16 {
-        return invalid(format!("size is {size} over the channels of {dims}"));
+        return invalid(refusal!("size is {size} for {dims}, expected 1 to 65536, and at least 3 dimensions"));
     }
     let (alpha, beta, bias) = (call.float("alpha", 1e-4)?, call.float("beta", 0.75)?, call.float("bias", 1.0)?);
     let pixels = dims[2..].iter().fold(1usize, |product, &size| product.saturating_mul(size));

@@ -5,14 +5,15 @@ use winoconv::graph::{Binary, Dims, Pool, PoolKind, Reduction, Unary};
 use super::call::Call;
 use super::conv::{AutoPad, Window, numbers};
 use super::{Held, Import, Outcome, dims_of, invalid, unsupported};
+use crate::error::refusal;
 
 /// The window of a pooling over all axes behind the first two.
 fn pool(call: &Call<'_>, kind: PoolKind, dims: Dims) -> Outcome<Pool> {
     let Some(rank) = dims.rank().checked_sub(2).filter(|&rank| rank > 0) else {
-        return invalid(format!("expected at least 3 dimensions, got {dims}"));
+        return invalid(refusal!("expected at least 3 dimensions, got {dims}"));
     };
     if !call.has("kernel_shape") {
-        return invalid("kernel_shape is missing");
+        return invalid(refusal!("kernel_shape: expected integers, got none"));
     }
     let kernel = numbers(call, "kernel_shape", rank, 1)?;
     let mut window = Window::new(call, rank)?;
@@ -55,11 +56,11 @@ pub(super) fn lp(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>>
     let (x, dims) = call.tensor_at(import, 0)?;
     let pool = pool(call, PoolKind::Average { counts_padding: true }, dims)?;
     if pool.ceil {
-        return unsupported("ceil_mode, with windows of different sizes");
+        return unsupported(refusal!("ceil_mode is 1, expected 0: its windows have different sizes"));
     }
     let p = call.int("p", 2)?;
     if !(1..=64).contains(&p) {
-        return unsupported(format!("p is {p}, expected 1 to 64"));
+        return unsupported(refusal!("p is {p}, expected 1 to 64"));
     }
     let elements = pool.kernel.elements() as f32;
     let graph = &mut import.graph;
@@ -85,7 +86,7 @@ pub(super) fn lp(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>>
 pub(super) fn global(import: &mut Import<'_>, call: &Call<'_>, reduction: Reduction) -> Outcome<Vec<Held>> {
     let (x, dims) = call.tensor_at(import, 0)?;
     if dims.rank() < 3 {
-        return invalid(format!("expected at least 3 dimensions, got {dims}"));
+        return invalid(refusal!("expected at least 3 dimensions, got {dims}"));
     }
     let axes: Vec<isize> = (2..dims.rank() as isize).collect();
     Ok(vec![import.graph.reduce(reduction, x, &axes)?.into()])

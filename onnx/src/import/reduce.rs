@@ -6,6 +6,7 @@ use super::call::Call;
 use super::layout::reshape;
 use super::source::filled;
 use super::{Held, Import, Outcome, axes_of, dims_of, invalid};
+use crate::error::refusal;
 use crate::tensor::Ints;
 
 /// What is done to the elements before a reduction, and to its result.
@@ -81,7 +82,7 @@ fn of_nothing(import: &mut Import<'_>, reduction: Reduction, around: Around, dim
         Reduction::Product => 1.0,
         Reduction::Max => f32::NEG_INFINITY,
         Reduction::Min => f32::INFINITY,
-        _ => return invalid("a mean of no elements"),
+        _ => return invalid(refusal!("the mean of no elements, expected at least one")),
     };
     filled(import, number, dims)
 }

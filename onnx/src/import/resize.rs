@@ -4,6 +4,7 @@ use winoconv::graph::{Coordinates, Dims, Filter, Resize, Rounding, Target};
 
 use super::call::{Call, known_ints};
 use super::{Fault, Held, Import, Outcome, axes_of, axis_of, invalid, size_of, unsupported};
+use crate::error::refusal;
 
 pub(super) fn upsample(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>> {
     let held = call.operand(0)?.clone();
@@ -15,7 +16,7 @@ pub(super) fn upsample(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<
     let filter = match call.text("mode", "nearest")? {
         "nearest" => Filter::Nearest(Rounding::Floor),
         "linear" | "bilinear" => Filter::Linear,
-        other => return invalid(format!("mode is {other}")),
+        other => return invalid(refusal!("mode is {other}, expected nearest or linear")),
     };
     let target = Target::Scale(checked(&scales, dims)?);
     resample(import, &held, Resize { target, filter, coordinates: Coordinates::Asymmetric })
@@ -24,7 +25,7 @@ pub(super) fn upsample(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<
 /// A positive scale for each axis.
 fn checked(scales: &[f32], dims: Dims) -> Outcome<Vec<f64>> {
     if scales.len() != dims.rank() || scales.iter().any(|scale| !(scale.is_finite() && *scale > 0.0)) {
-        return invalid(format!("scales {scales:?}, expected a positive number for each axis of {dims}"));
+        return invalid(refusal!("scales {scales:?}, expected a positive number for each axis of {dims}"));
     }
     Ok(scales.iter().map(|&scale| f64::from(scale)).collect())
 }
@@ -37,7 +38,7 @@ pub(super) fn resize(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<He
     }
     for key in ["antialias", "exclude_outside"] {
         if call.flag(key, false)? {
-            return unsupported(format!("{key} is 1"));
+            return unsupported(refusal!("{key} is 1, expected 0"));
         }
     }
     let target = target(import, call, dims)?;
@@ -48,7 +49,10 @@ pub(super) fn resize(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<He
         "asymmetric" => Coordinates::Asymmetric,
         // The same where a size times its scale is a size.
         "half_pixel_symmetric" if is_whole(&target, dims) => Coordinates::HalfPixel,
-        other => return unsupported(format!("coordinate_transformation_mode is {other}")),
+        other => {
+            let names = "half_pixel, pytorch_half_pixel, align_corners or asymmetric";
+            return unsupported(refusal!("coordinate_transformation_mode is {other}, expected {names}"));
+        }
     };
     let filter = match call.text("mode", "nearest")? {
         "nearest" => Filter::Nearest(match call.text("nearest_mode", "round_prefer_floor")? {
@@ -56,11 +60,14 @@ pub(super) fn resize(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<He
             "round_prefer_ceil" => Rounding::PreferCeil,
             "floor" => Rounding::Floor,
             "ceil" => Rounding::Ceil,
-            other => return invalid(format!("nearest_mode is {other}")),
+            other => {
+                let names = "round_prefer_floor, round_prefer_ceil, floor or ceil";
+                return invalid(refusal!("nearest_mode is {other}, expected {names}"));
+            }
         }),
         "linear" => Filter::Linear,
         "cubic" => Filter::Cubic(call.float("cubic_coeff_a", -0.75)?),
-        other => return invalid(format!("mode is {other}")),
+        other => return invalid(refusal!("mode is {other}, expected nearest, linear or cubic")),
     };
     resample(import, &held, Resize { target, filter, coordinates })
 }
@@ -89,16 +96,20 @@ fn target(import: &mut Import<'_>, call: &Call<'_>, dims: Dims) -> Outcome<Targe
         if !scales.data.is_empty() {
             let mut all = vec![1.0; dims.rank()];
             if scales.data.len() != axes.len() {
-                return invalid(format!("{} scales for {} axes", scales.data.len(), axes.len()));
+                return invalid(refusal!(
+                    "{} scales for {} axes, expected one for each",
+                    scales.data.len(),
+                    axes.len()
+                ));
             }
             axes.iter().zip(scales.data.iter()).for_each(|(&axis, &scale)| all[axis] = scale);
             return Ok(Target::Scale(checked(&all, dims)?));
         }
     }
-    let held = call.optional(3).ok_or_else(|| Fault::Invalid("there are neither scales nor sizes".into()))?;
+    let held = call.optional(3).ok_or_else(|| Fault::Invalid(refusal!("expected scales or sizes, got neither")))?;
     let given = known_ints(held, "the sizes")?;
     if given.data.len() != axes.len() {
-        return invalid(format!("{} sizes for {} axes", given.data.len(), axes.len()));
+        return invalid(refusal!("{} sizes for {} axes, expected one for each", given.data.len(), axes.len()));
     }
     let mut sizes = dims.to_vec();
     for (&axis, &size) in axes.iter().zip(given.data.iter()) {
@@ -109,7 +120,10 @@ fn target(import: &mut Import<'_>, call: &Call<'_>, dims: Dims) -> Outcome<Targe
         "stretch" => return Ok(Target::Size(sizes)),
         "not_larger" => axes.iter().map(ratio).fold(f64::INFINITY, f64::min),
         "not_smaller" => axes.iter().map(ratio).fold(0.0, f64::max),
-        other => return invalid(format!("keep_aspect_ratio_policy is {other}")),
+        other => {
+            let names = "stretch, not_larger or not_smaller";
+            return invalid(refusal!("keep_aspect_ratio_policy is {other}, expected {names}"));
+        }
     };
     for &axis in &axes {
         sizes[axis] = (scale * dims[axis] as f64 + 0.5).floor().clamp(0.0, f64::from(u32::MAX)) as usize;

@@ -4,7 +4,8 @@ use winoconv::graph::{Edge, Graph, Slice, Value};
 
 use super::call::{Call, known_ints, scalar};
 use super::layout::reshape;
-use super::{Fault, Held, Import, Outcome, axes_of, axis_of, dims_of, invalid, sizes_of, unsupported};
+use super::{Fault, Held, Import, Outcome, axes_of, axis_of, dims_of, invalid, position_of, sizes_of, unsupported};
+use crate::error::refusal;
 
 /// Runs of neighbours that a gather may consist of: each is a node.
 const MOST_RUNS: usize = 4096;
@@ -20,7 +21,7 @@ fn slice_of(axis: usize, size: usize, start: i64, end: i64, step: i64) -> Outcom
     let (start, end) = (from_end(start).clamp(low.max(0), high.max(0)), from_end(end).clamp(low, high.max(low)));
     let room = if step > 0 { end - start } else { start - end };
     let step = isize::try_from(step).ok().filter(|&step| step != 0);
-    let step = step.ok_or_else(|| Fault::Invalid("a slice in steps of 0".into()))?;
+    let step = step.ok_or_else(|| Fault::Invalid(refusal!("a step is 0, expected another number")))?;
     let len = usize::try_from(room.max(0)).unwrap_or(0).div_ceil(step.unsigned_abs());
     let step = if len < 2 { 1 } else { step };
     Ok(Slice { axis, start: if len == 0 { 0 } else { start as usize }, step, len: if size == 0 { 0 } else { len } })
@@ -29,13 +30,12 @@ fn slice_of(axis: usize, size: usize, start: i64, end: i64, step: i64) -> Outcom
 pub(super) fn slice(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>> {
     let held = call.operand(0)?;
     let dims = import.dims(held);
-    let missing = |what: &str| Fault::Invalid(format!("{what} are missing"));
-    let starts = call.ints_at(1, "starts")?.ok_or_else(|| missing("starts"))?;
-    let ends = call.ints_at(2, "ends")?.ok_or_else(|| missing("ends"))?;
+    let (starts, ends) = (call.needed_ints(1, "starts")?, call.needed_ints(2, "ends")?);
     let axes = call.ints_at(3, "axes")?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = call.ints_at(4, "steps")?.unwrap_or_else(|| vec![1; starts.len()]);
-    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
-        return invalid("starts, ends, axes and steps are not as many");
+    let lens = [starts.len(), ends.len(), axes.len(), steps.len()];
+    if lens != [starts.len(); 4] {
+        return invalid(refusal!("starts, ends, axes and steps have {lens:?} numbers, expected as many of each"));
     }
     axes_of(&axes, dims.rank())?;
     let mut slices = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn split(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Hel
         None => {
             let wanted = call.int("num_outputs", parts as i64)?;
             if parts == 0 || wanted != parts as i64 {
-                return invalid(format!("{parts} outputs, expected {wanted}"));
+                return invalid(refusal!("the node has {parts} outputs, expected {wanted}, its num_outputs"));
             }
             let each = dims[axis].div_ceil(parts);
             (0..parts).map(|i| dims[axis].saturating_sub(i * each).min(each)).collect()
@@ -67,7 +67,7 @@ pub(super) fn split(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Hel
     };
     let all = sizes.iter().fold(0usize, |sum, &size| sum.saturating_add(size));
     if sizes.len() != parts || all != dims[axis] {
-        return invalid(format!("{sizes:?} for {parts} parts of axis {axis} of {dims}"));
+        return invalid(refusal!("parts of {sizes:?}, expected {parts} sizes that add up to axis {axis} of {dims}"));
     }
     let mut start = 0;
     let mut results = Vec::with_capacity(parts);
@@ -112,12 +112,12 @@ pub(super) fn gather(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<He
     let indices = known_ints(call.operand(1)?, "the indices")?;
     let mut found = Vec::with_capacity(indices.data.len());
     for &index in indices.data.iter() {
-        found.push(axis_of(index, dims[axis])?);
+        found.push(position_of("an index", index, dims[axis])?);
     }
     let sizes = dims_of(&[&dims[..axis], &indices.dims[..], &dims[axis + 1..]].concat())?;
     let runs = runs(axis, &found);
     if runs.len() > MOST_RUNS {
-        return unsupported(format!("indices in {} runs, at most {MOST_RUNS}", runs.len()));
+        return unsupported(refusal!("indices in {} runs of neighbours, expected at most {MOST_RUNS}", runs.len()));
     }
     import.charge(runs.len() * NODE)?;
     if matches!(held, Held::Ints(_)) {
@@ -139,14 +139,14 @@ pub(super) fn gather(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<He
 
 /// Sizes before and behind, of some axes or of all.
 fn pads(call: &Call<'_>, rank: usize) -> Outcome<[Vec<isize>; 2]> {
-    let given = call.ints_at(1, "pads")?.ok_or_else(|| Fault::Invalid("pads are missing".into()))?;
+    let given = call.needed_ints(1, "pads")?;
     let axes = match call.optional(3) {
         Some(held) => known_ints(held, "the axes")?.data.to_vec(),
         None => (0..rank as i64).collect(),
     };
     axes_of(&axes, rank)?;
     if given.len() != 2 * axes.len() {
-        return invalid(format!("{} pads for {} axes", given.len(), axes.len()));
+        return invalid(refusal!("{} pads for {} axes, expected two for each", given.len(), axes.len()));
     }
     let mut all = [vec![0; rank], vec![0; rank]];
     for (i, &axis) in axes.iter().enumerate() {
@@ -154,7 +154,8 @@ fn pads(call: &Call<'_>, rank: usize) -> Outcome<[Vec<isize>; 2]> {
             let size = given[side * axes.len() + i];
             // More would overflow sums of sizes.
             let size = isize::try_from(size).ok().filter(|size| size.unsigned_abs() < 1 << 40);
-            sizes[axis_of(axis, rank)?] = size.ok_or_else(|| Fault::Invalid(format!("a padding of {given:?}")))?;
+            sizes[axis_of(axis, rank)?] =
+                size.ok_or_else(|| Fault::Invalid(refusal!("pads are {given:?}, expected less than 2^40 each")))?;
         }
     }
     Ok(all)
@@ -172,14 +173,14 @@ pub(super) fn pad(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>
         "reflect" => Edge::Reflect,
         "edge" => Edge::Replicate,
         "wrap" => Edge::Circular,
-        other => return invalid(format!("mode is {other}")),
+        other => return invalid(refusal!("mode is {other}, expected constant, reflect, edge or wrap")),
     };
     // What is padded by its own elements has some, also after others were taken away.
     let left =
         |axis: usize| dims[axis].saturating_add_signed(before[axis].min(0)).saturating_add_signed(after[axis].min(0));
     let is_empty = |axis: usize| left(axis) == 0 && (before[axis] > 0 || after[axis] > 0);
     if !matches!(edge, Edge::Constant(_)) && (0..dims.rank()).any(is_empty) {
-        return invalid(format!("{dims} has no elements to pad with"));
+        return invalid(refusal!("expected elements to pad with, got none of {dims}"));
     }
     Ok(vec![padded(&mut import.graph, x, [&before, &after], edge)?.into()])
 }

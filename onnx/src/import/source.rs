@@ -6,6 +6,7 @@ use winoconv::graph::{Binary, Dims, Unary};
 
 use super::call::{Call, known_ints, scalar};
 use super::{Fault, Held, Import, Outcome, dims_of, invalid, size_of, sizes_of, unsupported};
+use crate::error::refusal;
 use crate::proto::data_type;
 use crate::tensor::{Floats, Ints, is_float, type_name};
 
@@ -30,7 +31,7 @@ pub(super) fn constant(_: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>
         let number = call.int("value_int", 0)?;
         return Ok(vec![Held::Ints(Ints { dims: Dims::SCALAR, ..Ints::row(&[number]) })]);
     }
-    unsupported("its value is a text or sparse")
+    unsupported(refusal!("the value is a text or sparse, expected numbers"))
 }
 
 /// A number everywhere; floats are that number, broadcast.
@@ -39,7 +40,9 @@ pub(super) fn constant_of_shape(import: &mut Import<'_>, call: &Call<'_>) -> Out
     let dims = dims_of(&sizes)?;
     Ok(vec![match call.tensor("value")? {
         Some(Held::Ints(ints)) => {
-            let &[number] = &ints.data[..] else { return invalid("value is not one number") };
+            let &[number] = &ints.data[..] else {
+                return invalid(refusal!("value: expected one number, got {}", ints.dims));
+            };
             import.charge_ints(dims.elements())?;
             Held::Ints(Ints { dims, data: vec![number; dims.elements()].into(), ..ints })
         }
@@ -72,11 +75,11 @@ pub(super) fn range(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Hel
     let all = [call.operand(0)?, call.operand(1)?, call.operand(2)?];
     if let [Held::Ints(start), Held::Ints(limit), Held::Ints(step)] = all {
         let ([start], [limit], [step]) = (&start.data[..], &limit.data[..], &step.data[..]) else {
-            return invalid("expected three numbers");
+            return invalid(refusal!("expected one number each for start, limit and delta"));
         };
         let (start, limit, step) = (i128::from(*start), i128::from(*limit), i128::from(*step));
         if step == 0 {
-            return invalid("a range in steps of 0");
+            return invalid(refusal!("delta is 0, expected another number"));
         }
         let way = if step > 0 { limit - start } else { start - limit };
         let len = usize::try_from(way.max(0).div_ceil_by(step.abs())).unwrap_or(usize::MAX);
@@ -91,7 +94,7 @@ pub(super) fn range(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Hel
     let [start, limit, step] = numbers;
     let len = ((limit - start) / step).ceil().max(0.0);
     if len.is_nan() || len > MOST_NUMBERS as f64 {
-        return unsupported(format!("a range of {len} numbers, at most {MOST_NUMBERS}"));
+        return unsupported(refusal!("a range of {len} numbers, expected at most {MOST_NUMBERS}"));
     }
     import.charge(len as usize)?;
     let data: Arc<[f32]> = (0..len as usize).map(|i| (start + i as f64 * step) as f32).collect();
@@ -141,7 +144,7 @@ fn cast_to(import: &mut Import<'_>, call: &Call<'_>, to: i32) -> Outcome<Vec<Hel
         data_type::INT8 => (i64::from(i8::MIN), i64::from(i8::MAX)),
         data_type::UINT8 => (0, i64::from(u8::MAX)),
         data_type::BOOL => (0, 1),
-        _ => return unsupported(format!("a cast to {}", type_name(to))),
+        _ => return unsupported(refusal!("a cast to {}, expected floats, integers or booleans", type_name(to))),
     };
     let is_bool = to == data_type::BOOL;
     Ok(vec![match x {
@@ -152,7 +155,7 @@ fn cast_to(import: &mut Import<'_>, call: &Call<'_>, to: i32) -> Outcome<Vec<Hel
         Held::Ints(ints) if ints.data.iter().all(|x| (range.0..=range.1).contains(x)) => {
             Held::Ints(Ints { is_bool, ..ints.clone() })
         }
-        Held::Ints(_) => return unsupported(format!("a number that does not fit {}", type_name(to))),
+        Held::Ints(_) => return unsupported(refusal!("a cast to {}, expected numbers that it holds", type_name(to))),
         Held::Value(value) if is_bool => {
             let is_zero = import.graph.with_number(Binary::Equal, *value, 0.0)?;
             import.graph.unary(Unary::Not, is_zero)?.into()
@@ -175,7 +178,7 @@ pub(super) fn dropout(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<H
     if let Some(held) = call.optional(2)
         && known_ints(held, "training_mode")?.data.iter().any(|&x| x != 0)
     {
-        return unsupported("training_mode is true");
+        return unsupported(refusal!("training_mode is true, expected false"));
     }
     let x = call.operand(0)?.clone();
     if !call.gives(1) {
@@ -194,7 +197,7 @@ pub(super) fn gather_elements(import: &mut Import<'_>, call: &Call<'_>) -> Outco
     let (own, of) = (data.dims, places.dims);
     let fits = of.rank() == own.rank() && (0..of.rank()).all(|i| i == axis || of[i] <= own[i]);
     if !fits {
-        return invalid(format!("indices of {of} in {own}"));
+        return invalid(refusal!("indices of {of} for {own}, expected sizes that are no larger beside axis {axis}"));
     }
     import.charge_ints(of.elements())?;
     let mut found = Vec::with_capacity(of.elements());
@@ -206,7 +209,10 @@ pub(super) fn gather_elements(import: &mut Import<'_>, call: &Call<'_>) -> Outco
             let index = if d == axis { place } else { rest % of[d] };
             rest /= of[d];
             if index >= own[d] {
-                return Err(Fault::Invalid(format!("index {index} of {own} along axis {d}")));
+                return Err(Fault::Invalid(refusal!(
+                    "an index is {index}, expected less than {} along axis {d}",
+                    own[d]
+                )));
             }
             at += index * step;
             step *= own[d];

@@ -6,6 +6,7 @@ use winoconv::graph::{Binary, Reduction, Unary};
 use super::call::Call;
 use super::reduce::{Around, reduce};
 use super::{Held, Import, Outcome, conv, elementwise, ints, layout, norm, pool, resize, select, source};
+use crate::error::refusal;
 
 /// Imports a node: its results in their order.
 pub(super) type Run = fn(&mut Import<'_>, &Call<'_>) -> Outcome<Vec<Held>>;
@@ -27,7 +28,9 @@ fn modulo(import: &mut Import<'_>, call: &Call<'_>) -> Outcome<Vec<Held>> {
             let rest = if call.flag("fmod", false)? { i64::checked_rem } else { ints::modulo };
             Ok(vec![import.zip_ints(a, b, false, rest)?])
         }
-        _ => super::unsupported("a remainder of what is no known integer"),
+        _ => super::unsupported(refusal!(
+            "a remainder of floats, expected integers that are known when the graph is made"
+        )),
     }
 }
 

@@ -63,6 +63,16 @@ pub(crate) fn integers(name: &str, dims: &[i64], data: &[i64]) -> TensorProto {
     }
 }
 
+/// An argument that is a tensor.
+pub(crate) fn tensor(name: &str, t: TensorProto) -> AttributeProto {
+    AttributeProto {
+        name: name.into(),
+        t: Some(Box::new(t)),
+        kind: attribute_type::TENSOR,
+        ..AttributeProto::default()
+    }
+}
+
 /// A model of opset 17 with an input `x` and an output `y`.
 pub(crate) fn model(x: ValueInfoProto, initializer: Vec<TensorProto>, node: Vec<NodeProto>) -> ModelProto {
     let graph = GraphProto { node, initializer, input: vec![x], output: vec![input("y", &[])] };

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
 
 pub(crate) mod build;
+pub(crate) mod folder;
 #[path = "../../src/proto.rs"]
 pub(crate) mod proto;
 

@@ -66,7 +66,7 @@ pub(super) fn lowered(graph: &Graph, layout: Layout) -> Lowered {
         let state = all.lower(i, node);
         all.states.push(state);
         if all.uses[i] > 1 {
-            let _ = all.here(Value(u32::try_from(i).unwrap_or(u32::MAX)));
+            let _ = all.here(Value(i));
         }
     }
     for (i, (name, value)) in graph.outputs.iter().enumerate() {

@@ -1,5 +1,7 @@
 //! A network compiled: a list of steps over few buffers. It is a value, made without a device.
 
+mod arenas;
+mod in_place;
 mod lower;
 mod memory;
 mod simplify;
@@ -75,6 +77,7 @@ impl Program {
     /// The steps of a graph that is [`simplified`], in which each convolution is a step, in the order of the nodes.
     pub(crate) fn of_simplified(graph: &Graph, layout: Layout) -> Self {
         let lower::Lowered { mut steps, own, constants } = lower::lowered(graph, layout);
+        in_place::add_in_place(&mut steps, &own);
         let memory::Memory { lens, least } = memory::share(&mut steps, &own);
         let named = |value: super::Value| (graph.node(value).name().to_owned(), graph.dims(value));
         let inputs = graph.inputs().iter().map(|&value| named(value)).collect();
@@ -97,7 +100,8 @@ impl Program {
         &self.outputs
     }
 
-    /// Bytes of its buffers between inputs and outputs, without the workspace of convolutions.
+    /// Bytes of its buffers between inputs and outputs, without the workspace of convolutions, see
+    /// [`Network::workspace_bytes`](super::Network::workspace_bytes).
     pub fn bytes(&self) -> u64 {
         self.lens.iter().map(|&len| DType::F32.bytes(len)).sum()
     }

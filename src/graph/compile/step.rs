@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::conv::Residual;
+use crate::dtype::DType;
 use crate::graph::map::Map;
 use crate::graph::{ConvWeights, Dims, MAX_DIMS, PoolKind, Reduction};
 
@@ -233,9 +234,11 @@ impl fmt::Display for Work {
                 if of.conv.bias {
                     f.write_str(" + bias")?;
                 }
-                if of.conv.residual != Residual::None {
-                    f.write_str(" + residual")?;
-                }
+                f.write_str(match of.conv.residual {
+                    Residual::None => "",
+                    Residual::Tensor => " + residual",
+                    Residual::InPlace => " + residual in place",
+                })?;
                 match of.conv.activation {
                     Activation::None => Ok(()),
                     activation => write!(f, ", {activation}"),
@@ -255,6 +258,10 @@ impl fmt::Display for Work {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} -> {} in {}", self.name, self.work, self.output.dims, self.output.buffer)
+        write!(f, "{}: {} -> {} in {}", self.name, self.work, self.output.dims, self.output.buffer)?;
+        match self.output.offset {
+            0 => Ok(()),
+            offset => write!(f, " from byte {}", DType::F32.bytes(offset)),
+        }
     }
 }

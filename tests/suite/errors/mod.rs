@@ -5,6 +5,7 @@
 mod descriptions;
 mod gpus;
 mod layers;
+mod networks;
 mod plans;
 #[cfg(feature = "graph")]
 mod tiles;
@@ -21,12 +22,16 @@ const HEAD: &str = "# Bad inputs
 
 Wrong inputs, and the error that each returns. No row panics, nothing is corrected silently, and no work has been done.
 Every row is a case of [tests/suite/errors](../tests/suite/errors/mod.rs), which writes this page: `WINOCONV_BLESS=1 cargo test --test suite errors::`.
-
+The sections on ONNX are written by [onnx/tests/refusals](../onnx/tests/refusals/main.rs). `cargo xtask tidy` refuses a refusal of a
+network or an ONNX model that has no row.
 
 Also, [tests/suite/extremes.rs](../tests/suite/extremes.rs) plans descriptions with numbers at the ends of their range,
 [tests/suite/document.rs](../tests/suite/document.rs) reads plans' documents that were altered, and
 [tests/suite/encode.rs](../tests/suite/encode.rs) loses devices.
 ";
+
+/// Where the rows of another test begin: onnx/tests/refusals.
+const OTHERS: &str = "\n## ONNX files\n";
 
 /// A section of the page.
 pub(crate) struct Section {
@@ -107,6 +112,7 @@ fn write(section: &Section, number: &mut usize) -> String {
 fn the_table_of_bad_inputs_holds() {
     let mut sections =
         vec![descriptions::sizes(), descriptions::views(), layers::operands(), plans::demands(), plans::texts()];
+    sections.push(networks::nodes());
     #[cfg(feature = "graph")]
     sections.push(tiles::networks());
     let gpu = gpus::buffers();
@@ -121,13 +127,14 @@ fn the_table_of_bad_inputs_holds() {
     }
     assert!(number >= 45, "{number} rows");
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join("ERRORS.md");
+    let there = std::fs::read_to_string(&path).unwrap_or_default().replace('\r', "");
+    let (there, others) = there.split_at(there.find(OTHERS).unwrap_or(there.len()));
     if std::env::var_os("WINOCONV_BLESS").is_some_and(|value| value == "1") {
         assert!(whole, "the page is written where there is a GPU");
-        std::fs::write(&path, &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        std::fs::write(&path, text + others).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         return;
     }
-    let there = std::fs::read_to_string(&path).unwrap_or_default().replace('\r', "");
-    let there = if whole { there.as_str() } else { there.get(..text.len()).unwrap_or(&there) };
+    let there = if whole { there } else { there.get(..text.len()).unwrap_or(there) };
     if there != text {
         let line = there.lines().zip(text.lines()).position(|(there, now)| there != now);
         let line = line.unwrap_or_else(|| there.lines().count().min(text.lines().count()));

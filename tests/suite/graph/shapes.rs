@@ -37,6 +37,15 @@ fn a_network_runs_at_other_sizes() {
 }
 
 #[test]
+fn an_input_may_be_an_output() {
+    let mut net = Graph::new();
+    let x = net.input("x", [2, 3]).expect("new");
+    net.output("y", x).expect("new");
+    let network = Network::new_blocking(&Device::cpu(), &net, Preferences::new()).expect("a network");
+    assert_eq!(network.run_blocking(&[&[1.0; 6]]).expect("the input as it is"), [[1.0; 6]]);
+}
+
+#[test]
 fn what_belongs_to_a_convolution_is_no_step() {
     let program = Program::new(&unet()).expect("it compiles");
     let text = program.to_string();
@@ -63,6 +72,59 @@ fn joining_copies_nothing() {
     net.output("y", all).expect("an output");
     let program = Program::new(&net).expect("a program").to_string();
     assert!(!program.contains("copy"), "{program}");
+}
+
+/// `x + f(x)` twice, with a convolution before; the first sum is also added at the end, if `read`.
+fn residuals(read: bool) -> Graph {
+    let mut net = Graph::new();
+    let image = net.input("image", [1, 3, 9, 8]).expect("an input");
+    let conv = |net: &mut Graph, x, channels: usize, seed| {
+        let conv = Conv::new(channels, 6, [3, 3]).padding(1).bias(true);
+        net.conv(x, conv, numbers(conv.weights_len(), seed), numbers(6, seed + 50)).expect("fits")
+    };
+    let mut x = conv(&mut net, image, 3, 1);
+    let mut first = None;
+    for i in 0..2 {
+        let inner = conv(&mut net, x, 6, 2 + i);
+        let inner = net.activate(Activation::Relu, inner).expect("fits");
+        let outer = conv(&mut net, inner, 6, 4 + i);
+        let sum = net.add(outer, x).expect("fits");
+        x = net.activate(Activation::Relu, sum).expect("fits");
+        first.get_or_insert(x);
+    }
+    // Not in place, because the convolution reads what it adds.
+    let last = conv(&mut net, x, 6, 9);
+    let mut last = net.add(last, x).expect("fits");
+    if let Some(first) = first.filter(|_| read) {
+        last = net.add(last, first).expect("fits");
+    }
+    net.output("last", last).expect("new");
+    net
+}
+
+#[test]
+fn a_residual_that_nothing_else_reads_is_added_in_place() {
+    let counts = |read: bool| {
+        let program = Program::new(&residuals(read)).expect("a program");
+        let text = program.to_string();
+        (text.matches("residual in place").count(), text.matches("+ residual").count(), program.bytes())
+    };
+    // Aligned to 256 bytes.
+    let tensor = (4u64 * 6 * 9 * 8).next_multiple_of(256);
+    assert_eq!(counts(false), (2, 3, 2 * tensor));
+    assert_eq!(counts(true), (1, 3, 3 * tensor));
+    check(&Device::cpu(), &residuals(false), "in place");
+    check(&Device::cpu(), &residuals(true), "in place, but for what is needed later");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn residuals_in_place_on_a_gpu() {
+    crate::support::gpus::on_one_gpu("residuals_in_place_on_a_gpu", |gpu| {
+        let device = Device::from(gpu.context.clone());
+        check(&device, &residuals(false), "in place");
+        check(&device, &residuals(true), "in place, but for what is needed later");
+    });
 }
 
 /// A network of another size shares the weights, and computes what one that was made for that size does.

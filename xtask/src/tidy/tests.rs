@@ -157,6 +157,27 @@ fn a_kernel_has_its_twin() {
 }
 
 #[test]
+fn refusals_have_rows() {
+    let page = |message: &str| {
+        format!("# Bad inputs\n\n| given | error | message |\n|---|---|---|\n| a | `Graph` | {message} |\n")
+    };
+    let code = "//! Doc.\nfn f() { refusal!(\"axis {axis} of {}, expected {{less}} \\\"now\\\"\", 3); }\n";
+    let refused = |message: &str| {
+        let words = "add a case to tests/suite/errors";
+        refuses(&[("src/graph/a.rs", code), ("docs/ERRORS.md", &page(message))], "src/graph/a.rs:2", words);
+    };
+    for row in ["axis 4 of 2x3, expected {less} \"now\"", "body.3 (softmax): axis 4 of 3, expected {less} \"now\""] {
+        accepts(&[("src/graph/a.rs", code), ("docs/ERRORS.md", &page(row))]);
+    }
+    refused("axis 4 of 2x3, expected {less} \"now\" or later");
+    refused("axis 4 of 2x3");
+    refused("the axis 4 of 2x3, expected {less} \"now\"");
+    let variant = "//! Doc.\n#[derive(Error)]\nenum E {\n    #[error(\"no {name}\")]\n    A { name: String },\n}\n";
+    accepts(&[("onnx/src/error.rs", variant), ("docs/ERRORS.md", &page("no input"))]);
+    refuses(&[("onnx/src/error.rs", variant), ("docs/ERRORS.md", &page("one"))], "onnx/src/error.rs:4", "no {name}");
+}
+
+#[test]
 fn leftovers_are_refused() {
     refuses_rust("tests/a.rs", "#[test]\n#[ignore]\nfn f() {}", 3, "`#[ignore]`");
     refuses_rust("tests/a.rs", "#[test]\n#[ignore = \"slow\"]\nfn f() {}", 3, "`#[ignore]`");
