@@ -7,6 +7,7 @@
 mod files;
 mod nodes;
 mod operators;
+mod several;
 #[path = "../support/mod.rs"]
 mod support;
 

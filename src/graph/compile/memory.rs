@@ -77,6 +77,7 @@ mod tests {
     use crate::graph::compile::lower::lowered;
     use crate::graph::compile::step::Place;
     use crate::graph::{Binary, Edge, Graph, Pool, Reduction, Value};
+    use crate::layout::Layout;
 
     /// Positions of a place's elements in its buffer.
     fn elements(place: &Place) -> Vec<usize> {
@@ -150,7 +151,7 @@ mod tests {
     fn no_tensor_is_overwritten_while_it_is_needed() {
         let mut shared = 0;
         for seed in 0..200 {
-            let before = lowered(&drawn(seed));
+            let before = lowered(&drawn(seed), [Layout::ChannelsFirst, Layout::ChannelsLast][seed % 2]);
             let mut after = before.steps.clone();
             let memory = share(&mut after, &before.own);
             assert_nothing_is_lost(&before.steps, &after, &memory.lens);
