@@ -1,15 +1,19 @@
-//! Times ONNX models: `cargo run --release -p winoconv-onnx --example time -- [--gpu NAME] [--steps] [--runs N] MODEL.onnx [x=1x3x224x224] ...`
+//! Times ONNX models: `cargo run --release -p winoconv-onnx --example time -- [--gpu NAME] [--steps] [--runs N] [--memory MIB] MODEL.onnx [x=1x3x224x224] ...`
 //!
 //! Every model is run on the CPU with all of its threads, or with `--gpu` on the GPU; the least of N times is printed, and with
 //! `--steps` also each step's. Inputs are read from `MODEL.in0.f32`, ... if they are there, else drawn; if `MODEL.out0.f32`, ... are
 //! there, the relative L2 distance from those is printed.
+//!
+//! With `--memory` a model is run within so many MiB, in tiles if need be, once and with all copies from and to the device. A whole
+//! with more elements than a graph can describe is given behind a size that it can: `x=1x3x256x256@1x3x4000x6000`.
 
 use std::error::Error;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use winoconv::gpu::{AdapterChoice, Context, ContextOptions};
-use winoconv::graph::{Dims, Network};
+use winoconv::graph::{Dims, Graph, Network, Tiled};
 use winoconv::{Device, Preferences};
 use winoconv_onnx::Model;
 
@@ -19,18 +23,30 @@ struct Options {
     device: Device,
     steps: bool,
     runs: u32,
+    /// Bytes that tiles may take.
+    memory: Option<u64>,
 }
 
+/// An input's name, its sizes in the graph, and those of the whole.
+type Given = (String, Dims, Dims);
+
 fn main() -> Result<(), Failure> {
-    let mut options = Options { device: Device::cpu(), steps: false, runs: 10 };
-    let mut models: Vec<(PathBuf, Vec<(String, Dims)>)> = Vec::new();
+    let mut options = Options { device: Device::cpu(), steps: false, runs: 10, memory: None };
+    let mut models: Vec<(PathBuf, Vec<Given>)> = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match (&*argument, argument.split_once('='), models.last_mut()) {
             ("--gpu", ..) => options.device = gpu(arguments.next().ok_or("--gpu: part of which name?")?)?,
             ("--steps", ..) => options.steps = true,
             ("--runs", ..) => options.runs = arguments.next().ok_or("--runs: how many?")?.parse()?,
-            (_, Some((name, sizes)), Some((_, given))) => given.push((name.to_owned(), dims(sizes)?)),
+            ("--memory", ..) => {
+                let mib: u64 = arguments.next().ok_or("--memory: how many MiB?")?.parse()?;
+                options.memory = Some(mib << 20);
+            }
+            (_, Some((name, sizes)), Some((_, given))) => {
+                let (graph, whole) = sizes.split_once('@').unwrap_or((sizes, sizes));
+                given.push((name.to_owned(), dims(graph)?, dims(whole)?));
+            }
             _ => models.push((argument.into(), Vec::new())),
         }
     }
@@ -53,9 +69,12 @@ fn dims(text: &str) -> Result<Dims, Failure> {
     Dims::from_slice(&sizes).ok_or_else(|| "too many dimensions".into())
 }
 
-fn time(path: &Path, given: &[(String, Dims)], options: &Options) -> Result<(), Failure> {
+fn time(path: &Path, given: &[Given], options: &Options) -> Result<(), Failure> {
     let model = Model::open(path)?;
-    let graph = model.graph(&given.iter().map(|(name, dims)| (&**name, *dims)).collect::<Vec<_>>())?;
+    let graph = model.graph(&given.iter().map(|(name, dims, _)| (&**name, *dims)).collect::<Vec<_>>())?;
+    if let Some(memory) = options.memory {
+        return time_tiled(path, &graph, given, options, memory);
+    }
     let start = Instant::now();
     let network = Network::new_blocking(&options.device, &graph, Preferences::new())?;
     let compiled = start.elapsed();
@@ -89,6 +108,25 @@ fn time(path: &Path, given: &[(String, Dims)], options: &Options) -> Result<(), 
         times.iter().take(40).for_each(|of| println!("  {of}"));
     }
     Ok(())
+}
+
+/// A run in tiles, whose results are dropped.
+fn time_tiled(path: &Path, graph: &Graph, given: &[Given], options: &Options, memory: u64) -> Result<(), Failure> {
+    let whole = |name: &str, dims: Dims| given.iter().find(|given| given.0 == name).map_or(dims, |given| given.2);
+    let inputs = graph.inputs().iter().map(|&value| (graph.node(value).name(), graph.dims(value)));
+    let dims: Vec<Dims> = inputs.map(|(name, dims)| whole(name, dims)).collect();
+    let start = Instant::now();
+    let tiled = Tiled::new_blocking(&options.device, graph, &dims, Preferences::new(), memory)?;
+    println!("{}: {tiled}; compiled in {:.2?}", path.display(), start.elapsed());
+    let inputs: Vec<Vec<f32>> =
+        (0..).zip(&dims).map(|(i, dims)| read(path, "in", i).unwrap_or_else(|| drawn(dims.elements()))).collect();
+    let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
+    let start = Instant::now();
+    let told = tiled.run_tiles_blocking(&inputs, |tile| {
+        println!("  tile {} of {} after {:.2?}", tile.index + 1, tile.count, start.elapsed());
+        ControlFlow::<Failure>::Continue(())
+    })?;
+    told.break_value().map_or(Ok(()), Err)
 }
 
 fn read(model: &Path, what: &str, i: usize) -> Option<Vec<f32>> {
