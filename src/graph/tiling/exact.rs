@@ -220,8 +220,9 @@ impl Walk<'_> {
     fn joined(&self, node: &Node, operands: &[Value], others: &[Track]) -> Result<Option<Track>, String> {
         let to = node.dims();
         let own = operands.iter().filter_map(|&value| {
+            let track = self.track(value)?;
             let moved = to.rank() - self.graph.dims(value).rank();
-            self.track(value).map(|track| Track { axis: track.axis + moved, ..track.clone() })
+            Some(Track { axis: track.axis + moved, ..track.clone() })
         });
         let mut tracks = others.iter().cloned().chain(own);
         let Some(mut all) = tracks.next() else { return Ok(None) };

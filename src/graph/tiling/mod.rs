@@ -123,8 +123,13 @@ impl Tiled {
         ceiling: u64,
     ) -> Result<Self> {
         ShapeError::check_len("the sizes of inputs", graph.inputs().len(), dims.len())?;
-        // A whole that is too large to be described is simplified as the graph that is given.
-        let graph = simplified(graph.with_input_dims(dims).as_ref().unwrap_or(graph))?;
+        let has_ranks = graph.inputs().iter().zip(dims).all(|(&value, dims)| graph.dims(value).rank() == dims.rank());
+        let graph = match graph.with_input_dims(dims) {
+            Ok(whole) => simplified(&whole)?,
+            // A whole that is too large to be described is simplified as the graph that is given.
+            Err(_) if has_ranks => simplified(graph)?,
+            Err(error) => return Err(error),
+        };
         let search = |ceiling: u64| {
             let most = LEAST_WORKSPACE.max(ceiling / WORKSPACE_SHARE);
             let preferences = Preferences { workspace_limit: preferences.workspace_limit.min(most), ..preferences };

@@ -344,6 +344,9 @@ fn a_graph_of_another_size_will_do() {
         Tiled::new_blocking(&device, &unet([1, 3, 16, 20]), &[[1, 3, 301, 332].into()], Preferences::new(), least);
     let odd = odd.expect_err("half of 301 and twice that").to_string();
     assert!(odd.contains("concat"), "{odd}");
+    let deep = Tiled::new_blocking(&device, &unet([1, 3, 16, 20]), &[[1, 3, 4, 16, 20].into()], Preferences::new(), 1);
+    let deep = deep.expect_err("three dimensions for a filter of two").to_string();
+    assert!(deep.contains("conv"), "{deep}");
 }
 
 /// Each output's element comes with one tile, tiles come in order, and a break is the end.
@@ -406,8 +409,9 @@ fn several_inputs() {
     let mut net = Graph::new();
     let large = net.input("large", [1, 3, 160, 120]).expect("new");
     let small = net.input("small", [1, 4, 80, 60]).expect("new");
-    let factors = net.input("factors", [8, 1, 1]).expect("new");
+    let factors = net.input("factors", [2, 4, 1, 1, 1]).expect("new");
     let build = |net: &mut Graph| {
+        let factors = net.reshape(factors, &[8, 1, 1])?;
         let y = conv(net, large, three(3, 8).stride(2), 1)?;
         let z = conv(net, small, three(4, 8), 2)?;
         let sum = net.add(y, z)?;
