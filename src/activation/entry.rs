@@ -164,8 +164,7 @@ macro_rules! activations {
             }
 
             /// Puts values in place of their arguments, with the slope for each position. Each arm calls a function that is
-            /// known when it is compiled, so its loop is one of vector instructions; with fused multiply-adds where a call says so,
-            /// see [`fuses`].
+            /// known when it is compiled, so its loop is one of vector instructions; with fused multiply-adds where a call says so.
             #[inline(always)]
             pub(crate) fn apply_in_place<const FUSED: bool>(self, values: &mut [f32], slope: impl Fn(usize) -> f32) {
                 match self {

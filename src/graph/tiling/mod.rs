@@ -21,7 +21,7 @@ use super::network::Network;
 use super::{Dims, Graph};
 use crate::device::Device;
 use crate::error::{Error, LimitError, Resource, Result, ShapeError};
-use crate::plan::Preferences;
+use crate::plan::{Algorithm, Preferences};
 
 /// A workspace takes at most this part of the memory, or so many bytes, with which everything can be computed.
 const WORKSPACE_SHARE: u64 = 4;
@@ -109,10 +109,11 @@ pub struct Part {
 impl Tiled {
     /// Plans tiles for inputs of these sizes, in the order of [`Graph::inputs`], and puts the network on a device: at most
     /// `ceiling` bytes. The graph may be of another size, which matters where the whole has more elements than a graph can
-    /// describe (2^31 in a tensor). A convolution's workspace takes at most a quarter of the ceiling.
+    /// describe (2^31 in a tensor). A convolution's workspace takes at most a quarter of the ceiling. Where tiles do not fit for the
+    /// algorithms that are picked, since those make halos wide, all convolutions take `implicit_gemm`: see [`Self::preferences`].
     ///
     /// # Errors
-    /// [`LimitError`](crate::error::LimitError) with what the smallest tile needs, if that is more than the ceiling;
+    /// [`LimitError`] with what the smallest tile needs, if that is more than the ceiling;
     /// [`GraphError`](crate::error::GraphError) that names the node whose results depend on the whole picture, if that does not
     /// fit; as [`Network::new`].
     pub async fn new(
@@ -130,12 +131,19 @@ impl Tiled {
             Err(_) if has_ranks => simplified(graph)?,
             Err(error) => return Err(error),
         };
-        let search = |ceiling: u64| {
+        let search = |preferences: Preferences, ceiling: u64| {
             let most = LEAST_WORKSPACE.max(ceiling / WORKSPACE_SHARE);
             let preferences = Preferences { workspace_limit: preferences.workspace_limit.min(most), ..preferences };
             Search { device, graph: &graph, dims, preferences, ceiling }.tiles().map(|tiles| (tiles, preferences))
         };
-        let (tiles, preferences) = search(ceiling).map_err(|error| sufficient(error, |raised| search(raised).err()))?;
+        // Without the tiles of transforms, which a halo is rounded up to in each layer.
+        let without = preferences.algorithm(Algorithm::ImplicitGemm);
+        let found = search(preferences, ceiling).or_else(|error| match error {
+            Error::Limit(_) if preferences.algorithm.is_none() => search(without, ceiling).map_err(|_| error),
+            error => Err(error),
+        });
+        let any = |raised: u64| search(preferences, raised).err();
+        let (tiles, preferences) = found.map_err(|error| sufficient(error, any))?;
         let Need { graph: of_tile, program, .. } = &tiles.need;
         let network = Network::of_program(device, of_tile, program.clone(), preferences, None).await?;
         let whole = |(i, (name, dims)): (usize, &(String, Dims))| {
@@ -149,6 +157,12 @@ impl Tiled {
     /// The network that computes a tile.
     pub const fn network(&self) -> &Network {
         &self.network
+    }
+
+    /// The preferences that its convolutions were planned with: those that were given, with a smaller workspace and another
+    /// algorithm where the ceiling asked for them.
+    pub const fn preferences(&self) -> Preferences {
+        self.preferences
     }
 
     /// Names and sizes of the outputs.
@@ -167,8 +181,8 @@ impl Tiled {
     }
 
     /// The convolutions for which another algorithm, or another order of sums, is picked than for the whole picture at once. If
-    /// there are none, results have the bits that [`Network`] gives for the whole picture with the same preferences, and the same
-    /// `workspace_limit` as here, see [`Self::new`]. The whole is planned for this, and no device is touched.
+    /// there are none, results have the bits that [`Network`] gives for the whole picture with the same
+    /// [preferences](Self::preferences). The whole is planned for this, and no device is touched.
     ///
     /// # Errors
     /// A whole that cannot be described or planned.
@@ -376,6 +390,9 @@ impl fmt::Display for Tiled {
         #[expect(clippy::cast_precision_loss, reason = "printed with one decimal")]
         let more = (*computed as f64 / *picture as f64 - 1.0) * 100.0;
         writeln!(f, "{more:.1}% computed more than once")?;
+        if let Some(algorithm) = self.preferences.algorithm {
+            writeln!(f, "all convolutions by {algorithm}")?;
+        }
         write!(f, "{} bytes of {}", need.bytes, self.ceiling)
     }
 }

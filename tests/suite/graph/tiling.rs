@@ -63,14 +63,21 @@ fn check(device: &Device, graph: &Graph, preferences: Preferences, parts: &[u64]
     let inputs: Vec<Vec<f32>> =
         sizes(graph).iter().zip(1..).map(|(dims, seed)| numbers(dims.elements(), seed)).collect();
     let inputs: Vec<&[f32]> = inputs.iter().map(Vec::as_slice).collect();
-    let whole = Network::new_blocking(device, graph, preferences).unwrap_or_else(|error| fail(error));
-    let whole = whole.run_blocking(&inputs).unwrap_or_else(|error| fail(error));
+    let at_once = |preferences: Preferences| {
+        let whole = Network::new_blocking(device, graph, preferences).unwrap_or_else(|error| fail(error));
+        whole.run_blocking(&inputs).unwrap_or_else(|error| fail(error))
+    };
+    let mut whole = (preferences, at_once(preferences));
     let mut all = Vec::new();
     for &part in parts {
         let tiled = tiled_within(device, graph, preferences, part)?;
+        if tiled.preferences() != whole.0 {
+            whole = (tiled.preferences(), at_once(tiled.preferences()));
+        }
+        let whole = &whole.1;
         let found = tiled.run_blocking(&inputs).unwrap_or_else(|error| fail(error));
         let differing = tiled.differing_picks().unwrap_or_else(|error| fail(error));
-        for ((name, value), (found, whole)) in graph.outputs().iter().zip(found.iter().zip(&whole)) {
+        for ((name, value), (found, whole)) in graph.outputs().iter().zip(found.iter().zip(whole)) {
             let most = whole.iter().fold(1e-30, |most: f32, x| most.max(x.abs()));
             // Within the usual tolerance, where the order of sums is another.
             let allowed = 3e-5 * most;
@@ -347,6 +354,36 @@ fn a_graph_of_another_size_will_do() {
     let deep = Tiled::new_blocking(&device, &unet([1, 3, 16, 20]), &[[1, 3, 4, 16, 20].into()], Preferences::new(), 1);
     let deep = deep.expect_err("three dimensions for a filter of two").to_string();
     assert!(deep.contains("conv"), "{deep}");
+}
+
+/// Halos that transforms make wide do not fit into every ceiling; all convolutions take another algorithm then, and say so.
+#[test]
+fn halos_that_do_not_fit() {
+    // Sixteenths of a picture, on which transforms pay.
+    let graph = net([1, 3, 256, 512], |net, x| {
+        let mut y = x;
+        for (level, channels) in [(0, 8), (1, 32), (2, 64), (3, 64), (4, 64)] {
+            let from = net.dims(y)[1];
+            y = conv(net, y, three(from, channels), level)?;
+            y = conv(net, y, three(channels, channels), level + 9)?;
+            y = if level < 4 { net.pool(y, Pool::max([2, 2]))? } else { net.upsample_nearest(y, 16)? };
+        }
+        Ok(y)
+    });
+    let device = Device::cpu();
+    let within = |ceiling| Tiled::new_blocking(&device, &graph, &sizes(&graph), preferences(), ceiling);
+    let whole = within(u64::MAX).expect("the whole");
+    assert!(whole.preferences().algorithm.is_none(), "{whole}");
+    let picked: Vec<Tiled> = (1..).map_while(|part| within(whole.bytes() / (2 * part)).ok()).collect();
+    let algorithms: Vec<_> = picked.iter().map(|tiled| tiled.preferences().algorithm).collect();
+    let without = picked.iter().find(|tiled| tiled.preferences().algorithm == Some(Algorithm::ImplicitGemm));
+    let Some(without) = without else { panic!("{algorithms:?}") };
+    assert!(without.tile_count() > 1, "{without}");
+    assert!(without.to_string().contains("all convolutions by implicit_gemm"), "{without}");
+    let input = numbers(3 * 256 * 512, 1);
+    let at_once = Network::new_blocking(&device, &graph, without.preferences()).expect("a network");
+    let at_once = at_once.run_blocking(&[&input]).expect("it runs");
+    assert!(without.run_blocking(&[&input]).expect("it runs") == at_once, "other bits: {without}");
 }
 
 /// Each output's element comes with one tile, tiles come in order, and a break is the end.

@@ -8,6 +8,7 @@ use super::{File, Violation};
 const UNSAFE_FILES: &[&str] = &[
     "src/gpu/trusted.rs",
     "src/gpu/cache/driver.rs",
+    "src/cpu/kernel/depthwise.rs",
     "src/cpu/kernel/direct.rs",
     "src/cpu/kernel/fill.rs",
     "src/cpu/kernel/gemm.rs",
