@@ -82,14 +82,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// What a run on the CPU needs.
 #[derive(Debug, Default)]
 struct Kept {
-    own: Vec<Vec<Line>>,
+    own: Vec<Vec<CacheLine>>,
     workspace: Workspace,
 }
 
-/// A cache line: vectors of channels that begin at one do not cross another.
+/// Vectors of channels that begin at a cache line do not cross another.
 #[derive(Debug, Clone, Copy, Default, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(64))]
-struct Line([f32; 16]);
+struct CacheLine([f32; CacheLine::LEN]);
+
+impl CacheLine {
+    const LEN: usize = 16;
+}
 
 impl Network {
     /// Compiles a graph and puts its weights on a device. The preferences are those of each convolution.
@@ -221,7 +225,7 @@ impl Network {
         let mut kept = lock(&self.kept).take().unwrap_or_default();
         kept.own.resize_with(self.program.lens.len(), Vec::new);
         for (buffer, &len) in kept.own.iter_mut().zip(&self.program.lens) {
-            buffer.resize(len.div_ceil(16), Line::default());
+            buffer.resize(len.div_ceil(CacheLine::LEN), CacheLine::default());
         }
         for (i, (step, conv)) in self.program.steps.iter().zip(&self.convs).enumerate() {
             self.run_step(step, conv.as_ref(), inputs, &mut outputs, &mut kept).await?;
