@@ -137,13 +137,11 @@ mod on_gpus {
 
     use super::*;
     use crate::support::gpus::{Gpu, on_one_gpu};
-    use winoconv::gpu::{AdapterChoice, Context, ContextOptions};
+    use winoconv::gpu::ContextOptions;
 
     /// A device of its own, on which nothing is compiled.
     fn open(gpu: &Gpu) -> Device {
-        let named = AdapterChoice::Named(gpu.context.caps().name.clone());
-        let context = block_on(Context::new(&ContextOptions::default().adapter(named)));
-        context.unwrap_or_else(|error| panic!("{}: {error}", gpu.label)).into()
+        gpu.another(ContextOptions::default()).into()
     }
 
     #[test]

@@ -12,9 +12,7 @@ use std::time::Duration;
 use crate::support::gpus::{Gpu, on_one_gpu};
 use pollster::block_on;
 use winoconv::error::{DeviceError, Error};
-use winoconv::gpu::{
-    self, AdapterChoice, Bound, CacheSource, Context, ContextOptions, Dispatches, ShaderChecks, Tensors,
-};
+use winoconv::gpu::{self, Bound, CacheSource, Context, ContextOptions, Dispatches, ShaderChecks, Tensors};
 use winoconv::{Conv, DType, Layer, Plan, Preferences, Tolerance, WeightTensors, Weights, wgpu};
 
 const SHAPE: [usize; 4] = [1, 2, 6, 7];
@@ -52,8 +50,7 @@ fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
 
 /// A device of the crate's own, with an instance of its own.
 fn own(gpu: &Gpu) -> Context {
-    let named = AdapterChoice::Named(gpu.context.caps().name.clone());
-    block_on(Context::new(&ContextOptions::default().adapter(named))).expect("a device")
+    gpu.another(ContextOptions::default())
 }
 
 fn adapter(gpu: &Gpu) -> wgpu::Adapter {

@@ -8,7 +8,7 @@ use crate::support::entry::EntryPoint;
 use crate::support::gpus::{Gpu, on_gpus, on_one_gpu};
 use pollster::block_on;
 use winoconv::error::{DeviceError, Error};
-use winoconv::gpu::{self, AdapterChoice, Bound, CacheSource, Context, ContextOptions, ShaderChecks};
+use winoconv::gpu::{self, Bound, CacheSource, Context, ContextOptions, ShaderChecks};
 use winoconv::winograd::{F, Nested};
 use winoconv::{
     Account, Activation, Algorithm, Conv, DType, Device, Layer, Output, Plan, Preferences, Problem, Shape, Tolerance,
@@ -110,10 +110,7 @@ fn objects(context: &Context) -> [isize; 8] {
 #[test]
 fn encoding_creates_no_gpu_object() {
     on_gpus("encoding_creates_no_gpu_object", |gpu| {
-        // A device of its own: the other tests make and drop objects on the shared ones meanwhile.
-        let same = AdapterChoice::Named(gpu.context.caps().name.clone());
-        let options = ContextOptions::default().adapter(same).checks(gpu.context.checks());
-        let context = &block_on(Context::new(&options)).expect("a second device");
+        let context = &gpu.another(ContextOptions::default().checks(gpu.context.checks()));
         let case = case(Conv::new(3, 4, [3, 3]).padding(1), [2, 9, 9]);
         let layer = layer(&context.clone().into(), &case, forced(2));
         let plan = layer.plan(case.problem.input_shape()).expect("a plan");
@@ -218,8 +215,7 @@ fn layer_algorithm(layer: &Layer, case: &Case) -> Algorithm {
 #[test]
 fn a_late_error_of_our_own_device_is_typed() {
     on_one_gpu("a_late_error_of_our_own_device_is_typed", |gpu| {
-        let named = AdapterChoice::Named(gpu.context.caps().name.clone());
-        let context = block_on(Context::new(&ContextOptions::default().adapter(named))).expect("a device");
+        let context = gpu.another(ContextOptions::default());
         let (doomed, other) = (upload(&context, &[0.0; 4]), upload(&context, &[0.0; 4]));
         doomed.destroy();
         let mut encoder = encoder(&context);

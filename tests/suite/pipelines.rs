@@ -10,16 +10,14 @@ use crate::support::data::{Case, Data, assert_within};
 use crate::support::gpus::{Gpu, on_one_gpu};
 use pollster::block_on;
 use winoconv::error::Error;
-use winoconv::gpu::{AdapterChoice, CacheFault, CacheSource, CacheState, Context, ContextOptions, ShaderChecks};
+use winoconv::gpu::{CacheFault, CacheSource, CacheState, Context, ContextOptions, ShaderChecks};
 use winoconv::kernel::{KernelSpec, Reading, WinogradInlined};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Algorithm, Conv, Device, Layer, Plan, Preferences, Tolerance, wgpu};
 
 /// A device of its own, on which nothing is compiled.
 fn open(gpu: &Gpu, cache: CacheSource) -> Context {
-    let named = AdapterChoice::Named(gpu.context.caps().name.clone());
-    let options = ContextOptions::default().adapter(named).pipeline_cache(cache);
-    block_on(Context::new(&options)).unwrap_or_else(|error| panic!("{}: {error}", gpu.label))
+    gpu.another(ContextOptions::default().pipeline_cache(cache))
 }
 
 fn case() -> Case {

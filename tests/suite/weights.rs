@@ -187,7 +187,7 @@ fn weights_that_do_not_fit_change_nothing() {
 #[cfg(feature = "gpu")]
 mod gpus {
     use pollster::block_on;
-    use winoconv::gpu::{self, Bound, Context, Tensor};
+    use winoconv::gpu::{self, Bound, Context, ContextOptions, Tensor};
     use winoconv::{WeightTensors, wgpu};
 
     use super::*;
@@ -247,6 +247,8 @@ mod gpus {
     #[test]
     fn what_is_bound_computes_with_new_weights() {
         on_one_gpu("what_is_bound_computes_with_new_weights", |gpu| {
+            let context = gpu.another(ContextOptions::default());
+            let device = Device::from(context.clone());
             for ((case, preferences), drops) in cases()
                 .into_iter()
                 .flat_map(|case| [(case, false)])
@@ -254,20 +256,20 @@ mod gpus {
             {
                 let what = format!("{}, {:?}, {drops}", case.problem, preferences.algorithm);
                 let others = with_others(&case);
-                let layer = layer(&gpu.device(), &case, preferences);
-                let expected = run(&self::layer(&gpu.device(), &others, preferences), &case);
-                let bench = Bench::new(&gpu.context, &layer, case);
+                let layer = layer(&device, &case, preferences);
+                let expected = run(&self::layer(&device, &others, preferences), &case);
+                let bench = Bench::new(&context, &layer, case);
                 let before = bench.run();
                 assert_ne!(before, expected, "{what}: other weights");
                 if drops {
                     layer.set_cache_capacity(0);
                     assert_ne!(layer.packed_bytes(), 0, "{what}: the binding keeps the packed weights");
                 }
-                let (commands, compiled) = (bench.encoded(), gpu.context.compilations());
+                let (commands, compiled) = (bench.encoded(), context.compilations());
                 layer.set_weights_blocking(others.operands()).unwrap_or_else(|error| panic!("{what}: {error}"));
                 assert_eq!(bench.submit(commands), expected, "{what}: encoded before");
                 assert_eq!(bench.run(), expected, "{what}: encoded after");
-                assert_eq!(gpu.context.compilations(), compiled, "{what}: nothing is compiled");
+                assert_eq!(context.compilations(), compiled, "{what}: nothing is compiled");
                 drop(bench);
                 if drops {
                     assert_eq!(layer.packed_bytes(), 0, "{what}: nobody takes the packed weights any more");

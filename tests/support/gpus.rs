@@ -34,6 +34,13 @@ impl Gpu {
     pub(crate) fn device(&self) -> Device {
         self.context.clone().into()
     }
+
+    /// The same adapter opened once more. What other tests make and compile meanwhile does not count there.
+    pub(crate) fn another(&self, options: ContextOptions) -> Context {
+        let named = AdapterChoice::Named(self.context.caps().name.clone());
+        let context = pollster::block_on(Context::new(&options.adapter(named)));
+        context.unwrap_or_else(|error| panic!("{}, once more: {error}", self.label))
+    }
 }
 
 /// `WINOCONV_GPU`: what a test does where there is no adapter.
