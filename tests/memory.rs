@@ -1,4 +1,4 @@
-//! What a layer keeps: 2,000 sizes of input through one layer take about the memory of 20. And what a network in tiles takes: no
+//! What a layer keeps: 600 sizes of input through one layer take about the memory of 20. And what a network in tiles takes: no
 //! more than its ceiling. Live bytes of the whole test binary are counted by its allocator, so tests take turns, one layer after
 //! the other.
 
@@ -19,7 +19,7 @@ static ALLOCATOR: Cap<System> = Cap::new(System, usize::MAX);
 /// Sizes after which memory is first looked at.
 const FEW: usize = 20;
 /// Sizes in all.
-const MANY: usize = 2000;
+const MANY: usize = 600;
 /// On a GPU, where planning takes longer.
 #[cfg(feature = "gpu")]
 const MANY_ON_GPU: usize = 100;

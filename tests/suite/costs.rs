@@ -13,38 +13,18 @@ use winoconv::plan::register_limit;
 use winoconv::wgsl::{check, count};
 use winoconv::{Algorithm, Residual};
 
+/// Counts of work are those of each text. So is what the planner holds against a device's bounds: operations of a loop are never
+/// less than stand in the text, and the same where it could matter; sums are what each text calls `acc`.
 #[test]
-fn counts_are_those_of_the_text() {
-    for spec in KernelSpec::all() {
-        let checked = check(&spec, &Limits::LARGEST).unwrap_or_else(|error| panic!("{error}"));
-        let cost = spec.cost().unwrap_or_else(|error| panic!("{spec}: {error}"));
-        let entries = count::entry_points(&checked);
-        let [entry] = entries.as_slice() else { panic!("{spec}: {} entry points", entries.len()) };
-        // Loops over integers alone are no regions.
-        let counts = entry.walk().into_iter().map(|body| body.counts).filter(|counts| *counts != Counts::default());
-        let found: Vec<Counts> = counts.collect();
-        assert_eq!(found.len(), cost.regions.len(), "{spec}: loops that count something, in the text and by the spec");
-        for (found, region) in found.iter().zip(&cost.regions) {
-            assert_eq!(
-                *found,
-                region.counts(),
-                "{spec}, {:?}: in the text (left) and by the spec (right)",
-                region.part
-            );
-        }
-    }
-}
-
-/// What the planner holds against a device's bounds: operations of a loop are never less than stand in the text, and the
-/// same where it could matter; sums are what each text calls `acc`.
-#[test]
-fn footprints_are_those_of_the_text() {
+fn counts_and_footprints_are_those_of_the_text() {
     let (mut short, mut in_fused, mut with_sums) = (0, 0, HashSet::new());
     for spec in KernelSpec::all() {
         let checked = check(&spec, &Limits::LARGEST).unwrap_or_else(|error| panic!("{error}"));
         let entries = count::entry_points(&checked);
-        let loops = entries.iter().flat_map(|entry| entry.loops.iter().flat_map(count::Body::walk));
-        let longest = loops.map(|body| body.operations as u32).max().unwrap_or(0);
+        let [entry] = entries.as_slice() else { panic!("{spec}: {} entry points", entries.len()) };
+        same_counts(&spec, entry);
+        let longest = entry.loops.iter().flat_map(count::Body::walk);
+        let longest = longest.map(|body| body.operations as u32).max().unwrap_or(0);
         let said = spec.loop_operations();
         assert!(longest <= said, "{spec}: {longest} operations in a loop, the spec says {said}");
         match spec {
@@ -65,6 +45,17 @@ fn footprints_are_those_of_the_text() {
     // Of the other kernels a bound is said, which some variant reaches, or next to it.
     assert_eq!((short, in_fused), (479, fused("f2x3", "32x8x16_8x8_4").spec().loop_operations()));
     assert_eq!(with_sums.len(), 7, "the kernels that sum over channels: {with_sums:?}");
+}
+
+fn same_counts(spec: &KernelSpec, entry: &count::Body) {
+    let cost = spec.cost().unwrap_or_else(|error| panic!("{spec}: {error}"));
+    // Loops over integers alone are no regions.
+    let counts = entry.walk().into_iter().map(|body| body.counts).filter(|counts| *counts != Counts::default());
+    let found: Vec<Counts> = counts.collect();
+    assert_eq!(found.len(), cost.regions.len(), "{spec}: loops that count something, in the text and by the spec");
+    for (found, region) in found.iter().zip(&cost.regions) {
+        assert_eq!(*found, region.counts(), "{spec}, {:?}: in the text (left) and by the spec (right)", region.part);
+    }
 }
 
 /// Who does how much how often is in no text: but a workgroup's sums and outputs are known.

@@ -20,7 +20,7 @@ use winoconv::kernel::KernelSpec;
 use winoconv::{Activation, Algorithm, Conv, DType, Device, Operation, Padding, Plan, Problem, Spatial};
 
 /// How long the GPU is tried with random problems: compiling takes most of it on a software adapter.
-const GPU_BUDGET: Duration = Duration::from_secs(20);
+const GPU_BUDGET: Duration = Duration::from_secs(12);
 /// Most different kernels that it compiles.
 const PIPELINES: usize = 150;
 

@@ -49,7 +49,8 @@ fn types(list: &str) -> usize {
 
 /// A line for each item: its kind and its path.
 fn list(root: &Path) -> anyhow::Result<String> {
-    let mut doc = cargo(root, "doc -p winoconv --no-deps --features serde");
+    // With the dependencies that clippy has checked.
+    let mut doc = cargo(root, "doc -p winoconv -p winoconv-unify --no-deps --features winoconv/serde");
     // What `internals` shows is linked from docs, and is not there now.
     run(doc.env("RUSTDOCFLAGS", "-A rustdoc::all"))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);

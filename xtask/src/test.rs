@@ -4,10 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use winoconv::kernel::KernelSpec;
-
 use crate::steps::{Missing, Outcome, Steps, cargo, run};
-use crate::{api, export, files, nightly, setup, shaders, tidy};
+use crate::{api, export, files, nightly, setup, tidy};
 
 /// Read by every test that needs a GPU.
 pub(crate) const GPU_POLICY: &str = "WINOCONV_GPU";
@@ -87,7 +85,6 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
             steps.run_tests(command.env(SIMD, registers))
         });
     }
-    steps.step("shaders", |_| shaders::check_all(&KernelSpec::all()));
     steps.step("exported plans", |_| export::check(root, options.no_install).map(drop));
     steps.step("package", |_| package(root));
     steps.step("dependencies", |_| deny(root));
