@@ -9,7 +9,10 @@ mod threads;
 mod transform;
 
 #[cfg(feature = "graph")]
-pub(crate) use self::{kernel::copy, threads::with_registers};
+pub(crate) use self::{
+    kernel::copy,
+    threads::{collect, each_chunk, with_registers},
+};
 
 pub use crate::twin::{Operands, Reference, Sample, error_bound, error_bound_at};
 

@@ -148,8 +148,10 @@ fn layouts() {
     let image = if cfg!(miri) { [1, 16, 3, 3] } else { [1, 16, 5, 6] };
     for &layout in few(&[Layout::ChannelsLast, Layout::ChannelsFirst], 1) {
         check(&Conv::new(16, 16, [3, 3]).padding(1).bias(true).layout(layout).on(image).expect("legal"));
-        for &filters in few(&[32], 0) {
-            check(&Conv::new(16, filters, [3, 3]).layout(layout).on([1, 16, 6, 5]).expect("legal"));
+        // Half a sixteen of filters too many, and none.
+        for &filters in few(&[8, 24, 32, 40], 0) {
+            let conv = Conv::new(16, filters, [3, 3]).bias(true).activation(Activation::Relu);
+            check(&conv.layout(layout).on([1, 16, 6, 5]).expect("legal"));
         }
     }
 }

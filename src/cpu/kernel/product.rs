@@ -98,16 +98,13 @@ fn registers<'v, S: Simd, const PLACES: usize>(
     [pass, first, filters]: [usize; 3],
     m: &mut [[f32; LANES]],
 ) {
-    let columns = match S::F32_LANES {
-        4 => 4,
-        16 if filters <= LANES => 1,
-        _ => 2,
-    };
+    let columns = if S::F32_LANES == 4 { 4 } else { 2 };
     for column in (0..filters).step_by(columns * S::F32_LANES) {
         match columns {
-            1 => block::<S, PLACES, 1>(simd, rows, [pass, first, column], m),
             4 => block::<S, PLACES, 4>(simd, rows, [pass, first, column], m),
-            _ => block::<S, PLACES, 2>(simd, rows, [pass, first, column], m),
+            2 if filters - column > S::F32_LANES => block::<S, PLACES, 2>(simd, rows, [pass, first, column], m),
+            // Of a second register nothing would be used.
+            _ => block::<S, PLACES, 1>(simd, rows, [pass, first, column], m),
         }
     }
 }

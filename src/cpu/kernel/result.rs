@@ -87,39 +87,72 @@ pub(super) unsafe fn write_side_by_side<S: Simd>(
     let relu = finish.activation == Activation::Relu;
     let on_the_way = (relu || finish.activation == Activation::None) && finish.stored == DType::F32;
     for (i, place) in places.iter_mut().enumerate() {
-        // In registers.
-        let mut lanes = *place;
-        if let Some(bias) = &bias {
-            lanes.iter_mut().zip(bias).for_each(|(x, bias)| *x += bias);
-        }
-        if finish.from != Residual::None {
-            let (at, stood) = to(i);
-            // The full block is a case of its own, so that its size is known at compile time.
-            match line.count {
-                LANES => finish.add_residual(&mut lanes, at, stood),
-                count => finish.add_residual(&mut lanes[..count], at, stood),
+        let (at, to) = to(i);
+        let residual = match finish.from {
+            Residual::None => None,
+            Residual::Tensor => Some(lanes_of(&finish.residual[at..][..line.count])),
+            Residual::InPlace => Some(lanes_of(to).map(|x| finish.stored.rounded(x))),
+        };
+        let (bias, residual) = (bias.as_ref(), residual.as_ref());
+        match to.first_chunk_mut() {
+            Some(to) if on_the_way => finish_lanes(simd, place, bias, residual, relu, to),
+            _ => {
+                let sums = *place;
+                finish_lanes(simd, &sums, bias, residual, relu && on_the_way, place);
+                if on_the_way {
+                    copy(&place[..line.count], to);
+                }
             }
         }
-        if !on_the_way {
-            *place = lanes;
-            continue;
-        }
-        if relu {
-            Activation::Relu.apply_in_place::<false>(&mut lanes, |_| 0.0);
-        }
-        write_lanes(&lanes, to(i).1);
     }
     if !on_the_way {
         finish.activate(simd, places.as_flattened_mut(), SideBySide::Filters(line.filter));
-        places.iter().enumerate().for_each(|(i, place)| write_lanes(place, to(i).1));
+        for (i, place) in places.iter().enumerate() {
+            let (_, to) = to(i);
+            match to.first_chunk_mut() {
+                Some(to) => *to = *place,
+                None => copy(&place[..line.count], to),
+            }
+        }
     }
 }
 
+/// At most 16 elements, and zeros behind them. A full block is a case of its own, so that its size is known at compile time.
 #[inline(always)]
-fn write_lanes(place: &[f32; LANES], to: &mut [f32]) {
-    match <&mut [f32; LANES]>::try_from(&mut *to) {
-        Ok(to) => *to = *place,
-        Err(_) => copy(&place[..to.len()], to),
+fn lanes_of(elements: &[f32]) -> [f32; LANES] {
+    elements.first_chunk().copied().unwrap_or_else(|| {
+        let mut lanes = [0.0; LANES];
+        copy(elements, &mut lanes[..elements.len()]);
+        lanes
+    })
+}
+
+/// Bias, residual and a rectifier for sums of 16 filters at a place, in registers.
+#[inline(always)]
+fn finish_lanes<S: Simd>(
+    simd: S,
+    sums: &[f32; LANES],
+    bias: Option<&[f32; LANES]>,
+    residual: Option<&[f32; LANES]>,
+    relu: bool,
+    to: &mut [f32; LANES],
+) {
+    let registers = |lanes| S::as_simd_f32s(lanes).0;
+    let (bias, residual) = (bias.map(|lanes| registers(lanes)), residual.map(|lanes| registers(lanes)));
+    let zero = simd.splat_f32s(0.0);
+    for (i, (x, to)) in S::as_simd_f32s(sums).0.iter().zip(S::as_mut_simd_f32s(to).0).enumerate() {
+        let mut x = *x;
+        if let Some(bias) = bias {
+            x = simd.add_f32s(x, bias[i]);
+        }
+        if let Some(residual) = residual {
+            x = simd.add_f32s(x, residual[i]);
+        }
+        if relu {
+            // A NaN stays one.
+            x = simd.select_f32s(simd.less_than_f32s(x, zero), zero, x);
+        }
+        *to = x;
     }
 }
 

@@ -1,12 +1,11 @@
 //! Elementwise programs, a block of elements after the other: each instruction makes a block.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::rows::each_row;
 use super::source::Sources;
 use crate::activation::{fuses, single};
-use crate::cpu::{copy, with_registers};
+use crate::cpu::{copy, each_chunk, with_registers};
 use crate::graph::compile::Place;
 use crate::graph::interpret;
 use crate::graph::map::{Instruction, Map};
@@ -27,7 +26,7 @@ pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place
     }
     let last = to.dims.rank() - 1;
     // Short rows without gaps between them are one row in the output, and some steps apart in what is read.
-    let joins = last > 0 && to.dims[last] < BLOCK && to.strides[last - 1] == to.dims[last].cast_signed();
+    let joins = last > 0 && to.dims[last] < TASK && to.strides[last - 1] == to.dims[last].cast_signed();
     let len = if joins { to.dims[last] } else { ONE_ROW };
     let row_of = |starts: &[usize], row: &mut [f32]| {
         let rows: Vec<Row<'_>> = sources
@@ -53,7 +52,7 @@ pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place
         // One long row, in parts of whole rows.
         let task = if joins { TASK.div_ceil(len) * len } else { TASK };
         let row = &mut output[to.offset..to.offset + walked.dims[0]];
-        row.par_chunks_mut(task).enumerate().for_each(|(i, part)| {
+        each_chunk(row, task, |i, part| {
             let first = if joins { i * task / len } else { i * task };
             row_of(&inputs.iter().map(|place| start(place, &[first])).collect::<Vec<_>>(), part);
         });
@@ -124,14 +123,18 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Reads elements of rows of `len`, from the `first` of the first row on: whole rows, if there are several.
+    /// Reads elements of rows of `len`, from the `first` of the first row on.
     #[inline(always)]
-    fn load(&self, first: usize, len: usize, into: &mut [f32]) {
+    fn load(&self, first: usize, len: usize, mut into: &mut [f32]) {
         if len == ONE_ROW || self.next == self.step * len.cast_signed() {
             return self.load_one(self.start.wrapping_add_signed(self.step * first.cast_signed()), into);
         }
-        for (row, into) in (first / len..).zip(into.chunks_mut(len)) {
-            self.load_one(self.start.wrapping_add_signed(self.next * row.cast_signed()), into);
+        let (mut row, mut skipped) = (first / len, first % len);
+        while !into.is_empty() {
+            let (of_row, rest) = into.split_at_mut(into.len().min(len - skipped));
+            let from = self.next * row.cast_signed() + self.step * skipped.cast_signed();
+            self.load_one(self.start.wrapping_add_signed(from), of_row);
+            (row, skipped, into) = (row + 1, 0, rest);
         }
     }
 

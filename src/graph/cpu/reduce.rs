@@ -1,16 +1,16 @@
 //! Reductions along axes, and what is made of them: normalization and softmax. Sums are in f64.
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use super::rows::{advance, each_row};
+use super::rows::{LEAST, advance, each_row};
 use super::source::Source;
-use crate::cpu::with_registers;
+use crate::cpu::{collect, with_registers};
 use crate::graph::compile::Place;
 use crate::graph::{Dims, MAX_DIMS, Reduction};
 
-/// Groups that are summed together.
-const BLOCK: usize = 32;
+/// Groups that are summed together: so many that the compiler makes a loop of vector instructions of them, and does not write
+/// them out.
+const BLOCK: usize = 128;
 /// Elements of a part of a group.
 const PART: usize = 512;
 
@@ -75,9 +75,13 @@ impl Group {
         Some(len)
     }
 
+    fn elements(&self) -> usize {
+        self.sizes.iter().product()
+    }
+
     #[expect(clippy::cast_precision_loss, reason = "a number of elements")]
     fn len(&self) -> f64 {
-        self.sizes.iter().product::<usize>() as f64
+        self.elements() as f64
     }
 }
 
@@ -106,14 +110,15 @@ fn sums_of_rows(source: &Source<'_>, group: &Group, groups: Dims) -> Vec<f64> {
     let last = groups.rank() - 1;
     let blocks = groups[last].div_ceil(BLOCK);
     let parts = group.parts();
-    let sums = of_groups(source, groups.with(last, 1), |start| {
+    let sums = of_groups(source, group, groups.with(last, 1), |start| {
         let of_part = |i: usize| {
             let (block, (skipped, group)) = (i / parts.len(), &parts[i % parts.len()]);
             let len = BLOCK.min(groups[last] - block * BLOCK);
             let start = (start + block * BLOCK).wrapping_add_signed(*skipped);
             with_registers(SumRows { group, data: source.data, start, len })
         };
-        let sums: Vec<[f64; BLOCK]> = (0..blocks * parts.len()).into_par_iter().map(of_part).collect();
+        let at_a_time = LEAST.div_ceil(BLOCK * group.elements().div_ceil(parts.len()).max(1));
+        let sums: Vec<[f64; BLOCK]> = collect(blocks * parts.len(), at_a_time, of_part);
         let mut row = Vec::with_capacity(blocks * BLOCK);
         for parts in sums.chunks(parts.len()) {
             row.extend((0..BLOCK).map(|i| parts.iter().map(|sums| sums[i]).sum::<f64>()));
@@ -140,12 +145,7 @@ impl WithSimd for SumRows<'_> {
         let mut sums = [0.0; BLOCK];
         let Self { group, data, start, len } = self;
         group.each_position(start, |at| {
-            // The full block is a case of its own, so that its size is known at compile time.
-            if let (BLOCK, Some(row)) = (len, data[at..].first_chunk::<BLOCK>()) {
-                sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
-            } else {
-                sums.iter_mut().zip(&data[at..at + len]).for_each(|(sum, &x)| *sum += f64::from(x));
-            }
+            sums.iter_mut().zip(&data[at..at + len]).for_each(|(sum, &x)| *sum += f64::from(x));
         });
         sums
     }
@@ -192,7 +192,7 @@ pub(super) fn run(reduction: Reduction, source: Source<'_>, to: &Place, output: 
             let factor = if reduction == Reduction::Mean { group.len() } else { 1.0 };
             sums_of_rows(&source, &group, to.dims).into_iter().map(|sum| rounded(sum / factor)).collect()
         }
-        _ => of_groups(&source, to.dims, |start| rounded(reduced(reduction, &group, source.data, start))),
+        _ => of_groups(&source, &group, to.dims, |start| rounded(reduced(reduction, &group, source.data, start))),
     };
     let strides = to.dims.strides();
     each_row(to, output, |indices, row| {
@@ -202,7 +202,12 @@ pub(super) fn run(reduction: Reduction, source: Source<'_>, to: &Place, output: 
 }
 
 /// A result for each group, in the order of the groups' first elements.
-fn of_groups<T: Send>(source: &Source<'_>, groups: Dims, of_group: impl Fn(usize) -> T + Sync) -> Vec<T> {
+fn of_groups<T: Send>(
+    source: &Source<'_>,
+    group: &Group,
+    groups: Dims,
+    of_group: impl Fn(usize) -> T + Sync,
+) -> Vec<T> {
     let strides = groups.strides();
     let of = |group: usize| {
         let mut indices = [0; MAX_DIMS];
@@ -211,7 +216,7 @@ fn of_groups<T: Send>(source: &Source<'_>, groups: Dims, of_group: impl Fn(usize
         }
         of_group(source.position(&indices[..groups.rank()]))
     };
-    (0..groups.elements()).into_par_iter().map(of).collect()
+    collect(groups.elements(), LEAST.div_ceil(group.elements().max(1)), of)
 }
 
 /// Writes what a function makes of each element and its group's result.
@@ -240,7 +245,7 @@ fn without(dims: Dims, axes: &[usize]) -> Dims {
 
 pub(super) fn normalize(axes: &[usize], epsilon: f32, source: Source<'_>, to: &Place, output: &mut [f32]) {
     let (group, groups) = (Group::new(source.place, axes), without(to.dims, axes));
-    let results = of_groups(&source, groups, |start| {
+    let results = of_groups(&source, &group, groups, |start| {
         let mean = reduced(Reduction::Mean, &group, source.data, start);
         let mut squares = 0.0;
         group.each(source.data, start, |x| squares += (f64::from(x) - mean).powi(2));
@@ -251,7 +256,7 @@ pub(super) fn normalize(axes: &[usize], epsilon: f32, source: Source<'_>, to: &P
 
 pub(super) fn softmax(axis: usize, log: bool, source: Source<'_>, to: &Place, output: &mut [f32]) {
     let (group, groups) = (Group::new(source.place, &[axis]), without(to.dims, &[axis]));
-    let results = of_groups(&source, groups, |start| {
+    let results = of_groups(&source, &group, groups, |start| {
         let most = reduced(Reduction::Max, &group, source.data, start);
         let mut sum = 0.0;
         group.each(source.data, start, |x| sum += (f64::from(x) - most).exp());

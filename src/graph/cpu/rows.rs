@@ -1,11 +1,10 @@
 //! Shares an output's rows out among threads.
 
-use rayon::prelude::*;
-
+use crate::cpu::each_chunk;
 use crate::graph::compile::Place;
 
-/// Rows of so many elements at least are worth a thread's while.
-const LEAST: usize = 1 << 12;
+/// So many elements at least are worth a thread's while.
+pub(super) const LEAST: usize = 1 << 12;
 
 /// Calls with the indices of each row, all axes but the last one, and the row's elements. Elements of a row lie side by side, and
 /// rows in order, as those of all outputs do.
@@ -28,11 +27,14 @@ pub(super) fn each_row(to: &Place, output: &mut [f32], visit: impl Fn(&[usize], 
     };
     match split {
         Some(axis) if to.dims.elements() > LEAST => {
-            let step = strides[axis].unsigned_abs();
-            memory.par_chunks_mut(step.max(1)).take(prefix[axis]).enumerate().for_each(|(index, memory)| {
+            let step = strides[axis].unsigned_abs().max(1);
+            let of_task = LEAST.div_ceil(to.dims.elements() / prefix[axis]);
+            each_chunk(memory, step * of_task, |task, memory| {
                 let mut indices = vec![0; last];
-                indices[axis] = index;
-                rows_of(&mut indices, memory, axis + 1);
+                for (i, memory) in memory.chunks_mut(step).enumerate() {
+                    indices[axis] = task * of_task + i;
+                    rows_of(&mut indices, memory, axis + 1);
+                }
             });
         }
         _ => rows_of(&mut vec![0; last], memory, 0),

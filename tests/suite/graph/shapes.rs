@@ -1,6 +1,6 @@
 //! One network at several sizes, and what its compiled form says.
 
-use winoconv::graph::{Dims, Graph, Network, Pool, Program};
+use winoconv::graph::{Dims, Graph, Network, Pool, Program, Reduction};
 use winoconv::{Activation, Conv, Device, Preferences};
 
 use super::{check, numbers};
@@ -34,6 +34,24 @@ fn a_network_runs_at_other_sizes() {
     }
     let odd = net.with_input_dims(&[Dims::from([1, 3, 5, 6])]).expect_err("half of 5 and twice that").to_string();
     assert!(odd.contains("concat"), "{odd}");
+}
+
+/// Rows that are longer than what the CPU computes at a time, and shorter; and sums of as many columns.
+#[test]
+fn rows_of_any_length() {
+    for [rows, columns] in [[3, 5], [41, 255], [7, 300], [70, 257], [130, 128], [2, 20_000], [1, 1]] {
+        let mut net = Graph::new();
+        let x = net.input("x", [rows, columns]).expect("new");
+        let mean = net.reduce(Reduction::Mean, x, &[0]).expect("fits");
+        let row = net.input("row", [1, columns]).expect("new");
+        let column = net.input("column", [rows, 1]).expect("new");
+        let sum = net.add(x, row).expect("fits");
+        let sum = net.add(sum, column).expect("fits");
+        let product = net.mul(sum, mean).expect("fits");
+        net.output("mean", mean).expect("new");
+        net.output("product", product).expect("new");
+        check(&Device::cpu(), &net, &format!("{rows} rows of {columns}"));
+    }
 }
 
 #[test]
