@@ -77,10 +77,8 @@ pub(super) const fn filled<const N: usize>(given: [f32; N]) -> [f32; 2] {
 pub(super) fn by_vectors(values: &mut [f32], f: impl Fn(usize, f32) -> f32) {
     const LEN: usize = 16;
     let of_vector = |first: usize, values: &mut [f32; LEN]| {
-        // From a copy: where a function may be its argument, the compiler would else store the other values alone, through a mask.
-        let given = *values;
-        for (i, (x, given)) in values.iter_mut().zip(given).enumerate() {
-            *x = f(first + i, given);
+        for (i, x) in values.iter_mut().enumerate() {
+            *x = f(first + i, *x);
         }
     };
     let (vectors, rest) = values.as_chunks_mut::<LEN>();
