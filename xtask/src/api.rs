@@ -50,7 +50,7 @@ fn types(list: &str) -> usize {
 /// A line for each item: its kind and its path.
 fn list(root: &Path) -> anyhow::Result<String> {
     // With the dependencies that clippy has checked.
-    let mut doc = cargo(root, "doc -p winoconv -p winoconv-unify --no-deps --features winoconv/serde");
+    let mut doc = cargo(root, "doc -p winoconv -p winoconv-unify --no-deps --features serde");
     // What `internals` shows is linked from docs, and is not there now.
     run(doc.env("RUSTDOCFLAGS", "-A rustdoc::all"))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), Into::into);

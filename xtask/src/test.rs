@@ -66,7 +66,7 @@ pub(crate) fn all_steps(steps: &mut Steps, root: &Path, options: &Options) {
     steps.step("Dawn", |_| export::find_dawn(root, options.no_install));
     for (name, what) in [
         ("clippy, all targets", "--workspace --all-targets --all-features"),
-        ("clippy, library", "-p winoconv -p winoconv-unify --lib --features winoconv/graph,winoconv/serde"),
+        ("clippy, library", "-p winoconv -p winoconv-unify --lib --features graph,serde"),
         ("clippy, no default features", "-p winoconv --lib --no-default-features --features graph"),
     ] {
         steps.step(name, |_| run(&mut cargo(root, &format!("clippy {what} -- -D warnings"))));
