@@ -228,7 +228,7 @@ fn the_exhibit_conforms_on_gpus() {
     let some = if crate::support::is_exhaustive() { &all[..] } else { &few[..1] };
     let suites: Vec<_> = some.iter().map(|&(m, reading)| Suite::of(exhibits(m, reading))).collect();
     on_gpus("the_exhibit_conforms_on_gpus", |gpu| {
-        suites.iter().for_each(|suite| suite.run_all(&gpu.device(), &gpu.label, &EntryPoint::ALL));
+        suites.iter().for_each(|suite| suite.run_some(&gpu.device(), &gpu.label, &EntryPoint::ALL, [0, 2]));
     });
 }
 

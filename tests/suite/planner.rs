@@ -69,9 +69,9 @@ fn assert_respects(plan: &Plan) {
 fn every_step_of_every_plan_respects_the_device() {
     let (mut plans, mut refused) = (0, 0);
     for (i, caps) in profiles::all().into_iter().enumerate() {
-        for problem in crate::support::some(all_problems(), i, 2) {
+        for (j, problem) in crate::support::some(all_problems(), i, 2).into_iter().enumerate() {
             for algorithm in Algorithm::all_for(&problem) {
-                for preferences in [any(), any().workspace_limit(100_000)] {
+                for preferences in crate::support::some(vec![any(), any().workspace_limit(100_000)], i + j, 2) {
                     match Plan::new(&problem, &caps, &preferences.algorithm(algorithm)) {
                         Ok(plan) => {
                             assert_respects(&plan);

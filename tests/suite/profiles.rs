@@ -216,7 +216,7 @@ fn every_plan_compiles_and_is_submitted_on_a_noop_device() {
         assert_eq!(noop.context.caps().limits, told, "{profile}: what wgpu tells of a device with its limits");
         assert_eq!((noop.context.caps().f16, noop.context.caps().timestamps), (caps.f16, caps.timestamps), "{profile}");
         let plans: Vec<Plan> =
-            crate::support::some(all_problems(), i, 3).iter().flat_map(|problem| plans(&caps, problem)).collect();
+            crate::support::some(all_problems(), i, 5).iter().flat_map(|problem| plans(&caps, problem)).collect();
         let dispatches = noop.run(&plans).unwrap_or_else(|error| panic!("{profile}: {error}"));
         let kernels = noop.context.compilations();
         println!("{profile}: {} plans, {dispatches} dispatches, {kernels} kernels", plans.len());
