@@ -60,6 +60,17 @@ impl Finish<'_> {
         Some(bias)
     }
 
+    /// The residual of so many filters of a place, at most 16, and zeros in other lanes; none, if there is none. `stood` is what
+    /// stands where their outputs will.
+    #[inline(always)]
+    pub(crate) fn lanes_of_residual(&self, at: usize, stood: &[f32]) -> Option<[f32; LANES]> {
+        match self.from {
+            Residual::None => None,
+            Residual::Tensor => Some(lanes_of(&self.residual[at..][..stood.len()])),
+            Residual::InPlace => Some(lanes_of(stood).map(|x| self.stored.rounded(x))),
+        }
+    }
+
     #[inline(always)]
     pub(crate) fn add_residual(&self, values: &mut [f32], at: usize, stood: &[f32]) {
         match self.from {
@@ -86,6 +97,16 @@ impl Finish<'_> {
             stored => values.iter_mut().for_each(|x| *x = stored.rounded(*x)),
         }
     }
+}
+
+/// At most 16 elements, and zeros behind them. A full block is a case of its own, so that its size is known at compile time.
+#[inline(always)]
+fn lanes_of(elements: &[f32]) -> [f32; LANES] {
+    elements.first_chunk().copied().unwrap_or_else(|| {
+        let mut lanes = [0.0; LANES];
+        lanes[..elements.len()].copy_from_slice(elements);
+        lanes
+    })
 }
 
 /// An activation as a function of its own, compiled once for each kind of registers, and not wherever outputs are written.

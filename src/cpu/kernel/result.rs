@@ -88,11 +88,7 @@ pub(super) unsafe fn write_side_by_side<S: Simd>(
     let on_the_way = (relu || finish.activation == Activation::None) && finish.stored == DType::F32;
     for (i, place) in places.iter_mut().enumerate() {
         let (at, to) = to(i);
-        let residual = match finish.from {
-            Residual::None => None,
-            Residual::Tensor => Some(lanes_of(&finish.residual[at..][..line.count])),
-            Residual::InPlace => Some(lanes_of(to).map(|x| finish.stored.rounded(x))),
-        };
+        let residual = finish.lanes_of_residual(at, to);
         let (bias, residual) = (bias.as_ref(), residual.as_ref());
         match to.first_chunk_mut() {
             Some(to) if on_the_way => finish_lanes(simd, place, bias, residual, relu, to),
@@ -115,16 +111,6 @@ pub(super) unsafe fn write_side_by_side<S: Simd>(
             }
         }
     }
-}
-
-/// At most 16 elements, and zeros behind them. A full block is a case of its own, so that its size is known at compile time.
-#[inline(always)]
-fn lanes_of(elements: &[f32]) -> [f32; LANES] {
-    elements.first_chunk().copied().unwrap_or_else(|| {
-        let mut lanes = [0.0; LANES];
-        copy(elements, &mut lanes[..elements.len()]);
-        lanes
-    })
 }
 
 /// Bias, residual and a rectifier for sums of 16 filters at a place, in registers.
