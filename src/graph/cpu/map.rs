@@ -25,7 +25,7 @@ pub(super) fn run(map: &Map, inputs: &[Place], sources: &Sources<'_>, to: &Place
         [&mut to].into_iter().chain(&mut inputs).for_each(with_last_axis);
     }
     let last = to.dims.rank() - 1;
-    // Short rows without gaps between them are one row in the output, and some steps apart in what is read.
+    // Rows shorter than a task, without gaps between them, are one row in the output, and some steps apart in what is read.
     let joins = last > 0 && to.dims[last] < TASK && to.strides[last - 1] == to.dims[last].cast_signed();
     let len = if joins { to.dims[last] } else { ONE_ROW };
     let row_of = |starts: &[usize], row: &mut [f32]| {
@@ -178,8 +178,7 @@ impl Compute<'_> {
         }
         // The last instruction's results are the output's.
         let Some((last, code)) = map.code.split_last() else { return };
-        // Whole rows, if they are short.
-        let block = if len < BLOCK { BLOCK / len * len } else { BLOCK }.min(output.len());
+        let block = BLOCK.min(output.len());
         let mut results = vec![0.0; code.len() * block];
         for (i, part) in output.chunks_mut(block).enumerate() {
             let (first, count) = ((i * block, len), part.len());
