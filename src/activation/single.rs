@@ -17,7 +17,7 @@ pub(super) fn identity<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
 
 #[inline(always)]
 pub(super) fn relu<const FUSED: bool>(x: f32, _: Numbers) -> f32 {
-    // Of a choice between two the compiler makes a store through a mask, for which later loads wait.
+    // Written with `if` this becomes, in place, a store through a mask, and the next load waits for it.
     f32::from_bits(x.to_bits() & u32::from(x < 0.0).wrapping_sub(1))
 }
 

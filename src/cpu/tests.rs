@@ -121,7 +121,7 @@ fn blocks_and_panels_end_anywhere() {
     end_anywhere(few(&[[3, 17], [1, 1], [16, 33], [70, 2]], 1));
 }
 
-/// The largest of them by itself: it takes as long as all others.
+/// The same with the most filters, in a test of its own: it takes as long as all others.
 #[test]
 fn a_second_panel_of_few_filters() {
     end_anywhere(few(&[[18, 40]], 0));
@@ -148,7 +148,7 @@ fn layouts() {
     let image = if cfg!(miri) { [1, 16, 3, 3] } else { [1, 16, 5, 6] };
     for &layout in few(&[Layout::ChannelsLast, Layout::ChannelsFirst], 1) {
         check(&Conv::new(16, 16, [3, 3]).padding(1).bias(true).layout(layout).on(image).expect("legal"));
-        // Half a sixteen of filters too many, and none.
+        // Filters that fill their last sixteen lanes, and that fill half of them.
         for &filters in few(&[8, 24, 32, 40], 0) {
             let conv = Conv::new(16, filters, [3, 3]).bias(true).activation(Activation::Relu);
             check(&conv.layout(layout).on([1, 16, 6, 5]).expect("legal"));
