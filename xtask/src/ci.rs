@@ -25,7 +25,7 @@ pub(crate) const TARGETS: &[&str] =
 type Variables = &'static [(&'static str, &'static str)];
 
 /// Tests that do more if variables say so: a step's name, what cargo runs, and the variables.
-const THOROUGH: [(&str, &str, Variables); 4] = [
+const THOROUGH: [(&str, &str, Variables); 5] = [
     (
         "20,000 random problems on the CPU, 2,000 on the GPU",
         "--test suite -- property::bounds --nocapture",
@@ -33,6 +33,11 @@ const THOROUGH: [(&str, &str, Variables); 4] = [
     ),
     ("every algorithm through every entry point", "--test suite -- conformance::", &[("WINOCONV_EXHAUSTIVE", "1")]),
     ("every problem on every profile", "--test suite -- planner:: profiles::", &[("WINOCONV_EXHAUSTIVE", "1")]),
+    (
+        "every variant in every language, and tiles by every algorithm",
+        "--test suite -- shaders:: graph::tiling::",
+        &[("WINOCONV_EXHAUSTIVE", "1")],
+    ),
     (
         "every index of every kernel variant",
         "--test suite -- bounds::every_index --nocapture",

@@ -66,7 +66,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     if options.tint { tint(root, &specs) } else { Ok(()) }
 }
 
-pub(crate) fn check_all(specs: &[KernelSpec]) -> anyhow::Result<()> {
+fn check_all(specs: &[KernelSpec]) -> anyhow::Result<()> {
     let check = |spec| wgsl::check(spec, &Limits::LARGEST).err().map(|error| error.to_string());
     let refused: Vec<String> = specs.iter().filter_map(check).collect();
     ensure!(refused.is_empty(), "{} of {} variants are refused:\n{}", refused.len(), specs.len(), refused.join("\n"));
