@@ -1,8 +1,9 @@
-//! Times ONNX models: `cargo run --release -p winoconv-onnx --example time -- [--gpu NAME] [--steps] [--runs N] [--memory MIB] MODEL.onnx [x=1x3x224x224] ...`
+//! Times ONNX models: `cargo run --release -p winoconv-onnx --example time -- [--gpu NAME] [--f16] [--tolerance T] [--steps] [--runs N] [--memory MIB] MODEL.onnx [x=1x3x224x224] ...`
 //!
 //! Every model is run on the CPU with all of its threads, or with `--gpu` on the GPU; the least of N times is printed, and with
 //! `--steps` also each step's. Inputs are read from `MODEL.in0.f32`, ... if they are there, else drawn; if `MODEL.out0.f32`, ... are
-//! there, the relative L2 distance from those is printed.
+//! there, the relative L2 distance from those is printed. With `--f16` tensors are stored in 16 bits on a GPU; `--tolerance` is that of
+//! the outputs.
 //!
 //! With `--memory` a model is run within so many MiB, in tiles if need be, once and with all copies from and to the device. A whole
 //! with more elements than a graph can describe is given behind a size that it can: `x=1x3x256x256@1x3x4000x6000`.
@@ -13,14 +14,15 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use winoconv::gpu::{AdapterChoice, Context, ContextOptions};
-use winoconv::graph::{Dims, Graph, Network, Tiled};
-use winoconv::{Device, Preferences};
+use winoconv::graph::{Dims, Graph, Network, NetworkOptions, Tiled};
+use winoconv::{DType, Device};
 use winoconv_onnx::Model;
 
 type Failure = Box<dyn Error>;
 
 struct Options {
     device: Device,
+    compile: NetworkOptions,
     steps: bool,
     runs: u32,
     /// Bytes that tiles may take.
@@ -31,12 +33,17 @@ struct Options {
 type Given = (String, Dims, Dims);
 
 fn main() -> Result<(), Failure> {
-    let mut options = Options { device: Device::cpu(), steps: false, runs: 10, memory: None };
+    let compile = NetworkOptions::new();
+    let mut options = Options { device: Device::cpu(), compile, steps: false, runs: 10, memory: None };
     let mut models: Vec<(PathBuf, Vec<Given>)> = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match (&*argument, argument.split_once('='), models.last_mut()) {
             ("--gpu", ..) => options.device = gpu(arguments.next().ok_or("--gpu: part of which name?")?)?,
+            ("--f16", ..) => options.compile.storage = DType::F16,
+            ("--tolerance", ..) => {
+                options.compile.tolerance = Some(arguments.next().ok_or("--tolerance: how far?")?.parse()?);
+            }
             ("--steps", ..) => options.steps = true,
             ("--runs", ..) => options.runs = arguments.next().ok_or("--runs: how many?")?.parse()?,
             ("--memory", ..) => {
@@ -76,7 +83,7 @@ fn time(path: &Path, given: &[Given], options: &Options) -> Result<(), Failure> 
         return time_tiled(path, &graph, given, options, memory);
     }
     let start = Instant::now();
-    let network = Network::new_blocking(&options.device, &graph, Preferences::new())?;
+    let network = Network::new_blocking(&options.device, &graph, options.compile.clone())?;
     let compiled = start.elapsed();
     let program = network.program();
     let inputs: Vec<Vec<f32>> = (0..)
@@ -116,7 +123,7 @@ fn time_tiled(path: &Path, graph: &Graph, given: &[Given], options: &Options, me
     let inputs = graph.inputs().iter().map(|&value| (graph.node(value).name(), graph.dims(value)));
     let dims: Vec<Dims> = inputs.map(|(name, dims)| whole(name, dims)).collect();
     let start = Instant::now();
-    let tiled = Tiled::new_blocking(&options.device, graph, &dims, Preferences::new(), memory)?;
+    let tiled = Tiled::new_blocking(&options.device, graph, &dims, options.compile.clone(), memory)?;
     println!("{}: {tiled}; compiled in {:.2?}", path.display(), start.elapsed());
     let inputs: Vec<Vec<f32>> =
         (0..).zip(&dims).map(|(i, dims)| read(path, "in", i).unwrap_or_else(|| drawn(dims.elements()))).collect();

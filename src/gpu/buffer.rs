@@ -102,8 +102,13 @@ impl Context {
             self.check_lost()?;
             return Ok(Vec::new());
         }
-        let bytes = self.download_after(|_| Ok(()), buffer, dtype.bytes(len)).await?;
+        let bytes = self.download_bytes(buffer, dtype.bytes(len)).await?;
         Ok(dtype.from_bytes(&bytes, len))
+    }
+
+    /// Reads the first bytes of a buffer of our own, a multiple of 4, after everything submitted so far.
+    pub(crate) async fn download_bytes(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<u8>> {
+        self.download_after(|_| Ok(()), buffer, size).await
     }
 
     /// Reads `len` f32 from the start of a buffer, after everything submitted so far.

@@ -46,6 +46,12 @@ impl Map {
         Self { code: vec![Instruction::Load(0)], numbers: Vec::new() }
     }
 
+    /// One element of one tensor times a number.
+    pub(crate) fn scaled(by: f32) -> Self {
+        let code = vec![Instruction::Load(0), Instruction::Number(0), Instruction::Binary(Binary::Mul, 0, 1)];
+        Self { code, numbers: vec![by] }
+    }
+
     /// A number.
     pub(crate) fn number(number: f32) -> Self {
         Self { code: vec![Instruction::Number(0)], numbers: vec![number] }

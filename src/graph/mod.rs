@@ -21,6 +21,7 @@ mod builder;
 mod compile;
 mod cpu;
 mod dims;
+mod format;
 #[cfg(feature = "gpu")]
 mod gpu;
 mod infer;
@@ -28,20 +29,26 @@ mod interpret;
 mod map;
 mod network;
 mod op;
+mod options;
 mod refusal;
 mod tiling;
+mod timing;
+mod tolerance;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use compile::Program;
 pub use dims::{Dims, MAX_DIMS};
-pub use network::{Network, StepTime};
+pub use format::Format;
+pub use network::Network;
 pub use op::{
     Binary, BlockOrder, ConvWeights, Coordinates, Edge, Filter, Op, Pool, PoolKind, Reduction, Resize, Rounding, Slice,
     Target, Unary,
 };
+pub use options::NetworkOptions;
 pub use tiling::{Part, Tile, Tiled};
+pub use timing::StepTime;
 
 use self::refusal::{Refusal, refusal};
 use crate::error::Result;

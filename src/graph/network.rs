@@ -1,12 +1,16 @@
 //! A compiled network on a device: weights are there, and it runs.
 
+#[cfg(feature = "gpu")]
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use super::compile::{BufferId, Place, Program, Step, Work};
+use super::compile::{BufferId, Place, Program, Step, Stored, Work, simplified};
+use super::format::Format;
 #[cfg(feature = "gpu")]
 use super::gpu::{EndsOnGpu, OnGpu};
+use super::options::{Formats, NetworkOptions};
+use super::tolerance::shared_out;
 use super::{ConvWeights, Dims, Graph, cpu};
 use crate::conv::Conv;
 use crate::device::Device;
@@ -18,7 +22,7 @@ use crate::error::{Result, ShapeError};
 use crate::gpu::{Bound, Tensor};
 use crate::layer::{Inputs, Layer, Weights, Workspace};
 use crate::layout::View;
-use crate::plan::Preferences;
+use crate::plan::{Preferences, Verdict};
 use crate::problem::Problem;
 use crate::spatial::{MAX_RANK, Shape};
 
@@ -41,41 +45,43 @@ use crate::spatial::{MAX_RANK, Shape};
 /// ```
 #[derive(Debug)]
 pub struct Network {
-    program: Program,
+    pub(super) program: Program,
     device: Device,
     /// Layer and problem of each step that is a convolution.
     convs: Vec<Option<(Arc<Layer>, Problem)>>,
     workspace_bytes: u64,
     /// What it was compiled from, for other sizes.
-    graph: Graph,
-    preferences: Preferences,
+    pub(super) graph: Graph,
+    options: NetworkOptions,
+    /// How the caller's buffers store inputs and outputs.
+    formats: Formats,
     /// Buffers between runs, so that none is made twice: of one run at a time.
     kept: Mutex<Option<Kept>>,
     #[cfg(feature = "gpu")]
-    on_gpu: Option<OnGpu>,
+    pub(super) on_gpu: Option<OnGpu>,
 }
 
-/// How long a step of a [`Program`] took, see [`Network::profile`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct StepTime {
-    /// The node that the step ends with.
-    pub name: String,
-    /// What it does.
-    pub work: String,
-    /// Sizes of its result.
-    pub output: Dims,
-    /// The time.
-    pub time: Duration,
-}
-
-impl fmt::Display for StepTime {
+/// What its program prints, and for each convolution the algorithm with the time that the planner expects.
+impl fmt::Display for Network {
+    #[expect(clippy::cast_precision_loss, reason = "printed with one decimal")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, work, output, time } = self;
-        write!(f, "{:9.1} us  {name}: {work} -> {output}", time.as_secs_f64() * 1e6)
+        for (step, conv) in self.program.steps.iter().zip(&self.convs) {
+            write!(f, "{step}")?;
+            let plan = conv.as_ref().and_then(|(layer, problem)| layer.plan_for(problem).ok());
+            if let Some(plan) = plan {
+                write!(f, ", {} {}", plan.choice(), plan.origin())?;
+                let chosen = plan.candidates().iter().find(|of| of.verdict == Verdict::Chosen);
+                if let Some(ns) = chosen.and_then(|of| of.estimate_ns) {
+                    write!(f, ", about {:.1} us", ns as f64 / 1e3)?;
+                }
+            }
+            writeln!(f)?;
+        }
+        write!(f, "{}; {} bytes of workspace", self.program.summary(), self.workspace_bytes)
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -96,12 +102,19 @@ impl CacheLine {
 }
 
 impl Network {
-    /// Compiles a graph and puts its weights on a device. The preferences are those of each convolution.
+    /// Compiles a graph and puts its weights on a device. [`Preferences`] alone are those of each convolution.
     ///
     /// # Errors
-    /// A convolution without a plan; whatever the device says.
-    pub async fn new(device: &Device, graph: &Graph, preferences: Preferences) -> Result<Self> {
-        Self::of_program(device, graph, Program::for_device(graph, device.caps())?, preferences, None).await
+    /// A convolution without a plan; a format that does not fit its input or output; storage that the device does not have;
+    /// whatever the device says.
+    pub async fn new(device: &Device, graph: &Graph, options: impl Into<NetworkOptions>) -> Result<Self> {
+        Self::compiled(device, graph, options.into(), None).await
+    }
+
+    async fn compiled(device: &Device, graph: &Graph, options: NetworkOptions, other: Option<&Self>) -> Result<Self> {
+        let simple = simplified(graph)?;
+        let stored = Stored::on(device.caps(), &simple, options.storage, options.formats(&simple)?)?;
+        Self::of_program(device, graph, Program::of_simplified(&simple, stored), options, other).await
     }
 
     /// The same network for inputs of other sizes, in the order of [`Program::inputs`], with buffers of its own. The weights on the
@@ -126,14 +139,7 @@ impl Network {
     /// The first node that these sizes do not fit; as [`Self::new`].
     pub async fn resized(&self, dims: &[Dims]) -> Result<Self> {
         let graph = self.graph.with_input_dims(dims)?;
-        Self::of_program(
-            &self.device,
-            &graph,
-            Program::for_device(&graph, self.device.caps())?,
-            self.preferences,
-            Some(self),
-        )
-        .await
+        Self::compiled(&self.device, &graph, self.options.clone(), Some(self)).await
     }
 
     /// Puts a compiled graph on a device, and takes over the layers of a network that is the same but for its sizes.
@@ -141,9 +147,11 @@ impl Network {
         device: &Device,
         graph: &Graph,
         program: Program,
-        preferences: Preferences,
+        options: NetworkOptions,
         other: Option<&Self>,
     ) -> Result<Self> {
+        let preferences = shared_out(&options, &program)?;
+        let formats = options.formats(graph)?;
         let mut theirs = other.into_iter().flat_map(|other| other.program.steps.iter().zip(&other.convs));
         let mut convs = Vec::with_capacity(program.steps.len());
         let mut workspace: Vec<usize> = Vec::new();
@@ -179,7 +187,8 @@ impl Network {
             convs,
             workspace_bytes: workspace.iter().map(|&len| DType::F32.bytes(len)).sum(),
             graph: graph.clone(),
-            preferences,
+            options,
+            formats,
             kept: Mutex::default(),
             #[cfg(feature = "gpu")]
             on_gpu,
@@ -211,15 +220,54 @@ impl Network {
         for ((_, dims), input) in self.program.inputs.iter().zip(inputs) {
             ShapeError::check_len("an input", dims.elements(), input.len())?;
         }
+        if self.is_on_cpu() && self.formats == Formats::plain(&self.graph) {
+            return self.run_on_cpu(inputs, |_| ()).await;
+        }
+        // What a format rounds away is rounded away on every device.
+        let ends = self.program.inputs.iter().zip(&self.formats.inputs);
+        let encoded: Vec<Vec<u8>> =
+            ends.zip(inputs).map(|(((_, dims), format), input)| format.encoded(*dims, input)).collect();
+        let outputs = self.run_bytes(&encoded.iter().map(Vec::as_slice).collect::<Vec<_>>()).await?;
+        Ok(self.output_formats().zip(outputs).map(|((dims, format), bytes)| format.decoded(dims, &bytes)).collect())
+    }
+
+    /// Runs on what buffers of the inputs' and outputs' formats store, see [`NetworkOptions::input`]: one slice for each input in the
+    /// order of [`Program::inputs`], of as many bytes as [`Format::bytes`] says. It gives the outputs in their formats.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_bytes(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
+        ShapeError::check_len("the inputs", self.program.inputs.len(), inputs.len())?;
+        for (((_, dims), format), input) in self.program.inputs.iter().zip(&self.formats.inputs).zip(inputs) {
+            ShapeError::check_len("bytes of an input", format.bytes(*dims), input.len())?;
+        }
         #[cfg(feature = "gpu")]
         if let Some(on_gpu) = &self.on_gpu {
             return self.run_on_gpu(on_gpu, inputs).await;
         }
-        self.run_on_cpu(inputs, |_| ()).await
+        let ends = self.program.inputs.iter().zip(&self.formats.inputs);
+        let numbers: Vec<Vec<f32>> =
+            ends.zip(inputs).map(|(((_, dims), format), input)| format.decoded(*dims, input)).collect();
+        let outputs = self.run_on_cpu(&numbers.iter().map(Vec::as_slice).collect::<Vec<_>>(), |_| ()).await?;
+        Ok(self.output_formats().zip(outputs).map(|((dims, format), values)| format.encoded(dims, &values)).collect())
+    }
+
+    fn output_formats(&self) -> impl Iterator<Item = (Dims, &Format)> {
+        self.program.outputs.iter().map(|(_, dims)| *dims).zip(&self.formats.outputs)
+    }
+
+    #[cfg(feature = "gpu")]
+    const fn is_on_cpu(&self) -> bool {
+        self.on_gpu.is_none()
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    const fn is_on_cpu(&self) -> bool {
+        true
     }
 
     /// Runs on slices, and calls after each step.
-    async fn run_on_cpu(&self, inputs: &[&[f32]], mut after: impl FnMut(usize)) -> Result<Vec<Vec<f32>>> {
+    pub(super) async fn run_on_cpu(&self, inputs: &[&[f32]], mut after: impl FnMut(usize)) -> Result<Vec<Vec<f32>>> {
         let mut outputs: Vec<Vec<f32>> =
             self.program.outputs.iter().map(|(_, dims)| vec![0.0; dims.elements()]).collect();
         let mut kept = lock(&self.kept).take().unwrap_or_default();
@@ -235,85 +283,8 @@ impl Network {
         Ok(outputs)
     }
 
-    /// Runs on slices, and measures each step of the program by itself: the time on the device, see
-    /// [`crate::gpu::Context::time`], or by the clock on the CPU. A step's least time of so many runs counts.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn profile(&self, inputs: &[&[f32]], runs: u32) -> Result<Vec<StepTime>> {
-        self.run(inputs).await?;
-        let of_step = |step: &Step| StepTime {
-            name: step.name.clone(),
-            work: step.work.to_string(),
-            output: step.output.dims,
-            time: Duration::MAX,
-        };
-        let mut times: Vec<StepTime> = self.program.steps.iter().map(of_step).collect();
-        #[cfg(feature = "gpu")]
-        if let Some(on_gpu) = &self.on_gpu {
-            let ends = self.ends(on_gpu).await?;
-            for (i, of) in times.iter_mut().enumerate() {
-                for _ in 0..runs.max(1) {
-                    of.time = of.time.min(on_gpu.context().time(|pass| ends.bound.encode_part(pass, i)).await?);
-                }
-            }
-            *lock(&on_gpu.kept) = Some(ends);
-            return Ok(times);
-        }
-        for _ in 0..runs.max(1) {
-            let mut last = std::time::Instant::now();
-            let measure = |i: usize| {
-                let now = std::time::Instant::now();
-                times[i].time = times[i].time.min(now - last);
-                last = now;
-            };
-            self.run_on_cpu(inputs, measure).await?;
-        }
-        Ok(times)
-    }
-
-    /// Runs on slices, and gives the time of a run: on the device alone, without copies of inputs and outputs, see
-    /// [`crate::gpu::Context::time`]; or by the clock on the CPU. The least of so many runs counts.
-    ///
-    /// ```
-    /// use winoconv::graph::{Graph, Network};
-    /// use winoconv::{Conv, Device, Preferences};
-    ///
-    /// let mut net = Graph::new();
-    /// let x = net.input("x", [1, 1, 4, 4])?;
-    /// let y = net.conv(x, Conv::new(1, 1, [3, 3]), vec![1.0; 9], [])?;
-    /// net.output("y", y)?;
-    /// let network = Network::new_blocking(&Device::cpu(), &net, Preferences::new())?;
-    /// println!("{:?}", network.time_blocking(&[&[1.0; 16]], 5)?);
-    /// # Ok::<(), winoconv::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub async fn time(&self, inputs: &[&[f32]], runs: u32) -> Result<Duration> {
-        // The first run is no measurement: a device that waited is slow.
-        self.run(inputs).await?;
-        let mut least = Duration::MAX;
-        #[cfg(feature = "gpu")]
-        if let Some(on_gpu) = &self.on_gpu {
-            let ends = self.ends(on_gpu).await?;
-            for _ in 0..runs.max(1) {
-                least = least.min(on_gpu.context().time(|pass| ends.bound.encode_pass(pass)).await?);
-            }
-            *lock(&on_gpu.kept) = Some(ends);
-            return Ok(least);
-        }
-        for _ in 0..runs.max(1) {
-            let start = std::time::Instant::now();
-            self.run_on_cpu(inputs, |_| ()).await?;
-            least = least.min(start.elapsed());
-        }
-        Ok(least)
-    }
-
-    /// Binds the network to buffers on its device, one for each input and output in the order of the program's. Encoding what
+    /// Binds the network to buffers on its device, one for each input and output in the order of the program's, which store them in
+    /// [their formats](NetworkOptions::input). Encoding what
     /// comes of it creates no GPU object. The buffers between its steps are the network's own: what is bound twice must not
     /// run at once.
     ///
@@ -329,16 +300,22 @@ impl Network {
     }
 
     #[cfg(feature = "gpu")]
-    async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[f32]]) -> Result<Vec<Vec<f32>>> {
+    async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
         let context = on_gpu.context();
         let ends = self.ends(on_gpu).await?;
         for (buffer, input) in ends.inputs.iter().zip(inputs) {
-            context.write("an input", buffer, bytemuck::cast_slice(input)).await?;
+            context.write("an input", buffer, &in_words(input)).await?;
         }
         context.submit(&ends.bound)?;
         let mut outputs = Vec::with_capacity(ends.outputs.len());
-        for (buffer, (_, dims)) in ends.outputs.iter().zip(&self.program.outputs) {
-            outputs.push(context.download(buffer, dims.elements()).await?);
+        for (buffer, (dims, format)) in ends.outputs.iter().zip(self.output_formats()) {
+            let bytes = format.bytes(dims);
+            let mut output = match bytes {
+                0 => Vec::new(),
+                _ => context.download_bytes(buffer, bytes.next_multiple_of(4) as u64).await?,
+            };
+            output.truncate(bytes);
+            outputs.push(output);
         }
         *lock(&on_gpu.kept) = Some(ends);
         Ok(outputs)
@@ -346,17 +323,17 @@ impl Network {
 
     /// Buffers for a run on slices, and the network bound to them: those that were kept, if nobody has them now.
     #[cfg(feature = "gpu")]
-    async fn ends(&self, on_gpu: &OnGpu) -> Result<EndsOnGpu> {
+    pub(super) async fn ends(&self, on_gpu: &OnGpu) -> Result<EndsOnGpu> {
         if let Some(kept) = lock(&on_gpu.kept).take() {
             return Ok(kept);
         }
         let context = on_gpu.context();
         let [mut inputs, mut outputs] = [Vec::new(), Vec::new()];
-        for (_, dims) in &self.program.inputs {
-            inputs.push(context.create_buffer("an input", dims.elements()).await?);
+        for ((_, dims), format) in self.program.inputs.iter().zip(&self.formats.inputs) {
+            inputs.push(context.create_buffer("an input", format.bytes(*dims).div_ceil(4)).await?);
         }
-        for (_, dims) in &self.program.outputs {
-            outputs.push(context.create_buffer("an output", dims.elements()).await?);
+        for (dims, format) in self.output_formats() {
+            outputs.push(context.create_buffer("an output", format.bytes(dims).div_ceil(4)).await?);
         }
         let [from, to] = [&inputs, &outputs].map(|all| all.iter().map(Tensor::from).collect::<Vec<_>>());
         let bound = self.bind(&from, &to).await?;
@@ -418,6 +395,17 @@ impl Network {
     }
 }
 
+/// Whole words, as a GPU's buffers have them.
+#[cfg(feature = "gpu")]
+fn in_words(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.len().is_multiple_of(4) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut words = bytes.to_vec();
+    words.resize(bytes.len().next_multiple_of(4), 0);
+    Cow::Owned(words)
+}
+
 /// A convolution on a device.
 async fn layer(device: &Device, of: &ConvWeights, preferences: Preferences) -> Result<Layer> {
     let mut weights = Weights::new(&of.weights);
@@ -453,8 +441,8 @@ impl Network {
     ///
     /// # Errors
     /// As there.
-    pub fn new_blocking(device: &Device, graph: &Graph, preferences: Preferences) -> Result<Self> {
-        pollster::block_on(Self::new(device, graph, preferences))
+    pub fn new_blocking(device: &Device, graph: &Graph, options: impl Into<NetworkOptions>) -> Result<Self> {
+        pollster::block_on(Self::new(device, graph, options))
     }
 
     /// As [`Self::resized`], waiting for it.
@@ -473,12 +461,12 @@ impl Network {
         pollster::block_on(self.run(inputs))
     }
 
-    /// As [`Self::time`], waiting for it.
+    /// As [`Self::run_bytes`], waiting for it.
     ///
     /// # Errors
     /// As there.
-    pub fn time_blocking(&self, inputs: &[&[f32]], runs: u32) -> Result<Duration> {
-        pollster::block_on(self.time(inputs, runs))
+    pub fn run_bytes_blocking(&self, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
+        pollster::block_on(self.run_bytes(inputs))
     }
 }
 

@@ -32,7 +32,7 @@ impl Kernel for PackHalves {
     }
 
     fn own_parts(&self) -> Vec<String> {
-        vec!["is_element".to_owned()]
+        vec!["is_element".to_owned(), "half_of".to_owned()]
     }
 
     fn params(&self) -> &'static [(&'static str, &'static str)] {

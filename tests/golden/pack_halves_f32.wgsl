@@ -32,6 +32,16 @@ fn is_element(place: u32) -> bool {
         && in_3 / params.step_4 < params.size_4 && in_3 % params.step_4 == 0u;
 }
 
+// ---- shaders/part/half_of.wgsl ----
+// Slot half_of: a value's half, in the lower bits. From 65,520 on it is infinite: what pack2x16float makes of such numbers, and of
+// a NaN, is up to the device.
+fn half_of(value: f32) -> u32 {
+    let bits = bitcast<u32>(value);
+    let size = bits & 0x7fffffffu;
+    let beyond = ((bits >> 16u) & 0x8000u) | select(0x7c00u, 0x7e00u, size > 0x7f800000u);
+    return select(pack2x16float(vec2<f32>(value, 0.0)) & 0xffffu, beyond, size >= 0x477ff000u);
+}
+
 // ---- leaves ----
 
 // ---- shaders/kernel/pack_halves.wgsl ----
@@ -42,7 +52,7 @@ fn is_element(place: u32) -> bool {
 //
 // grid      x: blocks of WORKGROUP words of this dispatch
 // constants WORKGROUP
-// slots     is_element
+// slots     is_element, half_of
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> values: array<f32>;
@@ -51,15 +61,6 @@ fn is_element(place: u32) -> bool {
 // Whether an element of memory, counted from this dispatch's first one, is an output of it.
 fn is_output(at: u32) -> bool {
     return at < params.count && is_element(params.first + at);
-}
-
-// A value's half, in the lower bits. From 65,520 on it is infinite: what pack2x16float makes of such numbers, and of a NaN, is
-// up to the device.
-fn half_of(value: f32) -> u32 {
-    let bits = bitcast<u32>(value);
-    let size = bits & 0x7fffffffu;
-    let beyond = ((bits >> 16u) & 0x8000u) | select(0x7c00u, 0x7e00u, size > 0x7f800000u);
-    return select(pack2x16float(vec2<f32>(value, 0.0)) & 0xffffu, beyond, size >= 0x477ff000u);
 }
 
 @compute @workgroup_size(WORKGROUP)

@@ -9,9 +9,10 @@ use crate::gpu::bound::{Bound, Ready, Tensor, one_buffer_for_both, uniform};
 use crate::gpu::context::Context;
 use crate::gpu::fault::scoped;
 
-/// Elements `first..end` of f32 in a buffer.
+/// Elements `first..end` of so many bytes in a buffer, 1, 2 or 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reach {
+    pub(crate) size: usize,
     pub(crate) first: usize,
     pub(crate) end: usize,
 }
@@ -66,15 +67,17 @@ fn window(context: &Context, what: &'static str, tensor: Tensor<'_>, reach: Reac
         let why = format!("expected STORAGE among its usages, got {:?}", tensor.buffer.usage());
         return Err(Error::Unsupported { what: format!("the buffer of {what}"), why });
     }
-    let [first, end] = [reach.first, reach.end].map(|element| tensor.offset.saturating_add(4 * element as u64));
+    let of_element = reach.size as u64;
+    let [first, end] = [reach.first, reach.end].map(|element| of_element.saturating_mul(element as u64));
+    let [first, end] = [first, end.saturating_add(3) / 4 * 4].map(|bytes| tensor.offset.saturating_add(bytes));
     if end > tensor.buffer.size() / 4 * 4 {
-        let there = usize::try_from((tensor.buffer.size() / 4 * 4).saturating_sub(tensor.offset) / 4);
+        let there = usize::try_from((tensor.buffer.size() / 4 * 4).saturating_sub(tensor.offset) / of_element);
         return Err(ShapeError::Length { what, expected: reach.end, got: there.unwrap_or(usize::MAX) }.into());
     }
     let start = first / alignment * alignment;
     let size = end - start;
     LimitError::check(what, Resource::BindingBytes, size, limits.max_storage_buffer_binding_size)?;
-    let before = (start.cast_signed() - tensor.offset.cast_signed()) / 4;
+    let before = (start.cast_signed() - tensor.offset.cast_signed()) / of_element.cast_signed();
     Ok(Window { start, size, before })
 }
 

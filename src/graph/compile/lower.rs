@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use super::simplify::uses;
 use super::step::{AxisTaps, BufferId, Place, Step, Window, Work};
+use super::stored::Stored;
+use crate::graph::format::Element;
 use crate::graph::interpret::{axis_taps, padded_index};
 use crate::graph::map::{Instruction, Map};
-use crate::graph::{BlockOrder, Dims, Edge, Graph, MAX_DIMS, Node, Op, Pool, Resize, Target, Value};
+use crate::graph::{BlockOrder, ConvWeights, Dims, Edge, Graph, MAX_DIMS, Node, Op, Resize, Target, Value};
 use crate::layout::Layout;
 
 /// Most tensors that one step reads: a device binds at least 8 buffers, of which parameters and output take two.
@@ -53,10 +55,10 @@ pub(super) struct Lowered {
     pub(super) constants: Vec<Arc<[f32]>>,
 }
 
-pub(super) fn lowered(graph: &Graph, layout: Layout) -> Lowered {
+pub(super) fn lowered(graph: &Graph, stored: &Stored) -> Lowered {
     let mut all = Lowering {
         graph,
-        layout,
+        stored,
         uses: uses(graph),
         states: Vec::new(),
         out: Lowered { steps: Vec::new(), own: Vec::new(), constants: Vec::new() },
@@ -77,7 +79,7 @@ pub(super) fn lowered(graph: &Graph, layout: Layout) -> Lowered {
 
 struct Lowering<'a> {
     graph: &'a Graph,
-    layout: Layout,
+    stored: &'a Stored,
     uses: Vec<usize>,
     states: Vec<State>,
     out: Lowered,
@@ -99,7 +101,7 @@ impl Lowering<'_> {
             let repeats = (0..place.dims.rank()).any(|axis| place.dims[axis] > 1 && place.strides[axis] == 0);
             place.dims.rank() == dims.rank() && !repeats
         };
-        match self.layout {
+        match self.stored.layout {
             Layout::ChannelsFirst => row_major,
             Layout::ChannelsLast => {
                 inputs.iter().find(is_whole).map_or(row_major, |like| Place::ordered_as(row_major.buffer, dims, like))
@@ -115,7 +117,7 @@ impl Lowering<'_> {
     /// An image as convolutions write it: channels side by side, where that is the layout.
     fn image(&self, dims: Dims) -> Place {
         let place = Place::dense(BufferId::Own(0), dims);
-        if self.layout == Layout::ChannelsFirst || dims.rank() < 3 || dims[1] < FEWEST_CHANNELS {
+        if self.stored.layout == Layout::ChannelsFirst || dims.rank() < 3 || dims[1] < FEWEST_CHANNELS {
             return place;
         }
         let mut strides = place.strides;
@@ -162,9 +164,23 @@ impl Lowering<'_> {
 
     /// The same without gaps, row-major.
     fn dense(&mut self, value: Value) -> Place {
+        self.dense_if(value, Place::is_dense)
+    }
+
+    fn dense_if(&mut self, value: Value, suits: impl Fn(&Place) -> bool) -> Place {
         let place = self.here(value);
         let copy = |all: &mut Self| all.new_place(place.dims);
-        self.copied(value, place, Place::is_dense, copy)
+        self.copied(value, place, suits, copy)
+    }
+
+    /// Whether a buffer is of what the tensors between the steps are made of, which convolutions read and write.
+    fn is_stored(&self, place: &Place) -> bool {
+        self.stored.element(place.buffer) == self.stored.element(BufferId::Own(0))
+    }
+
+    /// A convolution of what the tensors between the steps are made of.
+    fn as_stored(&self, of: &ConvWeights) -> Arc<ConvWeights> {
+        Arc::new(ConvWeights { conv: of.conv.dtype(self.stored.dtype), ..of.clone() })
     }
 
     /// A place that suits, copied if it does not.
@@ -190,7 +206,12 @@ impl Lowering<'_> {
         match &node.op {
             Op::Input => {
                 let position = self.graph.inputs.iter().position(|input| input.index() == index).unwrap_or(0);
-                State::Here(Place::dense(BufferId::Input(position), node.dims))
+                let format = self.stored.formats.inputs[position];
+                let place = Place::of_format(format, BufferId::Input(position), node.dims);
+                match format.as_pixels() {
+                    Some(pixels) => State::Waiting(Map::scaled(pixels.scale()), vec![place]),
+                    None => State::Here(place),
+                }
             }
             Op::Constant(data) if data.len() == 1 => State::Waiting(Map::number(data[0]), Vec::new()),
             Op::Constant(data) => {
@@ -204,12 +225,12 @@ impl Lowering<'_> {
             Op::Unary(_) | Op::Binary(_) | Op::Where => self.elementwise(node),
             Op::Conv(of) => {
                 let inputs = self.conv_inputs(node);
-                self.step(node, Work::Conv(of.clone()), inputs)
+                self.step(node, Work::Conv(self.as_stored(of)), inputs)
             }
-            Op::Linear(of) => self.linear(node, of.clone()),
+            Op::Linear(of) => self.linear(node, self.as_stored(of)),
             Op::Pool(pool) => {
                 let place = input(self);
-                self.step(node, Work::Pool(window(pool)), vec![place])
+                self.step(node, Work::Pool(Window::of(pool)), vec![place])
             }
             Op::Reduce(reduction, _) => {
                 let place = input(self);
@@ -318,19 +339,25 @@ impl Lowering<'_> {
         for (i, &value) in node.inputs.iter().enumerate() {
             let place = self.here(value);
             let image = |all: &mut Self| all.new_image(place.dims);
+            let is_stored = self.is_stored(&place);
             inputs.push(if i == 0 {
-                self.copied(value, place, forward, image)
+                self.copied(value, place, |place| is_stored && forward(place), image)
             } else {
                 let output = self.image(place.dims);
-                self.copied(value, place, |place| place.lies_as(&output), image)
+                self.copied(value, place, |place| is_stored && place.lies_as(&output), image)
             });
         }
         inputs
     }
 
     /// Rows of the last axis as places of one dimension, channels last.
-    fn linear(&mut self, node: &Node, of: Arc<crate::graph::ConvWeights>) -> State {
-        let inputs: Vec<Place> = node.inputs.iter().map(|&value| self.dense(value)).collect();
+    fn linear(&mut self, node: &Node, of: Arc<ConvWeights>) -> State {
+        let mut inputs = Vec::with_capacity(2);
+        for &value in &node.inputs {
+            let place = self.here(value);
+            let is_stored = self.is_stored(&place);
+            inputs.push(self.dense_if(value, |place| is_stored && place.is_dense()));
+        }
         let output = self.new_place(node.dims);
         let as_rows = |place: Place, columns: usize| {
             let rows = place.dims.elements() / columns.max(1);
@@ -338,7 +365,6 @@ impl Lowering<'_> {
             strides[..3].copy_from_slice(&[rows * columns, 1, columns].map(usize::cast_signed));
             Place { dims: [1, columns, rows].into(), strides, ..place }
         };
-        let mut inputs: Vec<Place> = inputs.into_iter().collect();
         inputs[0] = as_rows(inputs[0], of.conv.channels);
         if let Some(residual) = inputs.get_mut(1) {
             *residual = as_rows(*residual, of.conv.filters);
@@ -501,7 +527,13 @@ impl Lowering<'_> {
     /// Has an output in the caller's buffer.
     fn give(&mut self, position: usize, name: &str, value: Value) {
         let dims = self.graph.dims(value);
-        let to = Place::dense(BufferId::Output(position), dims);
+        let format = self.stored.formats.outputs[position];
+        let to = Place::of_format(format, BufferId::Output(position), dims);
+        // What shares a word is written together.
+        if !matches!(format.element(self.stored.dtype), Element::F32 | Element::F16) {
+            let from = self.here(value);
+            return self.push(name, Work::Encode(format), vec![from], to);
+        }
         match self.states[value.index()].clone() {
             State::Waiting(map, inputs) => {
                 self.push(name, Work::Map(map), inputs, to);
@@ -518,7 +550,7 @@ impl Lowering<'_> {
     /// Has a whole buffer of the program's be the caller's.
     fn renamed(&mut self, from: Place, to: Place) -> bool {
         let BufferId::Own(own) = from.buffer else { return false };
-        if from.offset != 0 || !from.is_dense() || from.dims.elements() != self.out.own[own] {
+        if from.offset != 0 || !from.is_dense() || from.dims.elements() != self.out.own[own] || !self.is_stored(&to) {
             return false;
         }
         self.out.own[own] = 0;
@@ -531,23 +563,6 @@ impl Lowering<'_> {
         let views = self.states.iter_mut().flat_map(State::places_mut);
         views.filter(|place| place.buffer == from.buffer).for_each(|place| place.buffer = to.buffer);
         true
-    }
-}
-
-/// A pooling in three dimensions: those that are missing have one element.
-fn window(pool: &Pool) -> Window {
-    let three = |sizes: Dims, missing: usize| {
-        let mut all = [missing; 3];
-        all[3 - sizes.rank()..].copy_from_slice(&sizes);
-        all
-    };
-    Window {
-        kind: pool.kind,
-        kernel: three(pool.kernel, 1),
-        stride: three(pool.stride, 1),
-        dilation: three(pool.dilation, 1),
-        before: three(pool.before, 0),
-        after: three(pool.after, 0),
     }
 }
 

@@ -74,6 +74,7 @@ fn most_at_once(tensors: &[Tensor], steps: usize) -> usize {
 mod tests {
     use super::*;
     use crate::activation::Activation;
+    use crate::graph::compile::Stored;
     use crate::graph::compile::lower::lowered;
     use crate::graph::compile::step::Place;
     use crate::graph::{Binary, Edge, Graph, Pool, Reduction, Value};
@@ -151,7 +152,11 @@ mod tests {
     fn no_tensor_is_overwritten_while_it_is_needed() {
         let mut shared = 0;
         for seed in 0..200 {
-            let before = lowered(&drawn(seed), [Layout::ChannelsFirst, Layout::ChannelsLast][seed % 2]);
+            let before = {
+                let graph = drawn(seed);
+                let layout = [Layout::ChannelsFirst, Layout::ChannelsLast][seed % 2];
+                lowered(&graph, &Stored { layout, ..Stored::plain(&graph) })
+            };
             let mut after = before.steps.clone();
             let memory = share(&mut after, &before.own);
             assert_nothing_is_lost(&before.steps, &after, &memory.lens);

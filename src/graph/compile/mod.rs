@@ -6,18 +6,18 @@ mod lower;
 mod memory;
 mod simplify;
 mod step;
+mod stored;
 mod written_out;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use step::{AxisTaps, BufferId, Place, Step, Window, Work};
+pub(super) use stored::Stored;
 
 use super::{Dims, Graph};
-use crate::caps::{Caps, DeviceKind};
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::layout::Layout;
 
 /// The same network with fewer nodes, each of which a step computes as it stands.
 pub(crate) fn simplified(graph: &Graph) -> Result<Graph> {
@@ -51,6 +51,7 @@ pub struct Program {
     pub(crate) constants: Vec<Arc<[f32]>>,
     pub(crate) inputs: Vec<(String, Dims)>,
     pub(crate) outputs: Vec<(String, Dims)>,
+    pub(super) stored: Stored,
     least: usize,
 }
 
@@ -60,29 +61,18 @@ impl Program {
     /// # Errors
     /// None at present.
     pub fn new(graph: &Graph) -> Result<Self> {
-        Ok(Self::of_simplified(&simplified(graph)?, Layout::ChannelsFirst))
-    }
-
-    /// The same for a device, where images may lie otherwise between the steps: the CPU's vectors are of channels. Inputs and outputs
-    /// are row-major.
-    pub(crate) fn for_device(graph: &Graph, caps: &Caps) -> Result<Self> {
-        Ok(Self::of_simplified(&simplified(graph)?, Self::layout(caps)))
-    }
-
-    /// How images lie between the steps of a device's program.
-    pub(crate) fn layout(caps: &Caps) -> Layout {
-        if caps.kind == DeviceKind::Cpu { Layout::ChannelsLast } else { Layout::ChannelsFirst }
+        Ok(Self::of_simplified(&simplified(graph)?, Stored::plain(graph)))
     }
 
     /// The steps of a graph that is [`simplified`], in which each convolution is a step, in the order of the nodes.
-    pub(crate) fn of_simplified(graph: &Graph, layout: Layout) -> Self {
-        let lower::Lowered { mut steps, own, constants } = lower::lowered(graph, layout);
+    pub(super) fn of_simplified(graph: &Graph, stored: Stored) -> Self {
+        let lower::Lowered { mut steps, own, constants } = lower::lowered(graph, &stored);
         in_place::add_in_place(&mut steps, &own);
         let memory::Memory { lens, least } = memory::share(&mut steps, &own);
         let named = |value: super::Value| (graph.node(value).name().to_owned(), graph.dims(value));
         let inputs = graph.inputs().iter().map(|&value| named(value)).collect();
         let outputs = graph.outputs().iter().map(|(name, value)| (name.clone(), graph.dims(*value))).collect();
-        Self { steps, lens, constants, inputs, outputs, least }
+        Self { steps, lens, constants, inputs, outputs, stored, least }
     }
 
     /// How many steps it has.
@@ -103,12 +93,26 @@ impl Program {
     /// Bytes of its buffers between inputs and outputs, without the workspace of convolutions, see
     /// [`Network::workspace_bytes`](super::Network::workspace_bytes).
     pub fn bytes(&self) -> u64 {
-        self.lens.iter().map(|&len| DType::F32.bytes(len)).sum()
+        self.lens.iter().map(|&len| self.stored.dtype.bytes(len)).sum()
     }
 
     /// The most bytes that its steps need at once: no plan of its memory takes less.
     pub fn least_bytes(&self) -> u64 {
-        DType::F32.bytes(self.least)
+        self.stored.dtype.bytes(self.least)
+    }
+
+    /// How the device stores the tensors between the steps.
+    pub const fn storage(&self) -> DType {
+        self.stored.dtype
+    }
+}
+
+impl Program {
+    /// The last line of what it prints.
+    pub(super) fn summary(&self) -> String {
+        let (bytes, least) = (self.bytes(), self.least_bytes());
+        let (steps, buffers, storage) = (self.steps.len(), self.lens.len(), self.storage());
+        format!("{steps} steps; {buffers} buffers of {storage}, {bytes} bytes, at least {least} needed")
     }
 }
 
@@ -117,7 +121,6 @@ impl fmt::Display for Program {
         for step in &self.steps {
             writeln!(f, "{step}")?;
         }
-        let (bytes, least) = (self.bytes(), self.least_bytes());
-        write!(f, "{} steps; {} buffers of {bytes} bytes, at least {least} needed", self.steps.len(), self.lens.len())
+        f.write_str(&self.summary())
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::activation::Activation;
 use crate::conv::Residual;
-use crate::dtype::DType;
+use crate::graph::format::Format;
 use crate::graph::map::Map;
-use crate::graph::{ConvWeights, Dims, MAX_DIMS, PoolKind, Reduction};
+use crate::graph::{ConvWeights, Dims, MAX_DIMS, Pool, PoolKind, Reduction};
 
 /// A buffer of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -37,6 +37,17 @@ impl Place {
     /// A tensor without gaps at the start of a buffer.
     pub(crate) fn dense(buffer: BufferId, dims: Dims) -> Self {
         Self { buffer, offset: 0, dims, strides: dims.strides().map(usize::cast_signed) }
+    }
+
+    /// A tensor as a format stores it, in bytes where those are its elements.
+    pub(super) fn of_format(format: Format, buffer: BufferId, dims: Dims) -> Self {
+        let mut place = Self::dense(buffer, dims);
+        if let Some(pixels) = format.as_pixels() {
+            let (first, strides) = pixels.strides(dims);
+            place.offset = first;
+            place.strides[..strides.len()].copy_from_slice(&strides);
+        }
+        place
     }
 
     pub(crate) fn strides(&self) -> &[isize] {
@@ -164,6 +175,8 @@ pub(crate) enum Work {
     Softmax(usize, bool),
     /// The product of matrices.
     MatMul,
+    /// A tensor as the caller's buffer stores it, where several elements share a word.
+    Encode(Format),
 }
 
 /// A pooling of three dimensions.
@@ -175,6 +188,25 @@ pub(crate) struct Window {
     pub(crate) dilation: [usize; 3],
     pub(crate) before: [usize; 3],
     pub(crate) after: [usize; 3],
+}
+
+impl Window {
+    /// Dimensions that are missing have one element.
+    pub(super) fn of(pool: &Pool) -> Self {
+        let three = |sizes: Dims, missing: usize| {
+            let mut all = [missing; 3];
+            all[3 - sizes.rank()..].copy_from_slice(&sizes);
+            all
+        };
+        Self {
+            kind: pool.kind,
+            kernel: three(pool.kernel, 1),
+            stride: three(pool.stride, 1),
+            dilation: three(pool.dilation, 1),
+            before: three(pool.before, 0),
+            after: three(pool.after, 0),
+        }
+    }
 }
 
 /// Which elements of an axis an output is made of.
@@ -252,6 +284,7 @@ impl fmt::Display for Work {
             Self::Normalize(..) => f.write_str("normalize"),
             Self::Softmax(..) => f.write_str("softmax"),
             Self::MatMul => f.write_str("matmul"),
+            Self::Encode(format) => write!(f, "encode as {format}"),
         }
     }
 }
@@ -261,7 +294,7 @@ impl fmt::Display for Step {
         write!(f, "{}: {} -> {} in {}", self.name, self.work, self.output.dims, self.output.buffer)?;
         match self.output.offset {
             0 => Ok(()),
-            offset => write!(f, " from byte {}", DType::F32.bytes(offset)),
+            offset => write!(f, " from element {offset}"),
         }
     }
 }

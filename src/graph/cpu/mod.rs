@@ -18,8 +18,8 @@ use super::compile::{AxisTaps, Place, Step, Work};
 pub(super) fn run(step: &Step, sources: &Sources<'_>, output: &mut [f32]) {
     let source = |i: usize| Source { data: sources[i], place: &step.inputs[i] };
     match &step.work {
-        // A convolution is a layer's.
-        Work::Conv(_) => {}
+        // A convolution is a layer's, and outputs are encoded when all is done.
+        Work::Conv(_) | Work::Encode(_) => {}
         Work::Pool(window) => pool::run(window, source(0), &step.output, output),
         Work::MatMul => matmul::run(source(0), source(1), &step.output, output),
         _ => run_in_order(step, sources, output),
@@ -50,6 +50,6 @@ fn run_in_order(step: &Step, sources: &Sources<'_>, output: &mut [f32]) {
             reduce::normalize(&axes, *epsilon, first(), to, output);
         }
         Work::Softmax(of, log) => reduce::softmax(axis(*of), *log, first(), to, output),
-        Work::Conv(_) | Work::Pool(_) | Work::MatMul => {}
+        Work::Conv(_) | Work::Encode(_) | Work::Pool(_) | Work::MatMul => {}
     }
 }

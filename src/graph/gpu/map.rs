@@ -3,14 +3,15 @@
 use super::job::Job;
 use super::text::{Tensor, Writer};
 use crate::graph::compile::Place;
+use crate::graph::compile::Stored;
 use crate::graph::cpu::coalesced;
 use crate::graph::map::{Instruction, Map};
 use crate::graph::{Binary, Unary};
 use crate::wgsl;
 
-pub(super) fn job(map: &Map, inputs: &[Place], to: &Place) -> Job {
+pub(super) fn job(map: &Map, stored: &Stored, inputs: &[Place], to: &Place) -> Job {
     let (to, inputs) = coalesced(to, inputs);
-    let mut writer = Writer::new("map");
+    let mut writer = Writer::new("map", stored);
     let tensors: Vec<Tensor> = inputs.iter().map(|place| writer.read(place)).collect();
     let out = writer.write(&to);
     let workgroups = writer.begin_elements(to.dims.elements());
@@ -28,12 +29,12 @@ pub(super) fn job(map: &Map, inputs: &[Place], to: &Place) -> Job {
         };
         writer.line(&format!("let v{at} = {value};"));
     }
-    writer.line(&format!("out[{}] = v{};", out.at(&indices), map.code.len() - 1));
+    writer.line(&out.store(&out.at(&indices), &format!("v{}", map.code.len() - 1)));
     writer.finish(&to, workgroups)
 }
 
 /// Adds a helper once.
-fn with(writer: &mut Writer, helpers: &mut Vec<&'static str>, name: &'static str) {
+fn with(writer: &mut Writer<'_>, helpers: &mut Vec<&'static str>, name: &'static str) {
     if helpers.contains(&name) {
         return;
     }
@@ -63,7 +64,7 @@ const POWER: &str = "fn power(a: f32, b: f32) -> f32 {
     return select(value, 1.0, b == 0.0);
 }";
 
-fn unary(writer: &mut Writer, helpers: &mut Vec<&'static str>, at: usize, function: Unary, x: &str) -> String {
+fn unary(writer: &mut Writer<'_>, helpers: &mut Vec<&'static str>, at: usize, function: Unary, x: &str) -> String {
     match function {
         Unary::Neg => format!("-{x}"),
         Unary::Abs => format!("abs({x})"),
@@ -99,7 +100,7 @@ fn unary(writer: &mut Writer, helpers: &mut Vec<&'static str>, at: usize, functi
     }
 }
 
-fn binary(writer: &mut Writer, helpers: &mut Vec<&'static str>, function: Binary, a: &str, b: &str) -> String {
+fn binary(writer: &mut Writer<'_>, helpers: &mut Vec<&'static str>, function: Binary, a: &str, b: &str) -> String {
     let truth = |sign: &str| format!("select(0.0, 1.0, {a} {sign} {b})");
     match function {
         Binary::Add => format!("{a} + {b}"),

@@ -3,11 +3,12 @@
 use super::job::Job;
 use super::text::Writer;
 use crate::graph::compile::Place;
+use crate::graph::compile::Stored;
 
 /// Rows and columns of a workgroup's part.
 const SIDE: usize = 8;
 
-pub(super) fn job(a: &Place, b: &Place, to: &Place) -> Job {
+pub(super) fn job(stored: &Stored, a: &Place, b: &Place, to: &Place) -> Job {
     let rank = to.dims.rank();
     // Both with the output's batch.
     let batched = |of: &Place| {
@@ -18,7 +19,7 @@ pub(super) fn job(a: &Place, b: &Place, to: &Place) -> Job {
     };
     let inner = a.dims[a.dims.rank() - 1];
     let (a, b) = (batched(a), batched(b));
-    let mut writer = Writer::new("matmul");
+    let mut writer = Writer::new("matmul", stored);
     let (left, right) = (writer.read(&a), writer.read(&b));
     let out = writer.write(to);
     let part = SIDE * SIDE;
@@ -35,14 +36,15 @@ pub(super) fn job(a: &Place, b: &Place, to: &Place) -> Job {
     writer.line(&format!("let column = i{} * {SIDE}u + own_column;", rank - 1));
     writer.line("var sum = 0.0;");
     writer.line(&format!("for (var k = 0u; k < {inner_word}; k += {SIDE}u) {{"));
-    let load = |writer: &mut Writer, name: &str, tensor: &super::text::Tensor, [r, c]: [&str; 2], bounds: [&str; 2]| {
-        let mut place = indices.clone();
-        (place[rank - 2], place[rank - 1]) = (format!("({r})"), format!("({c})"));
-        writer.line(&format!("{name}[local] = 0.0;"));
-        writer.line(&format!("if ({r} < {} && {c} < {}) {{", bounds[0], bounds[1]));
-        writer.line(&format!("{name}[local] = {};", tensor.load(&tensor.at(&place))));
-        writer.line("}");
-    };
+    let load =
+        |writer: &mut Writer<'_>, name: &str, tensor: &super::text::Tensor, [r, c]: [&str; 2], bounds: [&str; 2]| {
+            let mut place = indices.clone();
+            (place[rank - 2], place[rank - 1]) = (format!("({r})"), format!("({c})"));
+            writer.line(&format!("{name}[local] = 0.0;"));
+            writer.line(&format!("if ({r} < {} && {c} < {}) {{", bounds[0], bounds[1]));
+            writer.line(&format!("{name}[local] = {};", tensor.load(&tensor.at(&place))));
+            writer.line("}");
+        };
     load(&mut writer, "rows", &left, ["row", "k + own_column"], [&m, &inner_word]);
     load(&mut writer, "columns", &right, ["k + own_row", "column"], [&inner_word, &n]);
     writer.line("workgroupBarrier();");
@@ -52,6 +54,6 @@ pub(super) fn job(a: &Place, b: &Place, to: &Place) -> Job {
     writer.line("workgroupBarrier();");
     writer.line("}");
     (indices[rank - 2], indices[rank - 1]) = ("row".to_owned(), "column".to_owned());
-    writer.line(&format!("if (row < {m} && column < {n}) {{ out[{}] = sum; }}", out.at(&indices)));
+    writer.line(&format!("if (row < {m} && column < {n}) {{ {} }}", out.store(&out.at(&indices), "sum")));
     writer.finish(to, workgroups)
 }

@@ -1,6 +1,7 @@
 //! A program's steps as shaders, all but the convolutions, which are layers. A text depends on how many axes and tensors a step
 //! has and on what it computes; sizes, strides and numbers are parameters, so other sizes need no other shader.
 
+mod encode;
 mod job;
 mod map;
 mod matmul;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use self::job::Job;
+use super::compile::Stored;
 use super::compile::{BufferId, Place, Program, Step, Work};
 use crate::error::{Result, ShapeError};
 use crate::gpu::{Bound, Buffer, Context, Reach, ShaderDispatch, Tensor, Workspace};
@@ -62,7 +64,8 @@ impl OnGpu {
         }
         let mut own = Vec::with_capacity(program.lens.len());
         for &len in &program.lens {
-            own.push(context.create_buffer("a tensor between steps", len).await?);
+            let words = program.storage().bytes(len) / 4;
+            own.push(context.create_buffer("a tensor between steps", usize::try_from(words).unwrap_or(len)).await?);
         }
         let mut plans = Vec::new();
         for (layer, problem) in layers.iter().flatten() {
@@ -97,9 +100,10 @@ impl OnGpu {
         for (i, (step, layer)) in program.steps.iter().zip(layers).enumerate() {
             parts.push(match layer {
                 Some((layer, problem)) => {
+                    let size = program.storage().size();
                     let at = |place: &Place| {
                         let Tensor { buffer, offset } = tensor(place.buffer);
-                        Tensor::at(buffer, offset + 4 * place.offset as u64)
+                        Tensor::at(buffer, offset + size * place.offset as u64)
                     };
                     let mut ends = Ends::new(at(&step.inputs[0]), at(&step.output));
                     if let Some(residual) = step.inputs.get(1) {
@@ -107,7 +111,7 @@ impl OnGpu {
                     }
                     layer.bind_problem(problem, ends, &self.workspace).await?
                 }
-                None => self.bind_step(step, self.tables.get(&i), tensor).await?,
+                None => self.bind_step(step, &program.stored, self.tables.get(&i), tensor).await?,
             });
         }
         Ok(Bound::joined(&self.context, parts))
@@ -116,10 +120,11 @@ impl OnGpu {
     async fn bind_step<'a>(
         &'a self,
         step: &Step,
+        stored: &Stored,
         table: Option<&'a Buffer>,
         tensor: impl Fn(BufferId) -> Tensor<'a>,
     ) -> Result<Bound> {
-        let Some(job) = job(step) else { return Ok(Bound::joined(&self.context, Vec::new())) };
+        let Some(job) = job(step, stored) else { return Ok(Bound::joined(&self.context, Vec::new())) };
         let mut buffers: Vec<(Tensor<'_>, Reach)> =
             job.reads.iter().map(|&(buffer, reach)| (tensor(buffer), reach)).collect();
         if let (Some(table), Some(last)) = (table, buffers.last_mut()) {
@@ -134,21 +139,22 @@ impl OnGpu {
 }
 
 /// A step's dispatch; none of a convolution, which is a layer's.
-fn job(step: &Step) -> Option<Job> {
+fn job(step: &Step, stored: &Stored) -> Option<Job> {
     let (inputs, to) = (&step.inputs, &step.output);
     Some(match &step.work {
         Work::Conv(_) => return None,
-        Work::Map(map) => map::job(map, inputs, to),
-        Work::Pool(window) => pool::job(window, &inputs[0], to),
+        Work::Map(map) => map::job(map, stored, inputs, to),
+        Work::Pool(window) => pool::job(window, stored, &inputs[0], to),
         Work::Resample(taps) => {
             let len = resample::table(taps).len().max(1);
             // Its buffer is put in when it is bound.
             let table = Place::dense(inputs[0].buffer, [len].into());
-            resample::job(taps, &inputs[0], &table, to)
+            resample::job(taps, stored, &inputs[0], &table, to)
         }
-        Work::Reduce(reduction) => reduce::job(*reduction, &inputs[0], to),
-        Work::Normalize(axes, epsilon) => reduce::normalize(axes, *epsilon, &inputs[0], to),
-        Work::Softmax(axis, log) => reduce::softmax(*axis, *log, &inputs[0], to),
-        Work::MatMul => matmul::job(&inputs[0], &inputs[1], to),
+        Work::Reduce(reduction) => reduce::job(*reduction, stored, &inputs[0], to),
+        Work::Normalize(axes, epsilon) => reduce::normalize(axes, *epsilon, stored, &inputs[0], to),
+        Work::Softmax(axis, log) => reduce::softmax(*axis, *log, stored, &inputs[0], to),
+        Work::MatMul => matmul::job(stored, &inputs[0], &inputs[1], to),
+        Work::Encode(format) => encode::job(*format, stored, &inputs[0], to),
     })
 }

@@ -3,12 +3,13 @@
 use super::job::Job;
 use super::text::Writer;
 use crate::graph::PoolKind;
+use crate::graph::compile::Stored;
 use crate::graph::compile::{Place, Window};
 
-pub(super) fn job(of: &Window, source: &Place, to: &Place) -> Job {
+pub(super) fn job(of: &Window, stored: &Stored, source: &Place, to: &Place) -> Job {
     let axes = to.dims.rank() - 2;
     let is_max = of.kind == PoolKind::Max;
-    let mut writer = Writer::new(if is_max { "max_pool" } else { "avg_pool" });
+    let mut writer = Writer::new(if is_max { "max_pool" } else { "avg_pool" }, stored);
     let input = writer.read(source);
     let out = writer.write(to);
     if is_max {
@@ -58,10 +59,10 @@ pub(super) fn job(of: &Window, source: &Place, to: &Place) -> Job {
     (0..axes).for_each(|_| writer.line("} }"));
     let at = out.at(&indices);
     if is_max {
-        writer.line(&format!("out[{at}] = best;"));
+        writer.line(&out.store(&at, "best"));
     } else {
         let count = if counts_padding { counted.join(" * ") } else { "inside".to_owned() };
-        writer.line(&format!("out[{at}] = best / f32({count});"));
+        writer.line(&out.store(&at, &format!("best / f32({count})")));
     }
     writer.finish(to, workgroups)
 }

@@ -4,6 +4,7 @@
 use super::job::Job;
 use super::text::{Tensor, WORKGROUP, Writer};
 use crate::graph::compile::Place;
+use crate::graph::compile::Stored;
 use crate::graph::{Dims, Reduction};
 
 /// The axes of a group, and what names their elements.
@@ -24,12 +25,12 @@ impl Group {
     /// A loop over the elements: `x` is each one's value. `body` says what to do with it, from the names of its indices.
     fn each(
         &self,
-        writer: &mut Writer,
+        writer: &mut Writer<'_>,
         name: &str,
         input: &Tensor,
         indices: &[String],
         len: &str,
-        body: impl FnOnce(&mut Writer, &[String]),
+        body: impl FnOnce(&mut Writer<'_>, &[String]),
     ) {
         writer.line(&format!("for (var {name} = local; {name} < {len}; {name} += {WORKGROUP}u) {{"));
         let within = writer.indices(&format!("{name}_"), name, &self.sizes);
@@ -42,7 +43,7 @@ impl Group {
 }
 
 /// Joins all invocations' `sum` by an expression of `a` and `b`; then every one has the result.
-fn join(writer: &mut Writer, expression: &str) {
+fn join(writer: &mut Writer<'_>, expression: &str) {
     writer.line("shared_sums[local] = sum;");
     writer.line("workgroupBarrier();");
     writer.line(&format!("for (var half = {}u; half > 0u; half = half / 2u) {{", WORKGROUP / 2));
@@ -57,8 +58,14 @@ fn join(writer: &mut Writer, expression: &str) {
     writer.line("workgroupBarrier();");
 }
 
-fn begin(name: &'static str, source: &Place, to: &Place, groups: Dims) -> (Writer, Tensor, Tensor, Vec<String>, usize) {
-    let mut writer = Writer::new(name);
+fn begin<'a>(
+    name: &'static str,
+    stored: &'a Stored,
+    source: &Place,
+    to: &Place,
+    groups: Dims,
+) -> (Writer<'a>, Tensor, Tensor, Vec<String>, usize) {
+    let mut writer = Writer::new(name, stored);
     let input = writer.read(source);
     let out = writer.write(to);
     writer.functions(&format!("var<workgroup> shared_sums: array<f32, {WORKGROUP}>;"));
@@ -71,10 +78,10 @@ fn begin(name: &'static str, source: &Place, to: &Place, groups: Dims) -> (Write
 const MOST: &str = "keep_nan(keep_nan(max(a, b), a), b)";
 const LEAST: &str = "keep_nan(keep_nan(min(a, b), a), b)";
 
-pub(super) fn job(reduction: Reduction, source: &Place, to: &Place) -> Job {
+pub(super) fn job(reduction: Reduction, stored: &Stored, source: &Place, to: &Place) -> Job {
     let axes: Vec<usize> = (0..to.dims.rank()).filter(|&axis| source.dims[axis] != to.dims[axis]).collect();
     let group = Group::new(source, &axes);
-    let (mut writer, input, out, indices, workgroups) = begin("reduce", source, to, to.dims);
+    let (mut writer, input, out, indices, workgroups) = begin("reduce", stored, source, to, to.dims);
     let (start, joined) = match reduction {
         Reduction::Sum | Reduction::Mean | Reduction::L2 => ("0.0", "a + b"),
         Reduction::Product => ("1.0", "a * b"),
@@ -94,7 +101,7 @@ pub(super) fn job(reduction: Reduction, source: &Place, to: &Place) -> Job {
         Reduction::L2 => "sqrt(sum)".to_owned(),
         _ => "sum".to_owned(),
     };
-    writer.line(&format!("if (local == 0u) {{ out[{}] = {result}; }}", out.at(&indices)));
+    writer.line(&format!("if (local == 0u) {{ {} }}", out.store(&out.at(&indices), &result)));
     writer.finish(to, workgroups)
 }
 
@@ -102,9 +109,9 @@ fn without(dims: Dims, axes: &[usize]) -> Dims {
     axes.iter().fold(dims, |dims, &axis| dims.with(axis, 1))
 }
 
-pub(super) fn normalize(axes: &[usize], epsilon: f32, source: &Place, to: &Place) -> Job {
+pub(super) fn normalize(axes: &[usize], epsilon: f32, stored: &Stored, source: &Place, to: &Place) -> Job {
     let group = Group::new(source, axes);
-    let (mut writer, input, out, indices, workgroups) = begin("normalize", source, to, without(to.dims, axes));
+    let (mut writer, input, out, indices, workgroups) = begin("normalize", stored, source, to, without(to.dims, axes));
     let (len, epsilon) = (writer.size(group.len()), writer.number(epsilon));
     writer.line("var sum = 0.0;");
     group.each(&mut writer, "e", &input, &indices, &len, |writer, _| writer.line("sum += x;"));
@@ -115,14 +122,14 @@ pub(super) fn normalize(axes: &[usize], epsilon: f32, source: &Place, to: &Place
     join(&mut writer, "a + b");
     writer.line(&format!("let factor = 1.0 / sqrt(sum / f32({len}) + {epsilon});"));
     group.each(&mut writer, "g", &input, &indices, &len, |writer, place| {
-        writer.line(&format!("out[{}] = (x - mean) * factor;", out.at(place)));
+        writer.line(&out.store(&out.at(place), "(x - mean) * factor"));
     });
     writer.finish(to, workgroups)
 }
 
-pub(super) fn softmax(axis: usize, log: bool, source: &Place, to: &Place) -> Job {
+pub(super) fn softmax(axis: usize, log: bool, stored: &Stored, source: &Place, to: &Place) -> Job {
     let group = Group::new(source, &[axis]);
-    let (mut writer, input, out, indices, workgroups) = begin("softmax", source, to, without(to.dims, &[axis]));
+    let (mut writer, input, out, indices, workgroups) = begin("softmax", stored, source, to, without(to.dims, &[axis]));
     let len = writer.size(group.len());
     writer.line("var sum = -3.4028235e38;");
     group.each(&mut writer, "e", &input, &indices, &len, |writer, _| {
@@ -135,7 +142,7 @@ pub(super) fn softmax(axis: usize, log: bool, source: &Place, to: &Place) -> Job
     join(&mut writer, "a + b");
     group.each(&mut writer, "g", &input, &indices, &len, |writer, place| {
         let value = if log { "x - most - log(sum)" } else { "exp(x - most) / sum" };
-        writer.line(&format!("out[{}] = {value};", out.at(place)));
+        writer.line(&out.store(&out.at(place), value));
     });
     writer.finish(to, workgroups)
 }

@@ -2,7 +2,9 @@
 
 use super::job::Job;
 use super::text::Writer;
+use crate::graph::compile::Stored;
 use crate::graph::compile::{AxisTaps, Place};
+use crate::graph::format::Element;
 
 /// The table of a step: for each axis the indices, as bits, and then the weights.
 pub(super) fn table(taps: &[AxisTaps]) -> Vec<f32> {
@@ -14,10 +16,10 @@ pub(super) fn table(taps: &[AxisTaps]) -> Vec<f32> {
 }
 
 /// `tables` is where the table lies.
-pub(super) fn job(taps: &[AxisTaps], source: &Place, tables: &Place, to: &Place) -> Job {
-    let mut writer = Writer::new("resample");
+pub(super) fn job(taps: &[AxisTaps], stored: &Stored, source: &Place, tables: &Place, to: &Place) -> Job {
+    let mut writer = Writer::new("resample", stored);
     let input = writer.read(source);
-    let table = writer.read(tables);
+    let table = writer.read_as(tables, Element::F32);
     let out = writer.write(to);
     let workgroups = writer.begin_elements(to.dims.elements());
     let indices = writer.indices("i", "index", &to.dims);
@@ -46,6 +48,6 @@ pub(super) fn job(taps: &[AxisTaps], source: &Place, tables: &Place, to: &Place)
         }
     }
     taps.iter().for_each(|_| writer.line("}"));
-    writer.line(&format!("out[{}] = sum;", out.at(&indices)));
+    writer.line(&out.store(&out.at(&indices), "sum"));
     writer.finish(to, workgroups)
 }

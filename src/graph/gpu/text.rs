@@ -4,18 +4,21 @@ use std::fmt::Write as _;
 
 use super::job::{Job, reach};
 use crate::gpu::Shader;
+use crate::graph::compile::Stored;
 use crate::graph::compile::{BufferId, Place};
+use crate::graph::format::Element;
 use crate::kernel::word;
 
 /// Invocations of a workgroup.
 pub(super) const WORKGROUP: usize = 64;
 
 /// A step's text as it is written, with the words that it reads.
-pub(super) struct Writer {
+pub(super) struct Writer<'a> {
     name: &'static str,
+    stored: &'a Stored,
     words: Vec<u32>,
     offsets: Vec<usize>,
-    reads: Vec<Place>,
+    reads: Vec<(Place, Element)>,
     functions: String,
     body: String,
 }
@@ -23,6 +26,7 @@ pub(super) struct Writer {
 /// A tensor in the text: its first element and its strides are parameters.
 pub(super) struct Tensor {
     buffer: String,
+    element: Element,
     offset: String,
     strides: Vec<String>,
 }
@@ -36,7 +40,22 @@ impl Tensor {
 
     /// An element that is read.
     pub(super) fn load(&self, at: &str) -> String {
-        format!("{}[{at}]", self.buffer)
+        let buffer = &self.buffer;
+        match self.element {
+            Element::F32 => format!("{buffer}[{at}]"),
+            Element::F16 => format!("f32({buffer}[{at}])"),
+            Element::Half => format!("half_in({buffer}[({at}) >> 1u], {at})"),
+            Element::Byte => format!("byte_in({buffer}[({at}) >> 2u], {at})"),
+        }
+    }
+
+    /// Writes an element of 16 or 32 bits.
+    pub(super) fn store(&self, at: &str, value: &str) -> String {
+        let buffer = &self.buffer;
+        match self.element {
+            Element::F16 => format!("{buffer}[{at}] = f16({value});"),
+            _ => format!("{buffer}[{at}] = {value};"),
+        }
     }
 
     /// The first element.
@@ -45,10 +64,29 @@ impl Tensor {
     }
 }
 
-impl Writer {
-    pub(super) const fn new(name: &'static str) -> Self {
+/// The type of a buffer's elements or words.
+const fn in_wgsl(element: Element) -> &'static str {
+    match element {
+        Element::F32 => "f32",
+        Element::F16 => "f16",
+        Element::Half | Element::Byte => "u32",
+    }
+}
+
+/// Reads what shares a word.
+const IN_WORDS: &str = "fn half_in(word: u32, at: u32) -> f32 {
+    return unpack2x16float(word >> (16u * (at & 1u))).x;
+}
+fn byte_in(word: u32, at: u32) -> f32 {
+    return f32((word >> (8u * (at & 3u))) & 255u);
+}
+";
+
+impl<'a> Writer<'a> {
+    pub(super) const fn new(name: &'static str, stored: &'a Stored) -> Self {
         Self {
             name,
+            stored,
             words: Vec::new(),
             offsets: Vec::new(),
             reads: Vec::new(),
@@ -74,24 +112,29 @@ impl Writer {
         format!("bitcast<f32>({})", self.word(number.to_bits()))
     }
 
-    fn tensor(&mut self, buffer: String, place: &Place) -> Tensor {
+    fn tensor(&mut self, buffer: String, place: &Place, element: Element) -> Tensor {
         self.offsets.push(self.words.len());
         let offset = self.size(place.offset);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "indices wrap around")]
         let strides = place.strides().iter().map(|&step| self.word(step as u32)).collect();
-        Tensor { buffer, offset, strides }
+        Tensor { buffer, element, offset, strides }
     }
 
     /// A tensor that is read.
     pub(super) fn read(&mut self, place: &Place) -> Tensor {
-        self.reads.push(*place);
+        self.read_as(place, self.stored.element(place.buffer))
+    }
+
+    /// The same for a buffer that is put in when the step is bound.
+    pub(super) fn read_as(&mut self, place: &Place, element: Element) -> Tensor {
+        self.reads.push((*place, element));
         let buffer = format!("in{}", self.reads.len() - 1);
-        self.tensor(buffer, place)
+        self.tensor(buffer, place, element)
     }
 
     /// The tensor that is written: after those that are read.
     pub(super) fn write(&mut self, place: &Place) -> Tensor {
-        self.tensor("out".to_owned(), place)
+        self.tensor("out".to_owned(), place, self.stored.element(place.buffer))
     }
 
     /// Adds functions before the entry point.
@@ -142,15 +185,24 @@ impl Writer {
     /// The whole.
     pub(super) fn finish(self, write: &Place, workgroups: usize) -> Job {
         let reads = self.reads.len();
+        let written = self.stored.element(write.buffer);
+        let elements: Vec<Element> = self.reads.iter().map(|(_, element)| *element).collect();
+        let enables =
+            if elements.iter().chain([&written]).any(|of| *of == Element::F16) { "enable f16;\n" } else { "" };
         let mut text = format!(
-            "// {}\nstruct Params {{ words: array<vec4<u32>, {}> }}\n@group(0) @binding(0) var<uniform> params: Params;\n",
+            "// {}\n{enables}struct Params {{ words: array<vec4<u32>, {}> }}\n@group(0) @binding(0) var<uniform> params: Params;\n",
             self.name,
             self.words.len().div_ceil(4).max(1)
         );
-        for i in 0..reads {
-            let _ = writeln!(text, "@group(0) @binding({}) var<storage, read> in{i}: array<f32>;", i + 1);
+        for (i, &element) in elements.iter().enumerate() {
+            let of = in_wgsl(element);
+            let _ = writeln!(text, "@group(0) @binding({}) var<storage, read> in{i}: array<{of}>;", i + 1);
         }
-        let _ = writeln!(text, "@group(0) @binding({}) var<storage, read_write> out: array<f32>;", reads + 1);
+        let of = in_wgsl(written);
+        let _ = writeln!(text, "@group(0) @binding({}) var<storage, read_write> out: array<{of}>;", reads + 1);
+        if elements.iter().any(|of| matches!(of, Element::Half | Element::Byte)) {
+            text.push_str(IN_WORDS);
+        }
         text.push_str(&self.functions);
         let _ = write!(
             text,
@@ -158,13 +210,13 @@ impl Writer {
              @builtin(num_workgroups) groups: vec3<u32>, @builtin(local_invocation_index) local: u32) {{\n{}}}\n",
             self.body
         );
-        let of = |place: &Place| -> (BufferId, _) { (place.buffer, reach(place)) };
+        let of = |place: &Place, element: Element| -> (BufferId, _) { (place.buffer, reach(place, element)) };
         Job {
             shader: Shader { name: self.name.to_owned(), text, reads: word(reads) },
             params: self.words,
             offsets: self.offsets,
-            reads: self.reads.iter().map(of).collect(),
-            write: of(write),
+            reads: self.reads.iter().map(|(place, element)| of(place, *element)).collect(),
+            write: of(write, written),
             workgroups,
         }
     }

@@ -18,7 +18,7 @@ use self::place::{Placed, row_len, rows};
 use self::search::{Search, Tiles};
 use super::compile::simplified;
 use super::network::Network;
-use super::{Dims, Graph};
+use super::{Dims, Graph, NetworkOptions};
 use crate::device::Device;
 use crate::error::{Error, LimitError, Resource, Result, ShapeError};
 use crate::plan::{Algorithm, Preferences};
@@ -77,7 +77,7 @@ pub struct Tiled {
     inputs: Vec<Dims>,
     outputs: Vec<(String, Dims)>,
     tiles: Tiles,
-    preferences: Preferences,
+    options: NetworkOptions,
     ceiling: u64,
     /// Simplified.
     graph: Graph,
@@ -120,9 +120,10 @@ impl Tiled {
         device: &Device,
         graph: &Graph,
         dims: &[Dims],
-        preferences: Preferences,
+        options: impl Into<NetworkOptions>,
         ceiling: u64,
     ) -> Result<Self> {
+        let options = options.into();
         ShapeError::check_len("the sizes of inputs", graph.inputs().len(), dims.len())?;
         let has_ranks = graph.inputs().iter().zip(dims).all(|(&value, dims)| graph.dims(value).rank() == dims.rank());
         let graph = match graph.with_input_dims(dims) {
@@ -131,27 +132,30 @@ impl Tiled {
             Err(_) if has_ranks => simplified(graph)?,
             Err(error) => return Err(error),
         };
-        let search = |preferences: Preferences, ceiling: u64| {
-            let most = LEAST_WORKSPACE.max(ceiling / WORKSPACE_SHARE);
-            let preferences = Preferences { workspace_limit: preferences.workspace_limit.min(most), ..preferences };
-            Search { device, graph: &graph, dims, preferences, ceiling }.tiles().map(|tiles| (tiles, preferences))
+        let search = |mut options: NetworkOptions, ceiling: u64| {
+            let limit = &mut options.preferences.workspace_limit;
+            *limit = LEAST_WORKSPACE.max(ceiling / WORKSPACE_SHARE).min(*limit);
+            let tiles = Search { device, graph: &graph, dims, options: &options, ceiling }.tiles()?;
+            Ok((tiles, options))
         };
         // Without the tiles of transforms, which a halo is rounded up to in each layer.
-        let without = preferences.algorithm(Algorithm::ImplicitGemm);
-        let found = search(preferences, ceiling).or_else(|error| match error {
-            Error::Limit(_) if preferences.algorithm.is_none() => search(without, ceiling).map_err(|_| error),
+        let without = options.clone().preferences(options.preferences.algorithm(Algorithm::ImplicitGemm));
+        let found = search(options.clone(), ceiling).or_else(|error| match error {
+            Error::Limit(_) if options.preferences.algorithm.is_none() => {
+                search(without, ceiling).map_err(|_: Error| error)
+            }
             error => Err(error),
         });
-        let any = |raised: u64| search(preferences, raised).err();
-        let (tiles, preferences) = found.map_err(|error| sufficient(error, any))?;
+        let any = |raised: u64| search(options.clone(), raised).err();
+        let (tiles, options) = found.map_err(|error| sufficient(error, any))?;
         let Need { graph: of_tile, program, .. } = &tiles.need;
-        let network = Network::of_program(device, of_tile, program.clone(), preferences, None).await?;
+        let network = Network::of_program(device, of_tile, program.clone(), options.clone(), None).await?;
         let whole = |(i, (name, dims)): (usize, &(String, Dims))| {
             let seams = tiles.along.iter().filter_map(|placed| placed.outputs[i].as_ref());
             (name.clone(), seams.fold(*dims, |dims, seams| dims.with(seams.axis, seams.whole)))
         };
         let outputs = program.outputs().iter().enumerate().map(whole).collect();
-        Ok(Self { network, inputs: dims.to_vec(), outputs, tiles, preferences, ceiling, graph })
+        Ok(Self { network, inputs: dims.to_vec(), outputs, tiles, options, ceiling, graph })
     }
 
     /// The network that computes a tile.
@@ -162,7 +166,7 @@ impl Tiled {
     /// The preferences that its convolutions were planned with: those that were given, with a smaller workspace and another
     /// algorithm where the ceiling asked for them.
     pub const fn preferences(&self) -> Preferences {
-        self.preferences
+        self.options.preferences
     }
 
     /// Names and sizes of the outputs.
@@ -191,7 +195,7 @@ impl Tiled {
             return Ok(Vec::new());
         }
         let whole = self.graph.with_input_dims(&self.inputs)?;
-        let whole = Need::of_any_size(self.network.device(), whole, &self.preferences)?;
+        let whole = Need::of_any_size(self.network.device(), whole, &self.options)?;
         Ok(self.tiles.need.differing(&whole).map(str::to_owned).collect())
     }
 
@@ -347,10 +351,10 @@ impl Tiled {
         device: &Device,
         graph: &Graph,
         dims: &[Dims],
-        preferences: Preferences,
+        options: impl Into<NetworkOptions>,
         ceiling: u64,
     ) -> Result<Self> {
-        pollster::block_on(Self::new(device, graph, dims, preferences, ceiling))
+        pollster::block_on(Self::new(device, graph, dims, options, ceiling))
     }
 
     /// As [`Self::run`], waiting for it.
@@ -390,7 +394,7 @@ impl fmt::Display for Tiled {
         #[expect(clippy::cast_precision_loss, reason = "printed with one decimal")]
         let more = (*computed as f64 / *picture as f64 - 1.0) * 100.0;
         writeln!(f, "{more:.1}% computed more than once")?;
-        if let Some(algorithm) = self.preferences.algorithm {
+        if let Some(algorithm) = self.options.preferences.algorithm {
             writeln!(f, "all convolutions by {algorithm}")?;
         }
         write!(f, "{} bytes of {}", need.bytes, self.ceiling)

@@ -5,10 +5,13 @@ use crate::caps::{Caps, DeviceKind};
 use crate::device::Device;
 use crate::dtype::DType;
 use crate::error::{LimitError, Resource, Result};
+use crate::graph::compile::Stored;
 use crate::graph::compile::{Program, Step, Work};
 use crate::graph::network::problem;
-use crate::graph::{Dims, Graph};
-use crate::plan::{CpuKernel, Plan, Preferences, Slot};
+use crate::graph::options::NetworkOptions;
+use crate::graph::tolerance::shared_out;
+use crate::graph::{Dims, Format, Graph};
+use crate::plan::{CpuKernel, Plan, Slot};
 use crate::spatial::MAX_RANK;
 
 /// Bytes that a binding may need before a tensor, which begins at an aligned place.
@@ -32,8 +35,8 @@ impl Need {
     ///
     /// # Errors
     /// A convolution without a plan; a tensor that the device cannot bind.
-    pub(super) fn new(device: &Device, graph: Graph, preferences: &Preferences) -> Result<Self> {
-        let need = Self::of_any_size(device, graph, preferences)?;
+    pub(super) fn new(device: &Device, graph: Graph, options: &NetworkOptions) -> Result<Self> {
+        let need = Self::of_any_size(device, graph, options)?;
         check_bindings(&need.program, device.caps())?;
         Ok(need)
     }
@@ -42,12 +45,16 @@ impl Need {
     ///
     /// # Errors
     /// A convolution without a plan.
-    pub(super) fn of_any_size(device: &Device, graph: Graph, preferences: &Preferences) -> Result<Self> {
-        let program = Program::of_simplified(&graph, Program::layout(device.caps()));
+    pub(super) fn of_any_size(device: &Device, graph: Graph, options: &NetworkOptions) -> Result<Self> {
+        let program = Program::of_simplified(
+            &graph,
+            Stored::on(device.caps(), &graph, options.storage, options.formats(&graph)?)?,
+        );
+        let preferences = shared_out(options, &program)?;
         let mut plans = Vec::new();
         for step in &program.steps {
             if let Work::Conv(of) = &step.work {
-                plans.push(problem(&of.conv, step)?.plan(device, preferences)?);
+                plans.push(problem(&of.conv, step)?.plan(device, &preferences)?);
             }
         }
         let is_cpu = device.caps().kind == DeviceKind::Cpu;
@@ -92,8 +99,17 @@ fn round_alike(a: &Plan, b: &Plan) -> bool {
     a.choice() == b.choice() && parts(a) == parts(b) && is_whole(a) && is_whole(b)
 }
 
-fn elements(all: &[(String, Dims)]) -> impl Iterator<Item = u64> {
-    all.iter().map(|(_, dims)| DType::F32.bytes(dims.elements()))
+/// Bytes of each input or output.
+fn bytes(all: &[(String, Dims)], formats: &[Format]) -> impl Iterator<Item = u64> {
+    all.iter().zip(formats).map(|((_, dims), format)| (format.bytes(*dims) as u64).next_multiple_of(4))
+}
+
+fn input_bytes(program: &Program) -> impl Iterator<Item = u64> {
+    bytes(&program.inputs, &program.stored.formats.inputs)
+}
+
+fn output_bytes(program: &Program) -> impl Iterator<Item = u64> {
+    bytes(&program.outputs, &program.stored.formats.outputs)
 }
 
 fn check_bindings(program: &Program, caps: &Caps) -> Result<(), LimitError> {
@@ -101,8 +117,8 @@ fn check_bindings(program: &Program, caps: &Caps) -> Result<(), LimitError> {
         return Ok(());
     }
     let limits = &caps.limits;
-    let own = program.lens.iter().map(|&len| DType::F32.bytes(len));
-    let most = own.chain(elements(&program.inputs)).chain(elements(&program.outputs)).max().unwrap_or(0);
+    let own = program.lens.iter().map(|&len| program.storage().bytes(len));
+    let most = own.chain(input_bytes(program)).chain(output_bytes(program)).max().unwrap_or(0);
     let need = most.saturating_add(ALIGNMENT);
     LimitError::check("a tensor", Resource::BindingBytes, need, limits.max_storage_buffer_binding_size)?;
     LimitError::check("a tensor", Resource::BufferBytes, need, limits.max_buffer_size)
@@ -117,8 +133,8 @@ fn workspace(plans: &[Plan]) -> u64 {
 
 /// Inputs and outputs of a part: on a GPU they pass through buffers that the host can write or read, an output at a time.
 fn ends(program: &Program, is_cpu: bool) -> u64 {
-    let [inputs, outputs] = [&program.inputs, &program.outputs].map(|all| elements(all).sum::<u64>());
-    let staged = if is_cpu { 0 } else { inputs + elements(&program.outputs).max().unwrap_or(0) };
+    let (inputs, outputs) = (input_bytes(program).sum::<u64>(), output_bytes(program).sum::<u64>());
+    let staged = if is_cpu { 0 } else { inputs + output_bytes(program).max().unwrap_or(0) };
     inputs + outputs + staged
 }
 

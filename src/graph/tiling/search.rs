@@ -6,8 +6,7 @@ use super::need::Need;
 use super::place::{Placed, placed};
 use crate::device::Device;
 use crate::error::{Error, GraphError, LimitError, Resource, Result};
-use crate::graph::{Dims, Graph, Op};
-use crate::plan::Preferences;
+use crate::graph::{Dims, Graph, NetworkOptions, Op};
 
 /// Most combinations of sizes that are looked at.
 const MOST: f64 = 65_536.0;
@@ -69,7 +68,7 @@ pub(super) struct Search<'a> {
     /// Simplified, of any size.
     pub(super) graph: &'a Graph,
     pub(super) dims: &'a [Dims],
-    pub(super) preferences: Preferences,
+    pub(super) options: &'a NetworkOptions,
     /// Most bytes on the device.
     pub(super) ceiling: u64,
 }
@@ -137,7 +136,7 @@ impl Search<'_> {
     }
 
     fn need(&self, sizes: &[(&Cut, usize)]) -> Result<Need> {
-        Need::new(self.device, self.graph.with_input_dims(&part_dims(self.dims, sizes))?, &self.preferences)
+        Need::new(self.device, self.graph.with_input_dims(&part_dims(self.dims, sizes))?, self.options)
     }
 
     /// How many elements a tile may have, where one of so many is refused.

@@ -1,8 +1,8 @@
 //! Graphs whose nodes make no sense, and networks that are given wrong inputs.
 
 use winoconv::graph::{
-    Binary, ConvWeights, Coordinates, Dims, Edge, Filter, Graph, Network, Op, Pool, Reduction, Resize, Slice, Target,
-    Unary, Value,
+    Binary, ConvWeights, Coordinates, Dims, Edge, Filter, Format, Graph, Network, NetworkOptions, Op, Pool, Reduction,
+    Resize, Slice, Target, Unary, Value,
 };
 use winoconv::{Activation, Conv, Device, Layout, Preferences, Result};
 
@@ -25,6 +25,7 @@ pub(crate) fn nodes() -> Section {
         table.row(given, "Graph", add(*build));
     }
     lengths(&mut table);
+    options(&mut table);
     table
 }
 
@@ -166,6 +167,47 @@ fn bilinear(target: Target) -> Resize {
 }
 
 /// Slices of other lengths than the graph says.
+/// How a network is compiled.
+fn options(table: &mut Section) {
+    let compiled = |dims: [usize; 4], options: NetworkOptions| {
+        let mut net = Graph::new();
+        let x = net.input("x", dims)?;
+        let y = net.conv(x, Conv::new(dims[1], 1, [1, 1]), vec![1.0; dims[1]], [])?;
+        net.output("y", y)?;
+        let picture = vec![f32::NAN; dims.iter().product()];
+        match options.tolerance {
+            Some(1.0) => Network::within_tolerance_blocking(&Device::cpu(), &net, options, &[&picture]),
+            Some(2.0) => Network::within_tolerance_blocking(&Device::cpu(), &net, NetworkOptions::new(), &[&picture]),
+            _ => Network::new_blocking(&Device::cpu(), &net, options),
+        }
+    };
+    let (new, image) = (NetworkOptions::new, [1, 3, 4, 4]);
+    let rows = [
+        ("a format of no input", image, new().input("z", Format::F16)),
+        ("a format of no output", image, new().output("x", Format::RGB8)),
+        ("an output of one channel as RGB8", image, new().output("y", Format::RGB8)),
+        ("an input of two channels as RGBA8", [1, 2, 4, 4], new().input("x", Format::RGBA8)),
+        ("bytes that stand for nothing", image, new().input("x", Format::RGB8.scale(0.0))),
+        ("rows that are too long", image, new().input("x", Format::RGB8.row_alignment(usize::MAX))),
+        ("a tolerance of nothing", image, new().tolerance(0.0)),
+        ("no tolerance, to be kept", image, new().tolerance(2.0)),
+        ("a tolerance that no output keeps", image, new().tolerance(1.0)),
+    ];
+    for (given, dims, options) in rows {
+        table.row(given, "Graph", compiled(dims, options));
+    }
+    let mut net = Graph::new();
+    let flat = net.input("x", [3, 4]).and_then(|x| net.output("y", x));
+    let options = new().input("x", Format::PLANES8);
+    let made = flat.and_then(|()| Network::new_blocking(&Device::cpu(), &net, options));
+    table.row("a matrix as pixels", "Graph", made);
+    let mut net = Graph::new();
+    let same = net.input("x", [1, 3, 1, 1]).and_then(|x| net.output("y", x));
+    let made = same.and_then(|()| Network::new_blocking(&Device::cpu(), &net, new().input("x", Format::RGB8)));
+    let run = made.and_then(|network| network.run_bytes_blocking(&[&[0; 4]]));
+    table.row("bytes of another length", "Shape(Length)", run);
+}
+
 fn lengths(table: &mut Section) {
     let constant = add(|net, _| net.constant(vec![0.0; 5], [2, 3]));
     table.row("a constant of another length", "Shape(Length)", constant);

@@ -2,6 +2,7 @@
 #![cfg(feature = "graph")]
 
 mod draw;
+mod ends;
 mod nodes;
 mod refusals;
 mod shapes;
