@@ -95,7 +95,13 @@ fn work(step: &Dispatch) -> f64 {
     }
     let sum = step.kernel.sum(&step.params);
     let params = DirectParams::from_words(&step.params);
-    let units = f64::from(params.end - params.first) * f64::from(step.grid[1]);
+    // Of the last workgroup all invocations compute, also those past the last position: at one position all but one.
+    let positions = f64::from(params.end - params.first);
+    let computed = match &step.kernel {
+        KernelSpec::Dot(_) => positions,
+        kernel => (positions / f64::from(kernel.workgroup_size())).ceil() * f64::from(kernel.workgroup_size()),
+    };
+    let units = computed * f64::from(step.grid[1]);
     let (tap_rows, taps) = (count(sum.tap_rows), count(sum.weights));
     let each = f64::from(Depthwise::EACH);
     units
