@@ -151,6 +151,8 @@ pub struct Caps {
     pub timestamps: bool,
     /// Whether shaders have 16-bit floats.
     pub f16: bool,
+    /// Whether shaders have cooperative matrices of 16 x 16 halves with sums in f32, in subgroups of 32 invocations.
+    pub matrix_units: bool,
     /// Threads that share the work, if it is the CPU; 1 elsewhere. Neither a plan's choice nor a bit of its results depends on
     /// them, only its time and its workspace.
     pub threads: usize,
@@ -174,6 +176,7 @@ impl Caps {
             limits: Limits::CPU,
             timestamps: false,
             f16: false,
+            matrix_units: false,
             threads: threads::count().unwrap_or(1),
         }
     }

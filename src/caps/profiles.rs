@@ -193,6 +193,7 @@ impl Profile {
             limits: self.limits,
             timestamps: self.timestamps,
             f16: self.f16,
+            matrix_units: false,
             threads: 1,
         }
     }

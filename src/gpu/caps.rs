@@ -1,6 +1,8 @@
 //! What wgpu says of an adapter or device, as [`Caps`].
 
 use crate::caps::{Caps, DeviceKind, Limits};
+use crate::kernel::UnitBlocking;
+use crate::plan::is_known;
 
 /// The capabilities of a device with these limits and features.
 pub(super) fn caps(info: &wgpu::AdapterInfo, limits: &wgpu::Limits, features: wgpu::Features) -> Caps {
@@ -16,7 +18,16 @@ pub(super) fn caps(info: &wgpu::AdapterInfo, limits: &wgpu::Limits, features: wg
         limits: bounds(info, limits),
         timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY),
         f16: features.contains(wgpu::Features::SHADER_F16),
+        matrix_units: matrix_units(info, features),
     }
+}
+
+/// Whether the device has the cooperative matrices that our kernels take. A device does not list its shapes, its adapter does: so it is
+/// only said of devices that are known to have them.
+fn matrix_units(info: &wgpu::AdapterInfo, features: wgpu::Features) -> bool {
+    let needed = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SHADER_F16;
+    let subgroups = [info.subgroup_min_size, info.subgroup_max_size];
+    features.contains(needed) && is_known(&info.name) && subgroups == [UnitBlocking::SUBGROUP; 2]
 }
 
 fn bounds(info: &wgpu::AdapterInfo, limits: &wgpu::Limits) -> Limits {

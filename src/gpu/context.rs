@@ -44,6 +44,8 @@ pub struct ContextOptions {
     pub default_limits: bool,
     /// Ask for no 16-bit floats in shaders, to see what tensors in f16 come to without.
     pub no_f16: bool,
+    /// Ask for no cooperative matrices, to see what a plan comes to without matrix units.
+    pub no_matrix_units: bool,
     /// Where compiled pipelines are kept from one process to the next; nowhere by default.
     pub pipeline_cache: CacheSource,
 }
@@ -74,6 +76,13 @@ impl ContextOptions {
     #[must_use]
     pub const fn no_f16(mut self, without: bool) -> Self {
         self.no_f16 = without;
+        self
+    }
+
+    /// Asks for no cooperative matrices.
+    #[must_use]
+    pub const fn no_matrix_units(mut self, without: bool) -> Self {
+        self.no_matrix_units = without;
         self
     }
 
@@ -129,6 +138,9 @@ impl Context {
             if options.default_limits { wgpu::Limits::default().or_worse_values_from(&offered) } else { offered };
         if options.no_f16 {
             descriptor.required_features.remove(wgpu::Features::SHADER_F16);
+        }
+        if options.no_matrix_units || options.no_f16 || options.default_limits {
+            descriptor.required_features.remove(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX);
         }
         if !options.pipeline_cache.is_wanted() {
             descriptor.required_features.remove(wgpu::Features::PIPELINE_CACHE);

@@ -1,5 +1,8 @@
 //! What an application should request for a device of its own.
 
+use crate::kernel::UnitBlocking;
+use crate::plan::is_known;
+
 /// What to request from an adapter, so that convolutions run as fast on an application's own device as on one that
 /// [`Context::new`](super::Context::new) opens. The application adds what it needs itself. See
 /// [`Context::from_wgpu`](super::Context::from_wgpu) for an example.
@@ -10,6 +13,7 @@
 /// |---|---|
 /// | `SHADER_F16` | tensors in f16 are read and written as packed words, with an extra dispatch for the output |
 /// | `TIMESTAMP_QUERY` | [`Context::time`](super::Context::time) and the tuner measure by the clock of the CPU |
+/// | `EXPERIMENTAL_COOPERATIVE_MATRIX` | products are computed by ordinary instructions, not by matrix units; requested only where those are known to be faster |
 /// | `PIPELINE_CACHE` | compiled pipelines cannot be kept for the next process, see [`CacheSource`](super::CacheSource) |
 ///
 /// Of limits, WebGPU's defaults, with the adapter's own value for each that decides what kernels and tensors are
@@ -17,12 +21,40 @@
 /// defaults gets what it has.
 pub fn recommended(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
     let wanted = wgpu::Features::SHADER_F16 | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE;
+    let (units, experimental_features) = matrix_units(adapter);
     wgpu::DeviceDescriptor {
-        required_features: adapter.features() & wanted,
+        required_features: adapter.features() & (wanted | units),
+        experimental_features,
         required_limits: limits(&adapter.limits()),
         memory_hints: wgpu::MemoryHints::Performance,
         ..Default::default()
     }
+}
+
+/// The feature for matrix units, and the permission to use it, where the adapter is known and has what our kernels take. Others are not
+/// even asked for their shapes: drivers are known that do not survive it.
+fn matrix_units(adapter: &wgpu::Adapter) -> (wgpu::Features, wgpu::ExperimentalFeatures) {
+    let is_ours = |shape: &wgpu::CooperativeMatrixProperties| {
+        [shape.m_size, shape.n_size, shape.k_size] == [UnitBlocking::FRAGMENT; 3]
+            && (shape.ab_type, shape.cr_type) == (wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32)
+    };
+    let feature = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+    let offers = is_known(&adapter.get_info().name) && adapter.features().contains(feature);
+    if !offers || !adapter.cooperative_matrix_properties().iter().any(is_ours) {
+        return (wgpu::Features::empty(), wgpu::ExperimentalFeatures::disabled());
+    }
+    (feature, permission())
+}
+
+#[expect(unsafe_code, reason = "wgpu's cooperative matrices are experimental")]
+fn permission() -> wgpu::ExperimentalFeatures {
+    // SAFETY: experimental features may have bugs that lead to undefined behaviour. The one that is requested with this is cooperative
+    // matrices, whose loads and stores a driver does not check. `winograd_multiply_units` alone has them:
+    // - it loads from workgroup memory, at places that are constants but for the subgroup and the lane, and stays within its planes;
+    // - it stores to M only where the whole block lies inside, else to workgroup memory;
+    // - all invocations of a subgroup reach each of them together;
+    // - the device is one on which it was run and compared, or of the same maker and interface.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
 }
 
 fn limits(offered: &wgpu::Limits) -> wgpu::Limits {

@@ -237,7 +237,9 @@ pub enum Turns {
     Fixed(u32),
     /// Once for each so many channels of a group.
     Channels(u32),
-    /// The same, but once less: what happens ahead of the next turn, or behind the one before.
+    /// So often, the second number, for each so many channels of a group, the first.
+    EachOfChannels(u32, u32),
+    /// Once for each so many channels but once less: what happens ahead of the next turn, or behind the one before.
     ChannelsButOne(u32),
     /// Once for each part but the first of channels that were multiplied in parts: here, none.
     OtherParts,
@@ -256,6 +258,7 @@ impl Turns {
         match self {
             Self::Fixed(turns) => turns as u64,
             Self::Channels(step) => channels.div_ceil(step as usize) as u64,
+            Self::EachOfChannels(step, each) => channels.div_ceil(step as usize) as u64 * each as u64,
             Self::ChannelsButOne(step) => channels.div_ceil(step as usize).saturating_sub(1) as u64,
             Self::OtherParts => 0,
             Self::TapRows => tap_rows as u64,

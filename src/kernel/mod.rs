@@ -109,6 +109,8 @@ kernels! { $
     winograd::{WinogradInput, InputParams}: "winograd_input";
     /// Multiply, M = U^T V for each point.
     winograd::{WinogradMultiply, Blocking, MultiplyCut, MultiplyParams}: "winograd_multiply";
+    /// The same by matrix units.
+    winograd::{WinogradMultiplyUnits, UnitBlocking, UnitCut, MultiplyUnitsParams, Products, Fragments}: "winograd_multiply_units";
     /// Multiply and output transform, and the input transform too where it is fused.
     winograd::{WinogradFused, FusedBlocking, FusedParams, Fusion}: "winograd_fused", "winograd_fused_output";
     /// Multiply and output transform as one unshared expression: an exhibit, never chosen.
@@ -145,6 +147,11 @@ pub(crate) trait Kernel {
     /// The parts that fill the slots that only this kernel has: files of `shaders/part`, without `.wgsl`.
     fn own_parts(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether the text has cooperative matrices of 16-bit floats, which few devices have.
+    fn needs_units(&self) -> bool {
+        false
     }
 
     /// What lies around the source, where the kernel's loads depend on it.
@@ -262,6 +269,17 @@ impl KernelSpec {
     /// How the callers' tensors among its operands are stored.
     pub fn storage(&self) -> Storage {
         self.answers().storage()
+    }
+
+    /// Whether the text has cooperative matrices of 16-bit floats. Such variants are not in [`Self::all`], see
+    /// [`Self::all_for_units`].
+    pub fn needs_units(&self) -> bool {
+        self.answers().needs_units()
+    }
+
+    /// The variants for devices with matrix units: naga alone of all compilers takes their texts.
+    pub fn all_for_units() -> Vec<Self> {
+        WinogradMultiplyUnits::variants_of(Fragments::Units)
     }
 
     /// What lies around the source, where the kernel's loads depend on it.
@@ -397,10 +415,10 @@ mod tests {
     }
 
     #[test]
-    fn every_variant_but_large_fused_ones_is_legal_on_every_device() {
+    fn every_variant_but_large_ones_is_legal_on_every_device() {
         for spec in KernelSpec::all() {
-            let limits =
-                if matches!(spec, KernelSpec::WinogradFused(_)) { Limits::LARGEST } else { Limits::WEBGPU_DEFAULT };
+            let is_large = matches!(spec, KernelSpec::WinogradFused(_) | KernelSpec::WinogradMultiplyUnits(_));
+            let limits = if is_large { Limits::LARGEST } else { Limits::WEBGPU_DEFAULT };
             assert_eq!(spec.check(&limits), Ok(()), "{spec}");
         }
     }

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use super::{Candidate, Dispatch, Plan, Verdict, register_limit};
-use crate::kernel::KernelSpec;
+use super::device::units_pay;
+use super::{Candidate, Cut, Dispatch, Plan, Verdict, register_limit};
+use crate::kernel::{KernelSpec, Products, UnitCut};
 
 /// Steps of the CPU's kernels that are listed one by one: a transposed convolution has one for each phase.
 const MOST_CPU_STEPS: usize = 4;
@@ -28,6 +29,7 @@ impl fmt::Display for Plan {
             Bytes(self.packed_bytes()),
         )?;
         writeln!(f, "  chosen {}", self.origin)?;
+        self.matrix_units(f)?;
         if self.step_count() == 0 {
             writeln!(f, "  no dispatch: the output is empty")?;
         }
@@ -60,6 +62,25 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    /// A line with what becomes of matrix units, on a device that has them.
+    fn matrix_units(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.caps.matrix_units {
+            return Ok(());
+        }
+        let reason = || match Products::ALL.map(|products| units_pay(&self.caps, products)) {
+            [Err(why), Err(_)] => why,
+            [_, Err(why)] => why,
+            _ => "slower by estimate, or not within the tolerance",
+        };
+        match self.cut {
+            Cut::Units(UnitCut { blocking, .. }) if blocking.products() == Products::One => {
+                writeln!(f, "  matrix units: factors rounded to 11 bits, as in TF32")
+            }
+            Cut::Units(_) => writeln!(f, "  matrix units: three products of 16-bit halves for each of f32"),
+            _ => writeln!(f, "  matrix units not used: {}", reason()),
+        }
+    }
+
     /// A line with what a kernel does in a run, and what an invocation of it needs.
     fn work(&self, kernel: &KernelSpec, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A plan's kernels have transforms.

@@ -31,6 +31,8 @@ pub use choose::{Algorithm, Candidate, Choice, Cut, Origin, Preferences, Reason,
 pub(crate) use cpu::{
     Block, BlockSizes, ChunkRows, CpuKernel, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip, TileBlock, of_lanes,
 };
+#[cfg(feature = "gpu")]
+pub(crate) use device::is_known;
 #[cfg(feature = "serde")]
 pub use document::Document;
 pub use wisdom::Wisdom;
@@ -297,14 +299,18 @@ impl Plan {
 
 /// The most roundings of f32 between an input or a weight and an output: the k of the rigorous bound, see
 /// [`winograd::error_bound::gamma`].
-pub fn roundings(problem: &Problem, algorithm: Algorithm) -> u32 {
+pub fn roundings(problem: &Problem, choice: impl Into<Choice>) -> u32 {
     let channels = |nested| summed(problem, nested);
+    let Choice { algorithm, cut } = choice.into();
     match (algorithm, algorithm.transform()) {
         // Each product and each addition of the longest path.
         (_, None) => u32::try_from(problem.terms()).unwrap_or(u32::MAX).saturating_add(1),
         (Algorithm::Inlined(..), Some(nested)) => winograd::error_bound::roundings(nested, channels(nested))
             .saturating_add(winograd::error_bound::kronecker_roundings(nested)),
-        (_, Some(nested)) => winograd::error_bound::roundings(nested, channels(nested)),
+        (_, Some(nested)) => match cut.halves() {
+            Some(halves) => winograd::error_bound::roundings_by_units(nested, channels(nested), halves),
+            None => winograd::error_bound::roundings(nested, channels(nested)),
+        },
     }
 }
 

@@ -160,13 +160,13 @@ impl<'a> Truth<'a> {
     }
 
     fn bounds(&self, plan: &Plan) -> Result<Vec<f64>, Fault> {
-        let key = (plan.algorithm.transform(), plan::roundings(&plan.problem, plan.algorithm));
+        let key = (plan.algorithm.transform(), plan::roundings(&plan.problem, plan.choice()));
         let known = || self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(bounds) = known().get(&key) {
             return Ok(bounds.clone());
         }
         let positions: Vec<usize> = self.sample.iter().map(|sample| sample.index).collect();
-        let bounds = cpu::error_bound_at(&self.reference, plan.algorithm, &positions)
+        let bounds = cpu::error_bound_at(&self.reference, plan.choice(), &positions)
             .map_err(|error| Fault::NoBound { why: error.to_string() })?;
         known().insert(key, bounds.clone());
         Ok(bounds)

@@ -30,6 +30,9 @@ pub fn check(spec: &KernelSpec, limits: &Limits) -> Result<Checked> {
 /// WebGPU has everywhere.
 pub fn capabilities(spec: &KernelSpec) -> Capabilities {
     match spec.storage() {
+        _ if spec.needs_units() => Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
+        // The emulation packs its halves.
+        _ if matches!(spec, KernelSpec::WinogradMultiplyUnits(_)) => Capabilities::SHADER_FLOAT16_IN_FLOAT32,
         Storage::F32 => Capabilities::empty(),
         Storage::F16 => Capabilities::SHADER_FLOAT16,
         Storage::Packed => Capabilities::SHADER_FLOAT16_IN_FLOAT32,

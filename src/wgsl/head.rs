@@ -6,8 +6,11 @@ use crate::kernel::{KernelSpec, Storage};
 
 pub(super) fn of(spec: &KernelSpec) -> String {
     let mut text = format!("// {spec}\n");
-    if spec.storage() == Storage::F16 {
+    if spec.storage() == Storage::F16 || spec.needs_units() {
         text.push_str("enable f16;\n");
+    }
+    if spec.needs_units() {
+        text.push_str("enable wgpu_cooperative_matrix;\n");
     }
     for (name, value) in spec.constants() {
         // Writing into a String cannot fail.

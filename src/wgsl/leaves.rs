@@ -3,7 +3,7 @@
 
 use super::transforms::{filter_leaves, input_leaves, output_leaves};
 use super::writer::{Leaves, lines, local_array};
-use super::{dot, fused, implicit_gemm, inlined, register_tile};
+use super::{dot, fragments, fused, implicit_gemm, inlined, register_tile};
 use crate::kernel::{Direct, KernelSpec};
 use crate::winograd::WinogradError;
 
@@ -16,6 +16,7 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
         KernelSpec::WinogradFilter(filter) => filter_leaves(&mut leaves, filter.algorithm)?,
         KernelSpec::WinogradInput(input) => input_leaves(&mut leaves, input.algorithm)?,
         KernelSpec::WinogradMultiply(multiply) => register_tile::leaves(&mut leaves, multiply.blocking),
+        KernelSpec::WinogradMultiplyUnits(multiply) => fragments::leaves(&mut leaves, multiply.blocking),
         KernelSpec::WinogradFused(spec) => fused::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradInlined(spec) => inlined::leaves(&mut leaves, spec)?,
         KernelSpec::WinogradOutput(output) => output_leaves(&mut leaves, output.algorithm)?,

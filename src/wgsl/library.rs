@@ -35,6 +35,8 @@ const PARTS: &[(&str, &str)] = library![
     "shaders/part/filters_ready.wgsl",
     "shaders/part/finish_at_once.wgsl",
     "shaders/part/finish_by_rows.wgsl",
+    "shaders/part/fragments_emulated.wgsl",
+    "shaders/part/fragments_units.wgsl",
     "shaders/part/half_of.wgsl",
     "shaders/part/is_element.wgsl",
     "shaders/part/keep_nan.wgsl",

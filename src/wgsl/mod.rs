@@ -5,6 +5,7 @@ pub mod check;
 mod checked;
 pub mod count;
 mod dot;
+mod fragments;
 mod fused;
 mod head;
 mod implicit_gemm;

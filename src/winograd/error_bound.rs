@@ -141,10 +141,63 @@ pub fn expected_error_after_relu(alg: Nested, channels: usize, rounding: Roundin
         Rounding::FusedAndWeightsOnce => (1.0, TRANSFORM_STEPS),
     };
     let steps = count(channels) / 2.0 + transform_steps * count(transformed);
+    excess * RMS_ROUNDING * UNIT_ROUNDOFF_F32 * amplification_after_relu(alg) * steps.sqrt()
+}
+
+/// [`amplification_2d`] of such data.
+fn amplification_after_relu(alg: Nested) -> f64 {
     let [varying, mean] =
         [amplification_2d(alg), mean_amplification(alg.rows) * mean_amplification(alg.cols)].map(|x| x * x);
-    let amplification = ((1.0 - MEAN_AFTER_RELU) * varying + MEAN_AFTER_RELU * mean).sqrt();
-    excess * RMS_ROUNDING * UNIT_ROUNDOFF_F32 * amplification * steps.sqrt()
+    ((1.0 - MEAN_AFTER_RELU) * varying + MEAN_AFTER_RELU * mean).sqrt()
+}
+
+/// What matrix units make of a product of two f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halves {
+    /// One product of factors with 11 bits each.
+    One,
+    /// Three products of halves, sums of a step of channels by themselves and then added to those before.
+    Three,
+}
+
+/// Relative L2 error of a sum over a step of 32 channels where each product is three of halves: of the halves themselves, and of a
+/// unit's sums, which it truncates. H200, 2026-11-30: 1.24e-7 at 512 channels; lavapipe's emulation 1.2e-7 at 40 and 70.
+const THREE_PRODUCTS: f64 = 1.25e-7;
+/// Channels of a step.
+const UNIT_STEP: usize = 32;
+
+/// [`expected_error`] and [`expected_error_after_relu`] where the product is by matrix units.
+///
+/// With one product each factor's rounding to 11 bits outweighs everything else: `0.42 * 2^-11 * sqrt(2)` times the amplification. With
+/// three an error of a step stands in its place, and the sum over steps.
+#[must_use]
+pub fn expected_error_by_units(alg: Nested, channels: usize, halves: Halves, after_relu: bool) -> f64 {
+    let transformed = [alg.rows, alg.cols].into_iter().filter(|f| !f.is_identity()).count();
+    let (amplification, transform_steps) = match after_relu {
+        false => (amplification_2d(alg), TRANSFORM_STEPS),
+        true => (amplification_after_relu(alg), TRANSFORM_STEPS_AFTER_RELU),
+    };
+    let rounded = |steps: f64| RMS_ROUNDING * UNIT_ROUNDOFF_F32 * steps.sqrt();
+    let product = match halves {
+        Halves::One => RMS_ROUNDING * UNIT_ROUNDOFF_F16 * std::f64::consts::SQRT_2,
+        Halves::Three => THREE_PRODUCTS.hypot(rounded(count(channels.div_ceil(UNIT_STEP)) / 2.0)),
+    };
+    amplification * product.hypot(rounded(transform_steps * count(transformed)))
+}
+
+/// [`roundings`] where the product is by matrix units. Shaders may round to either neighbour, so a half has a relative error of at
+/// most 2^-10, and a low half one of 2^-21 of the whole. A unit is taken to truncate each of the 17 terms that it adds at a time
+/// below 2^-23 of the largest: 34 unit roundoffs for each 16 channels. Values below 2^-29 of the largest one in a block of U or V have an
+/// absolute error instead, of at most 2^-39 of that one, which is not in the bound.
+#[must_use]
+pub fn roundings_by_units(alg: Nested, channels: usize, halves: Halves) -> u32 {
+    let steps = |of: usize| u32::try_from(channels.div_ceil(of)).unwrap_or(u32::MAX);
+    let products = match halves {
+        Halves::One => (2_u32 << 14).saturating_add(steps(16).saturating_mul(34)),
+        // Halves and what is dropped, two turns of a unit, and as much for the products with low halves.
+        Halves::Three => 24 + 2 * 34 + 12 + steps(UNIT_STEP),
+    };
+    roundings(alg, 1).saturating_add(products)
 }
 
 /// [`expected_error_direct`] on such data: half the terms are 0, and adding them rounds nothing.

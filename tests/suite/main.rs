@@ -22,6 +22,7 @@ mod gradients;
 mod graph;
 mod halves;
 mod legal;
+mod matrix_units;
 mod mixed;
 mod onnx;
 mod pipelines;

@@ -10,10 +10,12 @@ use winoconv::caps::{Caps, DeviceKind};
 use winoconv::cpu::{self, Operands};
 use winoconv::gpu::{self, Bound, Dispatches, Tensors};
 use winoconv::kernel::{
-    FusedParams, InputParams, KernelSpec, MultiplyParams, OutputParams, Params, Reading, WinogradInlined,
+    FusedParams, InputParams, KernelSpec, MultiplyParams, MultiplyUnitsParams, OutputParams, Params, Products, Reading,
+    WinogradInlined,
 };
 use winoconv::layout::{Element, Planes, Tiles};
-use winoconv::plan::{Cut, Dispatch};
+use winoconv::plan::{Choice, Dispatch};
+use winoconv::winograd::error_bound::{Halves, gamma, roundings_by_units};
 use winoconv::winograd::{F, Nested};
 use winoconv::{Activation, Algorithm, Conv, Padding, Plan, Preferences, Tolerance, wgpu};
 
@@ -66,6 +68,16 @@ fn jobs() -> Vec<Job> {
         job("groups, channels in parts", three(300, 6).groups(2), 1, [7, 7], square(F::new(4, 3)), 1),
         cut("slices", three(37, 70), [9, 12], square(F::new(4, 3)), "64x64x8_8x8_s2/1"),
         cut("slices, fewer channels than a step", three(5, 9), [8, 8], square(F::new(2, 3)), "64x64x8_8x8_s2/1"),
+        cut("matrix units, one product", three(37, 70), [9, 12], square(F::new(4, 3)), "32x64x32_16x32_m1/1"),
+        cut("matrix units, three products", three(37, 70), [9, 12], square(F::new(4, 3)), "32x64x32_16x32_m3/1"),
+        cut(
+            "matrix units, parts and groups",
+            three(140, 70).groups(2),
+            [7, 9],
+            square(F::new(2, 3)),
+            "32x64x32_16x32_m3/2",
+        ),
+        cut("matrix units, few of all", three(5, 9), [8, 8], square(F::new(2, 3)), "64x64x32_32x32_m1/1"),
         cut("slices of parts and groups", three(140, 70).groups(2), [7, 9], square(F::new(4, 3)), "64x32x8_8x4_s2/2"),
     ]
 }
@@ -156,6 +168,37 @@ fn compare_multiply(step: &Dispatch, tiles: usize, [u, v]: [&[f32]; 2], [gpu, tw
     worst
 }
 
+/// The same of matrix units, whose halves add to the bound.
+fn compare_units(
+    step: &Dispatch,
+    products: Products,
+    [u, v]: [&[f32]; 2],
+    [gpu, twin]: [&[f32]; 2],
+    what: &str,
+) -> f64 {
+    let params = MultiplyUnitsParams::from_words(step.params());
+    let words = [params.group_c, params.group_k, params.k_stride, params.t_stride, params.tiles];
+    let [group_c, group_k, k_stride, t_stride, tiles] = words.map(|word| word as usize);
+    let halves = if products == Products::One { Halves::One } else { Halves::Three };
+    let identity = Nested::square(F::new(1, 1));
+    let mut worst = 0.0;
+    for product in 0..step.grid()[2] as usize {
+        let (part, batch) = (product / params.batches as usize, product % params.batches as usize);
+        let first = part * params.part_c as usize;
+        let end = group_c.min(first + params.part_c as usize);
+        assert!(first < end, "{what}: part {part} has no channels");
+        let bound = gamma(roundings_by_units(identity, end - first, halves));
+        for (k, t) in (0..group_k).flat_map(|k| (0..tiles).map(move |t| (k, t))) {
+            let row = |c| batch * group_c + c;
+            let term = |c| f64::from(u[row(c) * k_stride + k]) * f64::from(v[row(c) * t_stride + t]);
+            let size: f64 = (first..end).map(|c| term(c).abs()).sum();
+            let at = (product * group_k + k) * t_stride + t;
+            compare(&format!("{what}, M"), at, [gpu[at], twin[at]], bound * size, &mut worst);
+        }
+    }
+    worst
+}
+
 fn compare_output(
     step: &Dispatch,
     case: &Case,
@@ -181,7 +224,7 @@ fn compare_output(
         let products: Vec<f64> = (0..planes.points).map(products).collect();
         // ReLU and none enlarge no error; the bias is one more addition.
         let bias = case.bias.get(k).map_or(0.0, |&bias| f64::from(bias).abs());
-        let with_bias = winoconv::winograd::error_bound::gamma(1) * bias;
+        let with_bias = gamma(1) * bias;
         for (i, bound) in bounds.of(&products, params.parts).into_iter().enumerate() {
             let (p, q) = (y * out_h + i / out_w, x * out_w + i % out_w);
             let [_, p_size, q_size] = problem.of_output().shape.spatial().dhw(1);
@@ -200,8 +243,9 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
     let problem = job.conv.on(job.shape).unwrap_or_else(|error| failed(error));
     let case = Case::new(problem, Data::Normal, 7);
     let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Staged(job.algorithm));
-    let cut = job.cut.map(|cut| Cut::Multiply(cut.parse().unwrap_or_else(|error| failed(error))));
-    let preferences = Preferences { cut, ..preferences };
+    let choice = job.cut.map(|cut| format!("{}@{cut}", Algorithm::Staged(job.algorithm).label()));
+    let choice = choice.map(|label| label.parse::<Choice>().unwrap_or_else(|error| failed(error)));
+    let preferences = Preferences { cut: choice.map(|choice| choice.cut), ..preferences };
     // A plan for a GPU, whatever this is: a CPU has no use for channels in parts.
     let caps = Caps { kind: DeviceKind::DiscreteGpu, ..context.caps().clone() };
     let plan = |preferences| Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| failed(error));
@@ -277,6 +321,13 @@ fn run(context: &gpu::Context, job: &Job, label: &str) -> [f64; 4] {
                 KernelSpec::WinogradMultiply(_) => {
                     let m = read(1).await?;
                     let ratio = compare_multiply(step, tiles, [&u, &twin[0]], [&m, &twin[1]], &what);
+                    twin[1].copy_from_slice(&m);
+                    (2, ratio)
+                }
+                KernelSpec::WinogradMultiplyUnits(kernel) => {
+                    let m = read(1).await?;
+                    let products = kernel.blocking().products();
+                    let ratio = compare_units(step, products, [&u, &twin[0]], [&m, &twin[1]], &what);
                     twin[1].copy_from_slice(&m);
                     (2, ratio)
                 }
@@ -396,7 +447,7 @@ fn compare_inlined(
             if p < p_size && q < q_size {
                 let size: f64 = row.iter().zip(&magnitudes).map(|(a, m)| a.to_f64().abs() * m).sum();
                 let roundings = u32::try_from(group_c + points + 3).unwrap_or(u32::MAX);
-                let bound = winoconv::winograd::error_bound::gamma(roundings) * (size + bias);
+                let bound = gamma(roundings) * (size + bias);
                 let at = ((n * filters + k) * p_size + p) * q_size + q;
                 compare(&format!("{what}, Y"), at, [gpu[at], twin[at]], bound, &mut worst);
             }

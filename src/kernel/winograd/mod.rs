@@ -6,6 +6,7 @@ mod fused_cost;
 mod inlined;
 mod input;
 mod multiply;
+mod multiply_units;
 mod output;
 
 pub use filter::{FilterParams, WinogradFilter};
@@ -13,6 +14,7 @@ pub use fused::{FusedBlocking, FusedParams, Fusion, WinogradFused};
 pub use inlined::{Reading, WinogradInlined};
 pub use input::{InputParams, WinogradInput};
 pub use multiply::{Blocking, MultiplyCut, MultiplyParams, WinogradMultiply};
+pub use multiply_units::{Fragments, MultiplyUnitsParams, Products, UnitBlocking, UnitCut, WinogradMultiplyUnits};
 pub use output::{OutputParams, WinogradOutput};
 
 use crate::winograd::{F, Nested};

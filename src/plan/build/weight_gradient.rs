@@ -83,7 +83,7 @@ impl Winograd<'_> {
         };
         let batches = self.algorithm.products() * of.groups;
         let sizes = [of.group_k, lens[0]];
-        let cut = multiply::cut(sizes, [self.tiles.count(), batches], most_parts, caps, tolerated);
+        let cut = multiply::cut(sizes, [self.tiles.count(), batches], most_parts, caps, tolerated).cut;
         if cut.is_even(lens[1]) { cut } else { MultiplyCut { parts: 1, ..cut } }
     }
 

@@ -12,12 +12,13 @@ use super::windows::Windows;
 use crate::caps::{Caps, Limits};
 use crate::error::{LimitError, Resource, Result};
 use crate::kernel::{
-    Epilogue, FusedParams, Fusion, InputParams, MultiplyCut, MultiplyParams, OutputParams, Params, Reading, Storage,
-    WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply, WinogradOutput, word, wrapped,
+    Epilogue, Fragments, FusedParams, Fusion, InputParams, MultiplyCut, MultiplyParams, MultiplyUnitsParams,
+    OutputParams, Params, Reading, Storage, UnitCut, WinogradFused, WinogradInlined, WinogradInput, WinogradMultiply,
+    WinogradMultiplyUnits, WinogradOutput, word, wrapped,
 };
 use crate::layout::{Element, Elements, Planes, Tiles, VECTOR};
 use crate::plan::choose::{Algorithm, Choice, Cut, Errors, Preferences, Reason};
-use crate::plan::model::{fused, multiply};
+use crate::plan::model::{fused, multiply, units};
 use crate::problem::Problem;
 use crate::winograd::Nested;
 
@@ -68,35 +69,49 @@ impl<'a> Winograd<'a> {
             return Ok(self.nothing(preferences));
         };
         let [v, m] = of_tiles(chunk);
-        let batches = self.algorithm.products() * self.windows.of.groups;
-        let cut = match preferences.multiply_cut() {
-            Some(cut) => self.checked_cut(cut, batches, [v, m], &caps.limits, preferences)?,
-            None => {
-                let most_parts = self.most_parts(chunk, [v, m], &caps.limits, preferences);
-                let errors = Errors::on(self.problem, caps);
-                let tolerated = |cut: &MultiplyCut| {
-                    let choice = Choice { algorithm: Algorithm::Staged(self.algorithm), cut: Cut::Multiply(*cut) };
-                    errors.within(choice, preferences.tolerance).is_ok()
-                };
-                multiply::cut(
-                    [self.windows.of.group_k, self.windows.group_rows()],
-                    [chunk, batches],
-                    most_parts,
-                    caps,
-                    tolerated,
-                )
+        let cut = match preferences.cut {
+            Some(cut @ (Cut::Multiply(MultiplyCut { parts, .. }) | Cut::Units(UnitCut { parts, .. }))) => {
+                self.check_parts(cut, parts, [v, m], &caps.limits, preferences)?;
+                cut
             }
+            _ => self.planned_cut(chunk, [v, m], caps, preferences),
+        };
+        let parts = match cut {
+            Cut::Multiply(MultiplyCut { parts, .. }) | Cut::Units(UnitCut { parts, .. }) => parts,
+            _ => 1,
         };
         let mut steps = Vec::new();
         for chunk in self.chunks(chunk, &caps.limits, Divided { source: true, outputs: true })? {
             steps.extend(self.input(chunk, &v)?);
             let packed = Factor { u: Slot::Packed, rows: self.windows.group_rows(), adds: false };
-            steps.push(self.multiply(chunk, &v, cut, packed));
-            steps.extend(self.output(chunk, &m, cut.parts)?);
+            steps.push(match cut {
+                Cut::Units(cut) => self.multiply_units(chunk, &v, cut, caps),
+                Cut::Multiply(cut) => self.multiply(chunk, &v, cut, packed),
+                _ => return Err(Reason::Inapplicable("this blocking is not supported by the algorithm")),
+            });
+            steps.extend(self.output(chunk, &m, parts)?);
             check_dispatches(steps.len())?;
         }
-        let workspace = vec![v.words(), cut.parts as usize * m.words()];
-        Ok(self.built(Cut::Multiply(cut), steps, workspace))
+        let workspace = vec![v.words(), parts as usize * m.words()];
+        Ok(self.built(cut, steps, workspace))
+    }
+
+    /// The planner's cut of so many tiles: of those by ordinary instructions and those by matrix units, the one with the least
+    /// estimate.
+    fn planned_cut(&self, chunk: usize, planes: [Planes; 2], caps: &Caps, preferences: &Preferences) -> Cut {
+        let most_parts = self.most_parts(chunk, planes, &caps.limits, preferences);
+        let errors = Errors::on(self.problem, caps);
+        let tolerated = |cut: Cut| {
+            let choice = Choice { algorithm: Algorithm::Staged(self.algorithm), cut };
+            errors.within(choice, preferences.tolerance).is_ok()
+        };
+        let batches = self.algorithm.products() * self.windows.of.groups;
+        let sizes = [self.windows.of.group_k, self.windows.group_rows()];
+        let plain = multiply::cut(sizes, [chunk, batches], most_parts, caps, |cut| tolerated(Cut::Multiply(*cut)));
+        match units::cut(sizes, [chunk, batches], most_parts, caps, |cut| tolerated(Cut::Units(*cut))) {
+            Some((seconds, cut)) if !plain.tolerated || seconds < plain.seconds => Cut::Units(cut),
+            _ => Cut::Multiply(plain.cut),
+        }
     }
 
     /// Input transform, then the rest, for each chunk.
@@ -282,24 +297,52 @@ impl<'a> Winograd<'a> {
             .max(1)
     }
 
-    /// A cut that was forced, if its parts have room.
-    fn checked_cut(
+    /// Whether there is room for the parts of a cut that was forced.
+    fn check_parts(
         &self,
-        cut: MultiplyCut,
-        batches: usize,
+        cut: Cut,
+        parts: u32,
         [v, m]: [Planes; 2],
         limits: &Limits,
         preferences: &Preferences,
-    ) -> Result<MultiplyCut, LimitError> {
+    ) -> Result<(), LimitError> {
         let who = format!("staged {} {cut}", self.algorithm);
-        let parts = u64::from(cut.parts);
+        let batches = self.algorithm.products() * self.windows.of.groups;
+        let parts = u64::from(parts);
         let (v, reach, m) = (v.bytes(), m.len() as u64 * parts, m.bytes() * parts);
         LimitError::check(&who, Resource::WorkspaceBytes, v + m, preferences.workspace_limit)?;
         limits.check_tensor(&who, m)?;
         LimitError::check(&who, Resource::IndexRange, reach, u32::MAX.into())?;
         let workgroups = batches as u64 * parts;
-        LimitError::check(&who, Resource::Workgroups, workgroups, limits.max_compute_workgroups_per_dimension.into())?;
-        Ok(cut)
+        LimitError::check(&who, Resource::Workgroups, workgroups, limits.max_compute_workgroups_per_dimension.into())
+    }
+
+    /// The multiply by matrix units, or by their emulation where a device without them was told to.
+    fn multiply_units(&self, chunk: Chunk, v: &Planes, cut: UnitCut, caps: &Caps) -> Dispatch {
+        let of = &self.windows.of;
+        let rows = self.windows.group_rows();
+        let batches = self.algorithm.products() * of.groups;
+        let blocking = cut.blocking;
+        let params = MultiplyUnitsParams {
+            group_c: word(rows),
+            group_k: word(of.group_k),
+            k_stride: word(self.windows.filter_planes(self.algorithm, self.elements.u).stride()),
+            t_stride: word(v.stride()),
+            tiles: word(chunk.count),
+            part_c: cut.part(rows),
+            batches: word(batches),
+        };
+        let fragments = if caps.matrix_units { Fragments::Units } else { Fragments::Emulated };
+        Dispatch {
+            kernel: WinogradMultiplyUnits { blocking, fragments }.spec(),
+            grid: [
+                word(chunk.count).div_ceil(blocking.tiles),
+                word(of.group_k).div_ceil(blocking.filters),
+                word(batches) * cut.parts,
+            ],
+            params: params.words(),
+            operands: vec![Slot::Packed.into(), V.into(), M.into()],
+        }
     }
 
     pub(super) fn multiply(&self, chunk: Chunk, v: &Planes, cut: MultiplyCut, factor: Factor) -> Dispatch {

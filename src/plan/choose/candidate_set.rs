@@ -6,30 +6,32 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::algorithm::Algorithm;
 use super::choice::{Choice, Cut};
 use crate::kernel::{
-    Depthwise, Direct, Dot, Epilogue, ImplicitGemm, KernelSpec, MultiplyCut, Region, Storage, SumParts, WinogradFilter,
-    WinogradFused, WinogradInput, WinogradMultiply, WinogradOutput,
+    Depthwise, Direct, Dot, Epilogue, Fragments, ImplicitGemm, KernelSpec, MultiplyCut, Region, Storage, SumParts,
+    WinogradFilter, WinogradFused, WinogradInput, WinogradMultiply, WinogradMultiplyUnits, WinogradOutput,
 };
 use crate::padding::Border;
 use crate::plan::build::Sizes;
 
 /// The 64-bit hash (FNV-1a) of all choices for problems of these sizes, and of what their kernels do: names, constants,
-/// workgroup memory, and the counts of [`KernelSpec::cost`]. It does not depend on the device. A kernel that is
+/// workgroup memory, and the counts of [`KernelSpec::cost`]. It depends on the device only in whether it has matrix units. A kernel that is
 /// rewritten and does the same counts the same: what was measured of it is then still believed, and costs time at
 /// worst, since every choice is checked anew. Computed once a process: sizes without a transform, of which there is no end,
 /// share one entry, and those with one are few.
-pub fn candidate_set(sizes: Option<Sizes>) -> u64 {
-    static KNOWN: OnceLock<Mutex<HashMap<Option<Sizes>, u64>>> = OnceLock::new();
+pub fn candidate_set(sizes: Option<Sizes>, matrix_units: bool) -> u64 {
+    type Hashes = HashMap<(Option<Sizes>, bool), u64>;
+    static KNOWN: OnceLock<Mutex<Hashes>> = OnceLock::new();
     let known = || KNOWN.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(&hash) = known().get(&sizes) {
+    if let Some(&hash) = known().get(&(sizes, matrix_units)) {
         return hash;
     }
     let all = Algorithm::for_sizes(sizes);
     if sizes.is_some() && all.iter().all(|algorithm| algorithm.transform().is_none()) {
-        return candidate_set(None);
+        return candidate_set(None, matrix_units);
     }
     let choice = |algorithm| move |cut| Choice { algorithm, cut };
-    let hash = hash_of(all.into_iter().flat_map(|of| Cut::all_for(of).into_iter().map(choice(of))));
-    known().insert(sizes, hash);
+    let cuts = |of| Cut::all_on(of, matrix_units).into_iter().map(choice(of));
+    let hash = hash_of(all.into_iter().flat_map(cuts));
+    known().insert((sizes, matrix_units), hash);
     hash
 }
 
@@ -75,6 +77,10 @@ fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
         }
         (Cut::Multiply(cut), _) => {
             let multiply = WinogradMultiply { blocking: cut.blocking, adds: false };
+            vec![multiply.spec(), WinogradOutput { algorithm: nested, storage, epilogue }.spec()]
+        }
+        (Cut::Units(cut), _) => {
+            let multiply = WinogradMultiplyUnits { blocking: cut.blocking, fragments: Fragments::Units };
             vec![multiply.spec(), WinogradOutput { algorithm: nested, storage, epilogue }.spec()]
         }
         _ => Vec::new(),
@@ -125,8 +131,10 @@ mod tests {
         let taps = [[3, 3], [5, 5], [1, 3], [3, 1]].map(Sizes::Taps);
         let outputs = [[3, 3], [5, 5], [1, 3], [3, 1]].map(Sizes::Outputs);
         let sizes: Vec<_> = taps.into_iter().chain(outputs).map(Some).chain([None]).collect();
-        let hashes: HashSet<u64> = sizes.iter().copied().map(candidate_set).collect();
+        let hashes: HashSet<u64> = sizes.iter().map(|sizes| candidate_set(*sizes, false)).collect();
         assert_eq!(hashes.len(), sizes.len());
+        let taps = Some(Sizes::Taps([3, 3]));
+        assert_ne!(candidate_set(taps, false), candidate_set(taps, true), "matrix units add choices");
     }
 
     #[test]

@@ -22,7 +22,12 @@ pub fn legal_choices(problem: &Problem, caps: &Caps, preferences: &Preferences) 
         let planned = (caps.kind == DeviceKind::Cpu)
             .then(|| build(problem, algorithm, caps, preferences).ok().map(|built| vec![built.cut]))
             .flatten();
-        for cut in preferences.cut.map(|cut| vec![cut]).or(planned).unwrap_or_else(|| Cut::all_for(algorithm)) {
+        for cut in preferences
+            .cut
+            .map(|cut| vec![cut])
+            .or(planned)
+            .unwrap_or_else(|| Cut::all_on(algorithm, caps.matrix_units))
+        {
             let forced = Preferences { cut: Some(cut), ..*preferences };
             if let Ok(judged) = judge_one(problem, algorithm, caps, &forced) {
                 let (estimate_ns, workspace_bytes) = (judged.estimate_ns, judged.built.workspace_bytes());
@@ -114,6 +119,12 @@ pub(in crate::plan) fn follow(
     let Some(entry) = wisdom.get(problem, caps, preferences) else {
         return Origin::Estimate { ignored: None };
     };
+    // What was measured without matrix units says nothing of a plan with them that is estimated to be faster.
+    let by_units = judgement.chosen.as_ref().is_some_and(|built| matches!(built.cut, Cut::Units(_)));
+    let estimate = judgement.candidates.first().and_then(|candidate| candidate.estimate_ns);
+    if by_units && !entry.device.matrix_units && estimate.is_some_and(|estimate| estimate < entry.time_ns) {
+        return Origin::Estimate { ignored: None };
+    }
     let Choice { algorithm, cut } = entry.choice;
     let judged = match entry.outdated() {
         Some(outdated) => Err(Distrust::Outdated(outdated)),
@@ -214,6 +225,17 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
         }
         (Algorithm::Staged(nested), _, _, Cut::Multiply(cut)) => match cut.blocking.is_legal() {
             false => Err(NUMBERS),
+            true if cut.is_even(summed(problem, nested)) => Ok(()),
+            true => Err("split-K has more parts than there are channels"),
+        },
+        (Algorithm::Staged(nested), _, _, Cut::Units(cut)) => match cut.blocking.is_legal() {
+            false => Err(
+                "a subgroup's filters, tiles and channels must be multiples of 16, divide the workgroup's, and make at \
+                          most 2048 sums",
+            ),
+            true if problem.operation == Operation::WeightGradient => {
+                Err("matrix units do not support the weight gradient")
+            }
             true if cut.is_even(summed(problem, nested)) => Ok(()),
             true => Err("split-K has more parts than there are channels"),
         },

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use super::algorithm::Algorithm;
 use crate::error::{Error, Result};
-use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut};
+use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut, Products, UnitBlocking, UnitCut};
+use crate::winograd::error_bound::Halves;
 
 /// The blocking of an algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,12 +19,14 @@ pub enum Cut {
     Gemm(MultiplyCut),
     /// The product of `staged`.
     Multiply(MultiplyCut),
+    /// The product of `staged` by matrix units.
+    Units(UnitCut),
     /// A fused kernel.
     Fused(FusedBlocking),
 }
 
 impl Cut {
-    /// All ways to cut an algorithm's work that are tried, on whatever problem and device.
+    /// All ways to cut an algorithm's work that are tried, on whatever problem and device without matrix units.
     pub fn all_for(algorithm: Algorithm) -> Vec<Self> {
         match algorithm {
             Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..) => vec![Self::Only],
@@ -38,6 +41,24 @@ impl Cut {
             Algorithm::FusedOutput(_) | Algorithm::Fused(_) | Algorithm::FusedFilter(_) => {
                 FusedBlocking::ALL.map(Self::Fused).to_vec()
             }
+        }
+    }
+
+    /// The ways that are tried on a device with matrix units, or without.
+    pub fn all_on(algorithm: Algorithm, matrix_units: bool) -> Vec<Self> {
+        let mut all = Self::all_for(algorithm);
+        if matrix_units {
+            all.extend(Self::all_for_units(algorithm));
+        }
+        all
+    }
+
+    /// The ways that matrix units add.
+    pub fn all_for_units(algorithm: Algorithm) -> Vec<Self> {
+        let cuts = |blocking| UnitCut::PARTS.map(|parts| Self::Units(UnitCut { blocking, parts }));
+        match algorithm {
+            Algorithm::Staged(_) => UnitBlocking::ALL.into_iter().flat_map(cuts).collect(),
+            _ => Vec::new(),
         }
     }
 }
@@ -56,11 +77,21 @@ impl Cut {
         })
     }
 
+    /// What matrix units make of a product, where they multiply.
+    pub(in crate::plan) const fn halves(self) -> Option<Halves> {
+        match self {
+            Self::Units(UnitCut { blocking: UnitBlocking { products: Products::One, .. }, .. }) => Some(Halves::One),
+            Self::Units(_) => Some(Halves::Three),
+            _ => None,
+        }
+    }
+
     /// The most channels that are summed up one after the other, of so many in all.
     pub(in crate::plan) fn longest_sum(self, channels: usize) -> usize {
         match self {
             Self::Only | Self::Gemm(_) | Self::Fused(_) => channels,
             Self::Multiply(cut) => cut.longest_sum(channels),
+            Self::Units(cut) => channels.min(cut.part(channels) as usize),
         }
     }
 }
@@ -72,6 +103,7 @@ impl fmt::Display for Cut {
             Self::Gemm(MultiplyCut { blocking, parts: 1 }) => write!(f, "{blocking}"),
             Self::Gemm(cut) => write!(f, "{cut}"),
             Self::Multiply(cut) => write!(f, "{cut}"),
+            Self::Units(cut) => write!(f, "{cut}"),
             Self::Fused(blocking) => write!(f, "{blocking}"),
         }
     }
@@ -82,7 +114,7 @@ impl fmt::Display for Cut {
 ///
 /// ```
 /// use winoconv::plan::Choice;
-/// for label in ["direct", "staged:f4x3", "implicit_gemm@64x64x8_8x8", "implicit_gemm@16x16x8_4x4/8", "staged:f4x3@64x64x8_8x8/2", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
+/// for label in ["direct", "staged:f4x3", "implicit_gemm@64x64x8_8x8", "implicit_gemm@16x16x8_4x4/8", "staged:f4x3@64x64x8_8x8/2", "staged:f4x3@128x128x32_64x32_m3/1", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
 ///     assert_eq!(label.parse::<Choice>()?.to_string(), label);
 /// }
 /// # Ok::<(), winoconv::Error>(())
@@ -130,6 +162,7 @@ impl FromStr for Choice {
             (Algorithm::ImplicitGemm | Algorithm::Staged(_), None) => Cut::Only,
             (_, None) => return Err(unfit("expected @ and a blocking: fused:f4x3@32x16x16_8x8_2")),
             (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(Cut::gemm_from(cut)?),
+            (Algorithm::Staged(_), Some(cut)) if cut.contains("_m") => Cut::Units(cut.parse()?),
             (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),
             (_, Some(cut)) => Cut::Fused(cut.parse()?),
         };
@@ -148,7 +181,8 @@ mod tests {
             .into_iter()
             .flat_map(|sizes| Algorithm::for_sizes(Some(sizes)))
         {
-            for choice in Cut::all_for(algorithm).into_iter().map(|cut| Choice { algorithm, cut }) {
+            let cuts = Cut::all_for(algorithm).into_iter().chain(Cut::all_for_units(algorithm));
+            for choice in cuts.map(|cut| Choice { algorithm, cut }) {
                 assert_eq!(choice.to_string().parse(), Ok(choice), "{choice}");
             }
         }

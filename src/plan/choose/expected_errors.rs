@@ -74,7 +74,11 @@ impl Errors {
     pub(in crate::plan) fn normal(&self, choice: Choice) -> f64 {
         match choice.algorithm.transform() {
             None => error_bound::expected_error_direct(self.terms),
-            Some(nested) => error_bound::expected_error(nested, self.longest_sum(choice, nested)),
+            Some(nested) => {
+                let sum = self.longest_sum(choice, nested);
+                let by_units = |halves| error_bound::expected_error_by_units(nested, sum, halves, false);
+                choice.cut.halves().map_or_else(|| error_bound::expected_error(nested, sum), by_units)
+            }
         }
     }
 
@@ -84,7 +88,10 @@ impl Errors {
             None => error_bound::expected_error_direct_after_relu(self.terms),
             Some(nested) => {
                 let rounding = if self.is_own(choice) { Rounding::FusedAndWeightsOnce } else { self.rounding };
-                error_bound::expected_error_after_relu(nested, self.longest_sum(choice, nested), rounding)
+                let sum = self.longest_sum(choice, nested);
+                let by_units = |halves| error_bound::expected_error_by_units(nested, sum, halves, true);
+                let plain = || error_bound::expected_error_after_relu(nested, sum, rounding);
+                choice.cut.halves().map_or_else(plain, by_units)
             }
         }
     }

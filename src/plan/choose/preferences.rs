@@ -36,6 +36,10 @@ pub enum Tolerance {
 }
 
 impl Tolerance {
+    /// Twice what a direct convolution in TF32 is expected to have, of which each factor has 11 bits: `0.42 * 2^-11 * sqrt(2)`.
+    /// It admits products by matrix units that round factors in the same way, where the device has such units.
+    pub const TF32: Self = Self::RelativeL2(5.8e-4);
+
     /// The largest expected error allowed where direct summation has `direct`.
     pub fn allowed(self, direct: f64) -> f64 {
         match self {

@@ -1,6 +1,6 @@
 //! Discrete GPUs, by the H100.
 
-use super::rates::{GemmRates, MultiplyRates, REGISTERS, Rates};
+use super::rates::{GemmRates, MultiplyRates, REGISTERS, Rates, UnitRates};
 
 /// H100, Vulkan, driver 580, 2026-11-24: an empty dispatch takes 2.8 us, beside others less; 128 multiply-adds a cycle of
 /// 1.98 GHz, as the driver shows it under load. `dispatch` and `bytes` are fitted together with [`MULTIPLY`].
@@ -13,6 +13,7 @@ pub(super) const RATES: Rates = Rates {
     units: 132.0,
     issue: 128.0 * 1.98e9,
     model: &MULTIPLY,
+    matrix: Some(&UNITS),
     fetch: &GEMM,
     cycle: 1.0 / 1.98e9,
     lanes: None,
@@ -28,6 +29,16 @@ pub(super) const MULTIPLY: MultiplyRates = MultiplyRates {
     block: [22.5, 27.5],
     block_byte: 1.5,
     factor_byte: 4.8,
+};
+
+/// H200, driver 580.159, 2026-11-30: the product 36 x 512 x 1568 x 512 alone, 16 steps of one block after the other; of the blocking
+/// of 64 x 64 estimated between its neighbours. Blocks at a time by their registers.
+const UNITS: UnitRates = UnitRates {
+    step: [1.33e-6, 0.65e-6, 0.37e-6, 0.24e-6, 1.92e-6, 1.28e-6, 0.445e-6],
+    held: [1.0, 2.0, 4.0, 4.0, 1.0, 2.0, 4.0],
+    least: 1.6,
+    ends: 1.0,
+    bytes: 2.5e12,
 };
 
 /// Efficiencies: fitted to 15 layers of ResNet-50 (1x1, 3x3 and 7x7 with stride 2; 1 and 32 images) on an H200, 2026-11-30, each

@@ -13,6 +13,7 @@ pub(super) const RATES: Rates = Rates {
     units: 10.0,
     issue: 128.0 * 1.2e9,
     model: &discrete::MULTIPLY,
+    matrix: None,
     fetch: &discrete::GEMM,
     cycle: 1.0 / 1.2e9,
     lanes: None,

@@ -2,9 +2,13 @@
 
 mod discrete;
 mod integrated;
+mod matrix_units;
 pub(super) mod rates;
 mod software;
 mod twins;
+
+pub(crate) use matrix_units::is_known;
+pub(super) use matrix_units::units_pay;
 
 use self::rates::Rates;
 use crate::caps::DeviceKind;

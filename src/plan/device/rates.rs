@@ -1,6 +1,6 @@
 //! What a device achieves in our kernels: the numbers that the models take. Each device has a file beside this one.
 
-use crate::kernel::{Blocking, ImplicitGemm};
+use crate::kernel::{Blocking, ImplicitGemm, UnitBlocking};
 
 /// What a kind of device achieves in our kernels.
 pub(in crate::plan) struct Rates {
@@ -20,6 +20,8 @@ pub(in crate::plan) struct Rates {
     pub(in crate::plan) issue: f64,
     /// What the staged multiply costs beside that.
     pub(in crate::plan) model: &'static MultiplyRates,
+    /// What the multiply by matrix units costs; none where no device of the kind was measured.
+    pub(in crate::plan) matrix: Option<&'static UnitRates>,
     /// What the implicit product costs beside that.
     pub(in crate::plan) fetch: &'static GemmRates,
     /// Seconds of a cycle that a workgroup waits for: none where nothing runs at the same time.
@@ -47,6 +49,21 @@ pub(in crate::plan) struct MultiplyRates {
     pub(in crate::plan) block_byte: f64,
     /// A byte of U or V, which comes from memory once.
     pub(in crate::plan) factor_byte: f64,
+}
+
+/// What the multiply by matrix units costs on a kind of device.
+pub(in crate::plan) struct UnitRates {
+    /// Seconds of a step of channels of one block with each of [`UnitBlocking::ALL`], where a unit of the device has as many blocks
+    /// at a time as it holds.
+    pub(in crate::plan) step: [f64; UnitBlocking::ALL.len()],
+    /// Blocks that a unit holds at a time.
+    pub(in crate::plan) held: [f64; UnitBlocking::ALL.len()],
+    /// Blocks that take as long as one that a unit has to itself.
+    pub(in crate::plan) least: f64,
+    /// A block's beginning and end, in steps.
+    pub(in crate::plan) ends: f64,
+    /// Bytes a second of U, V and M.
+    pub(in crate::plan) bytes: f64,
 }
 
 /// What the product costs on a kind of device.

@@ -14,6 +14,7 @@ pub(super) const RATES: Rates = Rates {
     units: 2.0,
     issue: 2.5e9,
     model: &MULTIPLY,
+    matrix: None,
     fetch: &GEMM,
     cycle: 0.0,
     lanes: Some(&LANES),

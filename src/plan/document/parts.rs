@@ -10,7 +10,7 @@ use crate::caps::{Caps, DeviceKind, Limits};
 use crate::conv::{Conv, Residual};
 use crate::dtype::DType;
 use crate::error::{DocumentError, Result};
-use crate::kernel::{Access, FusedBlocking, KernelSpec, MultiplyCut};
+use crate::kernel::{Access, FusedBlocking, KernelSpec, MultiplyCut, UnitCut};
 use crate::layout::{Layout, View};
 use crate::padding::{Border, Padding};
 use crate::plan::{Algorithm, CpuStep, Cut, Dispatch, Operand, Plan, Preferences, Tolerance};
@@ -305,6 +305,9 @@ pub(super) struct CapsForm {
     limits: Limits,
     timestamps: bool,
     f16: bool,
+    /// Left out where there are none: most devices, and plans of earlier versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    matrix_units: bool,
     threads: usize,
 }
 
@@ -362,5 +365,6 @@ pub(super) enum CutForm {
     Only,
     Gemm(#[serde(with = "gemm")] MultiplyCut),
     Multiply(#[serde(with = "text")] MultiplyCut),
+    Units(#[serde(with = "text")] UnitCut),
     Fused(#[serde(with = "text")] FusedBlocking),
 }

@@ -1,7 +1,7 @@
 //! The estimate of a run: a dispatch takes a fixed time, moves its bytes, does its multiply-adds; the planner adds these up
 //! and takes the least.
 
-use super::{fused, gemm, multiply};
+use super::{fused, gemm, multiply, units};
 use crate::caps::Caps;
 use crate::kernel::{Depthwise, DirectParams, Dot, KernelSpec, MultiplyParams, Params as _};
 use crate::plan::build::{Dispatch, summed};
@@ -36,7 +36,8 @@ pub(in crate::plan) fn estimate_ns(problem: &Problem, steps: &[Dispatch], algori
             rates.dispatch * count(steps.len()) + product
         }
         Algorithm::Staged(nested) => {
-            let multiply: f64 = steps.iter().map(|step| multiply::seconds(step, rates)).sum();
+            let products = |step| multiply::seconds(step, rates) + units::seconds(step, rates);
+            let multiply: f64 = steps.iter().map(products).sum();
             let transforms = match problem.operation {
                 Operation::WeightGradient => factors_seconds(problem, steps, rates),
                 // Input and output once, V and M written and read.

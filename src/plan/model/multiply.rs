@@ -33,7 +33,7 @@ pub(in crate::plan) fn cut(
     most_parts: u64,
     caps: &Caps,
     tolerated: impl Fn(&MultiplyCut) -> bool,
-) -> MultiplyCut {
+) -> Planned {
     let product = Product { filters, tiles, batches, channels };
     let runs =
         |blocking: &Blocking| WinogradMultiply { blocking: *blocking, adds: false }.spec().check(&caps.limits).is_ok();
@@ -43,11 +43,20 @@ pub(in crate::plan) fn cut(
         .flat_map(|blocking| MultiplyCut::PARTS.map(|parts| MultiplyCut { blocking, parts }));
     let allowed = |cut: &MultiplyCut| u64::from(cut.parts) <= most_parts && cut.is_even(channels);
     let rates = rates(caps.kind);
-    let timed = cuts.filter(allowed).map(|cut| (!tolerated(&cut), product.seconds(cut, rates), cut));
+    let planned = |cut| Planned { tolerated: tolerated(&cut), seconds: product.seconds(cut, rates), cut };
     // One whose errors are too large is refused later, with the numbers.
-    let best = timed.min_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.total_cmp(&b.1)));
+    let order = |a: &Planned, b: &Planned| b.tolerated.cmp(&a.tolerated).then_with(|| a.seconds.total_cmp(&b.seconds));
     // If none is legal, the first one's check will say so.
-    best.map_or(MultiplyCut { blocking: Blocking::ALL[0], parts: 1 }, |(.., cut)| cut)
+    let first = MultiplyCut { blocking: Blocking::ALL[0], parts: 1 };
+    let none = Planned { tolerated: false, seconds: f64::INFINITY, cut: first };
+    cuts.filter(allowed).map(planned).min_by(order).unwrap_or(none)
+}
+
+/// A cut, its estimate, and whether its errors are small enough.
+pub(in crate::plan) struct Planned {
+    pub(in crate::plan) tolerated: bool,
+    pub(in crate::plan) seconds: f64,
+    pub(in crate::plan) cut: MultiplyCut,
 }
 
 /// The estimate of a step; nothing, if it is not of this kernel.

@@ -10,7 +10,7 @@ use crate::problem::Problem;
 
 /// A device, as far as wisdom tells devices apart: what it is called, through what it is reached, and the two bounds that
 /// decide which kernels it can run. So a browser's devices, which share names, differ where it matters, and a device that
-/// was opened with WebGPU's default limits is another one. The driver's version is none of it.
+/// was opened with WebGPU's default limits, or without matrix units, is another one. The driver's version is none of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DeviceKey {
     /// The adapter's name.
@@ -21,7 +21,12 @@ pub struct DeviceKey {
     pub workgroup_bytes: u32,
     /// Invocations of a workgroup.
     pub invocations: u32,
+    /// Whether it has matrix units.
+    pub matrix_units: bool,
 }
+
+/// What the text of a device with matrix units ends with.
+const MATRIX_UNITS: &str = ", matrix units";
 
 impl DeviceKey {
     /// The key of a device.
@@ -31,22 +36,28 @@ impl DeviceKey {
             backend: plain(&caps.backend),
             workgroup_bytes: caps.limits.max_compute_workgroup_storage_size,
             invocations: caps.limits.max_compute_invocations_per_workgroup,
+            matrix_units: caps.matrix_units,
         }
     }
 
     pub(super) fn read(text: &str) -> Option<Self> {
+        let (text, matrix_units) = text.strip_suffix(MATRIX_UNITS).map_or((text, false), |text| (text, true));
         let mut parts = text.rsplitn(4, ", ");
         let invocations = parts.next()?.parse().ok()?;
         let workgroup_bytes = parts.next()?.parse().ok()?;
         let (backend, name) = (parts.next()?.to_owned(), parts.next()?.to_owned());
-        Some(Self { name, backend, workgroup_bytes, invocations })
+        Some(Self { name, backend, workgroup_bytes, invocations, matrix_units })
     }
 }
 
 impl fmt::Display for DeviceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, backend, workgroup_bytes, invocations } = self;
-        write!(f, "{name}, {backend}, {workgroup_bytes}, {invocations}")
+        let Self { name, backend, workgroup_bytes, invocations, matrix_units } = self;
+        write!(
+            f,
+            "{name}, {backend}, {workgroup_bytes}, {invocations}{}",
+            if *matrix_units { MATRIX_UNITS } else { "" }
+        )
     }
 }
 

@@ -52,14 +52,14 @@ impl Entry {
             choice,
             time_ns,
             version: VERSION.to_owned(),
-            candidates: candidate_set(ProblemKey::of(problem, preferences).sizes),
+            candidates: candidate_set(ProblemKey::of(problem, preferences).sizes, caps.matrix_units),
             driver: key::plain(&caps.driver),
         }
     }
 
     /// Why it is not believed, if so: it was measured with another version of this crate, or of other kernels.
     pub fn outdated(&self) -> Option<Outdated> {
-        let here = candidate_set(self.problem.sizes);
+        let here = candidate_set(self.problem.sizes, self.device.matrix_units);
         if self.version != VERSION {
             Some(Outdated::Version(self.version.clone()))
         } else if self.candidates != here {
@@ -181,13 +181,19 @@ impl Wisdom {
         }
     }
 
-    /// What is known of a problem on a device, within these preferences; outdated or not.
+    /// What is known of a problem on a device, within these preferences; outdated or not. Of a device with matrix units it may
+    /// be what was found without them.
     pub fn get(&self, problem: &Problem, caps: &Caps, preferences: &Preferences) -> Option<&Entry> {
         if self.entries.is_empty() {
             return None;
         }
-        let key = [DeviceKey::of(caps).to_string(), ProblemKey::of(problem, preferences).to_string()];
-        self.entries.get(&key)
+        let device = DeviceKey::of(caps);
+        let plain = device.matrix_units.then(|| DeviceKey { matrix_units: false, ..device.clone() });
+        let problem = ProblemKey::of(problem, preferences).to_string();
+        [Some(device), plain].into_iter().flatten().find_map(|device| {
+            let key = [device.to_string(), problem.clone()];
+            self.entries.get(&key)
+        })
     }
 
     /// All entries, as they are sorted.

@@ -5,7 +5,7 @@ use super::Reference;
 use crate::activation::Activation;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::plan::{self, Algorithm, Windows};
+use crate::plan::{self, Choice, Windows};
 use crate::problem::Operation;
 use crate::winograd::{Nested, error_bound as bounds};
 
@@ -17,12 +17,13 @@ use crate::winograd::{Nested, error_bound as bounds};
 ///
 /// # Errors
 /// [`Error::Unsupported`] if the algorithm does not compute the problem, or has no transforms.
-pub fn error_bound(reference: &Reference<'_>, algorithm: Algorithm) -> Result<Vec<f64>> {
-    let sizes: Vec<f64> = match algorithm.transform() {
+pub fn error_bound(reference: &Reference<'_>, choice: impl Into<Choice>) -> Result<Vec<f64>> {
+    let choice = choice.into();
+    let sizes: Vec<f64> = match choice.algorithm.transform() {
         None => (0..reference.len()).map(|index| reference.sums(index).1).collect(),
         Some(nested) => winograd_sizes(reference, nested)?,
     };
-    let bound = |(index, size)| bound(reference, algorithm, index, size);
+    let bound = |(index, size)| bound(reference, choice, index, size);
     Ok(sizes.into_iter().enumerate().map(bound).collect())
 }
 
@@ -30,15 +31,16 @@ pub fn error_bound(reference: &Reference<'_>, algorithm: Algorithm) -> Result<Ve
 ///
 /// # Errors
 /// As there.
-pub fn error_bound_at(reference: &Reference<'_>, algorithm: Algorithm, positions: &[usize]) -> Result<Vec<f64>> {
-    let sizes: Vec<f64> = match algorithm.transform() {
+pub fn error_bound_at(reference: &Reference<'_>, choice: impl Into<Choice>, positions: &[usize]) -> Result<Vec<f64>> {
+    let choice = choice.into();
+    let sizes: Vec<f64> = match choice.algorithm.transform() {
         None => positions.iter().map(|&index| reference.sums(index).1).collect(),
         Some(nested) => {
             let sizes = Sizes::new(reference, nested)?;
             positions.iter().map(|&index| sizes.at(index)).collect()
         }
     };
-    Ok(positions.iter().zip(sizes).map(|(&index, size)| bound(reference, algorithm, index, size)).collect())
+    Ok(positions.iter().zip(sizes).map(|(&index, size)| bound(reference, choice, index, size)).collect())
 }
 
 fn unsupported(nested: Nested, why: String) -> Error {
@@ -46,9 +48,9 @@ fn unsupported(nested: Nested, why: String) -> Error {
 }
 
 /// The bound on an output whose terms have this size.
-fn bound(reference: &Reference<'_>, algorithm: Algorithm, index: usize, size: f64) -> f64 {
+fn bound(reference: &Reference<'_>, choice: Choice, index: usize, size: f64) -> f64 {
     let problem = reference.problem;
-    let roundings = plan::roundings(problem, algorithm);
+    let roundings = plan::roundings(problem, choice);
     // Two more roundings for bias and residual, and whatever a device may lose by flushing subnormal numbers.
     let gamma = bounds::gamma(roundings.saturating_add(2));
     let flushed = f64::from(f32::MIN_POSITIVE) * f64::from(roundings) * 1e3;

@@ -6,4 +6,5 @@ mod fused_output;
 mod inlined;
 mod input;
 mod multiply;
+mod multiply_units;
 mod output;

@@ -62,6 +62,11 @@ fn choice(kernel: &KernelSpec, random: &mut Random) -> (Algorithm, Option<Cut>) 
             let parts = [1, 2, 4][random.below(3)];
             parse(format!("{}@{}/{parts}", Algorithm::Staged(Nested::square(f)).label(), kernel.blocking()))
         }
+        KernelSpec::WinogradMultiplyUnits(kernel) => {
+            let f = [F::new(2, 3), F::new(4, 3)][random.below(2)];
+            let parts = [1, 2, 4][random.below(3)];
+            parse(format!("{}@{}/{parts}", Algorithm::Staged(Nested::square(f)).label(), kernel.blocking()))
+        }
         KernelSpec::WinogradFused(kernel) => {
             let algorithm = match kernel.fusion() {
                 Fusion::Output => Algorithm::FusedOutput(kernel.algorithm()),
@@ -89,6 +94,8 @@ fn device(
         Storage::Packed => caps.f16 = false,
         _ => {}
     }
+    // The grid has the emulation alone.
+    caps.matrix_units = false;
     // Where there are few units, a workgroup of the fused kernels walks several blocks.
     if matches!(kernel, KernelSpec::WinogradFused(_)) && random.below(2) == 0 {
         caps.kind = DeviceKind::SoftwareGpu;
@@ -301,6 +308,10 @@ fn channels(kernel: &KernelSpec, random: &mut Random) -> [usize; 2] {
         KernelSpec::WinogradMultiply(multiply) => {
             let b = multiply.blocking();
             [around(2 * b.channels() * b.slices(), random), around(b.filters(), random)]
+        }
+        KernelSpec::WinogradMultiplyUnits(multiply) => {
+            let b = multiply.blocking();
+            [around(2 * b.channels(), random), around(b.filters(), random)]
         }
         KernelSpec::WinogradFused(fused) => {
             [around(fused.channels(), random), around(fused.blocking().filters(), random)]

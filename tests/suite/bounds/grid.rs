@@ -49,6 +49,7 @@ pub(crate) fn features(kernel: &KernelSpec, kinds: bool) -> Vec<String> {
         KernelSpec::WinogradMultiply(multiply) => {
             features.extend([multiply.blocking().to_string(), format!("adds {}", kernel.name().ends_with("_adds"))]);
         }
+        KernelSpec::WinogradMultiplyUnits(multiply) => features.push(multiply.blocking().to_string()),
         KernelSpec::WinogradFused(fused) => {
             let fusion = match fused.fusion() {
                 Fusion::Output => "output",

@@ -264,7 +264,7 @@ fn wisdom_reads_and_comes_with_the_crate() {
 #[test]
 fn outdated_wisdom_is_a_note() {
     let line = |version| {
-        let set = winoconv::plan::candidate_set(Some(winoconv::plan::Sizes::Taps([3, 3])));
+        let set = winoconv::plan::candidate_set(Some(winoconv::plan::Sizes::Taps([3, 3])), false);
         format!(
             "card, Vulkan, 49152, 1024 | 1x8x9x9 -> 8, 3x3, padding 1x1; taps=3x3 \
              error=2xdirect workspace=94371840 | direct | 1.000 us | {version} {set:016x} | driver\n"
