@@ -8,7 +8,7 @@ use super::compile::Step;
 use super::network::{Network, lock};
 use crate::error::Result;
 
-/// How long a step of a [`Program`] took, see [`Network::profile`].
+/// How long a step of a [`Program`](super::Program) took, see [`Network::profile`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepTime {
     /// The node that the step ends with.

@@ -6,11 +6,11 @@ use pollster::block_on;
 use winoconv::caps::{Caps, Profile};
 use winoconv::gpu::Context;
 use winoconv::kernel::{KernelSpec, MultiplyUnitsParams, Params, Products};
-use winoconv::plan::Cut;
+use winoconv::plan::{Choice, Cut, expected_error};
 use winoconv::wgsl::source;
 use winoconv::winograd::error_bound::{Halves, gamma, roundings_by_units};
 use winoconv::winograd::{F, Nested};
-use winoconv::{Conv, Plan, Preferences, Tolerance, wgpu};
+use winoconv::{Conv, Layer, Plan, Preferences, Tolerance, Weights, wgpu};
 
 use crate::support::data::Random;
 use crate::support::gpus::on_gpus;
@@ -296,6 +296,48 @@ fn texts_for_matrix_units_are_valid() {
     for kernel in KernelSpec::all_for_units() {
         winoconv::wgsl::check(&kernel, &limits).unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+/// Whole layers, of transforms that three products admit by default and one product never does: the planner's picks stand on these
+/// numbers.
+#[test]
+fn layers_have_the_expected_errors() {
+    const SIZE: usize = 16;
+    const FILTERS: usize = 16;
+    on_gpus("layers_have_the_expected_errors", |gpu| {
+        for (transform, channels) in [("f2x3", 64), ("f4x3", 256), ("f6qx3", 64), ("f8qx3", 256)] {
+            let mut random = Random::new(channels as u64);
+            let mut normal = |len: usize| -> Vec<f32> { (0..len).map(|_| random.normal() as f32).collect() };
+            let (x, w) = (normal(channels * SIZE * SIZE), normal(FILTERS * channels * 9));
+            let exact = exact(&x, &w, [channels, FILTERS, SIZE]);
+            let size: f64 = exact.iter().map(|y| y.powi(2)).sum();
+            for products in ["m3", "m1"] {
+                let choice: Choice =
+                    format!("staged:{transform}@32x32x32_16x16_{products}/1").parse().expect("a choice");
+                let conv = Conv::new(channels, FILTERS, [3, 3]).padding(1);
+                let preferences = Preferences::new().tolerance(Tolerance::Any).choice(choice);
+                let layer = Layer::new_blocking(&gpu.device(), conv, Weights::new(&w), preferences).expect("legal");
+                let got = layer.run_blocking([1, channels, SIZE, SIZE], &x).expect("outputs").data;
+                let off: f64 = got.iter().zip(&exact).map(|(&got, exact)| (f64::from(got) - exact).powi(2)).sum();
+                let problem = conv.on([1, channels, SIZE, SIZE]).expect("legal");
+                let ratio = (off / size).sqrt() / expected_error(&problem, choice, gpu.context.caps());
+                assert!((0.5..1.3).contains(&ratio), "{choice}, {channels} channels: {ratio} times the expected error");
+            }
+        }
+    });
+}
+
+/// A 3x3 convolution with padding 1 in f64.
+fn exact(x: &[f32], w: &[f32], [channels, filters, size]: [usize; 3]) -> Vec<f64> {
+    let at = |c: usize, y: usize, x0: usize| {
+        let inside = (1..=size).contains(&y) && (1..=size).contains(&x0);
+        if inside { f64::from(x[(c * size + y - 1) * size + x0 - 1]) } else { 0.0 }
+    };
+    let output = |k: usize, i: usize, j: usize| -> f64 {
+        let tap = |c: usize, t: usize| f64::from(w[(k * channels + c) * 9 + t]) * at(c, i + t / 3, j + t % 3);
+        (0..channels).map(|c| (0..9).map(|t| tap(c, t)).sum::<f64>()).sum()
+    };
+    (0..filters * size * size).map(|i| output(i / (size * size), i / size % size, i % size)).collect()
 }
 
 /// One product only where the tolerance allows it, three by default, none on a device that is not known.

@@ -200,10 +200,11 @@ impl Session {
     }
 
     /// What the planner takes when no algorithm is forced; with its cut, where that is wisdom's and no estimate would take
-    /// it.
+    /// it, or is of matrix units, of which another one would be taken without a tolerance.
     fn chosen(&self, layer: &Layer) -> Option<Entry> {
         let plan = layer.problem().ok()?.plan(&self.device, &self.preferences).ok()?;
-        let cut = matches!(plan.origin(), Origin::Wisdom { .. }).then_some(plan.cut());
+        let is_own = matches!(plan.origin(), Origin::Wisdom { .. }) || matches!(plan.cut(), Cut::Units(_));
+        let cut = is_own.then_some(plan.cut());
         Some(Entry { algorithm: plan.algorithm(), cut })
     }
 
