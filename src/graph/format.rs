@@ -141,14 +141,19 @@ impl Format {
             return Err(refusal!("{name} stores batch x channels x height x width, got {dims}"));
         }
         if !(least..=most).contains(&dims[1]) {
-            let expected = if least == most { format!("{least}") } else { format!("{least} or {most}") };
+            let expected = match most {
+                usize::MAX => format!("at least {least}"),
+                _ if least == most => format!("{least}"),
+                _ => format!("{least} or {most}"),
+            };
             return Err(refusal!("{name} stores {expected} channels, got {}", dims[1]));
         }
-        if !(scale.is_finite() && scale > 0.0) {
-            return Err(refusal!("a byte stands for {scale}, expected a finite number above 0"));
+        if !(scale.is_normal() && scale > 0.0 && (1.0 / scale).is_normal()) {
+            return Err(refusal!("a byte stands for {scale}, expected a finite number above 0, and so its inverse"));
         }
-        if self.bytes(dims) > isize::MAX.unsigned_abs() {
-            return Err(refusal!("rows of {dims} in {name} take too many bytes, expected a smaller alignment"));
+        // Kernels count bytes in 32 bits.
+        if u32::try_from(self.bytes(dims)).is_err() {
+            return Err(refusal!("rows of {dims} in {name} take 4 GiB or more, expected a smaller alignment or fewer"));
         }
         Ok(())
     }

@@ -37,6 +37,8 @@ pub struct NetworkOptions {
     /// How far an output may be from the exact one, relative to its size (L2): see [`Self::tolerance`]. Default: what the
     /// preferences ask of each convolution.
     pub tolerance: Option<f64>,
+    /// The part of what is left of the tolerance that convolutions have.
+    pub(super) part: f64,
     inputs: Vec<(String, Format)>,
     outputs: Vec<(String, Format)>,
 }
@@ -60,6 +62,7 @@ impl NetworkOptions {
             preferences: Preferences::new(),
             storage: DType::F32,
             tolerance: None,
+            part: 1.0,
             inputs: Vec::new(),
             outputs: Vec::new(),
         }
@@ -79,9 +82,9 @@ impl NetworkOptions {
         self
     }
 
-    /// Sets how far an output may be from the exact one, relative to its size (L2): 2e-3 for a picture of 8 bits, say. It takes the
-    /// place of the tolerance in the preferences, and is shared out: of its square, each tensor that is stored in 16 bits has what
-    /// rounding takes, and each convolution the same part of what is left, as if errors were independent and neither grew nor
+    /// Sets how far an output may be from the exact one, relative to its size (L2), before its format rounds it. It takes the
+    /// place of the tolerance in the preferences, and is shared out: of its square, each tensor that is stored in 16 bits, weights too, has
+    /// what rounding takes, and each convolution the same part of what is left, as if errors were independent and neither grew nor
     /// shrank on their way. [`Network::errors`](super::Network::errors) measures what comes of it, and
     /// [`Network::within_tolerance`](super::Network::within_tolerance) sees to it.
     #[must_use]
@@ -101,6 +104,13 @@ impl NetworkOptions {
     #[must_use]
     pub fn output(mut self, name: impl Into<String>, format: Format) -> Self {
         self.outputs.push((name.into(), format));
+        self
+    }
+
+    /// The same, with inputs and outputs in f32.
+    pub(super) fn plain(mut self) -> Self {
+        self.inputs.clear();
+        self.outputs.clear();
         self
     }
 

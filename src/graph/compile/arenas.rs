@@ -8,7 +8,8 @@
 
 use std::cmp::Reverse;
 
-/// Offsets are multiples of so many f32: of 256 bytes, the largest alignment that a device asks for.
+/// Offsets are multiples of so many elements: in f32 of 256 bytes, the largest alignment that a device asks for. Kernels take others,
+/// too, as they are in 16 bits.
 const ALIGNMENT: usize = 64;
 /// An arena has at most so many f32, or those of the largest tensor: 256 MiB, the largest buffer that every WebGPU device has.
 const LARGEST: usize = 64 << 20;

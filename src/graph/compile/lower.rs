@@ -63,6 +63,7 @@ pub(super) fn lowered(graph: &Graph, stored: &Stored) -> Lowered {
         states: Vec::new(),
         out: Lowered { steps: Vec::new(), own: Vec::new(), constants: Vec::new() },
         known: HashMap::new(),
+        copies: HashMap::new(),
     };
     for (i, node) in graph.nodes.iter().enumerate() {
         let state = all.lower(i, node);
@@ -85,6 +86,8 @@ struct Lowering<'a> {
     out: Lowered,
     /// Constants that were placed, by their address.
     known: HashMap<*const f32, usize>,
+    /// Copies of tensors that convolutions do not read as they are stored.
+    copies: HashMap<Value, Place>,
 }
 
 impl Lowering<'_> {
@@ -164,13 +167,21 @@ impl Lowering<'_> {
 
     /// The same without gaps, row-major.
     fn dense(&mut self, value: Value) -> Place {
-        self.dense_if(value, Place::is_dense)
-    }
-
-    fn dense_if(&mut self, value: Value, suits: impl Fn(&Place) -> bool) -> Place {
         let place = self.here(value);
         let copy = |all: &mut Self| all.new_place(place.dims);
-        self.copied(value, place, suits, copy)
+        self.copied(value, place, Place::is_dense, copy)
+    }
+
+    /// A copy, row-major, of the type that the tensors between the steps have. Others read what is there, which is not rounded.
+    fn rounded(&mut self, value: Value, place: Place) -> Place {
+        if let Some(&copy) = self.copies.get(&value) {
+            return copy;
+        }
+        let copy = self.new_place(place.dims);
+        let name = self.graph.node(value).name.clone();
+        self.push(&name, Work::Map(Map::load()), vec![place], copy);
+        self.copies.insert(value, copy);
+        copy
     }
 
     /// Whether a buffer is of what the tensors between the steps are made of, which convolutions read and write.
@@ -339,12 +350,13 @@ impl Lowering<'_> {
         for (i, &value) in node.inputs.iter().enumerate() {
             let place = self.here(value);
             let image = |all: &mut Self| all.new_image(place.dims);
-            let is_stored = self.is_stored(&place);
-            inputs.push(if i == 0 {
-                self.copied(value, place, |place| is_stored && forward(place), image)
+            let output = self.image(place.dims);
+            inputs.push(if !self.is_stored(&place) {
+                self.rounded(value, place)
+            } else if i == 0 {
+                self.copied(value, place, forward, image)
             } else {
-                let output = self.image(place.dims);
-                self.copied(value, place, |place| is_stored && place.lies_as(&output), image)
+                self.copied(value, place, |place| place.lies_as(&output), image)
             });
         }
         inputs
@@ -355,8 +367,7 @@ impl Lowering<'_> {
         let mut inputs = Vec::with_capacity(2);
         for &value in &node.inputs {
             let place = self.here(value);
-            let is_stored = self.is_stored(&place);
-            inputs.push(self.dense_if(value, |place| is_stored && place.is_dense()));
+            inputs.push(if self.is_stored(&place) { self.dense(value) } else { self.rounded(value, place) });
         }
         let output = self.new_place(node.dims);
         let as_rows = |place: Place, columns: usize| {

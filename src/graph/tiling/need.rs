@@ -8,7 +8,7 @@ use crate::error::{LimitError, Resource, Result};
 use crate::graph::compile::Stored;
 use crate::graph::compile::{Program, Step, Work};
 use crate::graph::network::problem;
-use crate::graph::options::NetworkOptions;
+use crate::graph::options::{Formats, NetworkOptions};
 use crate::graph::tolerance::shared_out;
 use crate::graph::{Dims, Format, Graph};
 use crate::plan::{CpuKernel, Plan, Slot};
@@ -59,7 +59,8 @@ impl Need {
         }
         let is_cpu = device.caps().kind == DeviceKind::Cpu;
         let fixed = weights(&program, &plans, is_cpu);
-        let bytes = fixed + program.bytes() + workspace(&plans) + ends(&program, is_cpu) + tables(&program, is_cpu);
+        let ends = ends(&program, is_cpu) + if is_cpu { converted(&program, &options.formats(&graph)?) } else { 0 };
+        let bytes = fixed + program.bytes() + workspace(&plans) + ends + tables(&program, is_cpu);
         Ok(Self { graph, program, plans, bytes, fixed })
     }
 
@@ -136,6 +137,16 @@ fn ends(program: &Program, is_cpu: bool) -> u64 {
     let (inputs, outputs) = (input_bytes(program).sum::<u64>(), output_bytes(program).sum::<u64>());
     let staged = if is_cpu { 0 } else { inputs + output_bytes(program).max().unwrap_or(0) };
     inputs + outputs + staged
+}
+
+/// What the CPU has of inputs and outputs beside their numbers, where they are stored otherwise: their bytes, and the numbers once more.
+fn converted(program: &Program, formats: &Formats) -> u64 {
+    let of_ends = |all: &[(String, Dims)], formats: &[Format]| -> u64 {
+        let numbers = all.iter().map(|(_, dims)| DType::F32.bytes(dims.elements()));
+        let both = bytes(all, formats).zip(numbers).zip(formats).filter(|(_, format)| **format != Format::F32);
+        both.map(|((bytes, numbers), _)| bytes.saturating_add(numbers)).sum()
+    };
+    of_ends(&program.inputs, &formats.inputs) + of_ends(&program.outputs, &formats.outputs)
 }
 
 /// What steps have beside their tensors: where elements are taken from, and on the CPU results of groups.

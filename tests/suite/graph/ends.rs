@@ -131,7 +131,9 @@ mod on_a_gpu {
                 let x: Vec<f32> = bytes(189).iter().map(|&byte| f32::from(byte) / 255.0).collect();
                 let errors = network.errors_blocking(&[&x]).expect("errors");
                 let pixels = format == Format::RGBA8;
-                assert!(errors[0] < if pixels { 1.0 } else { 2e-3 } && errors[1] < 5e-4, "{format}: {errors:?}");
+                // Of f32 the picture itself goes through as it is, though a convolution reads it in 16 bits.
+                let same = if format == Format::F32 { 0.0 } else { 5e-4 };
+                assert!(errors[0] < if pixels { 1.0 } else { 2e-3 } && errors[1] <= same, "{format}: {errors:?}");
             }
         });
     }
