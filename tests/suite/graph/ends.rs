@@ -106,6 +106,7 @@ mod on_a_gpu {
     use super::super::draw::drawn;
     use super::*;
     use crate::support::gpus::on_one_gpu;
+    use crate::support::skipped;
 
     #[test]
     fn each_format_on_a_gpu() {
@@ -121,7 +122,7 @@ mod on_a_gpu {
     fn formats_of_a_network_stored_in_halves() {
         on_one_gpu("formats_of_a_network_stored_in_halves", |gpu| {
             if !gpu.context.caps().f16 {
-                return;
+                return skipped("formats_of_a_network_stored_in_halves", "shaders have no 16-bit floats");
             }
             let device = Device::from(gpu.context.clone());
             for format in [Format::F32, Format::F16, Format::RGBA8] {
@@ -163,7 +164,7 @@ mod on_a_gpu {
     fn drawn_graphs_stored_in_halves() {
         on_one_gpu("drawn_graphs_stored_in_halves", |gpu| {
             if !gpu.context.caps().f16 {
-                return;
+                return skipped("drawn_graphs_stored_in_halves", "shaders have no 16-bit floats");
             }
             let device = Device::from(gpu.context.clone());
             for seed in 300..330 {
