@@ -1,5 +1,6 @@
 //! How the caller's buffers store the inputs and outputs of a network.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::Dims;
@@ -184,14 +185,16 @@ impl Format {
     }
 
     /// What a buffer stores, from numbers: as many bytes as [`Self::bytes`] says.
-    pub(super) fn encoded(&self, dims: Dims, values: &[f32]) -> Vec<u8> {
+    pub(super) fn encoded<'a>(&self, dims: Dims, values: &'a [f32]) -> Cow<'a, [u8]> {
         match self.0 {
-            Kind::Numbers(dtype) => {
-                let mut bytes = dtype.to_bytes(values).into_owned();
-                bytes.truncate(self.bytes(dims));
-                bytes
-            }
-            Kind::Pixels(pixels) => pixels.encoded(dims, values),
+            Kind::Numbers(dtype) => match dtype.to_bytes(values) {
+                Cow::Borrowed(bytes) => Cow::Borrowed(bytes),
+                Cow::Owned(mut bytes) => {
+                    bytes.truncate(self.bytes(dims));
+                    Cow::Owned(bytes)
+                }
+            },
+            Kind::Pixels(pixels) => Cow::Owned(pixels.encoded(dims, values)),
         }
     }
 }
@@ -350,6 +353,6 @@ mod tests {
     fn bytes_are_rounded_to_even_and_bounded() {
         let values = [-0.1, 0.5, 1.5, 254.4, 255.5, f32::INFINITY, f32::NEG_INFINITY, f32::NAN];
         let bytes = Format::PLANES8.scale(1.0).encoded([1, 1, 1, 8].into(), &values);
-        assert_eq!(bytes, [0, 0, 2, 254, 255, 255, 0, 0]);
+        assert_eq!(*bytes, [0, 0, 2, 254, 255, 255, 0, 0]);
     }
 }

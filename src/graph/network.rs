@@ -1,6 +1,5 @@
 //! A compiled network on a device: weights are there, and it runs.
 
-#[cfg(feature = "gpu")]
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -225,9 +224,9 @@ impl Network {
         }
         // What a format rounds away is rounded away on every device.
         let ends = self.program.inputs.iter().zip(&self.formats.inputs);
-        let encoded: Vec<Vec<u8>> =
+        let encoded: Vec<Cow<'_, [u8]>> =
             ends.zip(inputs).map(|(((_, dims), format), input)| format.encoded(*dims, input)).collect();
-        let outputs = self.run_bytes(&encoded.iter().map(Vec::as_slice).collect::<Vec<_>>()).await?;
+        let outputs = self.run_bytes(&encoded.iter().map(|bytes| &**bytes).collect::<Vec<_>>()).await?;
         Ok(self.output_formats().zip(outputs).map(|((dims, format), bytes)| format.decoded(dims, &bytes)).collect())
     }
 
@@ -249,7 +248,11 @@ impl Network {
         let numbers: Vec<Vec<f32>> =
             ends.zip(inputs).map(|(((_, dims), format), input)| format.decoded(*dims, input)).collect();
         let outputs = self.run_on_cpu(&numbers.iter().map(Vec::as_slice).collect::<Vec<_>>(), |_| ()).await?;
-        Ok(self.output_formats().zip(outputs).map(|((dims, format), values)| format.encoded(dims, &values)).collect())
+        Ok(self
+            .output_formats()
+            .zip(outputs)
+            .map(|((dims, format), values)| format.encoded(dims, &values).into_owned())
+            .collect())
     }
 
     fn output_formats(&self) -> impl Iterator<Item = (Dims, &Format)> {

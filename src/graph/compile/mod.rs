@@ -105,9 +105,7 @@ impl Program {
     pub const fn storage(&self) -> DType {
         self.stored.dtype
     }
-}
 
-impl Program {
     /// The last line of what it prints.
     pub(super) fn summary(&self) -> String {
         let (bytes, least) = (self.bytes(), self.least_bytes());
