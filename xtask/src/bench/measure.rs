@@ -7,10 +7,11 @@ use winoconv::gpu::{self, Bound, Context};
 use winoconv::kernel::KernelSpec;
 use winoconv::plan::{Cut, Origin};
 use winoconv::wgpu::{Buffer, ComputePass};
-use winoconv::{Algorithm, Device, Layer as Conv2d, Plan, Preferences, Tolerance, Weights, Workspace, cpu};
+use winoconv::{Algorithm, Device, Ends, Plan, Preferences, Problem, Tolerance, Workspace, cpu};
 
 use super::layers::Layer;
 use super::verify::{Trials, Truth};
+use crate::random::data::Case;
 use crate::report::{self, Row, units::median};
 
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +56,36 @@ pub(crate) struct Session {
     workspace: Workspace,
 }
 
+/// What all algorithms of a layer share on a GPU.
+struct Tensors {
+    input: Buffer,
+    output: Buffer,
+    /// The output's gradient, where a gradient is made of it.
+    gradient: Option<Buffer>,
+    workspace: gpu::Workspace,
+}
+
+impl Tensors {
+    async fn new(context: &Context, case: &Case, plans: &[Plan]) -> winoconv::Result<Self> {
+        let dtype = case.problem.conv().dtype;
+        let gradient = match case.reads_gradient() {
+            true => Some(context.upload_as("gradient", dtype, &case.weights).await?),
+            false => None,
+        };
+        Ok(Self {
+            input: context.upload_as("input", dtype, &case.input).await?,
+            output: context.create_buffer("output", case.problem.output_len()).await?,
+            gradient,
+            workspace: gpu::Workspace::new(context, &plans.iter().collect::<Vec<_>>()).await?,
+        })
+    }
+
+    fn ends(&self) -> Ends<'_> {
+        let ends = Ends::new(&self.input, &self.output);
+        self.gradient.iter().fold(ends, |ends, gradient| ends.gradient(gradient))
+    }
+}
+
 /// What compiled on a GPU and gave a right result, and its times so far.
 struct Ready {
     bound: Bound,
@@ -88,18 +119,12 @@ impl Session {
     ) -> anyhow::Result<Vec<Row>> {
         // A layer too large for a buffer has no times.
         let plans: Vec<Plan> = entries.iter().filter_map(|&entry| self.plan(layer, entry).ok()).collect();
-        let tensors = async {
-            let input = context.upload("input", &trials.normal.case.input).await?;
-            let output = context.create_buffer("output", trials.normal.case.problem.output_len()).await?;
-            let workspace = gpu::Workspace::new(context, &plans.iter().collect::<Vec<_>>()).await?;
-            Ok((input, output, workspace))
-        };
-        let tensors: winoconv::Result<(Buffer, Buffer, gpu::Workspace)> = tensors.await;
+        let tensors = Tensors::new(context, &trials.normal.case, &plans).await;
         let (mut rows, mut ready) = (Vec::new(), Vec::new());
         for &entry in entries {
             let mut row = self.row(layer, entry);
             let prepared = match &tensors {
-                Ok(tensors) => self.prepare(context, layer, trials, entry, tensors, &mut row).await,
+                Ok(tensors) => self.prepare(context, trials, entry, tensors, &mut row).await,
                 Err(error) => Err(error.clone()),
             };
             match prepared {
@@ -130,31 +155,29 @@ impl Session {
     async fn prepare(
         &mut self,
         context: &Context,
-        layer: &Layer,
         trials: &Trials,
         entry: Entry,
-        (input, output, workspace): &(Buffer, Buffer, gpu::Workspace),
+        tensors: &Tensors,
         row: &mut Row,
     ) -> winoconv::Result<Ready> {
         let problem = trials.normal.case.problem;
-        let (shape, len) = (problem.input_shape(), problem.output_len());
-        let weights = Weights::new(&trials.normal.case.weights);
-        let conv = Conv2d::new(&self.device, layer.conv(), weights, self.forced(entry)).await?;
-        let plan = conv.plan(shape)?;
+        let conv = trials.normal.case.layer(&self.device, self.forced(&problem, entry))?;
+        let plan = conv.plan_for(&problem)?;
         describe(row, &plan);
         let mut results = Vec::new();
         self.workspace.poison(f32::NAN);
         for Truth { case, .. } in [&trials.normal, &trials.relu] {
-            let mut result = vec![f32::NAN; len];
-            conv.run_with_workspace(shape, &case.input, &mut result, &mut self.workspace).await?;
+            let mut result = vec![f32::NAN; problem.output_len()];
+            conv.run_problem(&problem, case.inputs(), &mut result, &mut self.workspace).await?;
             results.push(result);
         }
         record(row, trials, &plan, [&results[0], &results[1]]);
-        let bound = conv.bind(shape, (input, output), workspace).await?;
+        let bound = conv.bind_problem(&problem, tensors.ends(), &tensors.workspace).await?;
         let mut encoder = context.device().create_command_encoder(&Default::default());
         bound.encode(&mut encoder)?;
         context.queue().submit([encoder.finish()]);
-        let encoded = context.download(output, len).await?;
+        let dtype = problem.conv().dtype;
+        let encoded = context.download_as(&tensors.output, dtype, problem.output_len()).await?;
         row.verified &= trials.normal.compare(&plan, &encoded).verified;
         Ok(Ready { bound, plan, context: context.clone(), runs: 1, times: Vec::new() })
     }
@@ -200,26 +223,33 @@ impl Session {
     }
 
     /// What the planner takes when no algorithm is forced; with its cut, where that is wisdom's and no estimate would take
-    /// it, or is of matrix units, of which another one would be taken without a tolerance.
+    /// it.
     fn chosen(&self, layer: &Layer) -> Option<Entry> {
         let plan = layer.problem().ok()?.plan(&self.device, &self.preferences).ok()?;
-        let is_own = matches!(plan.origin(), Origin::Wisdom { .. }) || matches!(plan.cut(), Cut::Units(_));
-        let cut = is_own.then_some(plan.cut());
+        let cut = matches!(plan.origin(), Origin::Wisdom { .. }).then_some(plan.cut());
         Some(Entry { algorithm: plan.algorithm(), cut })
     }
 
-    fn forced(&self, entry: Entry) -> Preferences {
-        let preferences = self.preferences.algorithm(entry.algorithm).tolerance(Tolerance::Any);
-        Preferences { cut: entry.cut, ..preferences }
+    /// An algorithm that was asked for is measured even if it is not exact enough. Its cut must be: without a tolerance matrix units
+    /// with one product are always the fastest.
+    fn forced(&self, problem: &Problem, entry: Entry) -> Preferences {
+        let preferences = Preferences { cut: entry.cut, ..self.preferences.algorithm(entry.algorithm) };
+        match Plan::new(problem, self.device.caps(), &preferences) {
+            Ok(plan) if entry.cut.is_none() => {
+                Preferences { cut: Some(plan.cut()), ..preferences.tolerance(Tolerance::Any) }
+            }
+            _ => preferences.tolerance(Tolerance::Any),
+        }
     }
 
-    pub(crate) fn plan(&self, layer: &Layer, entry: Entry) -> winoconv::Result<Plan> {
-        Plan::new(&layer.problem()?, self.device.caps(), &self.forced(entry))
+    pub(crate) fn plan(&self, layer: &Layer, entry: Entry) -> anyhow::Result<Plan> {
+        let problem = layer.problem()?;
+        Ok(Plan::new(&problem, self.device.caps(), &self.forced(&problem, entry))?)
     }
 
     /// A row that is not measured yet.
     pub(crate) fn row(&self, layer: &Layer, entry: Entry) -> Row {
-        let &Layer { n, c, k, h, w, r, .. } = layer;
+        let size = |from_end: usize| layer.input[2..].iter().rev().nth(from_end).copied().unwrap_or(1);
         Row {
             suite: layer.suite.clone(),
             layer: layer.name.clone(),
@@ -230,12 +260,12 @@ impl Session {
             points: entry.algorithm.transform().map(|nested| format!("{:?}", nested.rows.points()).to_lowercase()),
             device: if self.device.context().is_some() { report::Device::Gpu } else { report::Device::Cpu },
             chosen: self.chosen(layer) == Some(entry),
-            n,
-            c,
-            k,
-            h,
-            w,
-            r,
+            n: layer.input[0],
+            c: layer.input[1],
+            k: layer.filters,
+            h: size(1),
+            w: size(0),
+            r: layer.kernel.last().copied().unwrap_or(1),
             ..Default::default()
         }
     }

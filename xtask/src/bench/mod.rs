@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use winoconv::plan::Wisdom;
-use winoconv::{Algorithm, Device, Preferences};
+use winoconv::{Algorithm, Device, Preferences, Tolerance};
 
 use crate::files;
 use crate::report::{self, Report};
@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Only the planner's own choice for each layer
     #[arg(long, conflicts_with = "algorithms")]
     picks: bool,
+    /// How exact the planner's choice is to be
+    #[arg(long, value_enum, default_value = "strict")]
+    tolerance: Exactness,
     /// A ceiling for every plan's workspace, in MiB [default: the library's]
     #[arg(long, value_name = "MIB")]
     workspace_limit: Option<u64>,
@@ -61,6 +64,23 @@ pub(crate) struct Options {
     out: PathBuf,
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Exactness {
+    /// Twice direct summation's error: the library's default
+    Strict,
+    /// Twice the error of a direct convolution in TF32
+    Tf32,
+}
+
+impl From<Exactness> for Tolerance {
+    fn from(exactness: Exactness) -> Self {
+        match exactness {
+            Exactness::Strict => Self::default(),
+            Exactness::Tf32 => Self::TF32,
+        }
+    }
+}
+
 pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let layers = options.selection.layers()?;
     let effort = if options.quick { Effort::QUICK } else { Effort::FULL };
@@ -69,7 +89,7 @@ pub(crate) fn verb(options: &Options) -> anyhow::Result<()> {
     let gpu = if options.cpu { None } else { options.adapter.open_for(&mut report)?.map(wise) };
     let host = (!options.gpu).then(|| wise(Device::cpu()));
     let entries: Vec<Entry> = options.algorithms.iter().filter(|_| !options.picks).map(|&name| name.into()).collect();
-    let mut preferences = Preferences::new();
+    let mut preferences = Preferences::new().tolerance(options.tolerance.into());
     if let Some(limit) = options.workspace_limit {
         preferences = preferences.workspace_limit(limit.saturating_mul(1 << 20));
     }
