@@ -68,7 +68,9 @@ impl Product {
         let blocks = self.filters.div_ceil(b.filters as usize) * self.tiles.div_ceil(b.tiles as usize) * self.batches;
         let share = count(blocks) * f64::from(cut.parts) / rates.units;
         let held = matrix.held[index];
-        if share < held || cut.part(self.channels) < LEAST_STEPS * b.channels {
+        // Where no block is whole, all of them mask what they read and write past edges: 0.8 times the speed of FMA on an H200.
+        let is_small = self.filters < b.filters as usize || self.tiles < b.tiles as usize;
+        if is_small || share < held || cut.part(self.channels) < LEAST_STEPS * b.channels {
             return None;
         }
         let rounds = (share / held).floor();
