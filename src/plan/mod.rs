@@ -29,7 +29,8 @@ pub(crate) use build::Windows;
 pub(crate) use choose::check_forced;
 pub use choose::{Algorithm, Candidate, Choice, Cut, Origin, Preferences, Reason, Tolerance, Verdict};
 pub(crate) use cpu::{
-    Block, BlockSizes, ChunkRows, CpuKernel, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip, TileBlock, of_lanes,
+    Block, BlockSizes, ChunkRows, CpuKernel, GradientBlock, GradientCut, LANES, LAST_CACHE, PANEL, Patch, SUM, Strip,
+    TileBlock, of_lanes,
 };
 #[cfg(feature = "gpu")]
 pub(crate) use device::is_known;
@@ -225,7 +226,6 @@ impl Plan {
         }
         Some(match self.problem.operation {
             _ if cpu::takes(&self.problem, self.algorithm, &self.caps) => "a blocking was forced",
-            Operation::WeightGradient => "the CPU has no kernels for weight gradients yet",
             _ if self.problem.operation.is_of_end() => {
                 "the CPU has no fast kernels for gradients of bias, activation and slopes"
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::data::{Case, Data, assert_exact, assert_within};
 use crate::support::entry::{EntryPoint, run_plan_on_cpu, run_plan_on_gpu};
 use crate::support::gpus::{on_gpus, on_one_gpu};
-use crate::support::problems::{forced, legal};
+use crate::support::problems::forced;
 use pollster::block_on;
 use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::cpu::{self, Operands};
@@ -73,9 +73,13 @@ fn entries() -> Vec<Entry> {
     all
 }
 
+/// The transforms that apply; on the CPU they run where they are forced.
 fn staged(problem: &Problem) -> Vec<Algorithm> {
-    let all = legal(problem, &Device::cpu());
-    let staged: Vec<_> = all.into_iter().filter(|algorithm| matches!(algorithm, Algorithm::Staged(_))).collect();
+    let any = Preferences::new().tolerance(Tolerance::Any);
+    let plan = Plan::new(problem, &Caps::webgpu_default(), &any).unwrap_or_else(|error| panic!("{problem}: {error}"));
+    let applies = |verdict: &Verdict| !matches!(verdict, Verdict::Rejected(Reason::Inapplicable(_)));
+    let all = plan.candidates().iter().filter(|candidate| applies(&candidate.verdict));
+    let staged: Vec<_> = all.map(|of| of.algorithm).filter(|of| matches!(of, Algorithm::Staged(_))).collect();
     assert!(!staged.is_empty(), "{problem}: Winograd does not apply");
     staged
 }
@@ -133,6 +137,47 @@ fn conform(device: &Device, label: &str, points: &[EntryPoint]) {
 #[test]
 fn cpus_conform() {
     conform(&Device::cpu(), "the host", &EntryPoint::HOST);
+}
+
+/// The CPU's own kernel, whose products are of small integers exact: each must be where it belongs.
+#[test]
+fn the_cpu_multiplies_rows() {
+    let three = |c, k| Conv::new(c, k, [3, 3]).padding(1);
+    let one = |c, k| Conv::new(c, k, [1, 1]);
+    let last = one(6, 9).layout(Layout::ChannelsLast).weights_layout(Layout::ChannelsLast);
+    let more = [
+        ("one tap, rows joined", gradient(one(5, 7), &[2, 5, 9, 11])),
+        ("one tap, channels last", gradient(last, &[2, 6, 9, 11])),
+        ("one tap, stride 2", gradient(one(5, 7).stride([2, 2]), &[2, 5, 9, 11])),
+        ("patches", gradient(Conv::new(3, 5, [4, 4]).stride([4, 4]), &[2, 3, 16, 12])),
+        ("dilation", gradient(three(4, 6).padding(2).dilation([2, 2]), &[2, 4, 13, 17])),
+        ("dilation and stride", gradient(three(4, 6).padding(3).dilation([3, 2]).stride([2, 3]), &[2, 4, 13, 17])),
+        ("groups of one", gradient(three(5, 5).groups(5), &[3, 5, 12, 33])),
+        ("rows in pieces", gradient(Conv::new(2, 3, [5]).padding(2), &[2, 2, 9001])),
+        ("planes in pieces", gradient(three(2, 3), &[1, 2, 70, 130])),
+        ("many filters and channels", gradient(three(40, 70), &[1, 40, 6, 5])),
+    ];
+    let all = entries().into_iter().map(|Entry { name, problem, .. }| (name, problem)).chain(more);
+    for (name, problem) in all {
+        for data in [Data::Integer, Data::Normal, Data::Cancelling] {
+            let case = Case::new(problem, data, 3);
+            let layer = case.layer(&Device::cpu(), Preferences::new()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let plan = layer.plan_for(&problem).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!((plan.algorithm(), plan.twins()), (Algorithm::ImplicitGemm, None), "{name}");
+            for point in EntryPoint::HOST {
+                let what = format!("{name} ({problem}), {data:?}, {point:?}");
+                let got = point.run(&layer, &case, &what);
+                match data {
+                    Data::Integer if problem.conv().dtype == DType::F32 => {
+                        assert_exact(&got, &case.reference().all(), &what);
+                    }
+                    _ => {
+                        assert_within(&got, &case.reference().all(), &case.bound(plan.algorithm()), &what);
+                    }
+                }
+            }
+        }
+    }
 }
 
 #[test]

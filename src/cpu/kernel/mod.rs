@@ -5,6 +5,7 @@ mod depthwise;
 mod direct;
 mod fill;
 mod gemm;
+mod gradient;
 mod product;
 mod result;
 mod source;
@@ -56,6 +57,9 @@ pub(super) fn run(
         }
         CpuKernel::Direct(strip) => {
             direct::Direct::new(of, strip, src, packed, finish, output).run(threads, workspace);
+        }
+        CpuKernel::Gradient(cut) => {
+            gradient::Gradient::new(of, cut, src, packed, finish, output).run(threads, workspace);
         }
         CpuKernel::Fill => fill::Fill::new(of, finish, output).run(threads),
     }

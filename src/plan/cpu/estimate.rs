@@ -34,6 +34,9 @@ const FROM_MEMORY: f64 = 4.0;
 const GEMM: f64 = 0.62;
 const DIRECT: f64 = 0.78;
 const DEPTHWISE: f64 = 0.8;
+/// Cycles of a multiply-add on 16 lanes in a gradient of weights, and beside them of each row.
+const GRADIENT: f64 = 0.8;
+const GRADIENT_ROW: f64 = 1.0;
 /// Cycles beside them of each 16 outputs that lie side by side, that are turned to lie so, and that lie apart.
 const BESIDE: f64 = 8.0;
 const TURNED: f64 = 30.0;
@@ -324,6 +327,15 @@ const fn by_channels(source: bool, outputs: bool) -> (f64, f64) {
     (if outputs { BESIDE } else { TURNED }, if source { TAKE } else { TURN })
 }
 
+/// Cycles of one thread for a gradient of weights.
+pub(super) fn gradient_cycles(of: &Correlation) -> f64 {
+    let rows = count(of.group_c * of.taps[0] * of.taps[1]);
+    let outputs = count(of.groups * of.n * of.out_len()) * count(of.group_k);
+    let read = count(of.n * of.channels() * of.size[0] * of.size[1] * of.size[2].div_ceil(LANES));
+    let copy = if of.src.dhw[2] == 1 || of.size[2] == 1 { COPY } else { GATHER };
+    outputs * rows * (count(of.taps[2].div_ceil(LANES)) * GRADIENT + GRADIENT_ROW) + read * copy
+}
+
 /// Cycles of one thread for outputs of which nothing is summed.
 pub(super) fn fill_cycles(of: &Correlation) -> f64 {
     count(of.len().div_ceil(LANES)) * DIRECT_OUTPUTS
@@ -339,6 +351,7 @@ fn seconds(step: &CpuStep, threads: usize) -> f64 {
         CpuKernel::Gemm(_) => gemm_cycles(of),
         CpuKernel::Depthwise(_) => depthwise_cycles(of),
         CpuKernel::Direct(_) => direct_cycles(of),
+        CpuKernel::Gradient(_) => gradient_cycles(of),
         CpuKernel::Fill => fill_cycles(of),
     };
     let threads = self::threads(cycles, threads);

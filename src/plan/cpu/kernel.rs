@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::gradient::GradientCut;
 use super::patch::{Patch, Strip};
 use crate::correlation::Correlation;
 use crate::plan::build::Operand;
@@ -66,6 +67,8 @@ pub(crate) enum CpuKernel {
     Depthwise(Patch),
     /// The sum as it stands, rows of outputs side by side.
     Direct(Strip),
+    /// The gradient of weights: products of rows.
+    Gradient(GradientCut),
     /// Outputs that no tap reaches: bias, residual and activation alone.
     Fill,
 }
@@ -104,6 +107,7 @@ impl fmt::Display for CpuKernel {
             Self::Gemm(patch) => write!(f, "cpu_gemm_{patch}"),
             Self::Depthwise(patch) => write!(f, "cpu_depthwise_{patch}"),
             Self::Direct(Strip { patch }) => write!(f, "cpu_direct_{patch}"),
+            Self::Gradient(cut) => write!(f, "cpu_gradient_{cut}"),
             Self::Fill => f.write_str("cpu_fill"),
         }
     }

@@ -2,12 +2,14 @@
 
 mod blocks;
 mod estimate;
+mod gradient;
 mod kernel;
 mod patch;
 mod steps;
 
 pub(crate) use blocks::{BlockSizes, ChunkRows, panels_len};
 pub(super) use estimate::{NOMINAL_THREADS, estimate_ns};
+pub(crate) use gradient::{GradientBlock, GradientCut};
 pub use kernel::CpuStep;
 pub(crate) use kernel::{CpuKernel, LANES, LAST_CACHE, PANEL, SUM, TileBlock};
 pub(crate) use patch::{Block, Patch, Strip, of_lanes};

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::blocks::{BlockSizes, scratches};
 use super::estimate;
+use super::gradient::{GradientCut, joined};
 use super::kernel::{CpuKernel, CpuStep, TileBlock};
 use super::patch::Patch;
 use crate::caps::{Caps, DeviceKind};
@@ -17,12 +18,17 @@ use crate::plan::choose::{Algorithm, Preferences, Reason};
 use crate::problem::{Operation, Problem};
 use crate::winograd::Nested;
 
-/// Whether a device computes a problem by the CPU's kernels. The shaders' twins compute a gradient of weights, with
-/// its few outputs and sums over whole images; and what is fused for GPUs, which is never chosen.
+/// Whether a device computes a problem by the CPU's kernels. The shaders' twins compute what is fused for GPUs, and gradients of
+/// weights by other algorithms, which are never chosen; and gradients of bias, activation and slopes.
 pub(in crate::plan) fn takes(problem: &Problem, algorithm: Algorithm, caps: &Caps) -> bool {
     let own =
         matches!(algorithm, Algorithm::Direct | Algorithm::Depthwise | Algorithm::ImplicitGemm | Algorithm::Staged(_));
-    own && caps.kind == DeviceKind::Cpu && matches!(problem.operation, Operation::Forward | Operation::InputGradient)
+    let of_operation = match problem.operation {
+        Operation::Forward | Operation::InputGradient => own,
+        Operation::WeightGradient => algorithm == Algorithm::ImplicitGemm,
+        _ => false,
+    };
+    of_operation && caps.kind == DeviceKind::Cpu
 }
 
 /// The steps of an algorithm that the CPU has kernels for. Threads whose scratch the workspace has no room for do not take
@@ -33,6 +39,9 @@ pub(in crate::plan) fn build(
     caps: &Caps,
     preferences: &Preferences,
 ) -> Result<Built, Reason> {
+    if problem.operation == Operation::WeightGradient {
+        return weight_gradient(problem, caps, preferences);
+    }
     match algorithm {
         Algorithm::Depthwise if lies_by_channels(problem) => depthwise(problem, caps, preferences),
         Algorithm::Direct | Algorithm::Depthwise => direct(problem, caps, preferences),
@@ -147,6 +156,26 @@ fn direct(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<B
     Ok(built)
 }
 
+/// Products of rows of the source with rows of the output's gradient.
+fn weight_gradient(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<Built, Reason> {
+    let mut built = Built { packing: Packing::Given, ..Built::nothing() };
+    for of in problem.correlations().into_iter().map(joined) {
+        if of.is_empty() {
+            continue;
+        }
+        let threads = estimate::threads(estimate::gradient_cycles(&of), caps.threads);
+        let room = usize::try_from(preferences.workspace_limit / 4).unwrap_or(usize::MAX);
+        let cut = GradientCut::new(&of, threads);
+        let within = |cut: GradientCut| Ok((cut, estimate::fewer_threads(threads, cut.scratch(&of), room)?));
+        let within: Result<_, usize> = within(cut).or_else(|_| within(cut.smallest()));
+        let (cut, threads) = within.map_err(|need| too_small("implicit_gemm", need, preferences))?;
+        built.needs(scratches(threads, cut.scratch(&of)));
+        let [_, factor] = factors(&of);
+        built.cpu_steps.push(CpuStep { kernel: CpuKernel::Gradient(cut), threads, of, packed: factor.into() });
+    }
+    Ok(built)
+}
+
 impl Built {
     /// One buffer serves all steps, one after the other.
     fn needs(&mut self, len: usize) {
@@ -184,5 +213,5 @@ fn fill(of: Correlation, caps: &Caps) -> CpuStep {
 pub(in crate::plan) fn slots(step: &CpuStep, conv: &Conv) -> Vec<Slot> {
     let [source, _] = factors(&step.of);
     let ends = epilogue_operands(conv, Slot::Output.into(), Operand::from).map(|operand| operand.slot);
-    [source, Slot::Packed, Slot::Output].into_iter().chain(ends).collect()
+    [source, step.packed.slot, Slot::Output].into_iter().chain(ends).collect()
 }

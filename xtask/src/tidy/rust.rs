@@ -13,6 +13,7 @@ const UNSAFE_FILES: &[&str] = &[
     "src/cpu/kernel/direct.rs",
     "src/cpu/kernel/fill.rs",
     "src/cpu/kernel/gemm.rs",
+    "src/cpu/kernel/gradient.rs",
     "src/cpu/kernel/result.rs",
     "src/cpu/kernel/winograd.rs",
     "src/cpu/threads/disjoint.rs",
