@@ -86,8 +86,8 @@ impl Layer {
     /// [`Residual::InPlace`] is what the output's buffer holds.
     ///
     /// # Errors
-    /// As [`Self::run`]; buffers that are too short, misaligned, of the wrong usage, or one for both ends; a workspace
-    /// that is too small or of another device; a device that is no GPU.
+    /// As [`Self::run`]; buffers that are too short, misaligned or of the wrong usage; tensors that overlap in one buffer, see
+    /// [`Tensor`]; a workspace that is too small or of another device; a device that is no GPU.
     pub async fn bind<'a>(
         &self,
         shape: impl Into<Shape>,
@@ -136,26 +136,27 @@ impl Layer {
         let own = self.on_gpu("binding a layer to GPU buffers")?;
         let (context, plan) = (own.context(), &*prepared.plan);
         check_inputs(&plan.problem, ends.residual.is_some(), ends.gradient.is_some())?;
-        if !own.is_packed(plan) {
-            // Both at once: the kernels can be compiled without waiting for the packing.
-            let packing = plan.packing.dispatches(&plan.problem);
-            let kernels: Vec<_> = packing.iter().chain(&plan.dispatches).map(|step| step.kernel).collect();
-            context.pipelines(&kernels).await?;
-        }
-        let packed = prepared.packed_on_gpu(own).await?;
         let factor = match plan.problem.operation {
             operation if operation.reads_gradient() => ends.gradient,
             _ => Some((&own.weights).into()),
         };
-        let tensors = Tensors {
+        let mut tensors = Tensors {
             input: Some(ends.input),
             output: Some(ends.output),
             weights: factor,
-            packed: packed.as_ref().map(|packed| packed.buffer().into()),
+            packed: None,
             bias: own.bias.as_ref().map(Into::into),
             slopes: own.slopes.as_ref().map(Into::into),
             residual: ends.residual,
         };
+        if !own.is_packed(plan) {
+            // Both at once: the kernels can be compiled without waiting for the packing.
+            let packing = plan.packing.dispatches(&plan.problem).into_iter().map(|step| step.kernel.into());
+            let kernels: Vec<_> = packing.chain(gpu::variants(&plan.dispatches, &tensors)).collect();
+            context.pipelines_of(&kernels).await?;
+        }
+        let packed = prepared.packed_on_gpu(own).await?;
+        tensors.packed = packed.as_ref().map(|packed| packed.buffer().into());
         let bound = Bound::new(context, plan, Dispatches::Run, &tensors, workspace).await?;
         Ok(bound.holding(packed))
     }

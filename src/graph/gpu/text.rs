@@ -7,7 +7,7 @@ use crate::gpu::Shader;
 use crate::graph::compile::Stored;
 use crate::graph::compile::{BufferId, Place};
 use crate::graph::format::Element;
-use crate::kernel::word;
+use crate::kernel::{Buffers, word};
 
 /// Invocations of a workgroup.
 pub(super) const WORKGROUP: usize = 64;
@@ -212,7 +212,7 @@ impl<'a> Writer<'a> {
         );
         let of = |place: &Place, element: Element| -> (BufferId, _) { (place.buffer, reach(place, element)) };
         Job {
-            shader: Shader { name: self.name.to_owned(), text, reads: word(reads) },
+            shader: Shader { name: self.name.to_owned(), text, reads: word(reads), buffers: Buffers::Separate },
             params: self.words,
             offsets: self.offsets,
             reads: self.reads.iter().map(|(place, element)| of(place, *element)).collect(),
