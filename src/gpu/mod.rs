@@ -13,6 +13,7 @@ mod pipelines;
 mod recommended;
 #[cfg(feature = "graph")]
 mod shaders;
+mod staging;
 mod tensors;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
@@ -35,6 +36,8 @@ pub(crate) use pipeline::{CompileTime, Pipeline};
 pub use recommended::recommended;
 #[cfg(feature = "graph")]
 pub(crate) use shaders::{Reach, Shader, ShaderDispatch};
+pub use staging::ReadBack;
+pub(crate) use staging::Upload;
 pub use tensors::{Tensor, Tensors};
 pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};

@@ -18,7 +18,7 @@ use crate::dtype::DType;
 use crate::error::Error;
 use crate::error::{Result, ShapeError};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Bound, Tensor};
+use crate::gpu::{Bound, ReadBack, Tensor, Upload};
 use crate::layer::{Inputs, Layer, Weights, Workspace};
 use crate::layout::View;
 use crate::plan::{Preferences, Verdict};
@@ -305,20 +305,18 @@ impl Network {
     #[cfg(feature = "gpu")]
     async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
         let context = on_gpu.context();
-        let ends = self.ends(on_gpu).await?;
-        for (buffer, input) in ends.inputs.iter().zip(inputs) {
-            context.write("an input", buffer, &in_words(input)).await?;
+        let mut ends = self.ends(on_gpu).await?;
+        for ((upload, buffer), input) in ends.inputs.iter_mut().zip(inputs) {
+            upload.fill(context, "an input", buffer, input).await?;
         }
-        context.submit(&ends.bound)?;
+        let sizes: Vec<usize> = self.output_formats().map(|(dims, format)| format.bytes(dims)).collect();
+        let mut from: Vec<_> = ends.inputs.iter_mut().map(|(upload, buffer)| (upload, &*buffer)).collect();
+        let copies = ends.outputs.iter_mut().zip(&sizes);
+        let mut to: Vec<_> = copies.map(|((read_back, buffer), &bytes)| (read_back, &*buffer, bytes as u64)).collect();
+        context.run(&ends.bound, &mut from, &mut to).await?;
         let mut outputs = Vec::with_capacity(ends.outputs.len());
-        for (buffer, (dims, format)) in ends.outputs.iter().zip(self.output_formats()) {
-            let bytes = format.bytes(dims);
-            let mut output = match bytes {
-                0 => Vec::new(),
-                _ => context.download_bytes(buffer, bytes.next_multiple_of(4) as u64).await?,
-            };
-            output.truncate(bytes);
-            outputs.push(output);
+        for (read_back, _) in &mut ends.outputs {
+            outputs.push(read_back.read(<[u8]>::to_vec).await?);
         }
         *lock(&on_gpu.kept) = Some(ends);
         Ok(outputs)
@@ -331,14 +329,17 @@ impl Network {
             return Ok(kept);
         }
         let context = on_gpu.context();
-        let [mut inputs, mut outputs] = [Vec::new(), Vec::new()];
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         for ((_, dims), format) in self.program.inputs.iter().zip(&self.formats.inputs) {
-            inputs.push(context.create_buffer("an input", format.bytes(*dims).div_ceil(4)).await?);
+            let buffer = context.create_buffer("an input", format.bytes(*dims).div_ceil(4)).await?;
+            inputs.push((Upload::default(), buffer));
         }
         for (dims, format) in self.output_formats() {
-            outputs.push(context.create_buffer("an output", format.bytes(dims).div_ceil(4)).await?);
+            let buffer = context.create_buffer("an output", format.bytes(dims).div_ceil(4)).await?;
+            outputs.push((ReadBack::new(context), buffer));
         }
-        let [from, to] = [&inputs, &outputs].map(|all| all.iter().map(Tensor::from).collect::<Vec<_>>());
+        let from: Vec<Tensor<'_>> = inputs.iter().map(|(_, buffer)| buffer.into()).collect();
+        let to: Vec<Tensor<'_>> = outputs.iter().map(|(_, buffer)| buffer.into()).collect();
         let bound = self.bind(&from, &to).await?;
         Ok(EndsOnGpu { inputs, outputs, bound })
     }
@@ -396,17 +397,6 @@ impl Network {
         }
         result
     }
-}
-
-/// Whole words, as a GPU's buffers have them.
-#[cfg(feature = "gpu")]
-fn in_words(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.len().is_multiple_of(4) {
-        return Cow::Borrowed(bytes);
-    }
-    let mut words = bytes.to_vec();
-    words.resize(bytes.len().next_multiple_of(4), 0);
-    Cow::Owned(words)
 }
 
 /// A convolution on a device.

@@ -6,7 +6,7 @@ use super::{Inputs, Layer, Operands, Workspace};
 use crate::conv::Residual;
 use crate::device::Device;
 use crate::error::{DeviceError, Error, Result};
-use crate::gpu::{self, Bound, Dispatches, Sources, Tensor, Tensors};
+use crate::gpu::{self, Bound, Dispatches, ReadBack, Sources, Tensor, Tensors};
 use crate::problem::{Operation, Problem};
 use crate::spatial::Shape;
 
@@ -188,24 +188,29 @@ impl Layer {
             ..Ends::new(&buffers[0], &buffers[1])
         };
         let bound = self.bind_prepared(prepared, ends, &workspace.gpu).await?;
-        let mut writes =
-            vec![("the input", &buffers[0], dtype, inputs.input), ("the second tensor", &buffers[2], dtype, third)];
+        let Workspace { uploads: [first, second, third_upload], read_back, .. } = workspace;
+        let mut uploads = vec![
+            ("the input", &mut *first, &buffers[0], dtype, inputs.input),
+            ("the second tensor", &mut *second, &buffers[2], dtype, third),
+        ];
         // Memory between the elements of an output with gaps must not change.
         let gaps = plan.problem.output_shape().elements() < output.len();
         if gaps || plan.problem.conv.residual == Residual::InPlace {
-            writes.push(("the output", &buffers[1], result, output));
+            uploads.push(("the output", &mut *third_upload, &buffers[1], result, &*output));
         }
-        for (what, buffer, dtype, data) in writes {
-            context.write(what, buffer, &dtype.to_bytes(data)).await?;
+        for (what, upload, buffer, dtype, data) in &mut uploads {
+            upload.fill(context, what, buffer, &dtype.to_bytes(data)).await?;
         }
-        let found = context.run(&bound, &buffers[1], result, output.len()).await?;
+        let mut from: Vec<_> = uploads.into_iter().map(|(_, upload, buffer, ..)| (upload, buffer)).collect();
+        let read_back = read_back.get_or_insert_with(|| ReadBack::new(context));
+        context.run(&bound, &mut from, &mut [(read_back, &buffers[1], result.bytes(output.len()))]).await?;
         if gaps {
             // What stands in between need not be what was rounded.
+            let found = read_back.read(|bytes| result.from_bytes(bytes, output.len())).await?;
             plan.problem.result().each_position(|at| output[at] = found[at]);
-        } else {
-            output.copy_from_slice(&found);
+            return Ok(());
         }
-        Ok(())
+        read_back.read_as(result, output).await
     }
 }
 

@@ -102,17 +102,14 @@ pub fn source(spec: &KernelSpec) -> Result<Source> {
 /// The text of a kernel, for tensors in separate buffers or not. Both are the same but for what is declared of bindings.
 ///
 /// # Errors
-/// As [`source`].
+/// As [`source()`].
 pub fn source_of_variant(variant: &Variant) -> Result<Source> {
     let source = source(&variant.kernel)?;
     Ok(match variant.buffers {
         Buffers::Separate => source,
-        Buffers::Shared => Source {
-            name: variant.name(),
-            text: with_shared_buffers(&source.text),
-            buffers: Buffers::Shared,
-            ..source
-        },
+        Buffers::Shared => {
+            Source { name: variant.name(), text: with_shared_buffers(&source.text), buffers: Buffers::Shared, ..source }
+        }
     })
 }
 

@@ -24,6 +24,7 @@ mod halves;
 mod legal;
 mod matrix_units;
 mod mixed;
+mod one_buffer;
 mod onnx;
 mod pipelines;
 mod planner;
