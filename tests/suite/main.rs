@@ -32,6 +32,7 @@ mod policy;
 mod profiles;
 mod property;
 mod reach;
+mod read_back;
 mod refusals;
 mod shaders;
 mod specials;
