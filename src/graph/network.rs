@@ -287,12 +287,12 @@ impl Network {
     }
 
     /// Binds the network to buffers on its device, one for each input and output in the order of the program's, which store them in
-    /// [their formats](NetworkOptions::input). Encoding what
-    /// comes of it creates no GPU object. The buffers between its steps are the network's own: what is bound twice must not
-    /// run at once.
+    /// [their formats](NetworkOptions::input). They may be slices of one buffer, see [`Tensor`]. Encoding what comes of it creates no
+    /// GPU object. The buffers between its steps are the network's own: what is bound twice must not run at once.
     ///
     /// # Errors
-    /// Buffers that are too short, misaligned, of the wrong usage or of another device; a device that is no GPU.
+    /// Buffers that are too short, misaligned, of the wrong usage or of another device; tensors that overlap in one buffer; a device
+    /// that is no GPU.
     #[cfg(feature = "gpu")]
     pub async fn bind(&self, inputs: &[Tensor<'_>], outputs: &[Tensor<'_>]) -> Result<Bound> {
         let on_gpu = self.on_gpu.as_ref().ok_or_else(|| Error::Unsupported {

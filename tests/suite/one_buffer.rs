@@ -180,9 +180,12 @@ fn of_each_family(gpu: &Gpu) -> BTreeMap<&'static str, Vec<KernelSpec>> {
 
 /// An algorithm, and where it is named its blocking.
 fn forced(label: &str) -> Preferences {
+    let preferences = Preferences::new().tolerance(Tolerance::Any);
+    if !label.contains('@') {
+        return preferences.algorithm(label.parse().unwrap_or_else(|error| panic!("{label}: {error}")));
+    }
     let choice: winoconv::plan::Choice = label.parse().unwrap_or_else(|error| panic!("{label}: {error}"));
-    let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(choice.algorithm);
-    if label.contains('@') { preferences.cut(choice.cut) } else { preferences }
+    preferences.algorithm(choice.algorithm).cut(choice.cut)
 }
 
 #[test]

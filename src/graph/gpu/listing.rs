@@ -256,11 +256,10 @@ impl Writer<'_> {
             }
             _ => None,
         };
-        let last = reads.len() - 1;
         let mut operands = Vec::new();
         for (i, (id, Reach { size, first, end })) in reads.iter().chain([&write]).enumerate() {
             // The table is the last one that is read.
-            let own = table.filter(|_| i == last);
+            let own = table.filter(|_| i + 1 == reads.len());
             let Some(buffer) = own.or_else(|| self.known.get(&Key::Program(*id)).copied()) else { continue };
             let [begin, end] = [size * first, (size * end).next_multiple_of(4)].map(|bytes| bytes as u64);
             operands.push(ListedOperand { buffer, begin, end, element: *size as u64, first: Some(offsets[i]) });

@@ -12,6 +12,10 @@ use crate::kernel::{Buffers, word};
 /// Invocations of a workgroup.
 pub(super) const WORKGROUP: usize = 64;
 
+/// The least finite f32, and the largest one. In decimals, as Rust prints it, it is a little more than that, which Tint refuses.
+pub(super) const LOWEST: &str = "-0x1.fffffep+127";
+pub(super) const HIGHEST: &str = "0x1.fffffep+127";
+
 /// A step's text as it is written, with the words that it reads.
 pub(super) struct Writer<'a> {
     name: &'static str,

@@ -1,6 +1,6 @@
 //! The networks that `export` knows by name: small, with random weights, and together with every kind of step.
 
-use winoconv::graph::{Binary, Graph, Pool, Reduction, Value};
+use winoconv::graph::{Binary, Edge, Graph, Pool, Reduction, Unary, Value};
 use winoconv::{Activation, Conv};
 
 use crate::random::data::Random;
@@ -8,7 +8,8 @@ use crate::random::data::Random;
 /// Its name, and how it is made.
 pub(super) type Network = (&'static str, fn() -> winoconv::Result<Graph>);
 
-pub(super) const ALL: [Network; 2] = [("unet", unet), ("super_resolution", super_resolution)];
+pub(super) const ALL: [Network; 3] =
+    [("unet", unet), ("super_resolution", super_resolution), ("elementwise", elementwise)];
 
 /// Adds a convolution of 3x3 with bias, whose weights leave the size of numbers about as it is.
 fn conv(net: &mut Graph, x: Value, filters: usize, random: &mut Random, conv: Conv) -> winoconv::Result<Value> {
@@ -65,6 +66,51 @@ fn super_resolution() -> winoconv::Result<Graph> {
     Ok(net)
 }
 
+/// No network but what networks have: functions of elements, reductions, products of matrices, each an output by itself.
+fn elementwise() -> winoconv::Result<Graph> {
+    let mut net = Graph::new();
+    let x = net.input("x", [1, 4, 6, 9])?;
+    let other = net.input("other", [1, 1, 9, 3])?;
+    let size = net.unary(Unary::Abs, x)?;
+    let mut outputs = vec![
+        ("matmul", net.matmul(x, other)?),
+        ("log_softmax", net.log_softmax(x, 1)?),
+        ("average", net.pool(x, Pool::average([3, 3]).padding([1, 1]))?),
+        ("padded", net.pad(x, &[0, 0, 1, 2], &[0, 0, 0, 1], Edge::Constant(0.5))?),
+        ("transposed", net.transpose(x, &[0, 2, 3, 1])?),
+    ];
+    for (name, reduction) in [
+        ("largest", Reduction::Max),
+        ("least", Reduction::Min),
+        ("product", Reduction::Product),
+        ("length", Reduction::L2),
+    ] {
+        outputs.push((name, net.reduce(reduction, x, &[2, 3])?));
+    }
+    for (name, function) in [
+        ("erf", Unary::Erf),
+        ("exp", Unary::Exp),
+        ("sign", Unary::Sign),
+        ("round", Unary::Round),
+        ("not", Unary::Not),
+        ("gelu", Unary::Activate(Activation::Gelu)),
+        ("mish", Unary::Activate(Activation::Mish)),
+    ] {
+        outputs.push((name, net.unary(function, x)?));
+    }
+    let power = net.constant(vec![1.5], [1])?;
+    outputs.push(("power", net.binary(Binary::Pow, size, power)?));
+    let row = net.slice(x, 2, 0, 1)?;
+    for (name, function) in [("smaller", Binary::Min), ("greater", Binary::Greater), ("ratio", Binary::Div)] {
+        let divisor = if function == Binary::Div { net.with_number(Binary::Add, size, 1.0)? } else { row };
+        outputs.push((name, net.binary(function, x, divisor)?));
+    }
+    for (name, value) in outputs {
+        net.output(name, value)?;
+    }
+    Ok(net)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -84,7 +130,8 @@ mod tests {
             let texts = listing.run.iter().map(|step| listing.kernels[step.kernel].name.clone());
             steps.extend(texts);
         }
-        for kind in ["map", "max_pool", "resample", "softmax", "normalize", "reduce", "winograd"] {
+        for kind in ["map", "max_pool", "avg_pool", "resample", "softmax", "normalize", "reduce", "matmul", "winograd"]
+        {
             assert!(steps.iter().any(|step| step.starts_with(kind)), "{kind} is not in {steps:?}");
         }
     }
