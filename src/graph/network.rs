@@ -226,7 +226,12 @@ impl Network {
         let ends = self.program.inputs.iter().zip(&self.formats.inputs);
         let encoded: Vec<Cow<'_, [u8]>> =
             ends.zip(inputs).map(|(((_, dims), format), input)| format.encoded(*dims, input)).collect();
-        let outputs = self.run_bytes(&encoded.iter().map(|bytes| &**bytes).collect::<Vec<_>>()).await?;
+        let encoded: Vec<&[u8]> = encoded.iter().map(|bytes| &**bytes).collect();
+        #[cfg(feature = "gpu")]
+        if let Some(on_gpu) = &self.on_gpu {
+            return self.run_on_gpu(on_gpu, &encoded, |format, dims, bytes| format.decoded(dims, bytes)).await;
+        }
+        let outputs = self.run_bytes(&encoded).await?;
         Ok(self.output_formats().zip(outputs).map(|((dims, format), bytes)| format.decoded(dims, &bytes)).collect())
     }
 
@@ -242,7 +247,7 @@ impl Network {
         }
         #[cfg(feature = "gpu")]
         if let Some(on_gpu) = &self.on_gpu {
-            return self.run_on_gpu(on_gpu, inputs).await;
+            return self.run_on_gpu(on_gpu, inputs, |_, _, bytes| bytes.to_vec()).await;
         }
         let ends = self.program.inputs.iter().zip(&self.formats.inputs);
         let numbers: Vec<Vec<f32>> =
@@ -303,7 +308,12 @@ impl Network {
     }
 
     #[cfg(feature = "gpu")]
-    async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
+    async fn run_on_gpu<T>(
+        &self,
+        on_gpu: &OnGpu,
+        inputs: &[&[u8]],
+        take: impl Fn(&Format, Dims, &[u8]) -> T,
+    ) -> Result<Vec<T>> {
         let context = on_gpu.context();
         let mut ends = self.ends(on_gpu).await?;
         for ((upload, buffer), input) in ends.inputs.iter_mut().zip(inputs) {
@@ -315,8 +325,8 @@ impl Network {
         let mut to: Vec<_> = copies.map(|((read_back, buffer), &bytes)| (read_back, &*buffer, bytes as u64)).collect();
         context.run(&ends.bound, &mut from, &mut to).await?;
         let mut outputs = Vec::with_capacity(ends.outputs.len());
-        for (read_back, _) in &mut ends.outputs {
-            outputs.push(read_back.read(<[u8]>::to_vec).await?);
+        for ((read_back, _), (dims, format)) in ends.outputs.iter_mut().zip(self.output_formats()) {
+            outputs.push(read_back.read(|bytes| take(format, dims, bytes)).await?);
         }
         *lock(&on_gpu.kept) = Some(ends);
         Ok(outputs)

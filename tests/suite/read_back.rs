@@ -209,5 +209,15 @@ fn running_a_network_again_makes_no_buffer() {
         (0..2).for_each(run);
         let rest = most_buffers(context, || ());
         assert_eq!(most_buffers(context, || (2..40).for_each(run)), rest, "buffers while running");
+        // What wgpu stages by itself is counted, too.
+        let buffer = upload(context, &[0.0; 1 << 16]);
+        let while_writing = most_buffers(context, || {
+            for _ in 0..50 {
+                context.queue().write_buffer(&buffer, 0, &[0; 1 << 18]);
+                context.queue().submit([]);
+                context.wait().expect("a device");
+            }
+        });
+        assert!(while_writing > rest + 1, "{while_writing} buffers, {rest} before");
     });
 }
