@@ -76,7 +76,7 @@ impl Staging {
     }
 }
 
-fn not_mapped(error: wgpu::MapRangeError) -> DeviceError {
+fn not_mapped(error: &wgpu::MapRangeError) -> DeviceError {
     DeviceError::Map { message: error.to_string() }
 }
 
@@ -187,7 +187,7 @@ impl ReadBack {
         }
         let end = room(range.end as u64);
         self.staging.map(&self.context, &buffer, end).await?;
-        let view = buffer.get_mapped_range(..end).map_err(not_mapped)?;
+        let view = buffer.get_mapped_range(..end).map_err(|error| not_mapped(&error))?;
         let result = read(&view[range]);
         drop(view);
         self.staging.unmap(&buffer);
@@ -265,7 +265,7 @@ impl Upload {
         let size = (whole + last.len()) as u64;
         let buffer = self.staging.reserve(context, size).await?;
         self.staging.map(context, &buffer, size).await?;
-        let mut view = buffer.get_mapped_range_mut(..size).map_err(not_mapped)?;
+        let mut view = buffer.get_mapped_range_mut(..size).map_err(|error| not_mapped(&error))?;
         view.slice(..whole).copy_from_slice(&bytes[..whole]);
         view.slice(whole..).copy_from_slice(last);
         drop(view);

@@ -229,7 +229,7 @@ impl Network {
         let encoded: Vec<&[u8]> = encoded.iter().map(|bytes| &**bytes).collect();
         #[cfg(feature = "gpu")]
         if let Some(on_gpu) = &self.on_gpu {
-            return self.run_on_gpu(on_gpu, &encoded, |format, dims, bytes| format.decoded(dims, bytes)).await;
+            return self.run_on_gpu(on_gpu, &encoded, Format::decoded).await;
         }
         let outputs = self.run_bytes(&encoded).await?;
         Ok(self.output_formats().zip(outputs).map(|((dims, format), bytes)| format.decoded(dims, &bytes)).collect())
