@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// Any plan, by its document: what serde writes, or `plan` in a plan.json, or such a file itself
     #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "algorithm", "adapter", "caps"])]
     plan: Option<PathBuf>,
-    /// A small network by its name: unet, super_resolution, elementwise
+    /// A small network by its name: `unet`, `super_resolution` or `elementwise`
     #[arg(long, value_name = "NAME", conflicts_with_all = ["layer", "plan", "algorithm"])]
     network: Option<String>,
     /// Force an algorithm, whatever its error: direct, staged:f4x3, ...
