@@ -166,7 +166,7 @@ fn reading_again_makes_no_buffer() {
         let mut read_back = ReadBack::new(context);
         let mut read = |bytes: u64| {
             copy(context, &mut read_back, (&buffer).into(), bytes).expect("a copy");
-            block_on(read_back.read(|bytes| bytes.len())).expect("bytes")
+            block_on(read_back.read(<[u8]>::len)).expect("bytes")
         };
         read(1 << 20);
         block_on(async { context.wait() }).expect("a device");
