@@ -66,6 +66,21 @@ impl DType {
         }
     }
 
+    /// The first values of what is stored, as many as the slice has.
+    ///
+    /// # Panics
+    /// If there are fewer.
+    pub(crate) fn read_bytes(self, bytes: &[u8], to: &mut [f32]) {
+        let bytes = &bytes[..to.len().saturating_mul(self.size() as usize)];
+        match self {
+            Self::F32 => bytemuck::cast_slice_mut(to).copy_from_slice(bytes),
+            Self::F16 => {
+                let halves = bytes.chunks_exact(2).map(|half| f16::from_le_bytes([half[0], half[1]]));
+                to.iter_mut().zip(halves).for_each(|(value, half)| *value = half.to_f32());
+            }
+        }
+    }
+
     /// Unit roundoff: half the distance from 1 to the next number.
     pub const fn unit_roundoff(self) -> f64 {
         match self {

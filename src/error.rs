@@ -173,6 +173,23 @@ pub enum ShapeError {
         /// How it lies in memory.
         strides: String,
     },
+    /// A dispatch reads and writes one buffer, in which what is bound of two tensors overlaps.
+    #[error(
+        "{what} begins at byte {begins} of a buffer that is read and written, expected {needed} or later: it must lie behind \
+         {other}, and bindings begin at multiples of {alignment} bytes"
+    )]
+    SharedBuffer {
+        /// The tensor that begins later, or the part of it that a dispatch takes.
+        what: &'static str,
+        /// The tensor before it.
+        other: &'static str,
+        /// Where it begins, in bytes.
+        begins: u64,
+        /// Where it may begin.
+        needed: u64,
+        /// What bindings begin at on this device, in bytes.
+        alignment: u64,
+    },
     /// A slice or buffer has the wrong number of elements.
     #[error("{what}: expected {expected} elements, got {got}")]
     Length {

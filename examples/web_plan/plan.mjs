@@ -18,18 +18,22 @@ export async function preparePlan(device, exported, texts, tensors) {
   }));
   const elementBytes = (slot) => (exported.tensors[slot].type === 'f16' ? 2 : 4);
   const bind = (steps) => steps.map((step) => bindStep(device, kernels.get(step.kernel), step, buffers, elementBytes));
-  const encode = (dispatches) => (pass) => {
+  return { pack: encodeAll(bind(plan.packing.steps)), run: encodeAll(bind(plan.steps)) };
+}
+
+// A function that encodes bound dispatches into a pass.
+export function encodeAll(dispatches) {
+  return (pass) => {
     for (const { pipeline, group, grid } of dispatches) {
       pass.setPipeline(pipeline);
       pass.setBindGroup(0, group);
       pass.dispatchWorkgroups(...grid);
     }
   };
-  return { pack: encode(bind(plan.packing.steps)), run: encode(bind(plan.steps)) };
 }
 
 // The layout is explicit: one that is derived from the text would lack bindings that a variant does not use.
-async function compile(device, entryPoint, kernel, code) {
+export async function compile(device, entryPoint, kernel, code) {
   const entry = (binding, type) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } });
   const storage = (access) => (access === 'read' ? 'read-only-storage' : 'storage');
   const layout = device.createBindGroupLayout({

@@ -10,69 +10,12 @@ use super::buffer::Workspace;
 use super::context::Context;
 use super::fault::{scoped, scoped_at_once};
 use super::pipeline::Pipeline;
+use super::tensors::range::{BoundRange, buffers_of};
+use super::tensors::{Tensor, Tensors};
 use super::weights::Packed;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
-use crate::kernel::{Access, KernelSpec};
+use crate::kernel::{Access, Buffers, Variant};
 use crate::plan::{Dispatch, Operand, Plan, Slot};
-
-/// A tensor in a caller's buffer.
-///
-/// The buffer must belong to the device that it is bound on. Natively this is checked wherever a buffer is given to this crate,
-/// and another device's is [`DeviceError::WrongDevice`], of whatever instance of wgpu it is; one that was destroyed is
-/// [`DeviceError::Destroyed`]. The check has three limits:
-///
-/// - wgpu does not say whose a buffer is, so the buffer is made to report a harmless error, and this crate looks which device
-///   hears of it. If that is another device that the application opened, its handler of uncaptured errors is called once
-///   with "Buffer is not mapped". Without a handler wgpu panics; that panic is caught, but its message is printed, and a
-///   program built with `panic = "abort"` ends.
-/// - A buffer that is mapped, or has `MAP_READ` or `MAP_WRITE` among its usages, is not asked, since that could end the
-///   mapping. wgpu tells it from buffers of other devices of the same instance; a buffer of another instance may be taken
-///   for another buffer with the same number, or be a panic in wgpu.
-/// - In a browser WebGPU's own validation does it, and the error is [`DeviceError::Validation`].
-#[derive(Debug, Clone, Copy)]
-pub struct Tensor<'a> {
-    /// The buffer; it must have the usage `STORAGE`.
-    pub buffer: &'a wgpu::Buffer,
-    /// Where the tensor begins, in bytes: at any element.
-    pub offset: u64,
-}
-
-impl<'a> Tensor<'a> {
-    /// The tensor at the start of a buffer.
-    pub const fn new(buffer: &'a wgpu::Buffer) -> Self {
-        Self { buffer, offset: 0 }
-    }
-
-    /// The tensor at an offset in bytes.
-    pub const fn at(buffer: &'a wgpu::Buffer, offset: u64) -> Self {
-        Self { buffer, offset }
-    }
-}
-
-impl<'a> From<&'a wgpu::Buffer> for Tensor<'a> {
-    fn from(buffer: &'a wgpu::Buffer) -> Self {
-        Self::new(buffer)
-    }
-}
-
-/// The caller's buffers for the slots of a plan. The plan knows how long each must be.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Tensors<'a> {
-    /// [`Slot::Input`]
-    pub input: Option<Tensor<'a>>,
-    /// [`Slot::Output`]
-    pub output: Option<Tensor<'a>>,
-    /// [`Slot::Weights`]
-    pub weights: Option<Tensor<'a>>,
-    /// [`Slot::Packed`]
-    pub packed: Option<Tensor<'a>>,
-    /// [`Slot::Bias`]
-    pub bias: Option<Tensor<'a>>,
-    /// [`Slot::Slopes`]
-    pub slopes: Option<Tensor<'a>>,
-    /// [`Slot::Residual`]
-    pub residual: Option<Tensor<'a>>,
-}
 
 /// Which of a plan's dispatches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,21 +37,6 @@ impl Dispatches {
             Self::Only(index) => {
                 Cow::Borrowed(plan.dispatches.get(index..).map_or(&[], |rest| &rest[..rest.len().min(1)]))
             }
-        }
-    }
-}
-
-impl<'a> Tensors<'a> {
-    const fn get(&self, slot: Slot) -> Option<Tensor<'a>> {
-        match slot {
-            Slot::Input => self.input,
-            Slot::Output => self.output,
-            Slot::Weights => self.weights,
-            Slot::Packed => self.packed,
-            Slot::Bias => self.bias,
-            Slot::Slopes => self.slopes,
-            Slot::Residual => self.residual,
-            Slot::Workspace(_) => None,
         }
     }
 }
@@ -143,10 +71,7 @@ pub(super) struct Ready {
 
 /// A window of a buffer, and where in it the tensor begins.
 struct Window<'a> {
-    buffer: &'a wgpu::Buffer,
-    /// Start of the window in bytes, aligned as the device wants it.
-    start: u64,
-    size: u64,
+    range: BoundRange<'a>,
     /// First element of the tensor in the window.
     first: u32,
 }
@@ -155,7 +80,7 @@ impl Bound {
     /// Binds a plan's dispatches, compiling what is not compiled yet.
     ///
     /// # Errors
-    /// A tensor that is missing, too short, misaligned or of the wrong usage, of another device or destroyed; input and output
+    /// A tensor that is missing, too short, misaligned or of the wrong usage, of another device or destroyed; tensors that overlap
     /// in one buffer; a workspace that is too small or of another device; a plan for a larger device or for the CPU's kernels; a device
     /// that is lost; whatever the device says.
     pub async fn new(
@@ -176,6 +101,7 @@ impl Bound {
         let limits = &context.caps().limits;
         let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
         let mut windows = Vec::with_capacity(steps.len());
+        let mut variants = Vec::with_capacity(steps.len());
         for step in steps {
             // The plan may be for another device.
             step.check_grid(limits)?;
@@ -183,7 +109,7 @@ impl Bound {
             for operand in &step.operands {
                 let window = window(plan, *operand, tensors, workspace, alignment)?;
                 refuse_offset(step, of_step.len(), &window)?;
-                let size = window.size;
+                let size = window.range.end - window.range.start;
                 LimitError::check(
                     &step.kernel.name(),
                     Resource::BindingBytes,
@@ -192,12 +118,13 @@ impl Bound {
                 )?;
                 of_step.push(window);
             }
-            refuse_aliases(step, &of_step)?;
+            let ranges: Vec<BoundRange<'_>> = of_step.iter().map(|window| window.range).collect();
+            let buffers = buffers_of(&ranges, &is_written(step), alignment)?;
+            variants.push(Variant { kernel: step.kernel, buffers });
             windows.push(of_step);
         }
         // Buffers are checked first, so that nothing is compiled for buffers that cannot be bound.
-        let kernels: Vec<KernelSpec> = steps.iter().map(|step| step.kernel).collect();
-        let pipelines = context.pipelines(&kernels).await?;
+        let pipelines = context.pipelines_of(&variants).await?;
         let made = scoped(context.device(), "binding a plan", || {
             let stride = limits.min_uniform_buffer_offset_alignment.max(256) as usize;
             let uniforms = uniforms(context.device(), steps, &windows, stride)?;
@@ -393,7 +320,7 @@ fn window<'a>(
     // Kernels count elements in 32 bits, whatever size of binding a device allows.
     LimitError::check(what, Resource::IndexRange, first + len as u64, u32::MAX.into())?;
     let first = u32::try_from(first).unwrap_or(u32::MAX);
-    Ok(Window { buffer, start, size, first })
+    Ok(Window { range: BoundRange { what, buffer, start, tensor: offset, end: start + size }, first })
 }
 
 /// A kernel without a parameter for a tensor's first element takes it from the window's start alone.
@@ -411,23 +338,20 @@ fn offset_field(step: &Dispatch, name: &str) -> Option<usize> {
     step.kernel.params().iter().position(|(field, _)| field.strip_suffix("_offset") == Some(name))
 }
 
-/// wgpu refuses a buffer that a dispatch both reads and writes, even in parts that do not touch.
-fn refuse_aliases(step: &Dispatch, windows: &[Window<'_>]) -> Result<()> {
-    let bindings = step.kernel.bindings();
-    for (i, (binding, window)) in bindings.iter().zip(windows).enumerate() {
-        let same = |(j, other): (usize, &Window<'_>)| j != i && other.buffer == window.buffer;
-        if binding.access == Access::Write && windows.iter().enumerate().any(same) {
-            return Err(one_buffer_for_both(&step.kernel.name()));
-        }
-    }
-    Ok(())
+/// Which of a step's operands are written.
+fn is_written(step: &Dispatch) -> Vec<bool> {
+    step.kernel.bindings().iter().map(|binding| binding.access == Access::Write).collect()
 }
 
-pub(super) fn one_buffer_for_both(kernel: &str) -> Error {
-    Error::Unsupported {
-        what: format!("one buffer for a tensor that {kernel} reads and one that {kernel} writes"),
-        why: "WebGPU allows a dispatch to read or to write a buffer, not both".to_owned(),
-    }
+/// What a plan's dispatches are compiled as for tensors in these buffers. Packed weights and the workspace have buffers of their
+/// own.
+pub(crate) fn variants(steps: &[Dispatch], tensors: &Tensors<'_>) -> Vec<Variant> {
+    let variant = |step: &Dispatch| {
+        let buffer = |i: usize| Some(tensors.get(step.operands.get(i)?.slot)?.buffer);
+        let same = |i: usize, j: usize| buffer(i).is_some() && buffer(i) == buffer(j);
+        Variant { kernel: step.kernel, buffers: Buffers::of(&is_written(step), same) }
+    };
+    steps.iter().map(variant).collect()
 }
 
 /// All steps' parameters in one buffer, with the tensors' first elements filled in.
@@ -484,7 +408,7 @@ fn bind_group(
     let bindings = step.kernel.bindings();
     let storage = bindings.iter().zip(windows).map(|(binding, window)| wgpu::BindGroupEntry {
         binding: binding.index,
-        resource: resource(window.buffer, window.start, window.size),
+        resource: resource(window.range.buffer, window.range.start, window.range.end - window.range.start),
     });
     let entries: Vec<_> = [params].into_iter().chain(storage).collect();
     let label = step.kernel.name();

@@ -1,16 +1,19 @@
 //! Buffers: uploads, reading back, and the workspace that plans share.
 
-use futures_intrusive::channel::shared::oneshot_channel;
-
 use super::bound::Bound;
 use super::context::Context;
 use super::fault::scoped;
+use super::staging::{ReadBack, Upload};
+use super::tensors::Tensor;
 use crate::dtype::DType;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::plan::Plan;
 
 const STORAGE: wgpu::BufferUsages =
     wgpu::BufferUsages::STORAGE.union(wgpu::BufferUsages::COPY_SRC).union(wgpu::BufferUsages::COPY_DST);
+
+/// A buffer that is read back, in errors.
+const SOURCE: &str = "the buffer";
 
 impl Context {
     /// A storage buffer of `len` f32, at least one, zeroed by the device on first use.
@@ -21,7 +24,7 @@ impl Context {
         self.allocate(label, DType::F32.bytes(len.max(1)), STORAGE).await
     }
 
-    async fn allocate(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
+    pub(super) async fn allocate(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         LimitError::check(label, Resource::BufferBytes, size, self.caps().limits.max_buffer_size)?;
         let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
         let made = scoped(self.device(), &format!("allocating {label}"), || self.device().create_buffer(&descriptor));
@@ -32,9 +35,14 @@ impl Context {
     }
 
     /// Writes to the start of a buffer of our own, before everything that is submitted from now on.
-    pub(crate) async fn write(&self, label: &str, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
+    async fn write(&self, label: &str, buffer: &wgpu::Buffer, bytes: &[u8]) -> Result<()> {
+        self.write_at(label, buffer, 0, bytes).await
+    }
+
+    /// The same from a multiple of 4 bytes on.
+    pub(super) async fn write_at(&self, label: &str, buffer: &wgpu::Buffer, at: u64, bytes: &[u8]) -> Result<()> {
         let during = format!("uploading {label}");
-        let written = scoped(self.device(), &during, || self.queue().write_buffer(buffer, 0, bytes)).await;
+        let written = scoped(self.device(), &during, || self.queue().write_buffer(buffer, at, bytes)).await;
         self.check_lost()?;
         written
     }
@@ -82,33 +90,23 @@ impl Context {
         Ok(made??)
     }
 
-    /// Reads `len` elements of a type from the start of a buffer, after everything submitted so far.
+    /// Reads `len` elements of a type from the start of a buffer, after everything submitted so far. Who reads often has a
+    /// [`ReadBack`].
     ///
     /// # Errors
     /// As [`Self::download`].
     pub async fn download_as(&self, buffer: &wgpu::Buffer, dtype: DType, len: usize) -> Result<Vec<f32>> {
-        const WHAT: &str = "the buffer";
-        self.check_buffer(WHAT, buffer)?;
-        if !buffer.usage().contains(wgpu::BufferUsages::COPY_SRC) {
-            let why = format!("expected COPY_SRC among its usages, got {:?}", buffer.usage());
-            return Err(Error::Unsupported { what: "reading a buffer back".to_owned(), why });
-        }
+        self.check_source(Tensor::new(buffer))?;
         // Whole words are copied.
         let there = usize::try_from(buffer.size() / 4 * 4 / dtype.size()).unwrap_or(usize::MAX);
         if len > there {
-            return Err(ShapeError::Length { what: WHAT, expected: len, got: there }.into());
+            return Err(ShapeError::Length { what: SOURCE, expected: len, got: there }.into());
         }
         if len == 0 {
             self.check_lost()?;
             return Ok(Vec::new());
         }
-        let bytes = self.download_bytes(buffer, dtype.bytes(len)).await?;
-        Ok(dtype.from_bytes(&bytes, len))
-    }
-
-    /// Reads the first bytes of a buffer of our own, a multiple of 4, after everything submitted so far.
-    pub(crate) async fn download_bytes(&self, buffer: &wgpu::Buffer, size: u64) -> Result<Vec<u8>> {
-        self.download_after(|_| Ok(()), buffer, size).await
+        self.download_after(|_| Ok(()), buffer, dtype.bytes(len), |bytes| dtype.from_bytes(bytes, len)).await
     }
 
     /// Reads `len` f32 from the start of a buffer, after everything submitted so far.
@@ -121,48 +119,78 @@ impl Context {
         self.download_as(buffer, DType::F32, len).await
     }
 
-    /// Runs bound steps and reads `len` elements, at least one, from the start of a buffer: the copy follows the steps in
-    /// the same submission.
-    pub(crate) async fn run(&self, bound: &Bound, buffer: &wgpu::Buffer, dtype: DType, len: usize) -> Result<Vec<f32>> {
-        bound.check_device(self)?;
-        let bytes = self.download_after(|encoder| bound.encode(encoder), buffer, dtype.bytes(len)).await?;
-        Ok(dtype.from_bytes(&bytes, len))
+    /// Refuses a buffer that cannot be copied from.
+    fn check_source(&self, from: Tensor<'_>) -> Result<()> {
+        self.check_buffer(SOURCE, from.buffer)?;
+        if from.buffer.usage().contains(wgpu::BufferUsages::COPY_SRC) {
+            return Ok(());
+        }
+        let why = format!("expected COPY_SRC among its usages, got {:?}", from.buffer.usage());
+        Err(Error::Unsupported { what: "reading a buffer back".to_owned(), why })
+    }
+
+    /// Refuses what cannot be copied in whole words.
+    pub(super) fn check_readable(&self, from: Tensor<'_>, bytes: u64) -> Result<()> {
+        self.check_source(from)?;
+        let there = (from.buffer.size() / 4 * 4).saturating_sub(from.offset);
+        if bytes <= there {
+            return Ok(());
+        }
+        let [expected, got] = [bytes, there].map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+        Err(ShapeError::Length { what: "bytes of the buffer", expected, got }.into())
     }
 
     /// Encodes something and reads the first bytes of a buffer of our own, a multiple of 4, after it.
-    pub(super) async fn download_after(
+    pub(super) async fn download_after<T>(
         &self,
         encode: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>,
         buffer: &wgpu::Buffer,
         size: u64,
-    ) -> Result<Vec<u8>> {
-        let device = self.device();
-        let readable = wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ;
-        let staging = self.allocate("a readback buffer", size, readable).await?;
-        let submitted = scoped(device, "submitting work to read back", || {
+        read: impl FnOnce(&[u8]) -> T,
+    ) -> Result<T> {
+        let mut read_back = ReadBack::new(self);
+        read_back.reserve(size).await?;
+        let encode = |encoder: &mut wgpu::CommandEncoder| {
+            encode(encoder)?;
+            read_back.copy(encoder, buffer.into(), size);
+            Ok(())
+        };
+        self.submit_for_reading(encode).await?;
+        read_back.read(read).await
+    }
+
+    /// Runs bound steps between copies, all in one submission: from what was filled in to buffers of our own, and from the first
+    /// bytes of others to where they can be read.
+    pub(crate) async fn run(
+        &self,
+        bound: &Bound,
+        from: &mut [(&mut Upload, &wgpu::Buffer)],
+        to: &mut [(&mut ReadBack, &wgpu::Buffer, u64)],
+    ) -> Result<()> {
+        bound.check_device(self)?;
+        for (read_back, _, bytes) in &mut *to {
+            read_back.reserve(*bytes).await?;
+        }
+        let encode = |encoder: &mut wgpu::CommandEncoder| {
+            from.iter_mut().for_each(|(upload, buffer)| upload.copy(encoder, buffer));
+            bound.encode(encoder)?;
+            to.iter_mut().for_each(|(read_back, buffer, bytes)| read_back.copy(encoder, (*buffer).into(), *bytes));
+            Ok(())
+        };
+        self.submit_for_reading(encode).await
+    }
+
+    async fn submit_for_reading(&self, encode: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>) -> Result<()> {
+        let submitted = scoped(self.device(), "submitting work to read back", || {
             let descriptor = wgpu::CommandEncoderDescriptor { label: Some("readback") };
-            let mut encoder = device.create_command_encoder(&descriptor);
+            let mut encoder = self.device().create_command_encoder(&descriptor);
             encode(&mut encoder)?;
-            encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
             self.queue().submit([encoder.finish()]);
             Ok(())
         });
         let submitted: Result<Result<()>> = submitted.await;
         self.check_lost()?;
-        submitted??;
-        let (sender, receiver) = oneshot_channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone only if the caller dropped the future.
-            let _ = sender.send(result);
-        });
-        self.wait()?;
-        let failed = |message: String| DeviceError::Map { message };
-        let mapped = receiver.receive().await.ok_or_else(|| failed("the device dropped the request".to_owned()))?;
-        // A device that is lost by now may not have done the work.
-        self.check_lost()?;
-        mapped.map_err(|error| failed(error.to_string()))?;
-        let bytes = staging.get_mapped_range(..).map_err(|error| failed(error.to_string()))?.to_vec();
-        Ok(bytes)
+        submitted?
     }
 
     /// Waits until everything submitted so far is done. In a browser this returns at once: there the page's own loop

@@ -13,13 +13,16 @@ mod pipelines;
 mod recommended;
 #[cfg(feature = "graph")]
 mod shaders;
+mod staging;
+mod tensors;
 #[cfg(not(target_arch = "wasm32"))]
 mod threads;
 mod timing;
 mod trusted;
 mod weights;
 
-pub use bound::{Bound, Dispatches, Tensor, Tensors};
+pub(crate) use bound::variants;
+pub use bound::{Bound, Dispatches};
 pub use buffer::Workspace;
 #[cfg(feature = "internals")]
 pub use cache::reseal_stored_cache;
@@ -33,6 +36,9 @@ pub(crate) use pipeline::{CompileTime, Pipeline};
 pub use recommended::recommended;
 #[cfg(feature = "graph")]
 pub(crate) use shaders::{Reach, Shader, ShaderDispatch};
+pub use staging::ReadBack;
+pub(crate) use staging::Upload;
+pub use tensors::{Tensor, Tensors};
 pub use trusted::ShaderChecks;
 pub(crate) use weights::{GpuWeights, Packed, Sources};
 /// A buffer of the device.

@@ -6,7 +6,7 @@ use super::fault::scoped;
 use super::trusted::{self, ShaderChecks};
 use crate::caps::Caps;
 use crate::error::Result;
-use crate::kernel::{Access, KernelSpec};
+use crate::kernel::{Access, KernelSpec, Variant};
 use crate::wgsl::{self, ENTRY_POINT};
 
 /// How long a kernel took to become a pipeline.
@@ -30,7 +30,7 @@ impl CompileTime {
 pub struct Pipeline {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
-    spec: KernelSpec,
+    variant: Variant,
     time: CompileTime,
 }
 
@@ -38,19 +38,19 @@ impl Pipeline {
     /// Checks the kernel and compiles it. On the web, where there is no clock here, times are zero.
     pub(super) async fn create(
         device: &wgpu::Device,
-        spec: &KernelSpec,
+        variant: &Variant,
         caps: &Caps,
         checks: ShaderChecks,
         cache: Option<&wgpu::PipelineCache>,
     ) -> Result<Self> {
         let clock = Clock::start();
-        let checked = wgsl::check(spec, &caps.limits)?;
+        let checked = wgsl::check_variant(variant, &caps.limits)?;
         let check = clock.elapsed();
-        let name = spec.name();
+        let name = variant.name();
         let clock = Clock::start();
         let (pipeline, layout) = scoped(device, &format!("compiling {name}"), || {
             let module = trusted::module(device, &checked, checks);
-            let layout = bind_group_layout(device, spec, &name);
+            let layout = bind_group_layout(device, variant, &name);
             let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(&name),
                 bind_group_layouts: &[Some(&layout)],
@@ -71,12 +71,17 @@ impl Pipeline {
             (pipeline, layout)
         })
         .await?;
-        Ok(Self { pipeline, layout, spec: *spec, time: CompileTime { check, device: clock.elapsed() } })
+        Ok(Self { pipeline, layout, variant: *variant, time: CompileTime { check, device: clock.elapsed() } })
     }
 
     /// The kernel.
     pub const fn spec(&self) -> &KernelSpec {
-        &self.spec
+        &self.variant.kernel
+    }
+
+    /// The kernel with how its tensors are bound.
+    pub(super) const fn variant(&self) -> &Variant {
+        &self.variant
     }
 
     /// How long compiling took.
@@ -85,7 +90,7 @@ impl Pipeline {
     }
 }
 
-fn bind_group_layout(device: &wgpu::Device, spec: &KernelSpec, name: &str) -> wgpu::BindGroupLayout {
+fn bind_group_layout(device: &wgpu::Device, variant: &Variant, name: &str) -> wgpu::BindGroupLayout {
     let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
         binding,
         visibility: wgpu::ShaderStages::COMPUTE,
@@ -93,8 +98,9 @@ fn bind_group_layout(device: &wgpu::Device, spec: &KernelSpec, name: &str) -> wg
         count: None,
     };
     let params = entry(0, wgpu::BufferBindingType::Uniform);
-    let storage = spec.bindings().into_iter().map(|binding| {
-        entry(binding.index, wgpu::BufferBindingType::Storage { read_only: binding.access == Access::Read })
+    let storage = variant.kernel.bindings().into_iter().map(|binding| {
+        let read_only = variant.buffers.access(&binding) == Access::Read;
+        entry(binding.index, wgpu::BufferBindingType::Storage { read_only })
     });
     let entries: Vec<_> = [params].into_iter().chain(storage).collect();
     device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(name), entries: &entries })

@@ -10,7 +10,7 @@ use lru::LruCache;
 use super::context::Context;
 use super::pipeline::{CompileTime, Pipeline};
 use crate::error::Result;
-use crate::kernel::KernelSpec;
+use crate::kernel::{KernelSpec, Variant};
 
 /// Where a kernel's pipeline will be. Whoever compiles it holds the place, and others who want it wait there.
 type Place = futures_intrusive::sync::Mutex<Option<Arc<Pipeline>>>;
@@ -25,7 +25,7 @@ pub(super) struct Pipelines {
 #[derive(Debug)]
 struct Kept {
     capacity: usize,
-    places: LruCache<KernelSpec, Arc<Place>>,
+    places: LruCache<Variant, Arc<Place>>,
 }
 
 impl Kept {
@@ -34,10 +34,9 @@ impl Kept {
     fn evict(&mut self) {
         while self.places.len() > self.capacity {
             let mut places = self.places.iter().rev();
-            let Some(spec) = places.find(|(_, place)| Arc::strong_count(place) == 1).map(|(spec, _)| *spec) else {
-                return;
-            };
-            self.places.pop(&spec);
+            let unused = places.find(|(_, place)| Arc::strong_count(place) == 1).map(|(variant, _)| *variant);
+            let Some(variant) = unused else { return };
+            self.places.pop(&variant);
         }
     }
 }
@@ -52,16 +51,16 @@ impl Pipelines {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(&self, spec: &KernelSpec) -> Arc<Place> {
+    fn place(&self, variant: &Variant) -> Arc<Place> {
         let mut kept = self.kept();
-        let place = kept.places.get_or_insert(*spec, || Arc::new(Place::new(None, true))).clone();
+        let place = kept.places.get_or_insert(*variant, || Arc::new(Place::new(None, true))).clone();
         kept.evict();
         place
     }
 
     /// The pipeline of a kernel, if it is compiled. One that is being compiled is not.
-    fn find(&self, spec: &KernelSpec) -> Option<Arc<Pipeline>> {
-        let place = self.kept().places.get(spec)?.clone();
+    fn find(&self, variant: &Variant) -> Option<Arc<Pipeline>> {
+        let place = self.kept().places.get(variant)?.clone();
         place.try_lock()?.clone()
     }
 }
@@ -84,52 +83,61 @@ impl Context {
         kept.evict();
     }
 
-    /// The pipeline of a kernel, compiled on first use and kept.
+    /// The pipeline of a kernel whose tensors lie in separate buffers, compiled on first use and kept.
     ///
     /// # Errors
     /// Whatever [`crate::wgsl::check()`] or the device finds.
     pub async fn pipeline(&self, spec: &KernelSpec) -> Result<Arc<Pipeline>> {
-        let place = self.compiled().place(spec);
-        let pipeline = self.pipeline_at(&place, spec).await;
+        self.pipeline_of(&(*spec).into()).await
+    }
+
+    async fn pipeline_of(&self, variant: &Variant) -> Result<Arc<Pipeline>> {
+        let place = self.compiled().place(variant);
+        let pipeline = self.pipeline_at(&place, variant).await;
         drop(place);
         self.compiled().kept().evict();
         pipeline
     }
 
-    async fn pipeline_at(&self, place: &Place, spec: &KernelSpec) -> Result<Arc<Pipeline>> {
+    async fn pipeline_at(&self, place: &Place, variant: &Variant) -> Result<Arc<Pipeline>> {
         let mut place = place.lock().await;
         if let Some(pipeline) = &*place {
             return Ok(pipeline.clone());
         }
         let cache = self.cache().driver();
-        let pipeline = Pipeline::create(self.device(), spec, self.caps(), self.checks(), cache).await?;
+        let pipeline = Pipeline::create(self.device(), variant, self.caps(), self.checks(), cache).await?;
         self.check_lost()?;
         self.compiled().compiled.fetch_add(1, Ordering::Relaxed);
         Ok(place.insert(Arc::new(pipeline)).clone())
     }
 
-    /// The pipelines of several kernels, in their order. Those that are missing are compiled together, each on a thread of
-    /// its own; in a browser, where there are no threads, one after another.
+    /// The pipelines of several kernels whose tensors lie in separate buffers, in their order. Those that are missing are compiled
+    /// together, each on a thread of its own; in a browser, where there are no threads, one after another.
     ///
     /// # Errors
     /// As [`Self::pipeline`]; [`crate::error::DeviceError::Internal`] if a thread cannot be started.
     pub async fn pipelines(&self, specs: &[KernelSpec]) -> Result<Vec<Arc<Pipeline>>> {
+        self.pipelines_of(&specs.iter().map(|&spec| spec.into()).collect::<Vec<_>>()).await
+    }
+
+    /// The same, for tensors in separate buffers or not.
+    pub(crate) async fn pipelines_of(&self, variants: &[Variant]) -> Result<Vec<Arc<Pipeline>>> {
         // Each is held from here on, so that none is dropped and compiled twice where few are kept.
         let mut there: Vec<Arc<Pipeline>> = Vec::new();
         let mut missing = Vec::new();
-        for spec in specs {
-            if there.iter().any(|pipeline| pipeline.spec() == spec) || missing.contains(spec) {
+        for variant in variants {
+            if there.iter().any(|pipeline| pipeline.variant() == variant) || missing.contains(variant) {
                 continue;
             }
-            match self.compiled().find(spec) {
+            match self.compiled().find(variant) {
                 Some(pipeline) => there.push(pipeline),
-                None => missing.push(*spec),
+                None => missing.push(*variant),
             }
         }
         there.extend(self.compile_together(&missing).await?);
-        let mut pipelines = Vec::with_capacity(specs.len());
-        for spec in specs {
-            let pipeline = there.iter().find(|pipeline| pipeline.spec() == spec);
+        let mut pipelines = Vec::with_capacity(variants.len());
+        for variant in variants {
+            let pipeline = there.iter().find(|pipeline| pipeline.variant() == variant);
             pipelines.extend(pipeline.cloned());
         }
         Ok(pipelines)
@@ -139,8 +147,8 @@ impl Context {
     /// belong to the thread that opens them: each kernel has its own.
     #[cfg(not(target_arch = "wasm32"))]
     #[expect(clippy::unused_async, reason = "a browser has no threads, and awaits one after another")]
-    async fn compile_together(&self, specs: &[KernelSpec]) -> Result<Vec<Arc<Pipeline>>> {
-        let results = super::threads::each(specs, |spec| pollster::block_on(self.pipeline(spec)));
+    async fn compile_together(&self, variants: &[Variant]) -> Result<Vec<Arc<Pipeline>>> {
+        let results = super::threads::each(variants, |variant| pollster::block_on(self.pipeline_of(variant)));
         let failed = |error: std::io::Error| crate::error::DeviceError::Internal {
             during: "starting a thread that compiles".to_owned(),
             message: error.to_string(),
@@ -149,10 +157,10 @@ impl Context {
     }
 
     #[cfg(target_arch = "wasm32")]
-    async fn compile_together(&self, specs: &[KernelSpec]) -> Result<Vec<Arc<Pipeline>>> {
-        let mut pipelines = Vec::with_capacity(specs.len());
-        for spec in specs {
-            pipelines.push(self.pipeline(spec).await?);
+    async fn compile_together(&self, variants: &[Variant]) -> Result<Vec<Arc<Pipeline>>> {
+        let mut pipelines = Vec::with_capacity(variants.len());
+        for variant in variants {
+            pipelines.push(self.pipeline_of(variant).await?);
         }
         Ok(pipelines)
     }
@@ -167,7 +175,7 @@ impl Context {
     /// # Errors
     /// As [`Self::pipeline`].
     pub async fn time_compile(&self, spec: &KernelSpec) -> Result<CompileTime> {
-        let pipeline = Pipeline::create(self.device(), spec, self.caps(), self.checks(), None).await?;
+        let pipeline = Pipeline::create(self.device(), &(*spec).into(), self.caps(), self.checks(), None).await?;
         self.check_lost()?;
         Ok(pipeline.compile_time())
     }

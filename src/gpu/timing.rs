@@ -45,8 +45,8 @@ impl Context {
             encoder.resolve_query_set(&set, 0..2, &resolved, 0);
             Ok(())
         };
-        let stamps = self.download_after(pass_and_resolve, &resolved, 16).await?;
-        let stamps: Vec<u64> = bytemuck::pod_collect_to_vec(&stamps);
+        let read = |bytes: &[u8]| bytemuck::pod_collect_to_vec::<u8, u64>(bytes);
+        let stamps = self.download_after(pass_and_resolve, &resolved, 16, read).await?;
         #[expect(clippy::cast_precision_loss, reason = "a time of far less than 2^53 ticks")]
         let ticks = stamps[1].saturating_sub(stamps[0]) as f64;
         Ok(Duration::from_secs_f64(ticks * f64::from(self.queue().get_timestamp_period()) * 1e-9))

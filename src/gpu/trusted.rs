@@ -48,8 +48,8 @@ fn trusted(device: &wgpu::Device, descriptor: wgpu::ShaderModuleDescriptor<'_>) 
     //   change a plan, a step or a problem;
     // - each binding is exactly as long as the plan's operand, and at most 2^32 elements with what lies before it;
     // - parameters lie in a buffer that only `Bound` has, without a usage that would let anyone write it;
-    // - buffers that are read and written at once are refused, and what the kernels read from buffers is only ever added
-    //   and multiplied, never an index or a count: foreign or stale contents change values and nothing else;
+    // - bindings of a buffer that is read and written do not overlap (`tensors::range`), and what the kernels read from buffers
+    //   is only ever added and multiplied, never an index or a count: foreign or stale contents change values and nothing else;
     // - workgroup memory is written before it is read; buffers are zeroed by wgpu before their first use.
     // The tests run every kernel with checks and without, with guard words around each output.
     unsafe { device.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) }

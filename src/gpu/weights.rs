@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::bound::{Bound, Dispatches, Tensor, Tensors};
+use super::bound::{Bound, Dispatches};
 use super::buffer::Workspace;
 use super::context::Context;
 use super::fault::scoped;
+use super::tensors::{Tensor, Tensors};
 use crate::dtype::DType;
 use crate::error::{Error, Result, ShapeError};
 use crate::plan::{Packing, Plan};

@@ -41,6 +41,8 @@ use std::sync::Arc;
 pub use compile::Program;
 pub use dims::{Dims, MAX_DIMS};
 pub use format::Format;
+#[cfg(all(feature = "gpu", feature = "internals"))]
+pub use gpu::{ListedBuffer, ListedDispatch, ListedKernel, ListedOperand, Listing};
 pub use network::Network;
 pub use op::{
     Binary, BlockOrder, ConvWeights, Coordinates, Edge, Filter, Op, Pool, PoolKind, Reduction, Resize, Rounding, Slice,

@@ -18,7 +18,7 @@ use crate::dtype::DType;
 use crate::error::Error;
 use crate::error::{Result, ShapeError};
 #[cfg(feature = "gpu")]
-use crate::gpu::{Bound, Tensor};
+use crate::gpu::{Bound, ReadBack, Tensor, Upload};
 use crate::layer::{Inputs, Layer, Weights, Workspace};
 use crate::layout::View;
 use crate::plan::{Preferences, Verdict};
@@ -226,7 +226,12 @@ impl Network {
         let ends = self.program.inputs.iter().zip(&self.formats.inputs);
         let encoded: Vec<Cow<'_, [u8]>> =
             ends.zip(inputs).map(|(((_, dims), format), input)| format.encoded(*dims, input)).collect();
-        let outputs = self.run_bytes(&encoded.iter().map(|bytes| &**bytes).collect::<Vec<_>>()).await?;
+        let encoded: Vec<&[u8]> = encoded.iter().map(|bytes| &**bytes).collect();
+        #[cfg(feature = "gpu")]
+        if let Some(on_gpu) = &self.on_gpu {
+            return self.run_on_gpu(on_gpu, &encoded, Format::decoded).await;
+        }
+        let outputs = self.run_bytes(&encoded).await?;
         Ok(self.output_formats().zip(outputs).map(|((dims, format), bytes)| format.decoded(dims, &bytes)).collect())
     }
 
@@ -242,7 +247,7 @@ impl Network {
         }
         #[cfg(feature = "gpu")]
         if let Some(on_gpu) = &self.on_gpu {
-            return self.run_on_gpu(on_gpu, inputs).await;
+            return self.run_on_gpu(on_gpu, inputs, |_, _, bytes| bytes.to_vec()).await;
         }
         let ends = self.program.inputs.iter().zip(&self.formats.inputs);
         let numbers: Vec<Vec<f32>> =
@@ -287,12 +292,12 @@ impl Network {
     }
 
     /// Binds the network to buffers on its device, one for each input and output in the order of the program's, which store them in
-    /// [their formats](NetworkOptions::input). Encoding what
-    /// comes of it creates no GPU object. The buffers between its steps are the network's own: what is bound twice must not
-    /// run at once.
+    /// [their formats](NetworkOptions::input). They may be slices of one buffer, see [`Tensor`]. Encoding what comes of it creates no
+    /// GPU object. The buffers between its steps are the network's own: what is bound twice must not run at once.
     ///
     /// # Errors
-    /// Buffers that are too short, misaligned, of the wrong usage or of another device; a device that is no GPU.
+    /// Buffers that are too short, misaligned, of the wrong usage or of another device; tensors that overlap in one buffer; a device
+    /// that is no GPU.
     #[cfg(feature = "gpu")]
     pub async fn bind(&self, inputs: &[Tensor<'_>], outputs: &[Tensor<'_>]) -> Result<Bound> {
         let on_gpu = self.on_gpu.as_ref().ok_or_else(|| Error::Unsupported {
@@ -303,22 +308,25 @@ impl Network {
     }
 
     #[cfg(feature = "gpu")]
-    async fn run_on_gpu(&self, on_gpu: &OnGpu, inputs: &[&[u8]]) -> Result<Vec<Vec<u8>>> {
+    async fn run_on_gpu<T>(
+        &self,
+        on_gpu: &OnGpu,
+        inputs: &[&[u8]],
+        take: impl Fn(&Format, Dims, &[u8]) -> T,
+    ) -> Result<Vec<T>> {
         let context = on_gpu.context();
-        let ends = self.ends(on_gpu).await?;
-        for (buffer, input) in ends.inputs.iter().zip(inputs) {
-            context.write("an input", buffer, &in_words(input)).await?;
+        let mut ends = self.ends(on_gpu).await?;
+        for ((upload, buffer), input) in ends.inputs.iter_mut().zip(inputs) {
+            upload.fill(context, "an input", buffer, input).await?;
         }
-        context.submit(&ends.bound)?;
+        let sizes: Vec<usize> = self.output_formats().map(|(dims, format)| format.bytes(dims)).collect();
+        let mut from: Vec<_> = ends.inputs.iter_mut().map(|(upload, buffer)| (upload, &*buffer)).collect();
+        let copies = ends.outputs.iter_mut().zip(&sizes);
+        let mut to: Vec<_> = copies.map(|((read_back, buffer), &bytes)| (read_back, &*buffer, bytes as u64)).collect();
+        context.run(&ends.bound, &mut from, &mut to).await?;
         let mut outputs = Vec::with_capacity(ends.outputs.len());
-        for (buffer, (dims, format)) in ends.outputs.iter().zip(self.output_formats()) {
-            let bytes = format.bytes(dims);
-            let mut output = match bytes {
-                0 => Vec::new(),
-                _ => context.download_bytes(buffer, bytes.next_multiple_of(4) as u64).await?,
-            };
-            output.truncate(bytes);
-            outputs.push(output);
+        for ((read_back, _), (dims, format)) in ends.outputs.iter_mut().zip(self.output_formats()) {
+            outputs.push(read_back.read(|bytes| take(format, dims, bytes)).await?);
         }
         *lock(&on_gpu.kept) = Some(ends);
         Ok(outputs)
@@ -331,14 +339,17 @@ impl Network {
             return Ok(kept);
         }
         let context = on_gpu.context();
-        let [mut inputs, mut outputs] = [Vec::new(), Vec::new()];
+        let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         for ((_, dims), format) in self.program.inputs.iter().zip(&self.formats.inputs) {
-            inputs.push(context.create_buffer("an input", format.bytes(*dims).div_ceil(4)).await?);
+            let buffer = context.create_buffer("an input", format.bytes(*dims).div_ceil(4)).await?;
+            inputs.push((Upload::default(), buffer));
         }
         for (dims, format) in self.output_formats() {
-            outputs.push(context.create_buffer("an output", format.bytes(dims).div_ceil(4)).await?);
+            let buffer = context.create_buffer("an output", format.bytes(dims).div_ceil(4)).await?;
+            outputs.push((ReadBack::new(context), buffer));
         }
-        let [from, to] = [&inputs, &outputs].map(|all| all.iter().map(Tensor::from).collect::<Vec<_>>());
+        let from: Vec<Tensor<'_>> = inputs.iter().map(|(_, buffer)| buffer.into()).collect();
+        let to: Vec<Tensor<'_>> = outputs.iter().map(|(_, buffer)| buffer.into()).collect();
         let bound = self.bind(&from, &to).await?;
         Ok(EndsOnGpu { inputs, outputs, bound })
     }
@@ -396,17 +407,6 @@ impl Network {
         }
         result
     }
-}
-
-/// Whole words, as a GPU's buffers have them.
-#[cfg(feature = "gpu")]
-fn in_words(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.len().is_multiple_of(4) {
-        return Cow::Borrowed(bytes);
-    }
-    let mut words = bytes.to_vec();
-    words.resize(bytes.len().next_multiple_of(4), 0);
-    Cow::Owned(words)
 }
 
 /// A convolution on a device.

@@ -5,6 +5,7 @@
 mod params;
 
 mod activation_gradient;
+mod buffers;
 mod channel_sums;
 mod cost;
 mod depthwise;
@@ -19,6 +20,7 @@ mod winograd;
 
 use std::fmt;
 
+pub use buffers::{Buffers, Variant};
 pub use cost::{Accesses, Cost, Counts, Part, Region, Share, SumLength, Traffic, Turns};
 pub use epilogue::Epilogue;
 pub use params::Params;

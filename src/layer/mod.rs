@@ -291,13 +291,14 @@ impl Layer {
 
     async fn solve_prepared(&self, prepared: &Prepared, mut inputs: Inputs<'_>) -> Result<Output> {
         let problem = &prepared.plan.problem;
-        let mut data = vec![0.0; problem.output_len()];
-        // A new vector holds no residual of the caller's.
-        if problem.conv.residual == Residual::InPlace {
+        let mut data = if problem.conv.residual == Residual::InPlace {
+            // A new vector holds no residual of the caller's.
             let residual = inputs.residual.take().ok_or_else(|| missing("the residual"))?;
-            check_len("the residual", data.len(), residual.len())?;
-            data.copy_from_slice(residual);
-        }
+            check_len("the residual", problem.output_len(), residual.len())?;
+            residual.to_vec()
+        } else {
+            vec![0.0; problem.output_len()]
+        };
         let account = self.run_prepared(prepared, inputs, &mut data, &mut Workspace::default()).await?;
         Ok(Output { data, shape: problem.output_shape(), account })
     }

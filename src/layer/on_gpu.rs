@@ -6,7 +6,7 @@ use super::{Inputs, Layer, Operands, Workspace};
 use crate::conv::Residual;
 use crate::device::Device;
 use crate::error::{DeviceError, Error, Result};
-use crate::gpu::{self, Bound, Dispatches, Sources, Tensor, Tensors};
+use crate::gpu::{self, Bound, Dispatches, ReadBack, Sources, Tensor, Tensors};
 use crate::problem::{Operation, Problem};
 use crate::spatial::Shape;
 
@@ -86,8 +86,8 @@ impl Layer {
     /// [`Residual::InPlace`] is what the output's buffer holds.
     ///
     /// # Errors
-    /// As [`Self::run`]; buffers that are too short, misaligned, of the wrong usage, or one for both ends; a workspace
-    /// that is too small or of another device; a device that is no GPU.
+    /// As [`Self::run`]; buffers that are too short, misaligned or of the wrong usage; tensors that overlap in one buffer, see
+    /// [`Tensor`]; a workspace that is too small or of another device; a device that is no GPU.
     pub async fn bind<'a>(
         &self,
         shape: impl Into<Shape>,
@@ -136,26 +136,27 @@ impl Layer {
         let own = self.on_gpu("binding a layer to GPU buffers")?;
         let (context, plan) = (own.context(), &*prepared.plan);
         check_inputs(&plan.problem, ends.residual.is_some(), ends.gradient.is_some())?;
-        if !own.is_packed(plan) {
-            // Both at once: the kernels can be compiled without waiting for the packing.
-            let packing = plan.packing.dispatches(&plan.problem);
-            let kernels: Vec<_> = packing.iter().chain(&plan.dispatches).map(|step| step.kernel).collect();
-            context.pipelines(&kernels).await?;
-        }
-        let packed = prepared.packed_on_gpu(own).await?;
         let factor = match plan.problem.operation {
             operation if operation.reads_gradient() => ends.gradient,
             _ => Some((&own.weights).into()),
         };
-        let tensors = Tensors {
+        let mut tensors = Tensors {
             input: Some(ends.input),
             output: Some(ends.output),
             weights: factor,
-            packed: packed.as_ref().map(|packed| packed.buffer().into()),
+            packed: None,
             bias: own.bias.as_ref().map(Into::into),
             slopes: own.slopes.as_ref().map(Into::into),
             residual: ends.residual,
         };
+        if !own.is_packed(plan) {
+            // Both at once: the kernels can be compiled without waiting for the packing.
+            let packing = plan.packing.dispatches(&plan.problem).into_iter().map(|step| step.kernel.into());
+            let kernels: Vec<_> = packing.chain(gpu::variants(&plan.dispatches, &tensors)).collect();
+            context.pipelines_of(&kernels).await?;
+        }
+        let packed = prepared.packed_on_gpu(own).await?;
+        tensors.packed = packed.as_ref().map(|packed| packed.buffer().into());
         let bound = Bound::new(context, plan, Dispatches::Run, &tensors, workspace).await?;
         Ok(bound.holding(packed))
     }
@@ -187,24 +188,29 @@ impl Layer {
             ..Ends::new(&buffers[0], &buffers[1])
         };
         let bound = self.bind_prepared(prepared, ends, &workspace.gpu).await?;
-        let mut writes =
-            vec![("the input", &buffers[0], dtype, inputs.input), ("the second tensor", &buffers[2], dtype, third)];
+        let Workspace { uploads: [first, second, third_upload], read_back, .. } = workspace;
+        let mut uploads = vec![
+            ("the input", &mut *first, &buffers[0], dtype, inputs.input),
+            ("the second tensor", &mut *second, &buffers[2], dtype, third),
+        ];
         // Memory between the elements of an output with gaps must not change.
         let gaps = plan.problem.output_shape().elements() < output.len();
         if gaps || plan.problem.conv.residual == Residual::InPlace {
-            writes.push(("the output", &buffers[1], result, output));
+            uploads.push(("the output", &mut *third_upload, &buffers[1], result, &*output));
         }
-        for (what, buffer, dtype, data) in writes {
-            context.write(what, buffer, &dtype.to_bytes(data)).await?;
+        for (what, upload, buffer, dtype, data) in &mut uploads {
+            upload.fill(context, what, buffer, &dtype.to_bytes(data)).await?;
         }
-        let found = context.run(&bound, &buffers[1], result, output.len()).await?;
+        let mut from: Vec<_> = uploads.into_iter().map(|(_, upload, buffer, ..)| (upload, buffer)).collect();
+        let read_back = read_back.get_or_insert_with(|| ReadBack::new(context));
+        context.run(&bound, &mut from, &mut [(read_back, &buffers[1], result.bytes(output.len()))]).await?;
         if gaps {
             // What stands in between need not be what was rounded.
+            let found = read_back.read(|bytes| result.from_bytes(bytes, output.len())).await?;
             plan.problem.result().each_position(|at| output[at] = found[at]);
-        } else {
-            output.copy_from_slice(&found);
+            return Ok(());
         }
-        Ok(())
+        read_back.read_as(result, output).await
     }
 }
 

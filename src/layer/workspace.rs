@@ -1,7 +1,7 @@
 //! What runs need besides the layer.
 
 #[cfg(feature = "gpu")]
-use crate::gpu::{self, Context};
+use crate::gpu::{self, Context, ReadBack, Upload};
 
 /// What runs need besides the layer, kept from run to run: staging and intermediate buffers that only grow. One
 /// serves any number of layers on the same device, one run at a time.
@@ -13,6 +13,11 @@ pub struct Workspace {
     /// Input, output and residual on the device.
     #[cfg(feature = "gpu")]
     pub(super) ends: gpu::Workspace,
+    /// Staging for those three, and for the result.
+    #[cfg(feature = "gpu")]
+    pub(super) uploads: [Upload; 3],
+    #[cfg(feature = "gpu")]
+    pub(super) read_back: Option<ReadBack>,
     #[cfg(feature = "gpu")]
     pub(super) context: Option<Context>,
 }

@@ -4,26 +4,35 @@
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
 
 use super::checked::Checked;
-use super::{Source, lint, source};
+use super::{Source, lint, source_of_variant};
 use crate::caps::Limits;
 use crate::error::{Error, Result};
-use crate::kernel::{KernelSpec, Storage};
+use crate::kernel::{KernelSpec, Storage, Variant};
 
-/// Writes, parses, validates and lints a kernel, and holds it against a device's bounds.
+/// Writes, parses, validates and lints a kernel whose tensors lie in separate buffers, and holds it against a device's bounds.
 ///
 /// # Errors
 /// [`Error::Kernel`] with the finding and its place in `shaders/`; [`Error::Limit`] with the bound.
 pub fn check(spec: &KernelSpec, limits: &Limits) -> Result<Checked> {
+    check_variant(&(*spec).into(), limits)
+}
+
+/// The same, for tensors in separate buffers or not.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_variant(variant: &Variant, limits: &Limits) -> Result<Checked> {
+    let spec = &variant.kernel;
     spec.check(limits)?;
-    let source = source(spec)?;
-    let (module, info) =
-        validate(&source, capabilities(spec)).map_err(|message| Error::Kernel { kernel: spec.name(), message })?;
+    let source = source_of_variant(variant)?;
+    let failed = |message| Error::Kernel { kernel: variant.name(), message };
+    let (module, info) = validate(&source, capabilities(spec)).map_err(failed)?;
     let checked = Checked { source, module, info };
     let violations = lint::run(spec, &checked);
     if violations.is_empty() {
         return Ok(checked);
     }
-    Err(Error::Kernel { kernel: spec.name(), message: violations.join("; ") })
+    Err(failed(violations.join("; ")))
 }
 
 /// What a kernel may use beyond what every device has: 16-bit floats where it says so. Words of two halves are what
@@ -76,7 +85,7 @@ mod tests {
 
     #[test]
     fn errors_are_located_in_the_shader_files() {
-        let mut broken = source(&spec()).expect("source");
+        let mut broken = source_of_variant(&spec().into()).expect("source");
         broken.text = broken.text.replace("let batch = workgroup.z %", "let batch = workgroup.qq %");
         let message = validate(&broken, capabilities(&spec())).expect_err("no such component");
         assert!(message.starts_with("shaders/kernel/winograd_multiply.wgsl:"), "{message}");

@@ -17,12 +17,12 @@ mod register_tile;
 mod transforms;
 mod writer;
 
-pub use check::{capabilities, check};
+pub use check::{capabilities, check, check_variant};
 pub use checked::Checked;
 pub use library::files;
 
 use crate::error::{Error, Result};
-use crate::kernel::KernelSpec;
+use crate::kernel::{Buffers, KernelSpec, Variant};
 
 /// The name of every kernel's entry point.
 pub const ENTRY_POINT: &str = "main";
@@ -36,6 +36,8 @@ pub struct Source {
     pub text: String,
     /// Names of the generated functions.
     pub leaves: Vec<&'static str>,
+    /// How the text binds tensors.
+    pub buffers: Buffers,
     /// First line (from 1) and origin of each piece, in order.
     pieces: Vec<(usize, String)>,
 }
@@ -65,14 +67,25 @@ pub(crate) fn part(name: &str) -> Option<&'static str> {
     library::read(&format!("shaders/part/{name}.wgsl"))
 }
 
-/// The text of a kernel.
+/// A text whose tensors may lie in one buffer: what is declared to be read is declared to be read and written.
+pub(crate) fn with_shared_buffers(text: &str) -> String {
+    text.replace("var<storage, read>", "var<storage, read_write>")
+}
+
+/// The text of a kernel whose tensors lie in separate buffers.
 ///
 /// # Errors
 /// [`Error::Kernel`] if the spec's algorithm has no transforms.
 pub fn source(spec: &KernelSpec) -> Result<Source> {
     let failed = |message: String| Error::Kernel { kernel: spec.name(), message };
     let leaves = leaves::of(spec).map_err(|error| failed(error.to_string()))?;
-    let mut source = Source { name: spec.name(), text: String::new(), leaves: leaves.names, pieces: Vec::new() };
+    let mut source = Source {
+        name: spec.name(),
+        text: String::new(),
+        leaves: leaves.names,
+        buffers: Buffers::Separate,
+        pieces: Vec::new(),
+    };
     source.push("head", &head::of(spec));
     for part in slots(spec) {
         let path = format!("shaders/part/{part}.wgsl");
@@ -84,6 +97,20 @@ pub fn source(spec: &KernelSpec) -> Result<Source> {
     let text = library::read(&path).ok_or_else(|| failed(format!("{path} is missing")))?;
     source.push(&path, text);
     Ok(source)
+}
+
+/// The text of a kernel, for tensors in separate buffers or not. Both are the same but for what is declared of bindings.
+///
+/// # Errors
+/// As [`source()`].
+pub fn source_of_variant(variant: &Variant) -> Result<Source> {
+    let source = source(&variant.kernel)?;
+    Ok(match variant.buffers {
+        Buffers::Separate => source,
+        Buffers::Shared => {
+            Source { name: variant.name(), text: with_shared_buffers(&source.text), buffers: Buffers::Shared, ..source }
+        }
+    })
 }
 
 /// The parts that fill a kernel's slots.

@@ -206,8 +206,10 @@ fn buffers_that_cannot_be_bound_are_refused() {
         unsupported(bind((&copies).into(), (&output).into(), &room), "expected STORAGE among its usages");
         let direct = self::layer(&gpu.device(), &case, Preferences::new().algorithm(Algorithm::Direct));
         let both = upload(context, 400);
-        let aliased = block_on(direct.bind(shape, (&both, Tensor::at(&both, 800)), &room));
-        unsupported(refusal(aliased, "one buffer"), "one buffer for a tensor that direct");
+        let overlapping = block_on(direct.bind(shape, (&both, Tensor::at(&both, 332)), &room));
+        let error = refusal(overlapping, "tensors that overlap");
+        let shared = |error| matches!(error, Error::Shape(ShapeError::SharedBuffer { begins: 332, .. }));
+        assert!(shared(error), "the input has 336 bytes");
 
         let nothing = gpu::Workspace::default();
         let need = plan.workspace()[0];

@@ -13,8 +13,8 @@ use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{ShaderStage, front::wgsl::parse_str};
 use winoconv::caps::Limits;
 use winoconv::error::{Error, Resource};
-use winoconv::kernel::{KernelSpec, Storage};
-use winoconv::wgsl::{Checked, ENTRY_POINT, check, source};
+use winoconv::kernel::{Access, Buffers, KernelSpec, Storage, Variant};
+use winoconv::wgsl::{Checked, ENTRY_POINT, check, check_variant, source};
 
 /// Two threads, each with its half of the grid; what they find wrong.
 fn over_the_grid(find: impl Fn(&KernelSpec) -> Vec<String> + Sync) -> Vec<String> {
@@ -51,6 +51,32 @@ fn every_variant_passes_our_checks_however_tensors_are_stored() {
         other.filter_map(|storage| spec.stored_as(storage)).filter_map(|spec| checked(&spec).err()).collect()
     });
     assert_none(&found, "not fit for every WebGPU device");
+}
+
+/// A kernel for tensors in one buffer has the text of the kernel for tensors in separate buffers, all of them declared to be written.
+#[test]
+fn every_variant_has_a_text_for_tensors_in_one_buffer() {
+    let found = over_the_grid(|&kernel| {
+        let variant = Variant { kernel, buffers: Buffers::Shared };
+        let checked = match check_variant(&variant, &Limits::LARGEST) {
+            Ok(checked) => checked,
+            Err(error) => return vec![error.to_string()],
+        };
+        // The other languages have another word for what is not written.
+        let is_written = kernel.name().len().is_multiple_of(8);
+        let mut found = if is_written { written_as_text(&kernel, &checked) } else { Vec::new() };
+        found.extend(is_written.then(|| written_as_spirv(&kernel, &checked, false)).into_iter().flatten());
+        let shared = checked.source;
+        let plain = source(&kernel).map(|source| source.text).unwrap_or_default();
+        let differ = plain.lines().zip(shared.text.lines()).filter(|(plain, shared)| plain != shared);
+        let (reads, others): (Vec<_>, Vec<_>) =
+            differ.partition(|(plain, shared)| plain.replace("<storage, read>", "<storage, read_write>") == **shared);
+        let expected = kernel.bindings().iter().filter(|binding| binding.access == Access::Read).count();
+        let is_right = (reads.len(), others.len()) == (expected, 0) && shared.name == format!("{kernel}_shared");
+        found.extend((!is_right).then(|| format!("{} differs: {reads:?}, {others:?}", shared.name)));
+        found
+    });
+    assert_none(&found, "not fit for tensors in one buffer");
 }
 
 /// How wgpu has shaders written for checked and for trusted modules.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use fs_err as fs;
 use winoconv::caps::{Limits, Profile};
-use winoconv::kernel::{KernelSpec, Storage};
+use winoconv::kernel::{Buffers, KernelSpec, Storage, Variant};
 use winoconv::{Error, wgsl};
 
 use crate::hlsl;
@@ -17,6 +17,9 @@ pub(crate) struct Options {
     /// Only variants whose name contains this text
     #[arg(default_value = "")]
     name: String,
+    /// The texts for tensors that lie in one buffer
+    #[arg(long, conflicts_with_all = ["caps", "dxc"])]
+    shared: bool,
     /// Print the texts instead of writing them to files
     #[arg(long)]
     print: bool,
@@ -45,31 +48,34 @@ pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     let specs: Vec<KernelSpec> =
         KernelSpec::all().into_iter().filter(|spec| spec.name().contains(&options.name)).collect();
     ensure!(!specs.is_empty(), "no variant's name contains {}", options.name);
+    let buffers = if options.shared { Buffers::Shared } else { Buffers::Separate };
+    let variants: Vec<Variant> = specs.iter().map(|&kernel| Variant { kernel, buffers }).collect();
     if options.print {
-        for spec in &specs {
-            println!("{}", wgsl::source(spec)?.text);
+        for variant in &variants {
+            println!("{}", wgsl::source_of_variant(variant)?.text);
         }
         return Ok(());
     }
     if let Some(profile) = options.caps {
         return check_for(&specs, profile);
     }
-    check_all(&specs)?;
-    println!("{} variants pass naga, our lints, and fit the largest device", specs.len());
+    check_all(&variants)?;
+    println!("{} variants pass naga, our lints, and fit the largest device", variants.len());
     if options.dxc {
         hlsl::judge(root, &specs, options.no_install)?;
     }
     if !options.check {
-        write_all(&specs, &options.out)?;
+        write_all(&variants, &options.out)?;
         println!("written to {}", options.out.display());
     }
-    if options.tint { tint(root, &specs) } else { Ok(()) }
+    if options.tint { tint(root, &variants) } else { Ok(()) }
 }
 
-fn check_all(specs: &[KernelSpec]) -> anyhow::Result<()> {
-    let check = |spec| wgsl::check(spec, &Limits::LARGEST).err().map(|error| error.to_string());
-    let refused: Vec<String> = specs.iter().filter_map(check).collect();
-    ensure!(refused.is_empty(), "{} of {} variants are refused:\n{}", refused.len(), specs.len(), refused.join("\n"));
+fn check_all(variants: &[Variant]) -> anyhow::Result<()> {
+    let check = |variant| wgsl::check_variant(variant, &Limits::LARGEST).err().map(|error| error.to_string());
+    let refused: Vec<String> = variants.iter().filter_map(check).collect();
+    let all = variants.len();
+    ensure!(refused.is_empty(), "{} of {all} variants are refused:\n{}", refused.len(), refused.join("\n"));
     Ok(())
 }
 
@@ -97,13 +103,13 @@ fn check_for(specs: &[KernelSpec], profile: Profile) -> anyhow::Result<()> {
 }
 
 /// Writes texts into a folder, which has nothing else then: those of variants that are no more must not be judged again.
-fn write_all(specs: &[KernelSpec], out: &Path) -> anyhow::Result<()> {
+fn write_all(variants: &[Variant], out: &Path) -> anyhow::Result<()> {
     if out.exists() {
         fs::remove_dir_all(out)?;
     }
     fs::create_dir_all(out)?;
-    for spec in specs {
-        fs::write(out.join(format!("{spec}.wgsl")), wgsl::source(spec)?.text)?;
+    for variant in variants {
+        fs::write(out.join(format!("{}.wgsl", variant.name())), wgsl::source_of_variant(variant)?.text)?;
     }
     Ok(())
 }
@@ -111,16 +117,16 @@ fn write_all(specs: &[KernelSpec], out: &Path) -> anyhow::Result<()> {
 /// Texts that one process judges: of some thousands in one, Dawn's Node package dies (signal 11).
 const BATCH: usize = 160;
 
-pub(crate) fn tint(root: &Path, specs: &[KernelSpec]) -> anyhow::Result<()> {
+pub(crate) fn tint(root: &Path, variants: &[Variant]) -> anyhow::Result<()> {
     let node = Node::with_webgpu(root, false)?;
     let batch = root.join("target/tint/batch");
-    for specs in specs.chunks(BATCH) {
-        write_all(specs, &batch)?;
+    for variants in variants.chunks(BATCH) {
+        write_all(variants, &batch)?;
         let status = node.run(&[("judge.mjs", include_str!("tint.mjs"))], std::slice::from_ref(&batch), &[])?;
         // Its own end says 1; a script that died judged nothing.
         ensure!(status.code() != Some(1), "Tint refuses some variants");
         ensure!(status.success(), "the script that asks Tint ended with {status}");
     }
-    println!("Tint: {} variants", specs.len());
+    println!("Tint: {} variants", variants.len());
     Ok(())
 }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use super::kept::{Compiled, Shader, compile};
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
-use crate::gpu::bound::{Bound, Ready, Tensor, one_buffer_for_both, uniform};
+use crate::gpu::bound::{Bound, Ready, uniform};
 use crate::gpu::context::Context;
 use crate::gpu::fault::scoped;
+use crate::gpu::tensors::Tensor;
+use crate::gpu::tensors::range::{BoundRange, buffers_of};
+use crate::kernel::Buffers;
 
 /// Elements `first..end` of so many bytes in a buffer, 1, 2 or 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,17 +51,21 @@ impl Context {
 }
 
 /// A binding: a window of a buffer that begins where the device allows it.
-struct Window {
-    start: u64,
-    size: u64,
+struct Window<'a> {
+    range: BoundRange<'a>,
     /// The window's first element, counted from the tensor's start: what indices are less by.
     before: i64,
 }
 
-fn window(context: &Context, what: &'static str, tensor: Tensor<'_>, reach: Reach) -> Result<Window> {
+fn window<'a>(
+    context: &Context,
+    what: &'static str,
+    tensor: Tensor<'a>,
+    reach: Reach,
+    alignment: u64,
+) -> Result<Window<'a>> {
     let limits = &context.caps().limits;
     context.check_buffer(what, tensor.buffer)?;
-    let alignment = u64::from(limits.min_storage_buffer_offset_alignment).max(4);
     if !tensor.offset.is_multiple_of(4) {
         let why = format!("{} bytes, expected a multiple of 4", tensor.offset);
         return Err(Error::Unsupported { what: format!("the offset of {what}"), why });
@@ -78,7 +85,7 @@ fn window(context: &Context, what: &'static str, tensor: Tensor<'_>, reach: Reac
     let size = end - start;
     LimitError::check(what, Resource::BindingBytes, size, limits.max_storage_buffer_binding_size)?;
     let before = (start.cast_signed() - tensor.offset.cast_signed()) / of_element.cast_signed();
-    Ok(Window { start, size, before })
+    Ok(Window { range: BoundRange { what, buffer: tensor.buffer, start, tensor: first, end }, before })
 }
 
 impl Bound {
@@ -86,18 +93,16 @@ impl Bound {
     pub(crate) async fn of_shaders(context: &Context, dispatches: &[ShaderDispatch<'_>]) -> Result<Self> {
         let mut ready = Vec::with_capacity(dispatches.len());
         let last = |of: &ShaderDispatch<'_>| of.buffers.len().saturating_sub(1);
+        let alignment = u64::from(context.caps().limits.min_storage_buffer_offset_alignment).max(4);
         for of in dispatches {
             let mut windows = Vec::with_capacity(of.buffers.len());
             for (i, (tensor, reach)) in of.buffers.iter().enumerate() {
                 let what = if i == last(of) { "an output of a step" } else { "an input of a step" };
-                windows.push(window(context, what, *tensor, *reach)?);
+                windows.push(window(context, what, *tensor, *reach, alignment)?);
             }
-            let is_both = |((written, _), read): (&(Tensor<'_>, _), &[(Tensor<'_>, _)])| {
-                read.iter().any(|(tensor, _)| tensor.buffer == written.buffer)
-            };
-            if of.buffers.split_last().is_some_and(is_both) {
-                return Err(one_buffer_for_both(&of.shader.name));
-            }
+            let ranges: Vec<BoundRange<'_>> = windows.iter().map(|window| window.range).collect();
+            let is_written: Vec<bool> = (0..ranges.len()).map(|i| i == last(of)).collect();
+            let buffers = buffers_of(&ranges, &is_written, alignment)?;
             let mut words = of.params.clone();
             for (&at, window) in of.offsets.iter().zip(&windows) {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "indices wrap around")]
@@ -105,7 +110,10 @@ impl Bound {
                 words[at] = words[at].wrapping_sub(before);
             }
             words.resize(words.len().next_multiple_of(4), 0);
-            let compiled = context.compiled_shader(of.shader).await?;
+            let compiled = match buffers {
+                Buffers::Separate => context.compiled_shader(of.shader).await?,
+                Buffers::Shared => context.compiled_shader(&of.shader.with_shared_buffers()).await?,
+            };
             let made = scoped(context.device(), "binding a step", || {
                 let uniform = uniform(context.device(), bytemuck::cast_slice(&words))?;
                 Ok(ready_from(context.device(), of, &compiled, &windows, &uniform))
@@ -122,13 +130,13 @@ fn ready_from(
     device: &wgpu::Device,
     of: &ShaderDispatch<'_>,
     compiled: &Compiled,
-    windows: &[Window],
+    windows: &[Window<'_>],
     uniform: &wgpu::Buffer,
 ) -> Ready {
     let mut entries = vec![wgpu::BindGroupEntry { binding: 0, resource: uniform.as_entire_binding() }];
-    for ((binding, (tensor, _)), window) in (1..).zip(&of.buffers).zip(windows) {
-        let size = wgpu::BufferSize::new(window.size);
-        let buffer = wgpu::BufferBinding { buffer: tensor.buffer, offset: window.start, size };
+    for (binding, Window { range, .. }) in (1..).zip(windows) {
+        let size = wgpu::BufferSize::new(range.end - range.start);
+        let buffer = wgpu::BufferBinding { buffer: range.buffer, offset: range.start, size };
         entries.push(wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(buffer) });
     }
     let descriptor =

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 
-use crate::wgsl::ENTRY_POINT;
+use crate::kernel::Buffers;
+use crate::wgsl::{self, ENTRY_POINT};
 
 /// A compute shader as text: binding 0 is a uniform of words, then come the buffers that are read, then the one that is written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -15,6 +16,15 @@ pub(crate) struct Shader {
     pub(crate) text: String,
     /// How many buffers are read.
     pub(crate) reads: u32,
+    /// How the text binds them.
+    pub(crate) buffers: Buffers,
+}
+
+impl Shader {
+    /// The same for tensors of which one is written and others lie in its buffer.
+    pub(in crate::gpu) fn with_shared_buffers(&self) -> Self {
+        Self { text: wgsl::with_shared_buffers(&self.text), buffers: Buffers::Shared, ..self.clone() }
+    }
 }
 
 /// A compiled shader.
@@ -63,7 +73,8 @@ pub(in crate::gpu) fn compile(device: &wgpu::Device, cache: Option<&wgpu::Pipeli
     };
     let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
     entries.extend((0..=shader.reads).map(|i| {
-        let ty = wgpu::BufferBindingType::Storage { read_only: i < shader.reads };
+        let read_only = shader.buffers == Buffers::Separate && i < shader.reads;
+        let ty = wgpu::BufferBindingType::Storage { read_only };
         entry(i + 1, ty)
     }));
     let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });

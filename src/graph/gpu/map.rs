@@ -60,7 +60,7 @@ const POWER: &str = "fn power(a: f32, b: f32) -> f32 {
     let whole = floor(b) == b;
     let odd = whole && fract(b * 0.5) != 0.0;
     let size = select(exp2(b * log2(abs(a))), select(0.0, 1.0 / abs(a), b < 0.0), a == 0.0);
-    let value = select(select(size, -size, odd && a < 0.0), bitcast<f32>(0x7fc00000u | params.words[0].x & 0u), a < 0.0 && !whole);
+    let value = select(select(size, -size, odd && a < 0.0), bitcast<f32>(0x7fc00000u | (params.words[0].x & 0u)), a < 0.0 && !whole);
     return select(value, 1.0, b == 0.0);
 }";
 

@@ -3,6 +3,7 @@
 
 mod encode;
 mod job;
+mod listing;
 mod map;
 mod matmul;
 mod pool;
@@ -14,10 +15,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use self::job::Job;
+pub use self::listing::{ListedBuffer, ListedDispatch, ListedKernel, ListedOperand, Listing};
 use super::compile::Stored;
 use super::compile::{BufferId, Place, Program, Step, Work};
+use crate::caps::Limits;
 use crate::error::{Result, ShapeError};
-use crate::gpu::{Bound, Buffer, Context, Reach, ShaderDispatch, Tensor, Workspace};
+use crate::gpu::{Bound, Buffer, Context, Reach, ReadBack, ShaderDispatch, Tensor, Upload, Workspace};
 use crate::kernel::word;
 use crate::layer::{Ends, Layer};
 use crate::problem::Problem;
@@ -35,11 +38,11 @@ pub(super) struct OnGpu {
     pub(super) kept: Mutex<Option<EndsOnGpu>>,
 }
 
-/// A network bound to buffers of its own.
+/// A network bound to buffers of its own, with what copies slices there and back.
 #[derive(Debug)]
 pub(super) struct EndsOnGpu {
-    pub(super) inputs: Vec<Buffer>,
-    pub(super) outputs: Vec<Buffer>,
+    pub(super) inputs: Vec<(Upload, Buffer)>,
+    pub(super) outputs: Vec<(ReadBack, Buffer)>,
     pub(super) bound: Bound,
 }
 
@@ -131,11 +134,16 @@ impl OnGpu {
             last.0 = Tensor::new(table);
         }
         buffers.push((tensor(job.write.0), job.write.1));
-        let most = self.context.caps().limits.max_compute_workgroups_per_dimension.max(1) as usize;
-        let grid = [word(job.workgroups.min(most)), word(job.workgroups.div_ceil(most).max(1)), 1];
+        let grid = grid(&self.context.caps().limits, job.workgroups);
         let Job { shader, params, offsets, .. } = job;
         Bound::of_shaders(&self.context, &[ShaderDispatch { shader: &shader, params, offsets, buffers, grid }]).await
     }
+}
+
+/// So many workgroups, in rows where a device has no more of them in a row.
+fn grid(limits: &Limits, workgroups: usize) -> [u32; 3] {
+    let most = limits.max_compute_workgroups_per_dimension.max(1) as usize;
+    [word(workgroups.min(most)), word(workgroups.div_ceil(most).max(1)), 1]
 }
 
 /// A step's dispatch; none of a convolution, which is a layer's.

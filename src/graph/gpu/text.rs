@@ -7,10 +7,14 @@ use crate::gpu::Shader;
 use crate::graph::compile::Stored;
 use crate::graph::compile::{BufferId, Place};
 use crate::graph::format::Element;
-use crate::kernel::word;
+use crate::kernel::{Buffers, word};
 
 /// Invocations of a workgroup.
 pub(super) const WORKGROUP: usize = 64;
+
+/// The least finite f32, and the largest one. In decimals, as Rust prints it, it is a little more than that, which Tint refuses.
+pub(super) const LOWEST: &str = "-0x1.fffffep+127";
+pub(super) const HIGHEST: &str = "0x1.fffffep+127";
 
 /// A step's text as it is written, with the words that it reads.
 pub(super) struct Writer<'a> {
@@ -212,7 +216,7 @@ impl<'a> Writer<'a> {
         );
         let of = |place: &Place, element: Element| -> (BufferId, _) { (place.buffer, reach(place, element)) };
         Job {
-            shader: Shader { name: self.name.to_owned(), text, reads: word(reads) },
+            shader: Shader { name: self.name.to_owned(), text, reads: word(reads), buffers: Buffers::Separate },
             params: self.words,
             offsets: self.offsets,
             reads: self.reads.iter().map(|(place, element)| of(place, *element)).collect(),

@@ -132,11 +132,10 @@ fn workspace(plans: &[Plan]) -> u64 {
     (0..).map_while(most).sum()
 }
 
-/// Inputs and outputs of a part: on a GPU they pass through buffers that the host can write or read, an output at a time.
+/// Inputs and outputs of a part: on a GPU they pass through buffers that the CPU can write or read.
 fn ends(program: &Program, is_cpu: bool) -> u64 {
-    let (inputs, outputs) = (input_bytes(program).sum::<u64>(), output_bytes(program).sum::<u64>());
-    let staged = if is_cpu { 0 } else { inputs + output_bytes(program).max().unwrap_or(0) };
-    inputs + outputs + staged
+    let copies = if is_cpu { 1 } else { 2 };
+    copies * (input_bytes(program).sum::<u64>() + output_bytes(program).sum::<u64>())
 }
 
 /// What the CPU has of inputs and outputs beside their numbers, where they are stored otherwise: their bytes, and the numbers once more.

@@ -10,7 +10,7 @@ pub(super) const LINT: Lint = Lint {
     name: "bindings",
     explanation: "The bindings of a text are those of its spec, by number, name and access, and the uniform is \
                   `params` with its fields one word apart: layouts and bind groups are made from the spec, parameters \
-                  are copied as words.",
+                  are copied as words. For tensors that share a buffer all are written.",
     check,
 };
 
@@ -40,7 +40,8 @@ fn check(spec: &KernelSpec, checked: &Checked) -> Vec<String> {
             _ => {}
         }
     }
-    let expected = spec.bindings().into_iter().map(|b| (b.index, b.name.to_owned(), b.access));
+    let buffers = checked.source.buffers;
+    let expected = spec.bindings().into_iter().map(|b| (b.index, b.name.to_owned(), buffers.access(&b)));
     let mut expected: Vec<_> = expected.collect();
     found.sort_by_key(|binding| binding.0);
     expected.sort_by_key(|binding| binding.0);

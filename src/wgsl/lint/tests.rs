@@ -3,9 +3,11 @@
 use super::{EXCEPTIONS, LINTS, run};
 use crate::activation::Activation;
 use crate::conv::Conv;
-use crate::kernel::{Blocking, Direct, Epilogue, KernelSpec, Reading, Storage, WinogradInlined, WinogradMultiply};
+use crate::kernel::{
+    Blocking, Buffers, Direct, Epilogue, KernelSpec, Reading, Storage, Variant, WinogradInlined, WinogradMultiply,
+};
 use crate::wgsl::checked::Checked;
-use crate::wgsl::{Source, source};
+use crate::wgsl::{Source, source, source_of_variant};
 use crate::winograd::{F, Nested};
 
 fn direct() -> KernelSpec {
@@ -71,6 +73,10 @@ fn an_excused_kernel_needs_it_and_is_excused_from_nothing_else() {
 fn bindings_find_a_wrong_number_and_a_wrong_access() {
     only(&findings(&direct(), "@binding(2)", "@binding(7)"), "bindings");
     only(&findings(&direct(), "storage, read> weights", "storage, read_write> weights"), "bindings");
+    let mut shared = source_of_variant(&Variant { kernel: direct(), buffers: Buffers::Shared }).expect("source");
+    assert_eq!(run(&direct(), &checked(shared.clone())), Vec::<String>::new(), "for tensors in one buffer");
+    shared.text = shared.text.replace("storage, read_write> weights", "storage, read> weights");
+    only(&run(&direct(), &checked(shared)), "bindings");
 }
 
 #[test]

@@ -4,8 +4,8 @@
 
 mod device;
 mod dispatch;
-mod draw;
-mod grid;
+pub(crate) mod draw;
+pub(crate) mod grid;
 mod instrument;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};

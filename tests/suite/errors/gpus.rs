@@ -1,9 +1,9 @@
 //! Buffers and devices that a plan cannot be bound to.
 
 use pollster::block_on;
-use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Dispatches, Tensor, Tensors};
+use winoconv::gpu::{self, AdapterChoice, Bound, Context, ContextOptions, Dispatches, ReadBack, Tensor, Tensors};
 use winoconv::{
-    Algorithm, Conv, Device, Ends, Error, Layer, Plan, Preferences, Residual, Tolerance, WeightTensors, Weights,
+    Algorithm, Conv, DType, Device, Ends, Error, Layer, Plan, Preferences, Residual, Tolerance, WeightTensors, Weights,
     Workspace, wgpu,
 };
 
@@ -76,10 +76,17 @@ fn tensors(table: &mut Section, bench: &Bench) {
     let descriptor = wgpu::BufferDescriptor { label: None, size: 400, usage, mapped_at_creation: false };
     let copies = context.device().create_buffer(&descriptor);
     table.row("a buffer that is not for storage", "Unsupported", bench.bind(&copies, output));
+    // Where bindings begin differs from device to device: here at WebGPU's own alignment.
+    let named = AdapterChoice::Named(context.caps().name.clone());
+    let options = ContextOptions::default().adapter(named).default_limits(true);
+    let context = &block_on(Context::new(&options)).expect("a second device");
     let direct = layer(&context.clone().into(), plain(), "direct");
     let both = buffer(context, 400);
-    let aliased = block_on(direct.bind(SHAPE, (&both, Tensor::at(&both, 800)), &bench.room));
-    table.row("one buffer for input and output", "Unsupported", aliased);
+    let room = gpu::Workspace::default();
+    let bind =
+        |input, output| block_on(direct.bind(SHAPE, (Tensor::at(&both, input), Tensor::at(&both, output)), &room));
+    table.row("an output that overlaps the input in one buffer", "Shape(SharedBuffer)", bind(0, 332));
+    table.row("an output behind the input, bound from before its end", "Shape(SharedBuffer)", bind(0, 336));
 }
 
 fn operands(table: &mut Section, bench: &Bench) {
@@ -132,6 +139,24 @@ fn new_weights(table: &mut Section, bench: &Bench) {
     );
 }
 
+fn read_backs(table: &mut Section, bench: &Bench, other: &Context) {
+    let Bench { context, input, .. } = bench;
+    let descriptor = wgpu::CommandEncoderDescriptor::default();
+    let mut encoder = context.device().create_command_encoder(&descriptor);
+    let mut read_back = ReadBack::new(context);
+    table.row("reading back what was not copied", "Unsupported", block_on(read_back.read(|_| ())));
+    let beyond = block_on(read_back.encode(&mut encoder, Tensor::at(input, 352), 9));
+    table.row("a copy to be read back, of more than the buffer has", "Shape(Length)", beyond);
+    block_on(read_back.encode(&mut encoder, input, 8)).expect("legal");
+    let longer = block_on(read_back.read_into(&mut [0u8; 9]));
+    table.row("reading back into a slice of another length", "Shape(Length)", longer);
+    let more = block_on(read_back.read_as(DType::F16, &mut [0.0; 5]));
+    table.row("reading back more numbers than were copied", "Shape(Length)", more);
+    let mut theirs = other.device().create_command_encoder(&descriptor);
+    let foreign = block_on(read_back.encode(&mut theirs, input, 8));
+    table.row("a copy to be read back, in an encoder of another device", "Device(WrongDevice)", foreign);
+}
+
 fn devices(table: &mut Section, bench: &Bench) {
     let Bench { context, plan, input, output, .. } = bench;
     table.row("no workspace", "Shape(Length)", bench.bind_with(&gpu::Workspace::default()));
@@ -161,6 +186,7 @@ fn devices(table: &mut Section, bench: &Bench) {
     let descriptor = wgpu::BufferDescriptor { label: None, size: 16, usage, mapped_at_creation: false };
     let unreadable = context.device().create_buffer(&descriptor);
     table.row("a download that the buffer does not allow", "Unsupported", block_on(context.download(&unreadable, 1)));
+    read_backs(table, bench, &other);
     let gone = buffer(context, 400);
     gone.destroy();
     table.row("an input buffer that was destroyed", "Device(Destroyed)", bench.bind(&gone, output));

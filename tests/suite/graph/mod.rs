@@ -4,7 +4,7 @@
 mod draw;
 mod ends;
 mod nodes;
-mod refusals;
+mod one_buffer;
 mod shapes;
 mod tiling;
 mod written_out;

@@ -10,9 +10,10 @@ use crate::node::Node;
 use crate::setup;
 use crate::steps::Missing;
 
-const RUNNER: [(&str, &str); 2] = [
+const RUNNER: [(&str, &str); 3] = [
     ("run.mjs", include_str!("../../../examples/web_plan/run.mjs")),
     ("plan.mjs", include_str!("../../../examples/web_plan/plan.mjs")),
+    ("network.mjs", include_str!("../../../examples/web_plan/network.mjs")),
 ];
 /// How the runner ends where Dawn finds no device.
 const NO_DEVICE: i32 = 3;

@@ -1,10 +1,12 @@
-//! `cargo xtask export`: a plan as files that a program in another language can run: `plan.json` with everything but the
-//! texts, a `.wgsl` file for each kernel, and, if asked for, data with the results that are expected.
+//! `cargo xtask export`: a plan or a network as files that a program in another language can run: `plan.json` or `network.json` with
+//! everything but the texts, a `.wgsl` file for each kernel, and, if asked for, data with the results that are expected.
 //! `examples/web_plan` runs them in JavaScript.
 
 mod cases;
 mod data;
 mod dawn;
+mod network;
+mod networks;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -27,11 +29,14 @@ use crate::files;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// A layer of the bench by its name, or N,C,K,H,W or N,C,K,H,W,R (stride 1, padding R/2)
-    #[arg(long, required_unless_present_any = ["plan", "check"])]
+    #[arg(long, required_unless_present_any = ["plan", "network", "check"])]
     layer: Option<String>,
     /// Any plan, by its document: what serde writes, or `plan` in a plan.json, or such a file itself
     #[arg(long, value_name = "FILE", conflicts_with_all = ["layer", "algorithm", "adapter", "caps"])]
     plan: Option<PathBuf>,
+    /// A small network by its name: `unet`, `super_resolution` or `elementwise`
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["layer", "plan", "algorithm"])]
+    network: Option<String>,
     /// Force an algorithm, whatever its error: direct, staged:f4x3, ...
     #[arg(long)]
     algorithm: Option<Algorithm>,
@@ -47,14 +52,23 @@ pub(crate) struct Options {
     /// Also random data as they are stored, and the expected results as f32
     #[arg(long)]
     data: bool,
-    /// Export a few plans of all kinds and run them on Dawn, through Node and the npm package `webgpu`
-    #[arg(long, conflicts_with_all = ["layer", "plan", "caps"])]
+    /// Export a few plans of all kinds and the networks, and run them on Dawn, through Node and the npm package `webgpu`
+    #[arg(long, conflicts_with_all = ["layer", "plan", "network", "caps"])]
     check: bool,
 }
 
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     if options.check {
         return check(root, false).map(drop);
+    }
+    if let Some(name) = &options.network {
+        let known = networks::ALL.iter().find(|(known, _)| known == name);
+        let names = networks::ALL.map(|(name, _)| name).join(", ");
+        let (_, make) = known.with_context(|| format!("no network is named {name}, expected one of: {names}"))?;
+        let listing = network::export(&make()?, &options.caps()?, &options.out, options.data)?;
+        let (kernels, dispatches) = (listing.kernels.len(), listing.run.len());
+        println!("{name}: {dispatches} dispatches of {kernels} kernels, written to {}", options.out.display());
+        return Ok(());
     }
     let plan = match (&options.plan, &options.layer) {
         (Some(file), _) => read(file)?,
@@ -70,12 +84,16 @@ impl Options {
     fn make(&self, layer: &str) -> anyhow::Result<Plan> {
         let forced = |algorithm| Preferences::new().tolerance(Tolerance::Any).algorithm(algorithm);
         let preferences = self.algorithm.map_or_else(Preferences::new, forced);
-        let caps = match (&self.adapter, self.caps) {
+        Ok(Plan::new(&layers::named(layer)?.problem()?, &self.caps()?, &preferences)?)
+    }
+
+    /// The device that is planned for.
+    fn caps(&self) -> anyhow::Result<Caps> {
+        Ok(match (&self.adapter, self.caps) {
             (Some(name), _) => Adapter::named(name).open(&ContextOptions::default())?.caps().clone(),
             (None, Some(profile)) => profile.caps(),
             (None, None) => Caps::webgpu_default(),
-        };
-        Ok(Plan::new(&layers::named(layer)?.problem()?, &caps, &preferences)?)
+        })
     }
 }
 
@@ -165,22 +183,31 @@ pub(crate) fn find_dawn(root: &Path, no_install: bool) -> anyhow::Result<()> {
     Dawn::find(root, no_install).map(drop)
 }
 
-/// Exports plans of every kind, has Dawn run them, and returns how many there are.
+/// Exports plans of every kind and networks, has Dawn run them, and returns how many there are.
 pub(crate) fn check(root: &Path, no_install: bool) -> anyhow::Result<usize> {
     let folder = root.join("target/export");
     let folders = export_cases(&folder)?;
-    println!("{} plans in {}", folders.len(), folder.display());
+    println!("{} plans and networks in {}", folders.len(), folder.display());
     Dawn::find(root, no_install)?.run(&folders)?;
     Ok(folders.len())
 }
 
 fn export_cases(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut folders = Vec::new();
-    for (name, plan) in cases::all()? {
+    let emptied = |name: &str| -> anyhow::Result<PathBuf> {
         let out = folder.join(name);
         if out.exists() {
             fs::remove_dir_all(&out)?;
         }
+        Ok(out)
+    };
+    for (name, make) in networks::ALL {
+        let out = emptied(name)?;
+        network::export(&make()?, &Caps::webgpu_default(), &out, true).with_context(|| format!("exporting {name}"))?;
+        folders.push(out);
+    }
+    for (name, plan) in cases::all()? {
+        let out = emptied(name)?;
         export(&plan, &out, true).with_context(|| format!("exporting {name}"))?;
         ensure!(read(&out.join("plan.json"))? == plan, "{name} does not read back");
         folders.push(out);
