@@ -1,6 +1,7 @@
 //! The device that is taken, and why.
 
 use winoconv::Device;
+use winoconv::caps::DeviceKind;
 use winoconv::gpu::{AdapterChoice, ContextOptions, adapters};
 use winoconv_models::Options;
 
@@ -19,9 +20,13 @@ pub(crate) fn choose(on: &On, writing: Option<&Writing>) -> Result<Device> {
         None => pollster::block_on(Device::best()),
     };
     if writing.is_none_or(|writing| !writing.quiet) {
+        let threads = match device.caps() {
+            caps if caps.kind == DeviceKind::Cpu => format!("; {} threads", caps.threads),
+            _ => String::new(),
+        };
         match device.fallback() {
-            Some(fallback) => eprintln!("device: {fallback}"),
-            None => eprintln!("device: {}", device.caps()),
+            Some(fallback) => eprintln!("device: {fallback}{threads}"),
+            None => eprintln!("device: {}{threads}", device.caps()),
         }
     }
     Ok(device)
