@@ -1,4 +1,4 @@
-//! Tensors in files: NumPy's `.npy`, and numbers of 32 bits one behind the other, `.f32`.
+//! Tensors in files: `NumPy`'s `.npy`, and numbers of 32 bits one behind the other, `.f32`.
 
 use std::path::Path;
 

@@ -54,7 +54,7 @@ fn network(options: &Denoise, range: Range) -> Result<UNet> {
         return Ok(UNet::shipped(shipped)?);
     };
     let file = std::fs::read(path).map_err(|source| CliError::Read { path: path.to_owned(), source })?;
-    UNet::from_tza(&file).map_err(|source| CliError::Weights { path: path.to_owned(), source })
+    UNet::from_tza(&file).map_err(|source| CliError::Weights { path: path.to_owned(), source: Box::new(source) })
 }
 
 /// A picture of the same frame.

@@ -36,9 +36,9 @@ pub(crate) enum CliError {
     #[error("{device}\n`winoconv devices` lists the devices; --cpu takes the CPU")]
     Device { device: winoconv::Error },
     #[error("{}: {source}", path.display())]
-    Weights { path: PathBuf, source: ModelError },
+    Weights { path: PathBuf, source: Box<ModelError> },
     #[error("{}: {source}", path.display())]
-    Onnx { path: PathBuf, source: OnnxError },
+    Onnx { path: PathBuf, source: Box<OnnxError> },
     #[error("{}: {problem}", path.display())]
     Array { path: PathBuf, problem: String },
     #[error("the model has no {what} {name}; there are: {}", known.join(", "))]

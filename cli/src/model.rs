@@ -7,7 +7,7 @@ use crate::args;
 use crate::error::{CliError, Result};
 
 pub(crate) fn open(of: &args::Model) -> Result<Model> {
-    Model::open(&of.path).map_err(|source| CliError::Onnx { path: of.path.clone(), source })
+    Model::open(&of.path).map_err(|source| CliError::Onnx { path: of.path.clone(), source: Box::new(source) })
 }
 
 /// The graph for these sizes, which are those of `--size` and of what else is known.
@@ -21,7 +21,7 @@ pub(crate) fn graph(model: &Model, of: &args::Model, known: &[(String, Dims)]) -
             None => sizes.push((name, dims)),
         }
     }
-    model.graph(&sizes).map_err(|source| CliError::Onnx { path: of.path.clone(), source })
+    model.graph(&sizes).map_err(|source| CliError::Onnx { path: of.path.clone(), source: Box::new(source) })
 }
 
 /// Names and sizes of the inputs that a graph reads.

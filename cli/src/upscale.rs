@@ -63,7 +63,7 @@ fn read_network(path: &Path) -> Result<Compact> {
             return Err(CliError::UnknownKind { path: path.to_owned(), expected });
         }
     };
-    network.map_err(|source| CliError::Weights { path: path.to_owned(), source })
+    network.map_err(|source| CliError::Weights { path: path.to_owned(), source: Box::new(source) })
 }
 
 fn enlarge(

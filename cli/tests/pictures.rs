@@ -120,7 +120,7 @@ fn the_plan_is_explained_and_tiles_are_the_same_picture() {
     let plan = printed(&output);
     assert!(plan.contains("body.0") && plan.contains("conv 3 -> 64") && plan.contains("1 tiles of"), "{plan}");
     let output =
-        folder.done(&["upscale", "--cpu", "in.png", "-o", "tiled.png", "--scale", "2", "--explain", "--memory", "8"]);
+        folder.done(&["upscale", "--cpu", "in.png", "-o", "tiled.png", "--scale", "2", "--explain", "--memory", "12"]);
     assert!(!printed(&output).contains("1 tiles of"), "{}", printed(&output));
     let [whole, tiled] = ["whole.png", "tiled.png"].map(|name| folder.open(name).to_rgb8());
     assert!(whole.iter().zip(tiled.iter()).all(|(a, b)| a.abs_diff(*b) <= 1));

@@ -39,3 +39,8 @@ pub use denoise::{Denoiser, Features, Frame, Range, Shipped, UNet};
 pub use error::{FileKind, ModelError, Result};
 pub use run::{Options, Precision, Progress};
 pub use upscale::{Compact, Upscaler};
+
+/// The examples of docs/CLIENTS.md, compiled as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/CLIENTS.md")]
+struct Clients;

@@ -67,8 +67,8 @@ pub(crate) fn f16_bytes(numbers: &[f32]) -> Vec<u8> {
 
 /// The network in a safetensors file, with names of either kind.
 pub(crate) fn safetensors_file(is_pytorch: bool, is_half: bool) -> Vec<u8> {
-    let (dtype, bytes): (_, fn(&[f32]) -> Vec<u8>) =
-        if is_half { (Dtype::F16, f16_bytes) } else { (Dtype::F32, f32_bytes) };
+    let dtype = if is_half { Dtype::F16 } else { Dtype::F32 };
+    let bytes = |numbers: &[f32]| if is_half { f16_bytes(numbers) } else { f32_bytes(numbers) };
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
     for (i, part) in parts().iter().enumerate() {
         let conv = if is_pytorch { format!("params.body.{}", 2 * i) } else { i.to_string() };
