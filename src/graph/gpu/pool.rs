@@ -1,7 +1,7 @@
 //! Pooling: an invocation for each output.
 
 use super::job::Job;
-use super::text::Writer;
+use super::text::{LARGEST, Writer};
 use crate::graph::PoolKind;
 use crate::graph::compile::Stored;
 use crate::graph::compile::{Place, Window};
@@ -17,7 +17,7 @@ pub(super) fn job(of: &Window, stored: &Stored, source: &Place, to: &Place) -> J
     }
     let workgroups = writer.begin_elements(to.dims.elements());
     let indices = writer.indices("i", "index", &to.dims);
-    writer.line(&format!("var best = {};", if is_max { "-3.4028235e38" } else { "0.0" }));
+    writer.line(&if is_max { format!("var best = -{LARGEST};") } else { "var best = 0.0;".to_owned() });
     writer.line("var inside = 0u;");
     if is_max {
         writer.line("var any = false;");

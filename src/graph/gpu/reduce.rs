@@ -2,7 +2,7 @@
 //! element, and the workgroup joins their results in pairs, in the same order in each run.
 
 use super::job::Job;
-use super::text::{Tensor, WORKGROUP, Writer};
+use super::text::{LARGEST, Tensor, WORKGROUP, Writer};
 use crate::graph::compile::Place;
 use crate::graph::compile::Stored;
 use crate::graph::{Dims, Reduction};
@@ -83,10 +83,10 @@ pub(super) fn job(reduction: Reduction, stored: &Stored, source: &Place, to: &Pl
     let group = Group::new(source, &axes);
     let (mut writer, input, out, indices, workgroups) = begin("reduce", stored, source, to, to.dims);
     let (start, joined) = match reduction {
-        Reduction::Sum | Reduction::Mean | Reduction::L2 => ("0.0", "a + b"),
-        Reduction::Product => ("1.0", "a * b"),
-        Reduction::Max => ("-3.4028235e38", MOST),
-        Reduction::Min => ("3.4028235e38", LEAST),
+        Reduction::Sum | Reduction::Mean | Reduction::L2 => ("0.0".to_owned(), "a + b"),
+        Reduction::Product => ("1.0".to_owned(), "a * b"),
+        Reduction::Max => (format!("-{LARGEST}"), MOST),
+        Reduction::Min => (LARGEST.to_owned(), LEAST),
     };
     writer.line(&format!("var sum = {start};"));
     let len = writer.size(group.len());
@@ -131,7 +131,7 @@ pub(super) fn softmax(axis: usize, log: bool, stored: &Stored, source: &Place, t
     let group = Group::new(source, &[axis]);
     let (mut writer, input, out, indices, workgroups) = begin("softmax", stored, source, to, without(to.dims, &[axis]));
     let len = writer.size(group.len());
-    writer.line("var sum = -3.4028235e38;");
+    writer.line(&format!("var sum = -{LARGEST};"));
     group.each(&mut writer, "e", &input, &indices, &len, |writer, _| {
         writer.line("sum = keep_nan(keep_nan(max(sum, x), sum), x);");
     });

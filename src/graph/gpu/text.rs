@@ -82,6 +82,9 @@ fn byte_in(word: u32, at: u32) -> f32 {
 }
 ";
 
+/// The largest number. In hexadecimal, since decimal digits that round to it are more than it, which browsers refuse.
+pub(super) const LARGEST: &str = "0x1.fffffep+127";
+
 impl<'a> Writer<'a> {
     pub(super) const fn new(name: &'static str, stored: &'a Stored) -> Self {
         Self {
