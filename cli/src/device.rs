@@ -5,7 +5,7 @@ use winoconv::caps::DeviceKind;
 use winoconv::gpu::{AdapterChoice, ContextOptions, adapters};
 use winoconv_models::Options;
 
-use crate::args::{On, Writing};
+use crate::args::{On, PrecisionName, Writing};
 use crate::error::{CliError, Result};
 
 /// The device that was asked for. A GPU that was asked for by name and is not there is an error; without a wish it is the best
@@ -27,6 +27,9 @@ pub(crate) fn choose(on: &On, writing: Option<&Writing>) -> Result<Device> {
         match device.fallback() {
             Some(fallback) => eprintln!("device: {fallback}{threads}"),
             None => eprintln!("device: {}{threads}", device.caps()),
+        }
+        if on.precision == PrecisionName::F16 && device.context().is_none() {
+            eprintln!("precision: the CPU stores tensors with 32 bits, as with tf32; f16 saves memory on a GPU");
         }
     }
     Ok(device)

@@ -44,6 +44,8 @@ fn alpha_and_sixteen_bits_are_kept() {
 fn grey_pictures_stay_grey() {
     let folder = Folder::new();
     imageops::grayscale(&shades(9, 7)).save(folder.file("in.png")).expect("a picture");
+    let output = folder.done(&["upscale", "--cpu", "in.png", "-o", "a.png", "--scale", "2", "--precision", "f16"]);
+    assert!(errors(&output).contains("the CPU stores tensors with 32 bits"), "{}", errors(&output));
     let output = folder.done(&["upscale", "--cpu", "in.png", "-o", "out.jpg", "--scale", "2", "--quiet"]);
     assert_eq!((errors(&output), printed(&output)), (String::new(), String::new()));
     let large = folder.open("out.jpg");
