@@ -108,7 +108,7 @@ pub(crate) struct Bench {
     #[arg(long)]
     pub(crate) steps: bool,
     #[command(flatten)]
-    pub(crate) on: On,
+    pub(crate) place: Place,
 }
 
 #[derive(Debug, Args)]
@@ -131,18 +131,25 @@ pub(crate) struct Writing {
     pub(crate) quiet: bool,
 }
 
-/// Where and how a network runs.
+/// Where and how a network runs on pictures.
 #[derive(Debug, Args)]
 pub(crate) struct On {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// What the network may take on the device; larger pictures are computed in tiles, with the same result
+    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..1 << 30))]
+    pub(crate) memory: u64,
+}
+
+/// Where a network runs, and how exact.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
     /// A GPU whose name contains this, see `winoconv devices`. Default: the best hardware GPU, or the CPU if there is none
     #[arg(long, value_name = "NAME")]
     pub(crate) device: Option<String>,
     /// The CPU
     #[arg(long, conflicts_with = "device")]
     pub(crate) cpu: bool,
-    /// What the network may take on the device; larger pictures are computed in tiles, with the same result
-    #[arg(long, value_name = "MIB", default_value_t = 2048, value_parser = clap::value_parser!(u64).range(1..1 << 30))]
-    pub(crate) memory: u64,
     /// How exact it is: as f32, as TF32, or with tensors of 16 bits on a GPU
     #[arg(long, value_enum, default_value_t)]
     pub(crate) precision: PrecisionName,

@@ -12,11 +12,11 @@ use crate::{device, model};
 pub(crate) fn verb(options: &Bench) -> Result<()> {
     let model = model::open(&options.model)?;
     let graph = model::graph(&model, &options.model, &[])?;
-    let device = device::choose(&options.on, None)?;
+    let device = device::choose(&options.place, None)?;
     let start = Instant::now();
-    let network = Network::new_blocking(&device, &graph, Precision::from(options.on.precision).options())?;
+    let network = Network::new_blocking(&device, &graph, Precision::from(options.place.precision).options())?;
     let compiled = start.elapsed();
-    if options.on.explain {
+    if options.place.explain {
         println!("{network}");
     }
     let inputs: Vec<Vec<f32>> = model::inputs(&graph).iter().map(|(_, dims)| noise(dims.elements())).collect();

@@ -23,10 +23,10 @@ pub(crate) fn verb(options: &Denoise) -> Result<()> {
     let albedo = options.albedo.as_deref().map(|path| beside(path, &picture).map(Picture::into_linear)).transpose()?;
     let normal = options.normal.as_deref().map(|path| normals(path, &picture)).transpose()?;
 
-    let device = device::choose(&options.on, Some(&options.writing))?;
+    let device = device::choose(&options.on.place, Some(&options.writing))?;
     let size = [picture.width, picture.height];
     let denoiser = Denoiser::new_blocking(&network, range, size, &device::options(&options.on, &device))?;
-    if options.on.explain {
+    if options.on.place.explain {
         println!("{denoiser}");
     }
     let mut frame = Frame::new(&picture.colour);

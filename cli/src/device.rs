@@ -5,14 +5,14 @@ use winoconv::caps::DeviceKind;
 use winoconv::gpu::{AdapterChoice, ContextOptions, adapters};
 use winoconv_models::Options;
 
-use crate::args::{On, PrecisionName, Writing};
+use crate::args::{On, Place, PrecisionName, Writing};
 use crate::error::{CliError, Result};
 
 /// The device that was asked for. A GPU that was asked for by name and is not there is an error; without a wish it is the best
 /// hardware GPU, or else the CPU, and which of them is said.
-pub(crate) fn choose(on: &On, writing: Option<&Writing>) -> Result<Device> {
-    let device = match &on.device {
-        _ if on.cpu => Device::cpu(),
+pub(crate) fn choose(place: &Place, writing: Option<&Writing>) -> Result<Device> {
+    let device = match &place.device {
+        _ if place.cpu => Device::cpu(),
         Some(name) => {
             let options = ContextOptions::default().adapter(AdapterChoice::Named(name.clone()));
             pollster::block_on(Device::gpu(&options)).map_err(|device| CliError::Device { device })?
@@ -28,7 +28,7 @@ pub(crate) fn choose(on: &On, writing: Option<&Writing>) -> Result<Device> {
             Some(fallback) => eprintln!("device: {fallback}{threads}"),
             None => eprintln!("device: {}{threads}", device.caps()),
         }
-        if on.precision == PrecisionName::F16 && device.context().is_none() {
+        if place.precision == PrecisionName::F16 && device.context().is_none() {
             eprintln!("precision: the CPU stores tensors with 32 bits, as with tf32; f16 saves memory on a GPU");
         }
     }
@@ -37,7 +37,7 @@ pub(crate) fn choose(on: &On, writing: Option<&Writing>) -> Result<Device> {
 
 /// The options of a network on it.
 pub(crate) fn options(on: &On, device: &Device) -> Options {
-    Options::new(device).precision(on.precision.into()).memory(on.memory << 20)
+    Options::new(device).precision(on.place.precision.into()).memory(on.memory << 20)
 }
 
 pub(crate) fn list() {

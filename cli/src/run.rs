@@ -44,10 +44,10 @@ pub(crate) fn verb(options: &Run) -> Result<()> {
         dims.push(of);
     }
 
-    let device = device::choose(&options.on, Some(&options.writing))?;
-    let of_network = winoconv_models::Precision::from(options.on.precision).options();
+    let device = device::choose(&options.on.place, Some(&options.writing))?;
+    let of_network = winoconv_models::Precision::from(options.on.place.precision).options();
     let tiled = Tiled::new_blocking(&device, &graph, &dims, of_network, options.on.memory << 20)?;
-    if options.on.explain {
+    if options.on.place.explain {
         println!("{}\n{tiled}", tiled.network());
     }
     let results = tiled.run_blocking(&inputs)?;

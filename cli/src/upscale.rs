@@ -21,7 +21,7 @@ pub(crate) fn verb(options: &Upscale) -> Result<()> {
         Kind::to_write(&job.output)?;
     }
     let network = network(options)?;
-    let device = device::choose(&options.on, Some(&options.writing))?;
+    let device = device::choose(&options.on.place, Some(&options.writing))?;
     let mut kept = None;
     let mut failed = 0;
     for (i, job) in jobs.iter().enumerate() {
@@ -82,7 +82,7 @@ fn enlarge(
         Some((of, upscaler)) if of == size => upscaler,
         _ => {
             let upscaler = Upscaler::new_blocking(network, size, &device::options(&options.on, device))?;
-            if options.on.explain {
+            if options.on.place.explain {
                 println!("{upscaler}");
             }
             upscaler

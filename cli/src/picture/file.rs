@@ -8,7 +8,7 @@ use image::codecs::openexr::OpenExrEncoder;
 use image::codecs::png::PngEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::metadata::Orientation;
-use image::{ColorType, DynamicImage, ImageBuffer, ImageDecoder as _, ImageEncoder, ImageFormat, ImageReader};
+use image::{ColorType, DynamicImage, ImageBuffer, ImageDecoder as _, ImageEncoder, ImageFormat, ImageReader, Limits};
 
 use super::{Depth, Picture, pfm};
 use crate::error::{CliError, Result};
@@ -17,6 +17,8 @@ use crate::output;
 /// Differences to a whole JPEG are hardly seen.
 const JPEG_QUALITY: u8 = 95;
 const RGB: usize = 3;
+/// What a file may unfold to, so that a damaged head takes no more: 16,384 x 16,384 pixels of 16 bits and four channels.
+const MOST_BYTES: u64 = 2 << 30;
 
 /// A kind of file, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,7 +136,10 @@ impl Picture {
 }
 
 fn decoded(bytes: &[u8]) -> image::ImageResult<Picture> {
-    let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
+    let mut limits = Limits::default();
+    limits.max_alloc = Some(MOST_BYTES);
+    reader.limits(limits);
     let is_linear = reader.format() == Some(ImageFormat::OpenExr);
     let mut decoder = reader.into_decoder()?;
     let profile = decoder.icc_profile()?;
