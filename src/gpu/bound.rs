@@ -202,7 +202,7 @@ impl Bound {
     }
 
     /// Encodes only what one of the joined parts was.
-    #[cfg(feature = "graph")]
+    #[cfg(all(feature = "graph", not(target_arch = "wasm32")))]
     pub(crate) fn encode_part(&self, pass: &mut wgpu::ComputePass<'_>, part: usize) -> Result<()> {
         let [first, end] = [part, part + 1].map(|part| self.parts.get(part).copied().unwrap_or(self.len()));
         self.encode_only(pass, |position, _| (first..end).contains(&position))

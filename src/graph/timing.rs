@@ -4,11 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Dims;
+#[cfg(not(target_arch = "wasm32"))]
 use super::compile::Step;
+#[cfg(not(target_arch = "wasm32"))]
 use super::network::{Network, lock};
+#[cfg(not(target_arch = "wasm32"))]
 use crate::error::Result;
 
-/// How long a step of a [`Program`](super::Program) took, see [`Network::profile`].
+/// How long a step of a [`Program`](super::Program) took, see [`Network::profile`](super::Network::profile).
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepTime {
     /// The node that the step ends with.

@@ -18,7 +18,7 @@ extern "C" {
     fn console_error(text: &str);
     /// Milliseconds.
     #[wasm_bindgen(js_namespace = performance, js_name = now)]
-    fn now() -> f64;
+    pub(crate) fn now() -> f64;
 }
 
 /// Has a panic say where it was: by itself a module that stops says `unreachable`.
@@ -32,6 +32,12 @@ pub fn start() {
 #[derive(Debug)]
 pub struct Place {
     device: Device,
+}
+
+impl Place {
+    pub(crate) const fn device(&self) -> &Device {
+        &self.device
+    }
 }
 
 #[wasm_bindgen]

@@ -11,7 +11,6 @@ use duct::{Handle, cmd};
 use fs_err as fs;
 use tempfile::TempDir;
 
-use super::SCREENSHOT;
 use crate::setup;
 
 const PROGRAMS: &[&str] =
@@ -59,11 +58,11 @@ impl Browser {
         Ok(Self { program })
     }
 
-    /// Opens a page. Its words go into a file in `folder`, and a picture of the window when everything is loaded.
-    pub(super) fn open(&self, page: &str, folder: &Path, gpu: Gpu) -> anyhow::Result<Run> {
+    /// Opens a page. Its words go into a file in `folder`, and a picture of the window when everything is loaded, under this name.
+    pub(super) fn open(&self, page: &str, folder: &Path, gpu: Gpu, picture: &str) -> anyhow::Result<Run> {
         let folder = fs::canonicalize(folder)?;
         let (profile, words) = (tempfile::tempdir()?, folder.join("chromium.log"));
-        let picture = folder.join(if gpu == Gpu::None { "screenshot-host.png" } else { SCREENSHOT });
+        let picture = folder.join(picture);
         // One of an earlier run would pass for this one's.
         if picture.exists() {
             fs::remove_file(&picture)?;

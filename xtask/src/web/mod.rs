@@ -1,8 +1,10 @@
-//! `cargo xtask web`: the page of `examples/web` as files under `target/web`; served on this machine with `--serve`; and with
-//! `--test` opened in a headless Chromium, where it checks every filter by every algorithm on WebGPU and reports back.
+//! `cargo xtask web`: the pages of `examples/web` as files under `target/web`; served on this machine with `--serve`; and with
+//! `--test` opened in a headless Chromium, where one checks every filter by every algorithm on WebGPU, the other compares its networks
+//! with other programs, and both report back.
 
 mod browser;
 mod build;
+mod pictures;
 mod report;
 mod server;
 
@@ -18,8 +20,9 @@ use self::report::Report;
 use self::server::Told;
 
 const FOLDER: &str = "target/web";
-/// What the window looked like when everything was reported.
-const SCREENSHOT: &str = "screenshot.png";
+/// The page of filters, and that of networks; with what their windows look like when everything is reported.
+const FILTERS: (&str, &str) = ("index.html", "screenshot.png");
+const PICTURES: (&str, &str) = ("pictures.html", "screenshot-pictures.png");
 /// A page that is silent for so long hangs: SwiftShader compiles the slowest kernels for seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -65,23 +68,28 @@ pub(crate) fn test(root: &Path, no_install: bool) -> anyhow::Result<usize> {
     build::page(root, &folder, no_install)?;
     for gpu in [Gpu::SwiftShader, Gpu::None] {
         let start = Instant::now();
-        let judged = open(&folder, &browser, gpu).and_then(|report| report.judge(gpu));
-        let (right, words) = judged.with_context(|| format!("the page with {gpu}"))?;
+        let judged = open(&folder, &browser, gpu, FILTERS).and_then(|text| Report::parse(&text)?.judge(gpu));
+        let (right, words) = judged.with_context(|| format!("the page of filters with {gpu}"))?;
         pairs = right;
         println!("{gpu}: {words}, {:.1} s", start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        let judged = open(&folder, &browser, gpu, PICTURES).and_then(|text| pictures::Report::parse(&text)?.judge(gpu));
+        let words = judged.with_context(|| format!("the page of networks with {gpu}"))?;
+        println!("{gpu}: {words}, {:.1} s", start.elapsed().as_secs_f64());
     }
-    println!("what it looked like: {}", folder.join(SCREENSHOT).display());
+    println!("what they looked like: {}, {}", folder.join(FILTERS.1).display(), folder.join(PICTURES.1).display());
     Ok(pairs)
 }
 
-/// Serves the page, opens it, and waits for its report and, on WebGPU, for a picture of the window.
-fn open(folder: &Path, browser: &Browser, gpu: Gpu) -> anyhow::Result<Report> {
+/// Serves the pages, opens one, and waits for its report and, on WebGPU, for a picture of the window.
+fn open(folder: &Path, browser: &Browser, gpu: Gpu, (page, picture): (&str, &str)) -> anyhow::Result<String> {
     // A free port; the system does not give the same one to the next who asks.
     let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
     let (tell, told) = channel();
     // It serves until this process ends: nothing that a browser asks later may hang.
     let _server = server::start(folder, address, tell)?;
-    let run = browser.open(&format!("http://{address}/?test"), folder, gpu)?;
+    let picture = if gpu == Gpu::None { format!("host-{picture}") } else { picture.to_owned() };
+    let run = browser.open(&format!("http://{address}/{page}?test"), folder, gpu, &picture)?;
     let mut last = "nothing".to_owned();
     let text = loop {
         let told = told.recv_timeout(PATIENCE);
@@ -90,11 +98,10 @@ fn open(folder: &Path, browser: &Browser, gpu: Gpu) -> anyhow::Result<Report> {
             Told::Report(text) => break text,
         }
     };
-    let report = Report::parse(&text)?;
     run.finish()?;
     if gpu != Gpu::None {
-        let picture = folder.join(SCREENSHOT);
+        let picture = folder.join(picture);
         ensure!(picture.is_file(), "Chromium left no {}; {}", picture.display(), run.words());
     }
-    Ok(report)
+    Ok(text)
 }

@@ -82,6 +82,7 @@ fn file(folder: &Path, path: &str) -> Option<(&'static str, Vec<u8>)> {
         // A browser compiles it while it comes, if it is called so.
         "wasm" => "application/wasm",
         "png" => "image/png",
+        "safetensors" | "tza" => "application/octet-stream",
         _ => return None,
     };
     Some((kind, fs::read(folder.join(name)).ok()?))
