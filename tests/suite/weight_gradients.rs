@@ -13,7 +13,7 @@ use winoconv::caps::{Caps, DeviceKind, Limits};
 use winoconv::cpu::{self, Operands};
 use winoconv::gpu::{self, Bound, Dispatches, Tensors};
 use winoconv::kernel::{KernelSpec, MultiplyParams, OutputParams, Params};
-use winoconv::plan::{Cut, Reason, Verdict, Wisdom};
+use winoconv::plan::{Choice, Cut, Reason, Verdict, Wisdom};
 use winoconv::tune::{Options, tune_blocking};
 use winoconv::{
     Algorithm, Border, Conv, DType, Device, Layout, Plan, Preferences, Problem, Shape, Tolerance, View, wgpu,
@@ -161,7 +161,8 @@ fn the_cpu_multiplies_rows() {
     for (name, problem) in all {
         for data in [Data::Integer, Data::Normal, Data::Cancelling] {
             let case = Case::new(problem, data, 3);
-            let layer = case.layer(&Device::cpu(), Preferences::new()).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let layer =
+                case.layer(&Device::cpu(), Preferences::new()).unwrap_or_else(|error| panic!("{name}: {error}"));
             let plan = layer.plan_for(&problem).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert_eq!((plan.algorithm(), plan.twins()), (Algorithm::ImplicitGemm, None), "{name}");
             for point in EntryPoint::HOST {
@@ -203,6 +204,17 @@ fn small_integers_are_exact() {
         }
     }
     assert!(count >= 20, "only {count} plans");
+}
+
+/// A small image has too few blocks for these parts, a large one has enough.
+#[test]
+fn parts_may_be_forced() {
+    let conv = Conv::new(6, 8, [3, 3]).padding(1);
+    let choice: Choice = "staged:f3x4@64x32x8_8x4_s2/4".parse().expect("a choice");
+    let preferences = Preferences::new().tolerance(Tolerance::Any).choice(choice);
+    let case = Case::new(gradient(conv, &[3, 6, 40, 40]), Data::Integer, 2);
+    let layer = case.layer(&Device::cpu(), preferences).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(layer.plan_for(&case.problem).map(|plan| plan.choice()), Ok(choice));
 }
 
 /// Plans for devices with small bindings and few workgroups.

@@ -9,6 +9,7 @@ use super::verdict::{Candidate, Reason, Verdict};
 use crate::caps::Caps;
 use crate::conv::Conv;
 use crate::error::{LimitError, NoPlan, Remedy, Resource, Result};
+use crate::kernel::MultiplyCut;
 use crate::padding::{Border, Padding};
 use crate::plan::build::build;
 use crate::problem::{Operation, Problem};
@@ -249,7 +250,8 @@ pub(crate) fn check_forced(conv: &Conv, caps: &Caps, preferences: &Preferences) 
 /// Whether a candidate is out on every larger image, too.
 fn is_out_for_good(problem: &Problem, candidate: &Candidate, caps: &Caps, preferences: &Preferences) -> bool {
     // The sums of a weight gradient grow with the image, and have room for more parts.
-    let grows = problem.operation == Operation::WeightGradient && matches!(preferences.cut, Some(Cut::Gemm(_)));
+    let in_parts = matches!(preferences.cut, Some(Cut::Gemm(_) | Cut::Multiply(MultiplyCut { parts: 2.., .. })));
+    let grows = problem.operation == Operation::WeightGradient && in_parts;
     match &candidate.verdict {
         Verdict::Rejected(Reason::NotForced) => true,
         Verdict::Rejected(Reason::Inapplicable(_)) => !grows,
