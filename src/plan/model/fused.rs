@@ -35,6 +35,10 @@ const REGISTERS_TAKEN: [f64; 2] = [114.0, 0.7];
 const FROM_MEMORY: f64 = 1.9;
 /// `fused_filter`, which transforms filters between barriers, likewise: 1.1 to 1.5 times.
 const FILTERS_ANEW: f64 = 1.2;
+/// Kernels with more points than those that were fitted, likewise: F(5x5,3x3) 2.4 times on an H200 (64 -> 64 at 1920x1080, 2026-11-30).
+const LARGE: f64 = 2.4;
+/// Points of the largest one that was fitted, F(4x4,3x3).
+const FITTED_POINTS: f64 = 36.0;
 /// Most blocks that a workgroup walks. On the H100, 8x64x224x224 -> 64 took 387 us without walking, 374 with 2 blocks, 368
 /// with 4, 365 with 8, 366 with 24; 1x64x360x640 -> 64, of which 7 or 14 blocks make whole rounds, 228 without, 232 with 3,
 /// 214 with 7, 215 with 14; 1x64x224x224 -> 64 49 without, 62 with 2, 46.5 with 3.
@@ -159,6 +163,7 @@ fn seconds(kernel: &WinogradFused, [columns, rows]: [usize; 2], walk: u32, sizes
         Fusion::Input => 1.0,
         Fusion::Filter => FILTERS_ANEW,
     };
+    let longer = if points > FITTED_POINTS { LARGE * longer } else { longer };
     let block = held * work / rates.issue + waits * rates.cycle / held;
     rounds * longer * (f64::from(walk) * block + held * WORKGROUP / rates.issue)
 }
