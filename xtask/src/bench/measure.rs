@@ -82,7 +82,7 @@ impl Tensors {
 
     fn ends(&self) -> Ends<'_> {
         let ends = Ends::new(&self.input, &self.output);
-        self.gradient.iter().fold(ends, |ends, gradient| ends.gradient(gradient))
+        self.gradient.iter().fold(ends, Ends::gradient)
     }
 }
 
