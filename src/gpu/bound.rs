@@ -208,7 +208,7 @@ impl Bound {
         self.encode_only(pass, |position, _| (first..end).contains(&position))
     }
 
-    /// Encodes only the steps of this kernel, by [`KernelSpec::kernel`]: to time stages apart.
+    /// Encodes only the steps of this kernel, by [`crate::kernel::KernelSpec::kernel`]: to time stages apart.
     ///
     /// # Errors
     /// As [`Self::encode_pass`].

@@ -226,6 +226,9 @@ impl Plan {
         }
         Some(match self.problem.operation {
             _ if cpu::takes(&self.problem, self.algorithm, &self.caps) => "a blocking was forced",
+            Operation::WeightGradient if !cpu::multiplies_rows(&self.problem) => {
+                "the CPU has no fast kernel for gradients of weights that reach so far"
+            }
             _ if self.problem.operation.is_of_end() => {
                 "the CPU has no fast kernels for gradients of bias, activation and slopes"
             }

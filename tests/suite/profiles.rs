@@ -34,10 +34,18 @@ fn all_problems() -> Vec<Problem> {
 fn layers() -> Vec<Problem> {
     let table: serde_json::Value =
         serde_json::from_str(include_str!("../../xtask/src/bench/layers.json")).expect("JSON");
-    let layers = table.as_array().expect("a list").iter().map(|layer| {
-        let of = |name: &str| layer[name].as_u64().expect("a number") as usize;
-        let conv = Conv::new(of("c"), of("k"), [of("r"), of("r")]).padding(of("padding"));
-        (of("n"), conv.on([of("n"), of("c"), of("h"), of("w")]).expect("a layer"))
+    // Those of two dimensions that are told by their sizes and padding alone.
+    let others = ["operation", "stride", "dilation", "groups", "transposed"];
+    let is_plain = |layer: &&serde_json::Value| {
+        layer["kernel"].as_array().is_some_and(|sizes| sizes.len() == 2) && others.iter().all(|of| layer[of].is_null())
+    };
+    let layers = table.as_array().expect("a list").iter().filter(is_plain).map(|layer| {
+        let number = |value: &serde_json::Value| value.as_u64().expect("a number") as usize;
+        let size = |name: &str, at: usize| layer[name].get(at).map_or(0, number);
+        let [n, c, h, w] = [0, 1, 2, 3].map(|at| size("input", at));
+        let kernel = [size("kernel", 0), size("kernel", 1)];
+        let conv = Conv::new(c, number(&layer["filters"]), kernel).padding([size("padding", 0), size("padding", 1)]);
+        (n, conv.on([n, c, h, w]).expect("a layer"))
     });
     let layers: Vec<_> = layers.filter(|(batch, _)| *batch == 1).map(|(_, problem)| problem).collect();
     assert!(layers.len() > 10, "{} layers", layers.len());

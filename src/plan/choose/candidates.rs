@@ -195,7 +195,10 @@ pub(in crate::plan) fn judge_one(
     let built = build(problem, algorithm, caps, preferences)?;
     Errors::on(problem, caps).within(Choice { algorithm, cut: built.cut }, preferences.tolerance)?;
     let is_twin = caps.kind == DeviceKind::Cpu && !cpu::takes(problem, algorithm, caps);
-    let has_kernels = !problem.operation.is_of_end();
+    let has_kernels = match problem.operation {
+        Operation::WeightGradient => cpu::multiplies_rows(problem),
+        other => !other.is_of_end(),
+    };
     if is_twin && preferences.is_open() && has_kernels {
         return Err(Reason::Inapplicable("the CPU has no kernel for it: its twin runs where it is forced"));
     }

@@ -111,7 +111,8 @@ impl GradientCut {
     /// Elements that a task needs: windows, lines, sums, and where each output's window begins.
     pub(crate) fn scratch(&self, of: &Correlation) -> usize {
         let outputs = self.channels * of.out_len();
-        let windows = self.channels.saturating_mul(self.window(of)).next_multiple_of(LANES);
+        // What is beyond any memory is not rounded up.
+        let windows = self.channels.saturating_mul(self.window(of)).min(usize::MAX / 2).next_multiple_of(LANES);
         windows.saturating_add(self.lines(of)).saturating_add(self.filters * outputs).saturating_add(outputs)
     }
 }

@@ -13,4 +13,4 @@ pub(crate) use gradient::{GradientBlock, GradientCut};
 pub use kernel::CpuStep;
 pub(crate) use kernel::{CpuKernel, LANES, LAST_CACHE, PANEL, SUM, TileBlock};
 pub(crate) use patch::{Block, Patch, Strip, of_lanes};
-pub(super) use steps::{build, slots, takes};
+pub(super) use steps::{build, multiplies_rows, slots, takes};

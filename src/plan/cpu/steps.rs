@@ -25,7 +25,7 @@ pub(in crate::plan) fn takes(problem: &Problem, algorithm: Algorithm, caps: &Cap
         matches!(algorithm, Algorithm::Direct | Algorithm::Depthwise | Algorithm::ImplicitGemm | Algorithm::Staged(_));
     let of_operation = match problem.operation {
         Operation::Forward | Operation::InputGradient => own,
-        Operation::WeightGradient => algorithm == Algorithm::ImplicitGemm,
+        Operation::WeightGradient => algorithm == Algorithm::ImplicitGemm && multiplies_rows(problem),
         _ => false,
     };
     of_operation && caps.kind == DeviceKind::Cpu
@@ -154,6 +154,16 @@ fn direct(problem: &Problem, caps: &Caps, preferences: &Preferences) -> Result<B
         built.cpu_steps.push(CpuStep { kernel: CpuKernel::Direct(strip), threads, of, packed: packed(&of) });
     }
     Ok(built)
+}
+
+/// Elements of a channel's window, beyond which the CPU has no kernel for a gradient of weights: filters that reach this far are not
+/// worth more.
+const LARGEST_WINDOW: usize = 4 << 20;
+
+/// Whether the CPU has a kernel for a problem's gradient of weights.
+pub(in crate::plan) fn multiplies_rows(problem: &Problem) -> bool {
+    let fits = |of: Correlation| GradientCut::new(&of, 1).smallest().scratch(&of) <= LARGEST_WINDOW;
+    problem.correlations().into_iter().map(joined).filter(|of| !of.is_empty()).all(fits)
 }
 
 /// Products of rows of the source with rows of the output's gradient.

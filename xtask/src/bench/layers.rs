@@ -227,7 +227,7 @@ mod tests {
         let shape = |name: &str| named(name).and_then(|layer| layer.problem()).map(|problem| problem.output_shape());
         assert_eq!(shape("fsrcnn_9x9s3").expect("reads"), [1, 1, 540, 540]);
         assert_eq!(shape("incep_1x7").expect("reads"), [8, 192, 17, 17]);
-        assert_eq!(shape("train_1x1_n32_wgrad").expect("reads"), [32, 64, 56, 56]);
+        assert_eq!(shape("train_1x1_n32_wgrad").expect("reads"), [64, 256, 1, 1], "the gradient's");
         let layer: Layer = "1,8,16,32,24,5".parse().expect("reads");
         assert_eq!((layer.input.as_slice(), layer.filters), (&[1, 8, 32, 24][..], 16));
         assert_eq!(layer.problem().expect("legal").output_shape(), [1, 16, 32, 24]);
