@@ -34,7 +34,8 @@ const FROM_MEMORY: f64 = 4.0;
 const GEMM: f64 = 0.62;
 const DIRECT: f64 = 0.78;
 const DEPTHWISE: f64 = 0.8;
-/// Cycles of a multiply-add on 16 lanes in a gradient of weights, and beside them of each row.
+/// Cycles of a multiply-add on 16 lanes in a gradient of weights, and beside them of each row: guessed, not fitted. They decide how many
+/// threads take part, and nothing is compared with them.
 const GRADIENT: f64 = 0.8;
 const GRADIENT_ROW: f64 = 1.0;
 /// Cycles beside them of each 16 outputs that lie side by side, that are turned to lie so, and that lie apart.
