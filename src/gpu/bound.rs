@@ -13,6 +13,7 @@ use super::pipeline::Pipeline;
 use super::tensors::range::{BoundRange, buffers_of};
 use super::tensors::{Tensor, Tensors};
 use super::weights::Packed;
+use crate::dtype::DType;
 use crate::error::{DeviceError, Error, LimitError, Resource, Result, ShapeError};
 use crate::kernel::{Access, Buffers, Variant};
 use crate::plan::{Dispatch, Operand, Plan, Slot};
@@ -120,7 +121,8 @@ impl Bound {
             }
             let ranges: Vec<BoundRange<'_>> = of_step.iter().map(|window| window.range).collect();
             let buffers = buffers_of(&ranges, &is_written(step), alignment)?;
-            variants.push(Variant { kernel: step.kernel, buffers });
+            let first = first_of_source(step, |i| of_step[i].first);
+            variants.push(Variant { kernel: step.kernel.from_element(first), buffers });
             windows.push(of_step);
         }
         // Buffers are checked first, so that nothing is compiled for buffers that cannot be bound.
@@ -338,6 +340,11 @@ fn offset_field(step: &Dispatch, name: &str) -> Option<usize> {
     step.kernel.params().iter().position(|(field, _)| field.strip_suffix("_offset") == Some(name))
 }
 
+/// The element of its binding that a step's source begins at.
+fn first_of_source(step: &Dispatch, first: impl Fn(usize) -> u32) -> u32 {
+    step.kernel.bindings().iter().position(|binding| binding.name == "src").map_or(0, first)
+}
+
 /// Which of a step's operands are written.
 fn is_written(step: &Dispatch) -> Vec<bool> {
     step.kernel.bindings().iter().map(|binding| binding.access == Access::Write).collect()
@@ -349,7 +356,14 @@ pub(crate) fn variants(steps: &[Dispatch], tensors: &Tensors<'_>) -> Vec<Variant
     let variant = |step: &Dispatch| {
         let buffer = |i: usize| Some(tensors.get(step.operands.get(i)?.slot)?.buffer);
         let same = |i: usize, j: usize| buffer(i).is_some() && buffer(i) == buffer(j);
-        Variant { kernel: step.kernel, buffers: Buffers::of(&is_written(step), same) }
+        // Bindings begin at multiples of more bytes than it matters for where in them an element lies.
+        let first = |i: usize| {
+            let operand = step.operands[i];
+            let offset = tensors.get(operand.slot).map_or(0, |tensor| tensor.offset / DType::F16.size());
+            (offset % 8) as u32 + (operand.first % 8) as u32
+        };
+        let kernel = step.kernel.from_element(first_of_source(step, first));
+        Variant { kernel, buffers: Buffers::of(&is_written(step), same) }
     };
     steps.iter().map(variant).collect()
 }

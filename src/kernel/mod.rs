@@ -20,6 +20,8 @@ mod winograd;
 
 use std::fmt;
 
+pub(crate) use self::implicit_gemm::{filter_row_words, row_eights};
+
 pub use buffers::{Buffers, Variant};
 pub use cost::{Accesses, Cost, Counts, Part, Region, Share, SumLength, Traffic, Turns};
 pub use epilogue::Epilogue;
@@ -99,6 +101,10 @@ kernels! { $
     direct::{Direct, DirectParams}: "direct";
     /// Convolution as a product of matrices, without a column buffer.
     implicit_gemm::{ImplicitGemm}: "implicit_gemm";
+    /// The same by matrix units, for tensors in f16.
+    implicit_gemm::{ImplicitGemmUnits, Channels}: "implicit_gemm_units";
+    /// Weights in the rows that this one reads.
+    implicit_gemm::{FilterRows, FilterRowsParams}: "filter_rows";
     /// Each output as a dot product by a workgroup.
     dot::{Dot}: "dot";
     /// Outputs of sums that were walked in parts.
@@ -149,6 +155,11 @@ pub(crate) trait Kernel {
     /// The parts that fill the slots that only this kernel has: files of `shaders/part`, without `.wgsl`.
     fn own_parts(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Whether a source among its bindings is read element by element, by the part of its storage.
+    fn reads_src(&self) -> bool {
+        true
     }
 
     /// Whether the text has cooperative matrices of 16-bit floats, which few devices have.
@@ -273,6 +284,19 @@ impl KernelSpec {
         self.answers().storage()
     }
 
+    /// Whether a source among its bindings is read element by element, by the part of its storage.
+    pub(crate) fn reads_src(&self) -> bool {
+        self.answers().reads_src()
+    }
+
+    /// The same kernel for a source that begins at this element of its binding.
+    pub(crate) fn from_element(self, first: u32) -> Self {
+        match self {
+            Self::ImplicitGemmUnits(kernel) => kernel.from_element(first).spec(),
+            other => other,
+        }
+    }
+
     /// Whether the text has cooperative matrices of 16-bit floats. Such variants are not in [`Self::all`], see
     /// [`Self::all_for_units`].
     pub fn needs_units(&self) -> bool {
@@ -281,7 +305,8 @@ impl KernelSpec {
 
     /// The variants for devices with matrix units: naga alone of all compilers takes their texts.
     pub fn all_for_units() -> Vec<Self> {
-        WinogradMultiplyUnits::variants_of(Fragments::Units)
+        let of_f32 = WinogradMultiplyUnits::variants_of(Fragments::Units);
+        of_f32.into_iter().chain(ImplicitGemmUnits::variants_of(Fragments::Units)).collect()
     }
 
     /// What lies around the source, where the kernel's loads depend on it.
@@ -419,7 +444,10 @@ mod tests {
     #[test]
     fn every_variant_but_large_ones_is_legal_on_every_device() {
         for spec in KernelSpec::all() {
-            let is_large = matches!(spec, KernelSpec::WinogradFused(_) | KernelSpec::WinogradMultiplyUnits(_));
+            let is_large = matches!(
+                spec,
+                KernelSpec::WinogradFused(_) | KernelSpec::WinogradMultiplyUnits(_) | KernelSpec::ImplicitGemmUnits(_)
+            );
             let limits = if is_large { Limits::LARGEST } else { Limits::WEBGPU_DEFAULT };
             assert_eq!(spec.check(&limits), Ok(()), "{spec}");
         }

@@ -39,6 +39,11 @@ pub fn check_variant(variant: &Variant, limits: &Limits) -> Result<Checked> {
 /// WebGPU has everywhere.
 pub fn capabilities(spec: &KernelSpec) -> Capabilities {
     match spec.storage() {
+        // Of words of two halves, too.
+        _ if matches!(spec, KernelSpec::ImplicitGemmUnits(_)) => {
+            let own = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+            if spec.needs_units() { own | Capabilities::COOPERATIVE_MATRIX } else { own }
+        }
         _ if spec.needs_units() => Capabilities::SHADER_FLOAT16 | Capabilities::COOPERATIVE_MATRIX,
         // The emulation packs its halves.
         _ if matches!(spec, KernelSpec::WinogradMultiplyUnits(_)) => Capabilities::SHADER_FLOAT16_IN_FLOAT32,

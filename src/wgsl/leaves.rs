@@ -13,6 +13,7 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
         KernelSpec::Direct(direct) => direct_leaves(&mut leaves, direct),
         KernelSpec::Dot(spec) => dot::leaves(&mut leaves, spec),
         KernelSpec::ImplicitGemm(gemm) => implicit_gemm::leaves(&mut leaves, gemm.blocking),
+        KernelSpec::ImplicitGemmUnits(gemm) => implicit_gemm::units::leaves(&mut leaves, gemm),
         KernelSpec::WinogradFilter(filter) => filter_leaves(&mut leaves, filter.algorithm)?,
         KernelSpec::WinogradInput(input) => input_leaves(&mut leaves, input.algorithm)?,
         KernelSpec::WinogradMultiply(multiply) => register_tile::leaves(&mut leaves, multiply.blocking),

@@ -117,6 +117,9 @@ pub fn source_of_variant(variant: &Variant) -> Result<Source> {
 fn slots(spec: &KernelSpec) -> Vec<String> {
     let mut parts = Vec::new();
     for binding in spec.bindings() {
+        if binding.name == "src" && !spec.reads_src() {
+            continue;
+        }
         if let "src" | "weights" | "residual" | "dst" = binding.name {
             let storage = if binding.name == "dst" { spec.storage().of_output() } else { spec.storage() };
             parts.push(format!("{}_{}", binding.name, storage.name()));

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use winoconv::caps::DeviceKind;
 use winoconv::caps::Limits;
 use winoconv::kernel::{
-    ActivationGradient, ChannelSums, Counts, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength, SumParts,
-    WinogradFused,
+    ActivationGradient, ChannelSums, Counts, FilterRows, Fusion, KernelSpec, PackHalves, Part, Storage, SumLength,
+    SumParts, WinogradFused,
 };
 use winoconv::plan::register_limit;
 use winoconv::wgsl::{check, count};
@@ -31,7 +31,7 @@ fn counts_and_footprints_are_those_of_the_text() {
             KernelSpec::WinogradMultiply(_) => assert_eq!(longest, said, "{spec}"),
             KernelSpec::ImplicitGemm(_) => assert!(said - longest < 100, "{spec}: {longest}, the spec says {said}"),
             // A bound beside the loops of the emulation.
-            KernelSpec::WinogradMultiplyUnits(_) => {}
+            KernelSpec::WinogradMultiplyUnits(_) | KernelSpec::ImplicitGemmUnits(_) => {}
             KernelSpec::WinogradFused(_) if said > 800 => assert_eq!(longest, said, "{spec}"),
             KernelSpec::WinogradFused(_) => in_fused = longest.max(in_fused),
             _ => short = longest.max(short),
@@ -46,7 +46,7 @@ fn counts_and_footprints_are_those_of_the_text() {
     }
     // Of the other kernels a bound is said, which some variant reaches, or next to it.
     assert_eq!((short, in_fused), (479, fused("f2x3", "32x8x16_8x8_4").spec().loop_operations()));
-    assert_eq!(with_sums.len(), 8, "the kernels that sum over channels: {with_sums:?}");
+    assert_eq!(with_sums.len(), 9, "the kernels that sum over channels: {with_sums:?}");
 }
 
 fn same_counts(spec: &KernelSpec, entry: &count::Body) {
@@ -78,6 +78,11 @@ fn a_workgroup_does_the_work_of_its_block() {
                 let b = kernel.blocking();
                 (b.filters() * b.tiles(), b.filters() * b.tiles() * (9 * channels).next_multiple_of(b.channels()))
             }
+            KernelSpec::ImplicitGemmUnits(kernel) => {
+                let b = kernel.blocking();
+                (b.filters() * b.tiles(), b.filters() * b.tiles() * (9 * channels).next_multiple_of(b.channels() / 2))
+            }
+            KernelSpec::FilterRows(_) => (FilterRows::WORKGROUP, 0),
             KernelSpec::WinogradFilter(kernel) => (64 * kernel.algorithm().products() as u32, 0),
             KernelSpec::WinogradInput(kernel) => (kernel.tiles() * kernel.algorithm().products() as u32, 0),
             KernelSpec::WinogradOutput(kernel) => (kernel.tiles() * kernel.algorithm().outputs() as u32, 0),

@@ -10,9 +10,13 @@ use winoconv::plan::{Choice, Cut, expected_error};
 use winoconv::wgsl::source;
 use winoconv::winograd::error_bound::{Halves, gamma, roundings_by_units};
 use winoconv::winograd::{F, Nested};
-use winoconv::{Conv, Layer, Plan, Preferences, Tolerance, Weights, wgpu};
+use winoconv::{
+    Activation, Algorithm, Border, Conv, DType, Layer, Layout, Plan, Preferences, Problem, Residual, Tolerance,
+    Weights, wgpu,
+};
 
-use crate::support::data::Random;
+use crate::support::data::{Case, Data, Random, assert_exact, assert_within};
+use crate::support::entry::{EntryPoint, run_plan_on_cpu};
 use crate::support::gpus::on_gpus;
 
 /// One matrix product.
@@ -338,6 +342,107 @@ fn exact(x: &[f32], w: &[f32], [channels, filters, size]: [usize; 3]) -> Vec<f64
         (0..channels).map(|c| (0..9).map(|t| tap(c, t)).sum::<f64>()).sum()
     };
     (0..filters * size * size).map(|i| output(i / (size * size), i / size % size, i % size)).collect()
+}
+
+/// Problems for the implicit product: ragged edges, strides, dilation, groups, one to three dimensions, both orders in memory, an end of
+/// every kind, and the gradient of an input.
+fn implicit() -> Vec<(&'static str, Problem)> {
+    let conv = |channels, filters, kernel: &[usize]| Conv::new(channels, filters, kernel).dtype(DType::F16);
+    let on = |conv: Conv, shape: &[usize]| conv.on(shape).expect("legal");
+    let last = |conv: Conv| conv.layout(Layout::ChannelsLast);
+    let three = |channels, filters| conv(channels, filters, &[3, 3]).padding(1);
+    vec![
+        ("3x3", on(three(16, 24), &[2, 16, 9, 7])),
+        ("more channels than a step", on(three(72, 70).stride(2), &[1, 72, 13, 11])),
+        ("dilation", on(three(40, 33).padding(2).dilation(2), &[1, 40, 10, 12])),
+        ("groups", on(three(48, 36).groups(2).bias(true), &[1, 48, 8, 9])),
+        ("channels last", on(last(three(64, 40)).bias(true).activation(Activation::Relu), &[2, 64, 10, 9])),
+        ("channels last, groups", on(last(three(48, 36).groups(3)), &[1, 48, 7, 9])),
+        ("channels last, a residual", on(last(three(24, 16).stride(2)).residual(Residual::Tensor), &[1, 24, 9, 8])),
+        ("in place", on(three(16, 40).residual(Residual::InPlace), &[1, 16, 6, 7])),
+        ("1x1", on(conv(72, 33, &[1, 1]), &[3, 72, 5, 6])),
+        ("one dimension", on(conv(8, 20, &[5]).padding(4).dilation(2), &[2, 8, 70])),
+        ("three dimensions", on(conv(16, 12, &[3, 2, 3]).padding(1), &[1, 16, 4, 5, 6])),
+        ("the gradient of an input", on(three(24, 32), &[1, 24, 9, 8]).input_gradient().expect("legal")),
+    ]
+}
+
+/// Of small integers all sums are exact, so each value must be where it belongs, and each rounding in its place. Tensors begin at
+/// multiples of sixteen bytes in one run and at odd elements in the other.
+#[test]
+fn implicit_products_are_exact() {
+    let choices: Vec<Choice> = Cut::all_for_units(Algorithm::ImplicitGemm)
+        .into_iter()
+        .map(|cut| Choice { algorithm: Algorithm::ImplicitGemm, cut })
+        .collect();
+    assert!(choices.len() > 4, "{choices:?}");
+    for (i, (name, problem)) in implicit().into_iter().enumerate() {
+        let case = Case::new(problem, Data::Integer, i as u64);
+        let exact = case.reference().all();
+        for &choice in &choices {
+            let what = format!("{name}, {choice}");
+            let preferences = Preferences::new().choice(choice);
+            let caps = Caps { f16: true, ..Caps::webgpu_default() };
+            let plan = Plan::new(&problem, &caps, &preferences).unwrap_or_else(|error| panic!("{what}: {error}"));
+            let kernel = plan.dispatches()[0].kernel();
+            let is_together = problem.conv().layout == Layout::ChannelsLast;
+            assert_eq!(kernel.name().contains("_together"), is_together, "{kernel}");
+            assert_exact(&case.gather(&run_plan_on_cpu(&plan, &case)), &exact, &format!("{what}, by the twins"));
+            on_gpus("implicit_products_are_exact", |gpu| {
+                if !gpu.context.caps().f16 {
+                    return;
+                }
+                let layer = case.layer(&gpu.device(), preferences).unwrap_or_else(|error| panic!("{what}: {error}"));
+                for entry in [EntryPoint::Run, EntryPoint::Encode] {
+                    let got = entry.run(&layer, &case, &what);
+                    assert_exact(&case.gather(&got), &exact, &format!("{}, {what}, {entry:?}", gpu.label));
+                }
+            });
+        }
+    }
+}
+
+/// Normally distributed data: errors within the bound of direct summation, and of the size that storing outputs has.
+#[test]
+fn implicit_products_are_within_the_bound() {
+    for (name, problem) in implicit() {
+        let case = Case::new(problem, Data::Normal, 3);
+        let exact = case.reference().all();
+        let bound = case.bound(Algorithm::ImplicitGemm);
+        let choice: Choice = "implicit_gemm@64x64x32_32x32_m1/1".parse().expect("a choice");
+        on_gpus("implicit_products_are_within_the_bound", |gpu| {
+            if gpu.context.caps().f16 {
+                let preferences = Preferences::new().choice(choice);
+                let layer = case.layer(&gpu.device(), preferences).unwrap_or_else(|error| panic!("{name}: {error}"));
+                let got = EntryPoint::Run.run(&layer, &case, name);
+                assert_within(&case.gather(&got), &exact, &bound, &format!("{}, {name}", gpu.label));
+            }
+        });
+    }
+}
+
+/// What matrix units do not compute is refused by name, and never planned.
+#[test]
+fn implicit_products_are_refused_for_a_reason() {
+    let h100 = "h100".parse::<Profile>().expect("known").caps();
+    let caps = Caps { name: "NVIDIA H200".to_owned(), matrix_units: true, ..h100 };
+    let half = |conv: Conv| conv.dtype(DType::F16).padding(1);
+    let choice: Choice = "implicit_gemm@64x64x32_32x32_m1/1".parse().expect("a choice");
+    for (conv, why) in [
+        (Conv::new(64, 64, [3, 3]).padding(1), "tensors in f16"),
+        (half(Conv::new(12, 64, [3, 3])), "multiple of eight channels"),
+        (half(Conv::new(64, 64, [3, 3])).border(Border::Reflect), "zeros around the input"),
+        (half(Conv::new(64, 64, [3, 3])).transposed(0).stride(2), "one sum for each output"),
+    ] {
+        let problem = conv.on([1, conv.channels, 16, 16]).expect("legal");
+        let refused = Plan::new(&problem, &caps, &Preferences::new().choice(choice)).expect_err("refused").to_string();
+        assert!(refused.contains(why), "{conv:?}: {refused}");
+        Plan::new(&problem, &caps, &Preferences::new()).unwrap_or_else(|error| panic!("{error}"));
+    }
+    let problem = half(Conv::new(64, 64, [3, 3])).on([8, 64, 56, 56]).expect("legal");
+    let planned = |caps: &Caps| Plan::new(&problem, caps, &Preferences::new()).expect("a plan").choice().to_string();
+    assert!(planned(&caps).starts_with("implicit_gemm@") && planned(&caps).contains("_m1/1"), "{}", planned(&caps));
+    assert!(!planned(&Caps { matrix_units: false, ..caps }).contains("_m1"));
 }
 
 /// One product only where the tolerance allows it, three by default, none on a device that is not known.

@@ -80,7 +80,7 @@ impl UnitBlocking {
     /// Sums of an invocation at most, beside as many of a step where there are three products.
     const MAX_SUMS: u32 = 64;
 
-    const fn of(
+    pub(in crate::kernel) const fn of(
         [filters, tiles, channels]: [u32; 3],
         [filters_each, tiles_each]: [u32; 2],
         products: Products,

@@ -4,6 +4,7 @@ use super::built::Built;
 use super::direct_params::direct_params;
 use super::dispatch::Dispatch;
 use super::operand::{Operand, Slot, epilogue_operands, factors, tensor_len};
+use super::packing::Packing;
 use super::pieces::{Piece, Window, check_dispatches, most, pieces};
 use crate::caps::{Caps, Limits};
 use crate::conv::Conv;
@@ -11,11 +12,11 @@ use crate::correlation::Correlation;
 use crate::dtype::DType;
 use crate::error::{LimitError, Resource};
 use crate::kernel::{
-    Depthwise, Direct, DirectParams, Dot, Epilogue, ImplicitGemm, KernelSpec, MultiplyCut, Params as _, Storage,
-    SumParts, SumPartsParams, word, wrapped,
+    Depthwise, Direct, DirectParams, Dot, Epilogue, Fragments, ImplicitGemm, ImplicitGemmUnits, KernelSpec,
+    MultiplyCut, Params as _, Storage, SumParts, SumPartsParams, UnitCut, row_eights, word, wrapped,
 };
-use crate::plan::choose::{Cut, Preferences};
-use crate::plan::model::gemm;
+use crate::plan::choose::{Cut, Preferences, Reason};
+use crate::plan::model::{gemm, gemm_units};
 use crate::problem::Problem;
 
 /// One invocation for each position and a few filters.
@@ -40,8 +41,18 @@ pub(super) fn implicit_gemm(
     storage: Storage,
     caps: &Caps,
     preferences: &Preferences,
-) -> Result<Built, LimitError> {
-    let cut = preferences.gemm_cut().unwrap_or_else(|| gemm::cut(problem, storage, caps, preferences.workspace_limit));
+) -> Result<Built, Reason> {
+    if let Some(Cut::Units(cut)) = preferences.cut {
+        return implicit_gemm_units(problem, parts, storage, cut, caps);
+    }
+    let planned = || gemm::cut(problem, storage, caps, preferences.workspace_limit);
+    let (seconds, cut) = preferences.gemm_cut().map_or_else(planned, |cut| (0.0, cut));
+    if let (None, Ok(kernel)) = (preferences.cut, units_kernel(problem, parts, storage, caps))
+        && let Some((by_units, cut)) = gemm_units::cut(&kernel, caps)
+        && by_units < seconds
+    {
+        return implicit_gemm_units(problem, parts, storage, cut, caps);
+    }
     let MultiplyCut { blocking, parts: sum_parts } = cut;
     let block = |of: &Correlation, epilogue| {
         let kernel = ImplicitGemm { blocking, border: of.border, storage, epilogue };
@@ -66,6 +77,59 @@ pub(super) fn implicit_gemm(
     )?;
     caps.limits.check_tensor("the sums of parts", DType::F32.bytes(len))?;
     Ok(Built { cut: Cut::Gemm(cut), dispatches, workspace: vec![len], ..Built::nothing() })
+}
+
+/// What matrix units would compute, or why they cannot.
+fn units_kernel(problem: &Problem, parts: &[Piece], storage: Storage, caps: &Caps) -> Result<Correlation, Reason> {
+    let no = |why| Err(Reason::Inapplicable(why));
+    let pieces = all_pieces(problem, parts, &caps.limits)?;
+    let [Piece { of, .. }] = &pieces[..] else {
+        return no(
+            "matrix units compute problems that are one sum for each output, of tensors that can be bound as a whole",
+        );
+    };
+    if storage != Storage::F16 {
+        return no("matrix units multiply tensors in f16, on devices whose shaders have 16-bit floats");
+    }
+    let taps: usize = problem.conv.kernel.iter().product();
+    if !ImplicitGemmUnits::applies(of) || of.taps_len() != taps {
+        return no("matrix units compute groups of a multiple of eight channels, with zeros around the input");
+    }
+    Ok(*of)
+}
+
+/// The same product by matrix units.
+fn implicit_gemm_units(
+    problem: &Problem,
+    parts: &[Piece],
+    storage: Storage,
+    cut: UnitCut,
+    caps: &Caps,
+) -> Result<Built, Reason> {
+    let whole = units_kernel(problem, parts, storage, caps)?;
+    let fragments = if caps.matrix_units { Fragments::Units } else { Fragments::Emulated };
+    let blocking = cut.blocking;
+    let block = |of: &Correlation, epilogue| {
+        let kernel = ImplicitGemmUnits { blocking, channels: ImplicitGemmUnits::channels_of(of), fragments, epilogue };
+        Block::of_positions(of, kernel.spec(), [blocking.tiles, blocking.filters])
+    };
+    let mut dispatches = each(problem, parts, &caps.limits, block)?;
+    let [row, tap] = row_eights(&whole);
+    for step in &mut dispatches {
+        let of_rows = DirectParams {
+            weights_g: word(whole.group_k) * row,
+            weights_k: row,
+            weights_w: tap,
+            weights_c: 0,
+            weights_d: 0,
+            weights_h: 0,
+            weights_offset: 0,
+            ..DirectParams::from_words(&step.params)
+        };
+        step.params = of_rows.words();
+        step.operands[1] = Slot::Packed.into();
+    }
+    Ok(Built { packing: Packing::Rows, cut: Cut::Units(cut), dispatches, ..Built::nothing() })
 }
 
 /// A product whose sum is walked in parts: they are written to the workspace, and a second dispatch adds them up. And how many

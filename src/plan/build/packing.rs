@@ -1,7 +1,7 @@
 //! The forms in which algorithms take their weights.
 
 use super::dispatch::Dispatch;
-use super::filter::filter;
+use super::filter::{filter, row_words, rows};
 use super::windows::Windows;
 use crate::correlation::Correlation;
 use crate::layout::Element;
@@ -18,6 +18,8 @@ pub enum Packing {
     Given,
     /// Transformed: U of [`crate::layout::Planes`].
     Winograd(Nested),
+    /// In rows of 16-bit floats: of each filter and tap the channels side by side, as matrix units take them.
+    Rows,
     /// In panels of filters that the CPU's registers take together, and transformed if there is a transform.
     Panels(Option<Nested>),
     /// In eights of filters, as the CPU's direct sums take them.
@@ -37,6 +39,7 @@ impl Packing {
         match (self, Windows::of_problem(problem)) {
             (Self::Winograd(nested), Ok(windows)) => windows.filter_planes(nested, self.element()).words(),
             (Self::Panels(Some(nested)), Ok(windows)) => panels_len(&windows, nested),
+            (Self::Rows, _) => row_words(problem),
             (Self::Panels(None) | Self::Eights | Self::Sixteens, _) => self.parts_len(problem),
             _ => 0,
         }
@@ -52,6 +55,7 @@ impl Packing {
     pub fn dispatches(self, problem: &Problem) -> Vec<Dispatch> {
         match (self, Windows::of_problem(problem)) {
             (Self::Winograd(nested), Ok(windows)) => vec![filter(&windows, nested, problem.conv.dtype)],
+            (Self::Rows, _) => rows(problem),
             _ => Vec::new(),
         }
     }

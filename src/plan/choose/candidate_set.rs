@@ -6,8 +6,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::algorithm::Algorithm;
 use super::choice::{Choice, Cut};
 use crate::kernel::{
-    Depthwise, Direct, Dot, Epilogue, Fragments, ImplicitGemm, KernelSpec, MultiplyCut, Region, Storage, SumParts,
-    WinogradFilter, WinogradFused, WinogradInput, WinogradMultiply, WinogradMultiplyUnits, WinogradOutput,
+    Channels, Depthwise, Direct, Dot, Epilogue, FilterRows, Fragments, ImplicitGemm, ImplicitGemmUnits, KernelSpec,
+    MultiplyCut, Region, Storage, SumParts, UnitCut, WinogradFilter, WinogradFused, WinogradInput, WinogradMultiply,
+    WinogradMultiplyUnits, WinogradOutput,
 };
 use crate::padding::Border;
 use crate::plan::build::Sizes;
@@ -54,6 +55,10 @@ fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
     if let Cut::Gemm(MultiplyCut { blocking, parts }) = cut {
         let sums = (parts > 1).then(|| SumParts { storage, epilogue }.spec());
         return [ImplicitGemm { blocking, border, storage, epilogue }.spec()].into_iter().chain(sums).collect();
+    }
+    if let (Algorithm::ImplicitGemm, Cut::Units(UnitCut { blocking, .. })) = (algorithm, cut) {
+        let of = |channels| ImplicitGemmUnits { blocking, channels, fragments: Fragments::Units, epilogue }.spec();
+        return vec![FilterRows.spec(), of(Channels::Apart), of(Channels::Together)];
     }
     if algorithm == Algorithm::Dot {
         let of = |invocations| {

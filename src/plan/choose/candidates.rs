@@ -8,7 +8,7 @@ use super::preferences::Preferences;
 use super::verdict::{Candidate, Legal, Reason, Verdict};
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
-use crate::kernel::{Epilogue, ImplicitGemm, Storage, WinogradFused};
+use crate::kernel::{Epilogue, ImplicitGemm, ImplicitGemmUnits, Storage, WinogradFused};
 use crate::plan::build::{Built, Sizes, Windows, build, summed};
 use crate::plan::wisdom::Wisdom;
 use crate::plan::{cpu, model};
@@ -220,6 +220,8 @@ pub(in crate::plan) fn judge_one(
 fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) -> Result<(), &'static str> {
     const NUMBERS: &str = "an invocation's filters and tiles must be multiples of 4, divide the workgroup's, and make at most \
                            64 sums";
+    const FRAGMENTS: &str = "a subgroup's filters, tiles and channels must be multiples of 16, divide the workgroup's, and make at \
+                             most 2048 sums";
     match (algorithm, algorithm.fusion(), algorithm.transform(), cut) {
         (_, Some(fusion), Some(algorithm), Cut::Fused(blocking)) => {
             let epilogue = Epilogue::of(&problem.conv);
@@ -232,10 +234,7 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
             true => Err("split-K has more parts than there are channels"),
         },
         (Algorithm::Staged(nested), _, _, Cut::Units(cut)) => match cut.blocking.is_legal() {
-            false => Err(
-                "a subgroup's filters, tiles and channels must be multiples of 16, divide the workgroup's, and make at \
-                          most 2048 sums",
-            ),
+            false => Err(FRAGMENTS),
             true if problem.operation == Operation::WeightGradient => {
                 Err("matrix units do not support the weight gradient")
             }
@@ -252,6 +251,11 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
                 true => Err("split-K has more parts than the sum has steps"),
             }
         }
+        (Algorithm::ImplicitGemm, _, _, Cut::Units(cut)) => match ImplicitGemmUnits::is_cut(&cut.blocking) {
+            false => Err(FRAGMENTS),
+            true if cut.parts == 1 => Ok(()),
+            true => Err("matrix units compute an implicit product in one part"),
+        },
         (Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
         _ => Err("this blocking is not supported by the algorithm"),
     }

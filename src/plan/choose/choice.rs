@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use super::algorithm::Algorithm;
 use crate::error::{Error, Result};
-use crate::kernel::{Blocking, FusedBlocking, ImplicitGemm, MultiplyCut, Products, UnitBlocking, UnitCut};
+use crate::kernel::{
+    Blocking, FusedBlocking, ImplicitGemm, ImplicitGemmUnits, MultiplyCut, Products, UnitBlocking, UnitCut,
+};
 use crate::winograd::error_bound::Halves;
 
 /// The blocking of an algorithm.
@@ -19,7 +21,7 @@ pub enum Cut {
     Gemm(MultiplyCut),
     /// The product of `staged`.
     Multiply(MultiplyCut),
-    /// The product of `staged` by matrix units.
+    /// The product of `staged` or `implicit_gemm` by matrix units.
     Units(UnitCut),
     /// A fused kernel.
     Fused(FusedBlocking),
@@ -58,6 +60,9 @@ impl Cut {
         let cuts = |blocking| UnitCut::PARTS.map(|parts| Self::Units(UnitCut { blocking, parts }));
         match algorithm {
             Algorithm::Staged(_) => UnitBlocking::ALL.into_iter().flat_map(cuts).collect(),
+            Algorithm::ImplicitGemm => {
+                ImplicitGemmUnits::BLOCKINGS.map(|blocking| Self::Units(UnitCut { blocking, parts: 1 })).to_vec()
+            }
             _ => Vec::new(),
         }
     }
@@ -161,6 +166,7 @@ impl FromStr for Choice {
             // The CPU's kernels cut their work themselves.
             (Algorithm::ImplicitGemm | Algorithm::Staged(_), None) => Cut::Only,
             (_, None) => return Err(unfit("expected @ and a blocking: fused:f4x3@32x16x16_8x8_2")),
+            (Algorithm::ImplicitGemm, Some(cut)) if cut.contains("_m") => Cut::Units(cut.parse()?),
             (Algorithm::ImplicitGemm, Some(cut)) => Cut::Gemm(Cut::gemm_from(cut)?),
             (Algorithm::Staged(_), Some(cut)) if cut.contains("_m") => Cut::Units(cut.parse()?),
             (Algorithm::Staged(_), Some(cut)) => Cut::Multiply(cut.parse()?),

@@ -39,6 +39,13 @@ const UNITS: UnitRates = UnitRates {
     least: 1.6,
     ends: 1.0,
     bytes: 2.5e12,
+    gemm_step: [
+        [1.57e-6, 0.95e-6, 1.1e-6, 0.49e-6, 0.27e-6, 0.22e-6],
+        [1.2e-6, 0.8e-6, 0.9e-6, 0.42e-6, 0.25e-6, 0.2e-6],
+    ],
+    gemm_held: [2.0, 2.0, 4.0, 4.0, 4.0, 4.0],
+    gemm_least: [1.0, 1.0, 1.0, 1.4, 1.8, 1.8],
+    gemm_ends: 4.0,
 };
 
 /// Efficiencies: fitted to 15 layers of ResNet-50 (1x1, 3x3 and 7x7 with stride 2; 1 and 32 images) on an H200, 2026-11-30, each

@@ -1,6 +1,6 @@
 //! What a device achieves in our kernels: the numbers that the models take. Each device has a file beside this one.
 
-use crate::kernel::{Blocking, ImplicitGemm, UnitBlocking};
+use crate::kernel::{Blocking, ImplicitGemm, ImplicitGemmUnits, UnitBlocking};
 
 /// What a kind of device achieves in our kernels.
 pub(in crate::plan) struct Rates {
@@ -62,8 +62,17 @@ pub(in crate::plan) struct UnitRates {
     pub(in crate::plan) least: f64,
     /// A block's beginning and end, in steps.
     pub(in crate::plan) ends: f64,
-    /// Bytes a second of U, V and M.
+    /// Bytes a second of U, V and M; or of tensors.
     pub(in crate::plan) bytes: f64,
+    /// Seconds of a step of one block of the implicit product with each of [`ImplicitGemmUnits::BLOCKINGS`], where a unit has as many
+    /// blocks at a time as it holds: of channels that lie apart, and of channels that lie together.
+    pub(in crate::plan) gemm_step: [[f64; ImplicitGemmUnits::BLOCKINGS.len()]; 2],
+    /// Blocks of it that a unit holds at a time.
+    pub(in crate::plan) gemm_held: [f64; ImplicitGemmUnits::BLOCKINGS.len()],
+    /// Blocks of it that take as long as one that a unit has to itself.
+    pub(in crate::plan) gemm_least: [f64; ImplicitGemmUnits::BLOCKINGS.len()],
+    /// A block's beginning and end, in steps.
+    pub(in crate::plan) gemm_ends: f64,
 }
 
 /// What the product costs on a kind of device.

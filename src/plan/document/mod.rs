@@ -89,6 +89,7 @@ impl From<&Plan> for Document {
         let form = match plan.packing {
             Packing::Given => "given".to_owned(),
             Packing::Winograd(nested) => format!("winograd:{}", nested.label()),
+            Packing::Rows => "rows".to_owned(),
             Packing::Eights => "eights".to_owned(),
             Packing::Sixteens => "sixteens".to_owned(),
             Packing::Panels(None) => "panels".to_owned(),

@@ -1,7 +1,7 @@
 //! The estimate of a run: a dispatch takes a fixed time, moves its bytes, does its multiply-adds; the planner adds these up
 //! and takes the least.
 
-use super::{fused, gemm, multiply, units};
+use super::{fused, gemm, gemm_units, multiply, units};
 use crate::caps::Caps;
 use crate::kernel::{Depthwise, DirectParams, Dot, KernelSpec, MultiplyParams, Params as _};
 use crate::plan::build::{Dispatch, summed};
@@ -32,7 +32,8 @@ pub(in crate::plan) fn estimate_ns(problem: &Problem, steps: &[Dispatch], algori
             rates.dispatch * count(steps.len()) + summed + weights / rates.bytes + turns * TURN * rates.cycle
         }
         Algorithm::ImplicitGemm => {
-            let product: f64 = steps.iter().map(|step| gemm::seconds(step, rates)).sum();
+            let product = |step| gemm::seconds(step, rates) + gemm_units::seconds(step, rates);
+            let product: f64 = steps.iter().map(product).sum();
             rates.dispatch * count(steps.len()) + product
         }
         Algorithm::Staged(nested) => {

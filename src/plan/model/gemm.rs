@@ -12,9 +12,14 @@ use crate::plan::device::rates;
 use crate::plan::device::rates::{Rates, count};
 use crate::problem::Problem;
 
-/// The cut with the least estimate for all of a problem's correlations, of those that the device can run with sums of parts that
+/// The least estimate of the products and the cut that has it, for all of a problem's correlations, of those that the device can run with sums of parts that
 /// fit into a workspace.
-pub(in crate::plan) fn cut(problem: &Problem, storage: Storage, caps: &Caps, workspace_limit: u64) -> MultiplyCut {
+pub(in crate::plan) fn cut(
+    problem: &Problem,
+    storage: Storage,
+    caps: &Caps,
+    workspace_limit: u64,
+) -> (f64, MultiplyCut) {
     let all = problem.correlations();
     let rates = rates(caps.kind);
     let runs = |blocking: &Blocking| {
@@ -44,7 +49,7 @@ pub(in crate::plan) fn cut(problem: &Problem, storage: Storage, caps: &Caps, wor
     let timed = cuts.filter(fits).map(|cut| (of(cut), cut));
     // If none is legal, the first one's check will say so.
     let first = MultiplyCut { blocking: ImplicitGemm::BLOCKINGS[0], parts: 1 };
-    timed.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(first, |(_, cut)| cut)
+    timed.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((f64::INFINITY, first))
 }
 
 /// The estimate of a step; nothing, if it is not of this kernel.

@@ -3,6 +3,7 @@
 mod estimate;
 pub(super) mod fused;
 pub(super) mod gemm;
+pub(super) mod gemm_units;
 mod lanes;
 pub(super) mod multiply;
 pub(super) mod units;

@@ -51,6 +51,8 @@ fn choice(kernel: &KernelSpec, random: &mut Random) -> (Algorithm, Option<Cut>) 
         KernelSpec::ImplicitGemm(gemm) => {
             parse(format!("implicit_gemm@{}{}", gemm.blocking(), ["", "/2", "/4"][random.below(3)]))
         }
+        KernelSpec::ImplicitGemmUnits(gemm) => parse(format!("implicit_gemm@{}/1", gemm.blocking())),
+        KernelSpec::FilterRows(_) => parse("implicit_gemm@64x64x32_32x32_m1/1".to_owned()),
         KernelSpec::SumParts(_) => parse(format!("implicit_gemm@16x16x8_4x4/{}", [2, 4, 8][random.below(3)])),
         KernelSpec::Dot(_) => (Algorithm::Dot, None),
         KernelSpec::Depthwise(_) => (Algorithm::Depthwise, None),
@@ -91,7 +93,9 @@ fn device(
     let mut caps = caps.clone();
     match kernel.storage() {
         Storage::F16 if !caps.f16 => return None,
-        Storage::Packed => caps.f16 = false,
+        // The kernel that reads the rows needs them.
+        _ if matches!(kernel, KernelSpec::FilterRows(_)) && !caps.f16 => return None,
+        Storage::Packed if !matches!(kernel, KernelSpec::FilterRows(_)) => caps.f16 = false,
         _ => {}
     }
     // The grid has the emulation alone.
@@ -305,6 +309,11 @@ fn channels(kernel: &KernelSpec, random: &mut Random) -> [usize; 2] {
             let b = gemm.blocking();
             [around(b.channels(), random), around(b.filters(), random)]
         }
+        KernelSpec::ImplicitGemmUnits(gemm) => {
+            let b = gemm.blocking();
+            [around(b.channels() / 4, random) * 8, around(b.filters(), random)]
+        }
+        KernelSpec::FilterRows(_) => [around(3, random) * 8, around(4, random)],
         KernelSpec::WinogradMultiply(multiply) => {
             let b = multiply.blocking();
             [around(2 * b.channels() * b.slices(), random), around(b.filters(), random)]

@@ -43,6 +43,9 @@ pub(crate) fn features(kernel: &KernelSpec, kinds: bool) -> Vec<String> {
         KernelSpec::Dot(dot) => features.push(format!("{}x{}", dot.positions(), kernel.workgroup_size())),
         KernelSpec::Depthwise(_) => features.push(format!("moves {}", kernel.name().contains("_moves"))),
         KernelSpec::ImplicitGemm(gemm) => features.push(gemm.blocking().to_string()),
+        KernelSpec::ImplicitGemmUnits(gemm) => {
+            features.extend([gemm.blocking().to_string(), format!("together {}", kernel.name().contains("_together"))]);
+        }
         KernelSpec::WinogradFilter(filter) => features.push(transform(filter.algorithm())),
         KernelSpec::WinogradInput(input) => features.push(transform(input.algorithm())),
         KernelSpec::WinogradOutput(output) => features.push(transform(output.algorithm())),

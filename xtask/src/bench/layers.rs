@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Context as _, bail, ensure};
 use serde::{Deserialize, Serialize};
-use winoconv::{Conv, DType, Padding, Problem, Spatial};
+use winoconv::{Conv, DType, Layout, Padding, Problem, Spatial};
 
 use crate::files;
 
@@ -38,6 +38,17 @@ pub(crate) enum Stored {
     F16,
 }
 
+/// How input and output lie in memory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// A plane after the other: NCHW.
+    #[default]
+    ChannelsFirst,
+    /// The channels of a place side by side: NHWC.
+    ChannelsLast,
+}
+
 /// A layer, as files of layers have it. Sizes have a number for each dimension: one to three.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -64,6 +75,8 @@ pub(crate) struct Layer {
     pub transposed: Option<Vec<usize>>,
     #[serde(default)]
     pub dtype: Stored,
+    #[serde(default)]
+    pub layout: Order,
 }
 
 fn custom() -> String {
@@ -120,6 +133,9 @@ impl Layer {
         if self.dtype == Stored::F16 {
             conv.dtype = DType::F16;
         }
+        if self.layout == Order::ChannelsLast {
+            conv = conv.layout(Layout::ChannelsLast);
+        }
         Ok(conv.on(winoconv::Shape::new(self.input[0], self.input[1], spatial(&self.input[2..])?))?)
     }
 }
@@ -150,6 +166,7 @@ impl FromStr for Layer {
             groups: None,
             transposed: None,
             dtype: Stored::F32,
+            layout: Order::ChannelsFirst,
         })
     }
 }
@@ -171,6 +188,9 @@ pub(crate) struct Selection {
     /// How tensors are stored [default: f32, or as a file of layers says]
     #[arg(long, value_enum)]
     dtype: Option<Stored>,
+    /// How input and output lie in memory [default: channels first, or as a file of layers says]
+    #[arg(long, value_enum)]
+    layout: Option<Order>,
 }
 
 impl Selection {
@@ -189,6 +209,9 @@ impl Selection {
         ensure!(!layers.is_empty(), "no layer is left to measure");
         if let Some(dtype) = self.dtype {
             layers.iter_mut().for_each(|layer| layer.dtype = dtype);
+        }
+        if let Some(layout) = self.layout {
+            layers.iter_mut().for_each(|layer| layer.layout = layout);
         }
         Ok(layers)
     }

@@ -1,5 +1,7 @@
 //! The leaves of `implicit_gemm`: fetching a step's vectors, staging them in workgroup memory, and the register tile.
 
+pub(super) mod units;
+
 use super::register_tile;
 use super::writer::{Leaves, lines, local_array};
 use crate::kernel::{Blocking, ImplicitGemm};

@@ -1,6 +1,13 @@
 //! `implicit_gemm`: a product of matrices for each group, blocked for registers and workgroup memory, whose second factor is
 //! the source itself: no column buffer, and any correlation whatever.
 
+mod rows;
+mod units;
+
+pub use rows::{FilterRows, FilterRowsParams};
+pub use units::{Channels, ImplicitGemmUnits};
+pub(crate) use units::{filter_row_words, row_eights};
+
 use super::cost::{Counts, Part, Region, Share, SumLength, Turns};
 use super::direct::border_suffix;
 use super::{Binding, Blocking, Constant, DirectParams, Epilogue, Kernel, KernelSpec, MultiplyCut, Storage, borders};
