@@ -3,7 +3,7 @@
 
 use super::transforms::{filter_leaves, input_leaves, output_leaves};
 use super::writer::{Leaves, lines, local_array};
-use super::{dot, fragments, fused, implicit_gemm, inlined, register_tile};
+use super::{depthwise_patch, dot, fragments, fused, implicit_gemm, inlined, register_tile};
 use crate::kernel::{Direct, KernelSpec};
 use crate::winograd::WinogradError;
 
@@ -11,6 +11,7 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
     let mut leaves = Leaves::default();
     match spec {
         KernelSpec::Direct(direct) => direct_leaves(&mut leaves, direct),
+        KernelSpec::DepthwisePatch(spec) => depthwise_patch::leaves(&mut leaves, spec),
         KernelSpec::Dot(spec) => dot::leaves(&mut leaves, spec),
         KernelSpec::ImplicitGemm(gemm) => implicit_gemm::leaves(&mut leaves, gemm.blocking),
         KernelSpec::WinogradFilter(filter) => filter_leaves(&mut leaves, filter.algorithm)?,

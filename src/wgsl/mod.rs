@@ -4,6 +4,7 @@
 pub mod check;
 mod checked;
 pub mod count;
+mod depthwise_patch;
 mod dot;
 mod fragments;
 mod fused;

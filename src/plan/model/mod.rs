@@ -5,6 +5,7 @@ pub(super) mod fused;
 pub(super) mod gemm;
 mod lanes;
 pub(super) mod multiply;
+pub(super) mod patch;
 pub(super) mod units;
 
 pub(super) use estimate::estimate_ns;
