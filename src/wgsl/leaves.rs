@@ -1,9 +1,11 @@
 //! The generated leaves: transforms from the exact matrices, and gathers and scatters with literal indices. No
 //! control flow (but in the exhibit, see `inlined`), no computed index into registers: what loops would do is written out.
 
+mod depthwise_patch;
+
 use super::transforms::{filter_leaves, input_leaves, output_leaves};
 use super::writer::{Leaves, lines, local_array};
-use super::{depthwise_patch, dot, fragments, fused, implicit_gemm, inlined, register_tile};
+use super::{dot, fragments, fused, implicit_gemm, inlined, register_tile};
 use crate::kernel::{Direct, KernelSpec};
 use crate::winograd::WinogradError;
 

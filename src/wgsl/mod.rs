@@ -4,7 +4,6 @@
 pub mod check;
 mod checked;
 pub mod count;
-mod depthwise_patch;
 mod dot;
 mod fragments;
 mod fused;

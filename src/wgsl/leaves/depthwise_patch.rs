@@ -1,7 +1,7 @@
 //! The leaves of `depthwise_patch`: a filter's weights, the sums of a patch and its outputs, written out.
 
-use super::writer::{Leaves, lines, local_array};
 use crate::kernel::{DepthwisePatch, PatchBlocking};
+use crate::wgsl::writer::{Leaves, lines, local_array};
 
 pub(super) fn leaves(leaves: &mut Leaves, kernel: &DepthwisePatch) {
     let (taps, weights) = (kernel.taps as usize, kernel.weights() as usize);
