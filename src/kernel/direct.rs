@@ -134,8 +134,9 @@ impl Kernel for Direct {
 }
 
 params! {
-    /// Parameters of `direct`, `implicit_gemm` and `depthwise`. Output positions are counted over images, planes, rows and
-    /// columns; those of `depthwise` are strips, counted over images, filters, planes, rows and strips of a row.
+    /// Parameters of `direct`, `implicit_gemm`, `dot` and the kernels of `depthwise`. Output positions are counted over images,
+    /// planes, rows and columns; those of `depthwise` are strips, counted over images, filters, planes, rows and strips of a
+    /// row; those of `depthwise_patch` are patches, counted over groups and places in a plane.
     DirectParams {
         /// First output position of this dispatch.
         first: u32,

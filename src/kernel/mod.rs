@@ -9,6 +9,7 @@ mod buffers;
 mod channel_sums;
 mod cost;
 mod depthwise;
+mod depthwise_patch;
 mod direct;
 mod dot;
 mod epilogue;
@@ -111,6 +112,8 @@ kernels! { $
     sum_parts::{SumParts, SumPartsParams}: "sum_parts";
     /// Convolution of groups of one channel.
     depthwise::{Depthwise}: "depthwise";
+    /// The same for common filters, a patch of outputs an invocation.
+    depthwise_patch::{DepthwisePatch, PatchBlocking}: "depthwise_patch";
     /// Filter transform, U = G g G^T.
     winograd::{WinogradFilter, FilterParams}: "winograd_filter";
     /// Input transform, V = B^T d B.

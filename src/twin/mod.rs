@@ -5,6 +5,7 @@
 mod activation_gradient;
 mod channel_sums;
 mod depthwise;
+mod depthwise_patch;
 mod direct;
 mod dot;
 mod filter_rows;

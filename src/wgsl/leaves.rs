@@ -1,6 +1,8 @@
 //! The generated leaves: transforms from the exact matrices, and gathers and scatters with literal indices. No
 //! control flow (but in the exhibit, see `inlined`), no computed index into registers: what loops would do is written out.
 
+mod depthwise_patch;
+
 use super::transforms::{filter_leaves, input_leaves, output_leaves};
 use super::writer::{Leaves, lines, local_array};
 use super::{dot, fragments, fused, implicit_gemm, inlined, register_tile};
@@ -11,6 +13,7 @@ pub(super) fn of(spec: &KernelSpec) -> Result<Leaves, WinogradError> {
     let mut leaves = Leaves::default();
     match spec {
         KernelSpec::Direct(direct) => direct_leaves(&mut leaves, direct),
+        KernelSpec::DepthwisePatch(spec) => depthwise_patch::leaves(&mut leaves, spec),
         KernelSpec::Dot(spec) => dot::leaves(&mut leaves, spec),
         KernelSpec::ImplicitGemm(gemm) => implicit_gemm::leaves(&mut leaves, gemm.blocking),
         KernelSpec::ImplicitGemmUnits(gemm) => implicit_gemm::units::leaves(&mut leaves, gemm),

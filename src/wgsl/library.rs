@@ -48,6 +48,8 @@ const PARTS: &[(&str, &str)] = library![
     "shaders/part/m_add.wgsl",
     "shaders/part/m_set.wgsl",
     "shaders/part/output_exchange.wgsl",
+    "shaders/part/patches_by_channels.wgsl",
+    "shaders/part/patches_by_planes.wgsl",
     "shaders/part/positions.wgsl",
     "shaders/part/residual_f16.wgsl",
     "shaders/part/residual_f32.wgsl",

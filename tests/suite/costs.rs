@@ -74,6 +74,8 @@ fn a_workgroup_does_the_work_of_its_block() {
         let (stores, sums) = match &spec {
             KernelSpec::Direct(kernel) => (64 * kernel.filters(), 64 * kernel.filters() * channels * 9),
             KernelSpec::Depthwise(_) => (64 * 4, 64 * 4 * 9),
+            // No loop at all.
+            KernelSpec::DepthwisePatch(kernel) => (64 * kernel.blocking().outputs(), 0),
             KernelSpec::ImplicitGemm(kernel) => {
                 let b = kernel.blocking();
                 (b.filters() * b.tiles(), b.filters() * b.tiles() * (9 * channels).next_multiple_of(b.channels()))

@@ -24,10 +24,11 @@ fn text_of(spec: &KernelSpec) -> String {
 /// Kernels that stand for the others: each kernel, plain and with everything on, each family of points, two transforms
 /// in one, the smallest and the largest blocking, both readings of the exhibit.
 fn representatives() -> Vec<KernelSpec> {
-    const NAMES: [&str; 24] = [
+    const NAMES: [&str; 25] = [
         "direct_f32_k1",
         "direct_f32_k8_bias_prelu",
         "depthwise_f32_moves_bias_relu",
+        "depthwise_patch_f32_3x3s2_2x4_channels",
         "implicit_gemm_f32_32x32x16_4x4",
         "winograd_filter_f4x3_f32",
         "winograd_filter_f4x3_f2x3_f32",

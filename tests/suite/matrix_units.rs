@@ -11,8 +11,8 @@ use winoconv::wgsl::source;
 use winoconv::winograd::error_bound::{Halves, gamma, roundings_by_units};
 use winoconv::winograd::{F, Nested};
 use winoconv::{
-    Activation, Algorithm, Border, Conv, DType, Layer, Layout, Plan, Preferences, Problem, Residual, Tolerance,
-    Weights, wgpu,
+    Activation, Algorithm, Border, Conv, DType, Layer, Layout, Plan, Preferences, Problem, Residual, Shape, Spatial,
+    Tolerance, Weights, wgpu,
 };
 
 use crate::support::data::{Case, Data, Random, assert_exact, assert_within};
@@ -347,8 +347,9 @@ fn exact(x: &[f32], w: &[f32], [channels, filters, size]: [usize; 3]) -> Vec<f64
 /// Problems for the implicit product: ragged edges, strides, dilation, groups, one to three dimensions, both orders in memory, an end of
 /// every kind, and the gradient of an input.
 fn implicit() -> Vec<(&'static str, Problem)> {
-    let conv = |channels, filters, kernel: &[usize]| Conv::new(channels, filters, kernel).dtype(DType::F16);
-    let on = |conv: Conv, shape: &[usize]| conv.on(shape).expect("legal");
+    let sizes = |sizes: &[usize]| Spatial::from_slice(sizes).expect("one to three");
+    let conv = |channels, filters, kernel: &[usize]| Conv::new(channels, filters, sizes(kernel)).dtype(DType::F16);
+    let on = |conv: Conv, shape: &[usize]| conv.on(Shape::new(shape[0], shape[1], sizes(&shape[2..]))).expect("legal");
     let last = |conv: Conv| conv.layout(Layout::ChannelsLast);
     let three = |channels, filters| conv(channels, filters, &[3, 3]).padding(1);
     vec![

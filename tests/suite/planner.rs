@@ -14,7 +14,7 @@ use winoconv::plan::{
     register_limit,
 };
 use winoconv::winograd::{F, Nested};
-use winoconv::{Activation, Conv, Plan, Preferences, Problem, Tolerance};
+use winoconv::{Activation, Border, Conv, Layout, Plan, Preferences, Problem, Tolerance};
 
 fn any() -> Preferences {
     Preferences::new().tolerance(Tolerance::Any)
@@ -565,5 +565,22 @@ fn workgroups_of_fused_kernels_walk_all_blocks() {
         }
         assert_eq!(several > 0, most, "{problem} on {caps}: {several} kernels walk several blocks");
         assert_eq!(fewer > 0, most, "{problem} on {caps}: {fewer} last workgroups walk fewer");
+    }
+}
+
+/// Patches are for the filters that there is a text for; all others are computed in strips.
+#[test]
+fn depthwise_takes_patches_where_there_is_a_text() {
+    let forced = Preferences::new().algorithm(Algorithm::Depthwise);
+    let cut = |conv: Conv| {
+        let plan = Plan::new(&problem(conv.groups(144), [1, 144, 56, 56]), &Caps::webgpu_default(), &forced);
+        plan.expect("depthwise").choice().cut
+    };
+    let three = Conv::new(144, 144, [3, 3]).padding(1);
+    for conv in [three, three.stride(2), three.layout(Layout::ChannelsLast), Conv::new(144, 288, [5, 5]).padding(2)] {
+        assert!(matches!(cut(conv), Cut::Patch(_)), "{conv:?}: {}", cut(conv));
+    }
+    for conv in [three.dilation(2), three.stride([2, 1]), three.border(Border::Reflect), Conv::new(144, 144, [3, 5])] {
+        assert_eq!(cut(conv), Cut::Only, "{conv:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Kernels without a transform, on problems with an edge each: every blocking of `implicit_gemm`, and `depthwise`, on
+//! Kernels without a transform, on problems with an edge each: every blocking of `implicit_gemm` and `depthwise`, on
 //! the CPU and on a GPU of the machine.
 #![cfg(feature = "gpu")]
 
@@ -6,7 +6,9 @@ use crate::support::data::{Case, Data, assert_within};
 use crate::support::entry::EntryPoint;
 use crate::support::gpus::on_one_gpu;
 use winoconv::plan::Cut;
-use winoconv::{Activation, Algorithm, Border, Conv, Device, Layout, Preferences, Problem, Residual, Shape, Tolerance};
+use winoconv::{
+    Activation, Algorithm, Border, Conv, DType, Device, Layout, Preferences, Problem, Residual, Shape, Tolerance,
+};
 
 /// Blocks that are not full, sums of several steps with a rest, rows whose taps carry into the next channel.
 fn problems() -> Vec<Problem> {
@@ -66,8 +68,8 @@ fn every_blocking_is_within_its_bound_on_a_gpu() {
     on_one_gpu("every_blocking_is_within_its_bound_on_a_gpu", |gpu| check(&gpu.device(), &gpu.label));
 }
 
-/// `depthwise` on rows that are no multiple of a strip, with one and several filters a channel, taps as far apart as
-/// outputs and not, and every border.
+/// `depthwise` on planes that are no multiple of a strip or a patch, with one and several filters a channel, taps as far apart
+/// as outputs and not, every border, and every filter that patches are for.
 fn depthwise() -> Vec<Problem> {
     let on = |conv: Conv, shape: &[usize]| {
         let shape = Shape::from_slice(shape).expect("3 to 5 sizes");
@@ -85,19 +87,42 @@ fn depthwise() -> Vec<Problem> {
         on(of(6, 1, [3, 2]).transposed(0).stride([2, 3]), &[1, 6, 5, 4]),
         on(of(3, 1, [3, 3]).stride([2, 1]), &[2, 3, 9, 10]).input_gradient().expect("has one"),
     ];
+    let wide = of(3, 2, [5, 5]).bias(true).residual(Residual::Tensor).activation(Activation::Silu);
+    all.extend([
+        on(of(9, 1, [3, 3]).layout(Layout::ChannelsLast), &[2, 9, 11, 10]),
+        on(wide, &[1, 3, 9, 19]),
+        on(wide.stride(2).layout(Layout::ChannelsLast), &[2, 3, 14, 9]),
+        on(of(2, 1, [7, 7]), &[1, 2, 12, 17]),
+        on(of(5, 1, [7, 7]).stride(2), &[2, 5, 23, 20]),
+        on(of(4, 2, [3, 3]).dtype(DType::F16), &[2, 4, 9, 10]),
+        on(of(3, 1, [3, 3]), &[2, 3, 9, 10]).input_gradient().expect("has one"),
+        on(of(2, 1, [3, 3]).padding(0), &[1, 2, 3, 3]),
+    ]);
     all.extend(Border::ALL.map(|border| on(of(2, 1, [3, 4]).border(border), &[1, 2, 6, 7])));
     all
 }
 
 fn check_depthwise(device: &Device, label: &str) {
+    let cuts = || Cut::all_for(Algorithm::Depthwise);
+    let mut in_patches = 0;
     for (index, problem) in depthwise().into_iter().enumerate() {
         let case = Case::new(problem, [Data::Normal, Data::Wide][index % 2], index as u64);
-        let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Depthwise);
-        let what = format!("{problem} by depthwise on {label}");
-        let layer = case.layer(device, preferences).unwrap_or_else(|error| panic!("{what}: {error}"));
-        let got = EntryPoint::Dirty.run(&layer, &case, &what);
-        assert_within(&got, &case.reference().all(), &case.bound(Algorithm::Depthwise), &what);
+        let (exact, bound) = (case.reference().all(), case.bound(Algorithm::Depthwise));
+        let mut legal = 0;
+        for cut in cuts() {
+            let preferences = Preferences::new().tolerance(Tolerance::Any).algorithm(Algorithm::Depthwise).cut(cut);
+            if problem.plan(device, &preferences).is_err() {
+                continue;
+            }
+            legal += 1;
+            let what = format!("{problem} by depthwise, {cut}, on {label}");
+            let layer = case.layer(device, preferences).unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert_within(&EntryPoint::Dirty.run(&layer, &case, &what), &exact, &bound, &what);
+        }
+        assert!(legal == 1 || legal == cuts().len(), "{problem} on {label}: {legal} blockings");
+        in_patches += usize::from(legal > 1);
     }
+    assert_eq!(in_patches, 9, "problems that patches are for, on {label}");
 }
 
 #[test]

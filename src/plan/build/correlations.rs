@@ -1,22 +1,23 @@
-//! The dispatches of the kernels that compute a correlation as it stands: `direct`, `implicit_gemm`, `dot`, `depthwise`.
+//! The dispatches of the kernels that compute a correlation as it stands: `direct`, `implicit_gemm`, `dot`, `depthwise` and
+//! `depthwise_patch`.
 
 use super::built::Built;
 use super::direct_params::direct_params;
 use super::dispatch::Dispatch;
 use super::operand::{Operand, Slot, epilogue_operands, factors, tensor_len};
 use super::packing::Packing;
-use super::pieces::{Piece, Window, check_dispatches, most, pieces};
+use super::pieces::{Axis, Piece, Window, check_dispatches, most, pieces};
 use crate::caps::{Caps, Limits};
 use crate::conv::Conv;
 use crate::correlation::Correlation;
 use crate::dtype::DType;
 use crate::error::{LimitError, Resource};
 use crate::kernel::{
-    Depthwise, Direct, DirectParams, Dot, Epilogue, Fragments, ImplicitGemm, ImplicitGemmUnits, KernelSpec,
-    MultiplyCut, Params as _, Storage, SumParts, SumPartsParams, UnitCut, row_eights, word, wrapped,
+    Depthwise, DepthwisePatch, Direct, DirectParams, Dot, Epilogue, Fragments, ImplicitGemm, ImplicitGemmUnits,
+    KernelSpec, MultiplyCut, Params as _, Storage, SumParts, SumPartsParams, UnitCut, row_eights, word, wrapped,
 };
 use crate::plan::choose::{Cut, Preferences, Reason};
-use crate::plan::model::{gemm, gemm_units};
+use crate::plan::model::{gemm, gemm_units, patch};
 use crate::problem::Problem;
 
 /// One invocation for each position and a few filters.
@@ -211,21 +212,39 @@ pub(super) fn dot(problem: &Problem, parts: &[Piece], storage: Storage, limits: 
     Ok(Built { cut: Cut::Only, dispatches: steps, ..Built::nothing() })
 }
 
-/// One invocation for each strip of outputs of a filter.
+/// One invocation for each patch of outputs of a filter, or for each strip where there is no text for the filters.
 pub(super) fn depthwise(
     problem: &Problem,
     parts: &[Piece],
     storage: Storage,
-    limits: &Limits,
+    caps: &Caps,
+    preferences: &Preferences,
 ) -> Result<Built, LimitError> {
-    let block = |of: &Correlation, epilogue| Block {
-        kernel: Depthwise::of(of, epilogue, storage).spec(),
-        units: Depthwise::strips(of),
-        of_workgroup: Depthwise::WORKGROUP,
-        rows: 1,
+    let blocking = match preferences.cut {
+        Some(Cut::Patch(blocking)) => Some(blocking),
+        Some(_) => None,
+        None => patch::blocking(problem, storage, caps),
     };
-    let steps = each(problem, parts, limits, block)?;
-    Ok(Built { cut: Cut::Only, dispatches: steps, ..Built::nothing() })
+    let block = |of: &Correlation, epilogue| match blocking
+        .and_then(|blocking| DepthwisePatch::of(of, blocking, epilogue, storage))
+    {
+        Some(kernel) => Block {
+            kernel: kernel.spec(),
+            units: kernel.patches(of),
+            of_workgroup: DepthwisePatch::WORKGROUP,
+            rows: of.group_k,
+            images: of.n,
+        },
+        None => Block {
+            kernel: Depthwise::of(of, epilogue, storage).spec(),
+            units: Depthwise::strips(of),
+            of_workgroup: Depthwise::WORKGROUP,
+            rows: 1,
+            images: 1,
+        },
+    };
+    let steps = each(problem, parts, &caps.limits, block)?;
+    Ok(Built { cut: blocking.map_or(Cut::Only, Cut::Patch), dispatches: steps, ..Built::nothing() })
 }
 
 /// A kernel that computes a correlation, and what its grid is counted in.
@@ -237,13 +256,15 @@ struct Block {
     of_workgroup: u32,
     /// Workgroups along y.
     rows: usize,
+    /// Workgroups along z: images, where they are not among the positions.
+    images: usize,
 }
 
 impl Block {
     /// A workgroup owns so many positions of so many filters of one group.
     const fn of_positions(of: &Correlation, kernel: KernelSpec, [positions, filters]: [u32; 2]) -> Self {
         let rows = of.groups * of.group_k.div_ceil(filters as usize);
-        Self { kernel, units: of.n * of.out_len(), of_workgroup: positions, rows }
+        Self { kernel, units: of.n * of.out_len(), of_workgroup: positions, rows, images: 1 }
     }
 }
 
@@ -262,10 +283,13 @@ fn each(
     while let Some(piece) = waiting.pop() {
         let conv = piece.conv(&problem.conv);
         let Placed { of, operands, per_filter } = placed(&piece, &conv, problem, limits);
-        let Block { kernel, units, of_workgroup, rows } = block(&of, Epilogue::of(&conv));
-        if rows > workgroups as usize
-            && let Some([first, second]) = piece.halves_of_filters()
-        {
+        let Block { kernel, units, of_workgroup, rows, images } = block(&of, Epilogue::of(&conv));
+        let halves = match workgroups as usize {
+            most if images > most => piece.halves(Axis::Images),
+            most if rows > most => piece.halves_of_filters(),
+            _ => None,
+        };
+        if let Some([first, second]) = halves {
             waiting.extend([second, first]);
             continue;
         }
@@ -277,7 +301,7 @@ fn each(
         steps.extend((0..all).step_by(reach).map(|first| {
             Dispatch {
                 kernel,
-                grid: [word(reach.min(all - first)).div_ceil(of_workgroup), word(rows), 1],
+                grid: [word(reach.min(all - first)).div_ceil(of_workgroup), word(rows), word(images)],
                 params: DirectParams {
                     first: word(first),
                     end: word(all.min(first.saturating_add(reach))),

@@ -114,7 +114,7 @@ fn by_shaders(
         Algorithm::Direct if problem.operation.is_of_end() => end::build(problem, storage, limits, preferences)?,
         Algorithm::Direct => direct(problem, parts, storage, limits)?,
         Algorithm::Dot => dot(problem, parts, storage, limits)?,
-        Algorithm::Depthwise => depthwise(problem, parts, storage, limits)?,
+        Algorithm::Depthwise => depthwise(problem, parts, storage, caps, preferences)?,
         Algorithm::ImplicitGemm => implicit_gemm(problem, parts, storage, caps, preferences)?,
         Algorithm::Staged(nested) => match winograd(nested)? {
             blocks if blocks.windows.in_blocks() => blocks.staged_blocks(caps, preferences)?,

@@ -142,7 +142,7 @@ impl Piece {
     }
 
     /// Both halves along an axis; `None` where it has but one element.
-    fn halves(&self, axis: Axis) -> Option<[Self; 2]> {
+    pub(super) fn halves(&self, axis: Axis) -> Option<[Self; 2]> {
         let size = match axis {
             Axis::Images => self.of.n,
             Axis::Groups => self.of.groups,

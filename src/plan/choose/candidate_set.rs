@@ -6,9 +6,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::algorithm::Algorithm;
 use super::choice::{Choice, Cut};
 use crate::kernel::{
-    Channels, Depthwise, Direct, Dot, Epilogue, FilterRows, Fragments, ImplicitGemm, ImplicitGemmUnits, KernelSpec,
-    MultiplyCut, Region, Storage, SumParts, UnitCut, WinogradFilter, WinogradFused, WinogradInput, WinogradMultiply,
-    WinogradMultiplyUnits, WinogradOutput,
+    Channels, Depthwise, DepthwisePatch, Direct, Dot, Epilogue, FilterRows, Fragments, ImplicitGemm, ImplicitGemmUnits,
+    KernelSpec, MultiplyCut, Region, Storage, SumParts, UnitCut, WinogradFilter, WinogradFused, WinogradInput,
+    WinogradMultiply, WinogradMultiplyUnits, WinogradOutput,
 };
 use crate::padding::Border;
 use crate::plan::build::Sizes;
@@ -65,6 +65,12 @@ fn specs(algorithm: Algorithm, cut: Cut) -> Vec<KernelSpec> {
             Dot::POSITIONS.map(|positions| Dot { invocations, positions, border, storage, epilogue }.spec())
         };
         return Dot::INVOCATIONS.map(of).concat();
+    }
+    if let Cut::Patch(blocking) = cut {
+        let of = |(taps, stride, by_channels)| {
+            DepthwisePatch { taps, stride, blocking, by_channels, storage, epilogue }.spec()
+        };
+        return DepthwisePatch::texts().map(of).collect();
     }
     if algorithm == Algorithm::Depthwise {
         return [false, true].map(|moves| Depthwise { moves, border, storage, epilogue }.spec()).to_vec();

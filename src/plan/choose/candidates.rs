@@ -8,7 +8,7 @@ use super::preferences::Preferences;
 use super::verdict::{Candidate, Legal, Reason, Verdict};
 use crate::caps::{Caps, DeviceKind};
 use crate::correlation::Correlation;
-use crate::kernel::{Epilogue, ImplicitGemm, ImplicitGemmUnits, Storage, WinogradFused};
+use crate::kernel::{DepthwisePatch, Epilogue, ImplicitGemm, ImplicitGemmUnits, Storage, WinogradFused};
 use crate::plan::build::{Built, Sizes, Windows, build, summed};
 use crate::plan::wisdom::Wisdom;
 use crate::plan::{cpu, model};
@@ -256,6 +256,17 @@ fn suits(problem: &Problem, algorithm: Algorithm, cut: Cut, storage: Storage) ->
             true if cut.parts == 1 => Ok(()),
             true => Err("matrix units compute an implicit product in one part"),
         },
+        (Algorithm::Depthwise, _, _, Cut::Patch(blocking)) => {
+            let epilogue = Epilogue::of(&problem.conv);
+            let has_text = |of: &Correlation| DepthwisePatch::of(of, blocking, epilogue, storage).is_some();
+            match blocking.is_legal() {
+                false => Err("there is no kernel for patches of this size"),
+                true if problem.correlations().iter().all(has_text) => Ok(()),
+                true => {
+                    Err("patches need 3x3, 5x5 or 7x7 taps, stride 1 or 2, dilation 1, and zeros around the source")
+                }
+            }
+        }
         (Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..), _, _, Cut::Only) => Ok(()),
         _ => Err("this blocking is not supported by the algorithm"),
     }

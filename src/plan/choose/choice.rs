@@ -6,7 +6,8 @@ use std::str::FromStr;
 use super::algorithm::Algorithm;
 use crate::error::{Error, Result};
 use crate::kernel::{
-    Blocking, FusedBlocking, ImplicitGemm, ImplicitGemmUnits, MultiplyCut, Products, UnitBlocking, UnitCut,
+    Blocking, FusedBlocking, ImplicitGemm, ImplicitGemmUnits, MultiplyCut, PatchBlocking, Products, UnitBlocking,
+    UnitCut,
 };
 use crate::winograd::error_bound::Halves;
 
@@ -14,11 +15,13 @@ use crate::winograd::error_bound::Halves;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Cut {
-    /// No blocking to choose: `direct`, `dot`, `depthwise`, the exhibit, an empty problem; or the kernel blocks its work
-    /// itself, as the CPU's do.
+    /// No blocking to choose: `direct`, `dot`, the exhibit, an empty problem, `depthwise` for any filter; or the kernel
+    /// blocks its work itself, as the CPU's do.
     Only,
     /// The product of `implicit_gemm`.
     Gemm(MultiplyCut),
+    /// Outputs of an invocation of `depthwise`.
+    Patch(PatchBlocking),
     /// The product of `staged`.
     Multiply(MultiplyCut),
     /// The product of `staged` or `implicit_gemm` by matrix units.
@@ -31,7 +34,8 @@ impl Cut {
     /// All ways to cut an algorithm's work that are tried, on whatever problem and device without matrix units.
     pub fn all_for(algorithm: Algorithm) -> Vec<Self> {
         match algorithm {
-            Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..) => vec![Self::Only],
+            Algorithm::Direct | Algorithm::Dot | Algorithm::Inlined(..) => vec![Self::Only],
+            Algorithm::Depthwise => [Self::Only].into_iter().chain(PatchBlocking::ALL.map(Self::Patch)).collect(),
             Algorithm::ImplicitGemm => ImplicitGemm::BLOCKINGS
                 .into_iter()
                 .flat_map(|blocking| ImplicitGemm::PARTS.map(|parts| Self::Gemm(MultiplyCut { blocking, parts })))
@@ -94,7 +98,7 @@ impl Cut {
     /// The most channels that are summed up one after the other, of so many in all.
     pub(in crate::plan) fn longest_sum(self, channels: usize) -> usize {
         match self {
-            Self::Only | Self::Gemm(_) | Self::Fused(_) => channels,
+            Self::Only | Self::Gemm(_) | Self::Patch(_) | Self::Fused(_) => channels,
             Self::Multiply(cut) => cut.longest_sum(channels),
             Self::Units(cut) => channels.min(cut.part(channels) as usize),
         }
@@ -107,6 +111,7 @@ impl fmt::Display for Cut {
             Self::Only => f.write_str("whole"),
             Self::Gemm(MultiplyCut { blocking, parts: 1 }) => write!(f, "{blocking}"),
             Self::Gemm(cut) => write!(f, "{cut}"),
+            Self::Patch(blocking) => write!(f, "{blocking}"),
             Self::Multiply(cut) => write!(f, "{cut}"),
             Self::Units(cut) => write!(f, "{cut}"),
             Self::Fused(blocking) => write!(f, "{blocking}"),
@@ -119,7 +124,7 @@ impl fmt::Display for Cut {
 ///
 /// ```
 /// use winoconv::plan::Choice;
-/// for label in ["direct", "staged:f4x3", "implicit_gemm@64x64x8_8x8", "implicit_gemm@16x16x8_4x4/8", "staged:f4x3@64x64x8_8x8/2", "staged:f4x3@128x128x32_64x32_m3/1", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
+/// for label in ["direct", "staged:f4x3", "implicit_gemm@64x64x8_8x8", "implicit_gemm@16x16x8_4x4/8", "depthwise", "depthwise@2x8", "staged:f4x3@64x64x8_8x8/2", "staged:f4x3@128x128x32_64x32_m3/1", "fused:f4x3_f2x3@32x16x16_8x8_4"] {
 ///     assert_eq!(label.parse::<Choice>()?.to_string(), label);
 /// }
 /// # Ok::<(), winoconv::Error>(())
@@ -160,7 +165,8 @@ impl FromStr for Choice {
         let unfit = |why: &str| Error::Unsupported { what: format!("choice {text}"), why: why.to_owned() };
         let cut = match (algorithm, cut) {
             (Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..), None) => Cut::Only,
-            (Algorithm::Direct | Algorithm::Dot | Algorithm::Depthwise | Algorithm::Inlined(..), Some(_)) => {
+            (Algorithm::Depthwise, Some(cut)) => Cut::Patch(cut.parse()?),
+            (Algorithm::Direct | Algorithm::Dot | Algorithm::Inlined(..), Some(_)) => {
                 return Err(unfit("expected no @: this algorithm has no blocking"));
             }
             // The CPU's kernels cut their work themselves.

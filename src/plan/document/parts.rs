@@ -10,7 +10,7 @@ use crate::caps::{Caps, DeviceKind, Limits};
 use crate::conv::{Conv, Residual};
 use crate::dtype::DType;
 use crate::error::{DocumentError, Result};
-use crate::kernel::{Access, FusedBlocking, KernelSpec, MultiplyCut, UnitCut};
+use crate::kernel::{Access, FusedBlocking, KernelSpec, MultiplyCut, PatchBlocking, UnitCut};
 use crate::layout::{Layout, View};
 use crate::padding::{Border, Padding};
 use crate::plan::{Algorithm, CpuStep, Cut, Dispatch, Operand, Plan, Preferences, Tolerance};
@@ -364,6 +364,7 @@ enum ToleranceForm {
 pub(super) enum CutForm {
     Only,
     Gemm(#[serde(with = "gemm")] MultiplyCut),
+    Patch(#[serde(with = "text")] PatchBlocking),
     Multiply(#[serde(with = "text")] MultiplyCut),
     Units(#[serde(with = "text")] UnitCut),
     Fused(#[serde(with = "text")] FusedBlocking),

@@ -1,7 +1,7 @@
 //! The estimate of a run: a dispatch takes a fixed time, moves its bytes, does its multiply-adds; the planner adds these up
 //! and takes the least.
 
-use super::{fused, gemm, gemm_units, multiply, units};
+use super::{fused, gemm, gemm_units, multiply, patch, units};
 use crate::caps::Caps;
 use crate::kernel::{Depthwise, DirectParams, Dot, KernelSpec, MultiplyParams, Params as _};
 use crate::plan::build::{Dispatch, summed};
@@ -19,9 +19,11 @@ pub(in crate::plan) fn estimate_ns(problem: &Problem, steps: &[Dispatch], algori
         Algorithm::Direct | Algorithm::Depthwise => {
             let groups: u64 = steps.iter().map(Dispatch::blocks).sum();
             let fill = part_filled(groups, rates);
-            let waits: f64 = steps.iter().map(|step| count(step.kernel.sum(&step.params).weights) * TAP).sum();
+            let sums = steps.iter().filter(|step| !matches!(step.kernel, KernelSpec::DepthwisePatch(_)));
+            let waits: f64 = sums.map(|step| count(step.kernel.sum(&step.params).weights) * TAP).sum();
             let summed = steps.iter().map(work).sum::<f64>() / (rates.direct * fill);
-            rates.dispatch * count(steps.len()) + summed + waits * rates.cycle
+            let patches: f64 = steps.iter().map(|step| patch::seconds(step, rates)).sum();
+            rates.dispatch * count(steps.len()) + summed + waits * rates.cycle + patches
         }
         Algorithm::Dot => {
             let groups: u64 = steps.iter().map(Dispatch::blocks).sum();

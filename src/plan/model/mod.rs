@@ -6,6 +6,7 @@ pub(super) mod gemm;
 pub(super) mod gemm_units;
 mod lanes;
 pub(super) mod multiply;
+pub(super) mod patch;
 pub(super) mod units;
 
 pub(super) use estimate::estimate_ns;

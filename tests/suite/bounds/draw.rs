@@ -55,7 +55,8 @@ fn choice(kernel: &KernelSpec, random: &mut Random) -> (Algorithm, Option<Cut>) 
         KernelSpec::FilterRows(_) => parse("implicit_gemm@64x64x32_32x32_m1/1".to_owned()),
         KernelSpec::SumParts(_) => parse(format!("implicit_gemm@16x16x8_4x4/{}", [2, 4, 8][random.below(3)])),
         KernelSpec::Dot(_) => (Algorithm::Dot, None),
-        KernelSpec::Depthwise(_) => (Algorithm::Depthwise, None),
+        KernelSpec::Depthwise(_) => (Algorithm::Depthwise, Some(Cut::Only)),
+        KernelSpec::DepthwisePatch(kernel) => (Algorithm::Depthwise, Some(Cut::Patch(kernel.blocking()))),
         KernelSpec::WinogradFilter(kernel) => (Algorithm::Staged(kernel.algorithm()), None),
         KernelSpec::WinogradInput(kernel) => (Algorithm::Staged(kernel.algorithm()), None),
         KernelSpec::WinogradOutput(kernel) => (Algorithm::Staged(kernel.algorithm()), None),
@@ -137,7 +138,10 @@ fn problem(kernel: &KernelSpec, algorithm: Algorithm, random: &mut Random) -> Op
     let operation = operation(kernel, epilogue, random);
     let axes = axes(kernel, algorithm, operation, border, random);
     let [c, k] = channels(kernel, random);
-    let groups = if matches!(kernel, KernelSpec::Depthwise(_)) { 1 + random.below(5) } else { 1 + random.below(8) / 5 };
+    let groups = match kernel {
+        KernelSpec::Depthwise(_) | KernelSpec::DepthwisePatch(_) => 1 + random.below(5),
+        _ => 1 + random.below(8) / 5,
+    };
     let spatial = |of: fn(&Axis) -> usize| Spatial::from_slice(&axes.iter().map(of).collect::<Vec<_>>());
     let mut conv = Conv::new(groups * c, groups * k, spatial(|axis| axis.kernel)?)
         .groups(groups)
@@ -247,6 +251,10 @@ fn axes(
     };
     let rules = Rules { apart: staged && random.below(3) > 0, moves, border, weights };
     let far = [1, 5, 12, 40][random.below(4)];
+    if let KernelSpec::DepthwisePatch(patch) = kernel {
+        let [taps, stride] = [patch.taps(), patch.stride()].map(|number| number as usize);
+        return (0..2).map(|_| placed(taps, stride, 1, far, border, random)).collect();
+    }
     let mut axes = match sizes {
         // A filter of one row in one dimension or two.
         Some([1, cols]) if random.below(2) == 0 => vec![axis(Some(cols), far, rules, random)],
@@ -273,10 +281,15 @@ fn axis(size: Option<usize>, far: usize, rules: Rules, random: &mut Random) -> A
     if rules.moves == Some(true) {
         dilation = stride;
     }
+    placed(kernel, stride, dilation, far, rules.border, random)
+}
+
+/// Padding and input for a filter along one dimension.
+fn placed(kernel: usize, stride: usize, dilation: usize, far: usize, border: Border, random: &mut Random) -> Axis {
     let span = dilation * (kernel - 1) + 1;
     let [before, after] = [random.below(span / 2 + 2), random.below(span / 2 + 2)];
     // Values for a border that is made of them.
-    let least = if rules.border == Border::Zero { 1 } else { before.max(after) + 1 };
+    let least = if border == Border::Zero { 1 } else { before.max(after) + 1 };
     let input = span.saturating_sub(before + after).max(least) + random.below(far);
     Axis { kernel, stride, dilation, before, after, input }
 }
@@ -295,7 +308,7 @@ fn channels(kernel: &KernelSpec, random: &mut Random) -> [usize; 2] {
         }
     };
     match kernel {
-        KernelSpec::Depthwise(_) => [1, 1 + random.below(3)],
+        KernelSpec::Depthwise(_) | KernelSpec::DepthwisePatch(_) => [1, 1 + random.below(3)],
         KernelSpec::Direct(direct) => {
             let k = match direct.filters() {
                 1 => 1,

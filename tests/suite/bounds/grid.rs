@@ -42,6 +42,11 @@ pub(crate) fn features(kernel: &KernelSpec, kinds: bool) -> Vec<String> {
         KernelSpec::Direct(direct) => features.push(format!("{} filters", direct.filters())),
         KernelSpec::Dot(dot) => features.push(format!("{}x{}", dot.positions(), kernel.workgroup_size())),
         KernelSpec::Depthwise(_) => features.push(format!("moves {}", kernel.name().contains("_moves"))),
+        KernelSpec::DepthwisePatch(patch) => {
+            let order = format!("by channels {}", patch.by_channels());
+            features.extend([patch.blocking().to_string(), format!("{} taps", patch.taps())]);
+            features.extend([format!("stride {}", patch.stride()), order]);
+        }
         KernelSpec::ImplicitGemm(gemm) => features.push(gemm.blocking().to_string()),
         KernelSpec::ImplicitGemmUnits(gemm) => {
             features.extend([gemm.blocking().to_string(), format!("together {}", kernel.name().contains("_together"))]);

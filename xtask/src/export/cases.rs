@@ -23,6 +23,7 @@ pub(super) fn all() -> anyhow::Result<Vec<(&'static str, Plan)>> {
         ("fused_filter_walking", square.on([1, 6, 33, 41])?, Some("fused_filter:f2x3"), &narrow),
         ("implicit_gemm", image(strided)?, Some("implicit_gemm"), &webgpu),
         ("depthwise", image(Conv::new(6, 6, [3, 3]).padding(1).groups(6).bias(true))?, Some("depthwise"), &webgpu),
+        ("depthwise_any", image(Conv::new(6, 6, [3, 2]).padding(1).groups(6).bias(true))?, Some("depthwise"), &webgpu),
         ("transposed", image(Conv::new(6, 5, [4, 4]).transposed(0).stride(2).padding(1))?, None, &webgpu),
         ("input_gradient", image(square.stride([2, 1]))?.input_gradient()?, None, &webgpu),
         ("weight_gradient", image(square)?.weight_gradient()?, Some("implicit_gemm"), &webgpu),
@@ -66,7 +67,7 @@ mod tests {
         let all = all().expect("legal");
         let kernels: HashSet<&str> = all.iter().flat_map(|(_, plan)| plan.kernels()).map(|k| k.kernel()).collect();
         // All but the exhibit, and what packs.
-        let wanted = "direct implicit_gemm depthwise winograd_input winograd_multiply winograd_output winograd_fused_output \
+        let wanted = "direct implicit_gemm depthwise depthwise_patch winograd_input winograd_multiply winograd_output winograd_fused_output \
                       winograd_fused pack_halves";
         let missing: Vec<&str> = wanted.split(' ').filter(|kernel| !kernels.contains(kernel)).collect();
         assert!(missing.is_empty(), "{missing:?} are not in {kernels:?}");
