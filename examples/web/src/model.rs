@@ -173,11 +173,11 @@ mod tests {
         let model = pollster::block_on(Model::upscaler(&Device::cpu(), UPSCALER, 2, [6, 5])).expect("a network");
         let grey = to_colours(&[90, 100, 110, 0].repeat(30));
         let mut tiles = 0;
-        let large = model.run(&Frame::new(&grey), |progress| {
+        let large = pollster::block_on(model.run(&Frame::new(&grey), |progress| {
             tiles += progress.done;
             ControlFlow::Continue(())
-        });
-        let large = to_canvas(&pollster::block_on(large).expect("a picture"));
+        }));
+        let large = to_canvas(&large.expect("a picture"));
         assert_eq!((model.output_size(), large.len(), tiles), ([12, 10], 4 * 120, 1));
         assert!(large.as_chunks().0.iter().all(|[r, g, b, a]| r < g && g < b && *a == 255));
         assert!(model.explanation().contains("conv 3 -> 64"));
