@@ -1,9 +1,10 @@
 //! `cargo xtask web`: the pages of `examples/web` as files under `target/web`; served on this machine with `--serve`; and with
 //! `--test` opened in a headless Chromium, where one checks every filter by every algorithm on WebGPU, the other compares its networks
-//! with other programs, and both report back. With `--package` the npm package alone.
+//! with other programs, and both report back. With `--package` the npm package alone, with `--compare` the package against another.
 
 mod browser;
 mod build;
+mod compare;
 mod package;
 mod pictures;
 mod report;
@@ -42,6 +43,15 @@ pub(crate) struct Options {
     /// Only the npm package: pack it, or with --test test it
     #[arg(long, conflicts_with = "serve")]
     package: bool,
+    /// Time the npm package against oidn-web, which is fetched, on SwiftShader's WebGPU
+    #[arg(long, conflicts_with_all = ["serve", "test", "package"])]
+    compare: bool,
+    /// Columns and rows of the picture, with --compare
+    #[arg(long, default_value_t = 128)]
+    size: usize,
+    /// How often each takes its turn, with --compare
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     /// The port, with --serve
     #[arg(long, default_value_t = 8910)]
     port: u16,
@@ -53,6 +63,7 @@ pub(crate) struct Options {
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
     let no_install = options.no_install;
     match options {
+        Options { compare: true, size, rounds, .. } => return compare::compare(root, *size, *rounds, no_install),
         Options { package: true, test: true, .. } => return package::test(root, no_install),
         Options { package: true, .. } => {
             println!("packed as {}", package::pack(root, no_install)?.display());
