@@ -86,6 +86,7 @@ pub(crate) fn verb(root: &Path, options: &Options) -> ExitCode {
         steps.step(&format!("soak, {SOAK_MINUTES} minutes"), |_| run(&mut soak(options.test.gpu)?));
         steps.step("HLSL through DXC", |_| hlsl::judge(root, &KernelSpec::all(), no_install));
         steps.step("page in a browser", |_| web::test(root, no_install).map(drop));
+        steps.step("npm package in a browser", |_| web::test_package(root, no_install));
     }
     if options.full || options.targets {
         for target in TARGETS {

@@ -1,10 +1,8 @@
 // The page's behaviour: places to compute and their filters come from the module, everything else is the page's own. With
 // `?test` it checks everything by itself and tells the server that it came from (`cargo xtask web --test`).
 
-import init, { Place, Session, drawn, filters, version } from './winoconv_web.js';
-
-const at = (id) => document.getElementById(id);
-const testing = new URLSearchParams(location.search).has('test');
+import { Session, drawn, filters } from './winoconv-web/winoconv_web.js';
+import { alone, at, begin, breathe, place, report, say, testing, text, version } from './shared.js';
 
 /** Sides of the picture that comes with the page, and the most that a loaded one may have. */
 const DRAWN = [384, 256];
@@ -19,37 +17,7 @@ const ALL = 0xffffffff;
 /** The picture of "Check all": small, since all its values are judged, and ragged for every tile. */
 const CHECKED = [37, 29];
 
-const places = [];
 let picture;
-/** How many runs were asked for: a later one makes an earlier one's result stale. */
-let busy = false;
-
-const text = (error) => (error instanceof Error ? error.message : String(error));
-
-function say(words, wrong = false) {
-  at('status').textContent = words;
-  at('status').classList.toggle('wrong', wrong);
-}
-
-/** Lets the page be drawn before the next piece of work. */
-const breathe = () => new Promise((resolve) => setTimeout(resolve, 0));
-
-/** Runs `work` with all controls off; what goes wrong is shown. In a test it is the test's to tell. */
-async function alone(work) {
-  if (busy) return;
-  busy = true;
-  const controls = [...at('controls').elements].filter((element) => !element.disabled);
-  controls.forEach((element) => (element.disabled = true));
-  try {
-    await work();
-  } catch (error) {
-    say(text(error), true);
-    if (testing) throw error;
-  } finally {
-    controls.forEach((element) => (element.disabled = false));
-    busy = false;
-  }
-}
 
 function show(canvas, bytes, width, height) {
   Object.assign(canvas, { width, height });
@@ -71,8 +39,6 @@ async function load(file) {
   context.drawImage(bitmap, 0, 0, width, height);
   take(context.getImageData(0, 0, width, height).data, width, height, file.name);
 }
-
-const place = () => places[at('place').selectedIndex];
 
 /** The algorithms that the filter may be computed by here; those that may not say why. */
 function offer() {
@@ -209,36 +175,18 @@ async function checkOne(device, filter, label, bytes, width, height) {
 /** What each filter does, by its name. */
 const names = {};
 
-/** A device on the GPU where the browser has one, and the processor; what is lacking is said. */
-async function open() {
-  let notice = '';
-  try {
-    const gpu = await Place.gpu();
-    places.push({ place: gpu, name: gpu.is_software ? 'WebGPU in software' : 'GPU' });
-    if (gpu.is_software) notice = 'This WebGPU adapter is played by the processor: times say nothing about a GPU.';
-  } catch (error) {
-    const lacks = navigator.gpu ? text(error) : 'this browser has no WebGPU';
-    notice = `No GPU here (${lacks}). The processor computes instead, on one thread of WebAssembly.`;
-  }
-  places.push({ place: Place.host(), name: 'processor' });
-  at('place').replaceChildren(...places.map(({ name }) => new Option(name)));
-  at('notice').textContent = notice;
-  at('notice').hidden = notice === '';
-}
-
 function placed() {
   const { place: device } = place();
-  const stamps = device.is_gpu ? (device.timestamps ? ', with timestamps' : ', without timestamps') : '';
+  const stamps = device.isGpu ? (device.timestamps ? ', with timestamps' : ', without timestamps') : '';
   at('device').textContent = `${version()} on ${device.name}${stamps}`;
 }
 
 async function main() {
-  await init();
+  await begin('This WebGPU adapter is played by the processor: times say nothing about a GPU.');
   const all = filters();
   for (let i = 0; i < all.length; i += 2) names[all[i]] = all[i + 1];
   at('filter').replaceChildren(...Object.entries(names).map(([name, about]) => new Option(about, name)));
   at('filter').value = 'ink';
-  await open();
   take(drawn(...DRAWN), ...DRAWN, 'A picture drawn by formula');
   placed();
   offer();
@@ -255,39 +203,22 @@ async function main() {
   at('check').onclick = () => alone(() => checkAll());
 }
 
-/** What the test's server is told: everything that was computed, and everything that went wrong. */
-async function test() {
-  const post = (path, body) => fetch(path, { method: 'POST', body });
-  const report = { webgpu: false, software: false, device: '', timestamps: false, notice: '', cases: [], errors: [] };
-  // An error is one wherever it surfaces.
-  addEventListener('error', (event) => report.errors.push(`${event.message}`));
-  addEventListener('unhandledrejection', (event) => report.errors.push(text(event.reason)));
-  const logged = console.error;
-  console.error = (...words) => { report.errors.push(words.map(text).join(' ')); logged(...words); };
-  // The page has not loaded before the server lets go of this, so a picture of the window waits for the end.
-  document.body.append(Object.assign(new Image(), { src: '/until-reported', hidden: true }));
-  try {
-    await main();
-    const { place: device } = place();
-    Object.assign(report, { webgpu: device.is_gpu, software: device.is_software, timestamps: device.timestamps });
-    Object.assign(report, { device: device.name, notice: at('notice').hidden ? '' : at('notice').textContent });
-    report.cases = await checkAll((what) => post('/progress', what));
-    // What a visitor sees: some algorithms on the whole picture, the planner's choice last.
-    for (const label of ['direct', 'staged:f4x3', 'fused:f4x3', 'fused_filter:f2x3', ''].filter((one) => labels().includes(one))) {
-      await post('/progress', `the picture by ${label || "the planner's choice"}`);
-      await run(label);
-    }
-    report.rows = [...at('times').rows].map((tr) => [...tr.cells].map((td) => td.textContent));
-    say('done');
-  } catch (error) {
-    report.errors.push(text(error));
-    say(text(error), true);
+/** What the test's server is told: everything that was computed. */
+async function test(report, post) {
+  await main();
+  report.timestamps = place().place.timestamps;
+  report.cases = await checkAll((what) => post('/progress', what));
+  // What a visitor sees: some algorithms on the whole picture, the planner's choice last.
+  for (const label of ['direct', 'staged:f4x3', 'fused:f4x3', 'fused_filter:f2x3', ''].filter((one) => labels().includes(one))) {
+    await post('/progress', `the picture by ${label || "the planner's choice"}`);
+    await run(label);
   }
-  await post('/report', JSON.stringify(report));
+  report.rows = [...at('times').rows].map((tr) => [...tr.cells].map((td) => td.textContent));
+  say('done');
 }
 
 if (testing) {
-  await test();
+  await report({ timestamps: false, cases: [] }, test);
 } else {
   await main().then(() => alone(async () => { await run(''); say('done'); }), (error) => say(text(error), true));
 }

@@ -1,8 +1,10 @@
-//! The networks of `winoconv-models` on the pictures of a canvas: four bytes a pixel, the last of them ignored.
+//! The networks of `winoconv-models` on the pictures of a canvas, which have four bytes a pixel, and on numbers.
+
+use std::ops::ControlFlow;
 
 use safetensors::SafeTensors;
 use winoconv::Device;
-use winoconv_models::{Compact, Denoiser, Frame, ModelError, Options, Range, UNet, Upscaler};
+use winoconv_models::{Compact, Denoiser, Frame, ModelError, Options, Progress, Range, UNet, Upscaler};
 
 /// A browser gives a page less memory than a program has.
 const MEMORY: u64 = 512 << 20;
@@ -26,14 +28,14 @@ impl Model {
         Ok(Self::Upscaler(Upscaler::new(&network, size, &Options::new(device).memory(MEMORY)).await?))
     }
 
-    /// A network that denoises colours as screens show them, from a TZA file.
+    /// A network that denoises colours of this range, from a TZA file.
     ///
     /// # Errors
     /// A damaged file, a size that is none, whatever the device says.
-    pub async fn denoiser(device: &Device, file: &[u8], size: [usize; 2]) -> Result<Self, ModelError> {
+    pub async fn denoiser(device: &Device, file: &[u8], range: Range, size: [usize; 2]) -> Result<Self, ModelError> {
         let network = UNet::from_tza(file)?;
         let options = Options::new(device).memory(MEMORY);
-        Ok(Self::Denoiser(Denoiser::new(&network, Range::Srgb, size, &options).await?, size))
+        Ok(Self::Denoiser(Denoiser::new(&network, range, size, &options).await?, size))
     }
 
     /// Columns and rows of its results.
@@ -52,28 +54,50 @@ impl Model {
         }
     }
 
-    /// Numbers from 0 to 1, three a pixel, to such numbers.
+    /// A picture of three numbers a pixel to such a picture. `told` is called after each tile. An upscaler reads only the colours.
     ///
     /// # Errors
-    /// A picture of another size, whatever the device says.
-    pub async fn run(&self, pixels: &[f32]) -> Result<Vec<f32>, ModelError> {
+    /// A picture of another size; albedo or normals that the network does not read, or reads and does not get; whatever the device
+    /// says; [`Cancelled`](ModelError::Cancelled) if `told` answers with a `Break`.
+    pub async fn run(
+        &self,
+        frame: &Frame<'_>,
+        told: impl FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<f32>, ModelError> {
         match self {
-            Self::Upscaler(upscaler) => upscaler.run(pixels).await,
-            Self::Denoiser(denoiser, _) => denoiser.run(&Frame::new(pixels)).await,
+            Self::Upscaler(upscaler) => upscaler.run_with(frame.colour, told).await,
+            Self::Denoiser(denoiser, _) => denoiser.run_with(frame, told).await,
         }
     }
+}
 
-    /// The bytes of a canvas to those of another. Nothing of the result can be seen through.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub async fn run_bytes(&self, bytes: &[u8]) -> Result<Vec<u8>, ModelError> {
-        let colours = |pixel: &[u8; 4]| [pixel[0], pixel[1], pixel[2]].map(|byte| f32::from(byte) / 255.0);
-        let pixels: Vec<f32> = bytes.as_chunks().0.iter().flat_map(colours).collect();
-        let result = self.run(&pixels).await?;
-        // The conversion saturates.
-        let byte = |value: f32| (value * 255.0).round() as u8;
-        Ok(result.as_chunks().0.iter().flat_map(|&[r, g, b]| [byte(r), byte(g), byte(b), u8::MAX]).collect())
+/// The colours of a canvas, from 0 to 1. Opacity is left out.
+pub fn to_colours(bytes: &[u8]) -> Vec<f32> {
+    let colours = |pixel: &[u8; 4]| [pixel[0], pixel[1], pixel[2]].map(|byte| f32::from(byte) / 255.0);
+    bytes.as_chunks().0.iter().flat_map(colours).collect()
+}
+
+/// The canvas of such colours, which is opaque.
+pub fn to_canvas(colours: &[f32]) -> Vec<u8> {
+    // The conversion saturates.
+    let byte = |value: f32| (value * 255.0).round() as u8;
+    colours.as_chunks().0.iter().flat_map(|&[r, g, b]| [byte(r), byte(g), byte(b), u8::MAX]).collect()
+}
+
+/// What a program is to do about an error, in a word.
+pub const fn code(error: &ModelError) -> &'static str {
+    match error {
+        ModelError::Damaged { .. } => "damaged",
+        ModelError::Unsupported { .. } => "unsupported",
+        ModelError::NotShipped { .. } => "not-shipped",
+        ModelError::Scale { .. } => "scale",
+        ModelError::Length { .. } => "length",
+        ModelError::Size { .. } => "size",
+        ModelError::Inputs { .. } => "inputs",
+        ModelError::Winoconv(winoconv::Error::Limit(_)) => "limit",
+        ModelError::Winoconv(winoconv::Error::Device(_)) => "device",
+        // A new kind is the library's own until it has a word here.
+        _ => "internal",
     }
 }
 
@@ -112,16 +136,18 @@ pub async fn agreement(device: &Device, cases: &[u8], weights: [&[u8]; 2]) -> Re
         let numbers = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
         Ok(([width, height], numbers))
     };
+    let go_on = |_| ControlFlow::Continue(());
     let (size, cat) = picture("cat")?;
     let (_, expected) = picture("cat.large")?;
-    let large = Model::upscaler(device, weights[0], 4, size).await?.run(&cat).await?;
+    let large = Model::upscaler(device, weights[0], 4, size).await?.run(&Frame::new(&cat), go_on).await?;
     let apart = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a - b)).collect::<Vec<f64>>();
     let squares: f64 = apart(&large, &expected).iter().map(|apart| apart * apart).sum();
     let psnr = -10.0 * (squares / expected.len().max(1) as f64).log10();
 
     let (size, noisy) = picture("ldr")?;
     let (_, expected) = picture("clean.srgb")?;
-    let clean = Model::denoiser(device, weights[1], size).await?.run(&noisy).await?;
+    let denoiser = Model::denoiser(device, weights[1], Range::Srgb, size).await?;
+    let clean = denoiser.run(&Frame::new(&noisy), go_on).await?;
     let largest = apart(&clean, &expected).iter().fold(0.0f64, |most, apart| most.max(apart.abs()));
     Ok(Agreement { psnr, apart: largest })
 }
@@ -145,10 +171,33 @@ mod tests {
     #[test]
     fn canvases_become_canvases() {
         let model = pollster::block_on(Model::upscaler(&Device::cpu(), UPSCALER, 2, [6, 5])).expect("a network");
-        let grey = [90, 100, 110, 0].repeat(30);
-        let large = pollster::block_on(model.run_bytes(&grey)).expect("a picture");
-        assert_eq!((model.output_size(), large.len()), ([12, 10], 4 * 120));
+        let grey = to_colours(&[90, 100, 110, 0].repeat(30));
+        let mut tiles = 0;
+        let large = pollster::block_on(model.run(&Frame::new(&grey), |progress| {
+            tiles += progress.done;
+            ControlFlow::Continue(())
+        }));
+        let large = to_canvas(&large.expect("a picture"));
+        assert_eq!((model.output_size(), large.len(), tiles), ([12, 10], 4 * 120, 1));
         assert!(large.as_chunks().0.iter().all(|[r, g, b, a]| r < g && g < b && *a == 255));
         assert!(model.explanation().contains("conv 3 -> 64"));
+        assert_eq!(to_canvas(&[-1.0, 0.5, 2.0]), [0, 128, 255, 255]);
+    }
+
+    #[test]
+    fn errors_have_words() {
+        let device = Device::cpu();
+        let of = |model: Result<Model, ModelError>| code(&model.expect_err("it cannot be had"));
+        assert_eq!(of(pollster::block_on(Model::upscaler(&device, &UPSCALER[..9], 2, [6, 5]))), "damaged");
+        assert_eq!(of(pollster::block_on(Model::upscaler(&device, UPSCALER, 5, [6, 5]))), "scale");
+        assert_eq!(of(pollster::block_on(Model::denoiser(&device, DENOISER, Range::Ldr, [0, 5]))), "size");
+        let model = pollster::block_on(Model::denoiser(&device, DENOISER, Range::Ldr, [6, 5])).expect("a network");
+        let grey = [0.5; 90];
+        let run = |frame: Frame<'_>, told| code(&pollster::block_on(model.run(&frame, told)).expect_err("it cannot"));
+        let go_on = |_: Progress| ControlFlow::Continue(());
+        assert_eq!(run(Frame::new(&grey[..89]), go_on), "length");
+        assert_eq!(run(Frame::new(&grey).albedo(&grey), go_on), "inputs");
+        let stopped = pollster::block_on(model.run(&Frame::new(&grey), |_| ControlFlow::Break(())));
+        assert!(matches!(stopped, Err(ModelError::Cancelled)), "{stopped:?}");
     }
 }

@@ -3,12 +3,14 @@
 
 use std::cell::Cell;
 
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{JsError, wasm_bindgen};
 use winoconv::gpu::{AdapterChoice, ContextOptions};
 use winoconv::{Algorithm, Device};
 
 use crate::check::check;
 use crate::filter::Filter;
+use crate::model_page::failure;
 use crate::picture::Picture;
 use crate::stack::{Stack, offers};
 
@@ -46,12 +48,12 @@ impl Place {
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn gpu() -> Result<Self, JsError> {
+    pub async fn gpu() -> Result<Self, JsValue> {
         let hardware = Device::gpu(&ContextOptions::default()).await;
         let software = ContextOptions::default().adapter(AdapterChoice::Software);
         let device = match hardware {
             Ok(device) => device,
-            Err(_) => Device::gpu(&software).await?,
+            Err(_) => Device::gpu(&software).await.map_err(|error| failure(error.into()))?,
         };
         Ok(Self { device })
     }
@@ -68,13 +70,13 @@ impl Place {
     }
 
     /// Whether the CPU does the work.
-    #[wasm_bindgen(getter)]
+    #[wasm_bindgen(getter, js_name = isSoftware)]
     pub fn is_software(&self) -> bool {
         self.device.caps().is_software()
     }
 
     /// Whether it is a GPU by its interface.
-    #[wasm_bindgen(getter)]
+    #[wasm_bindgen(getter, js_name = isGpu)]
     pub fn is_gpu(&self) -> bool {
         self.device.context().is_some()
     }

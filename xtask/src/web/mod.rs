@@ -1,9 +1,11 @@
 //! `cargo xtask web`: the pages of `examples/web` as files under `target/web`; served on this machine with `--serve`; and with
 //! `--test` opened in a headless Chromium, where one checks every filter by every algorithm on WebGPU, the other compares its networks
-//! with other programs, and both report back.
+//! with other programs, and both report back. With `--package` the npm package alone, with `--compare` the package against another.
 
 mod browser;
 mod build;
+mod compare;
+mod package;
 mod pictures;
 mod report;
 mod server;
@@ -15,14 +17,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 
+pub(crate) use self::package::test as test_package;
+
 use self::browser::{Browser, Gpu};
 use self::report::Report;
 use self::server::Told;
 
 const FOLDER: &str = "target/web";
 /// The page of filters, and that of networks; with what their windows look like when everything is reported.
-const FILTERS: (&str, &str) = ("index.html", "screenshot.png");
-const PICTURES: (&str, &str) = ("pictures.html", "screenshot-pictures.png");
+const FILTERS: (&str, &str) = ("index.html?test", "screenshot.png");
+const PICTURES: (&str, &str) = ("pictures.html?test", "screenshot-pictures.png");
 /// A page that is silent for so long hangs: SwiftShader compiles the slowest kernels for seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -32,9 +36,22 @@ pub(crate) struct Options {
     /// Serve the page on this machine until stopped
     #[arg(long)]
     serve: bool,
-    /// Open the page in a headless Chromium, on SwiftShader's WebGPU and without any, and judge what it reports
+    /// Open the pages in a headless Chromium, on SwiftShader's WebGPU and without any, and judge what they report; then the same with a
+    /// program that installs the npm package, which needs npm
     #[arg(long, conflicts_with = "serve")]
     test: bool,
+    /// Only the npm package: pack it, or with --test test it
+    #[arg(long, conflicts_with = "serve")]
+    package: bool,
+    /// Time the npm package against oidn-web, which is fetched, on SwiftShader's WebGPU
+    #[arg(long, conflicts_with_all = ["serve", "test", "package"])]
+    compare: bool,
+    /// Columns and rows of the picture, with --compare
+    #[arg(long, default_value_t = 128)]
+    size: usize,
+    /// How often each takes its turn, with --compare
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     /// The port, with --serve
     #[arg(long, default_value_t = 8910)]
     port: u16,
@@ -44,11 +61,22 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn verb(root: &Path, options: &Options) -> anyhow::Result<()> {
-    if options.test {
-        return test(root, options.no_install).map(drop);
+    let no_install = options.no_install;
+    match options {
+        Options { compare: true, size, rounds, .. } => return compare::compare(root, *size, *rounds, no_install),
+        Options { package: true, test: true, .. } => return package::test(root, no_install),
+        Options { package: true, .. } => {
+            println!("packed as {}", package::pack(root, no_install)?.display());
+            return Ok(());
+        }
+        Options { test: true, .. } => {
+            test(root, no_install)?;
+            return package::test(root, no_install);
+        }
+        _ => {}
     }
     let folder = root.join(FOLDER);
-    build::page(root, &folder, options.no_install)?;
+    build::page(root, &folder, no_install)?;
     println!("written to {}", folder.display());
     if options.serve {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
@@ -89,7 +117,7 @@ fn open(folder: &Path, browser: &Browser, gpu: Gpu, (page, picture): (&str, &str
     // It serves until this process ends: nothing that a browser asks later may hang.
     let _server = server::start(folder, address, tell)?;
     let picture = if gpu == Gpu::None { format!("host-{picture}") } else { picture.to_owned() };
-    let run = browser.open(&format!("http://{address}/{page}?test"), folder, gpu, &picture)?;
+    let run = browser.open(&format!("http://{address}/{page}"), folder, gpu, &picture)?;
     let mut last = "nothing".to_owned();
     let text = loop {
         let told = told.recv_timeout(PATIENCE);

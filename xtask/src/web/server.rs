@@ -68,11 +68,11 @@ fn answer(
     }
 }
 
-/// A file of the folder itself: there are none in folders below.
+/// A file of the folder or of one below, of which no name begins with a dot.
 fn file(folder: &Path, path: &str) -> Option<(&'static str, Vec<u8>)> {
-    let name = if path == "/" { "index.html" } else { path.trim_start_matches('/') };
+    let name = if path == "/" { "index.html" } else { path.strip_prefix('/')? };
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if name.starts_with('.') || !name.chars().all(is_plain) {
+    if name.split('/').any(|part| part.is_empty() || part.starts_with('.') || !part.chars().all(is_plain)) {
         return None;
     }
     let kind = match name.rsplit_once('.')?.1 {
@@ -98,7 +98,9 @@ mod tests {
     fn files_are_served_and_reports_are_heard() {
         let folder = tempfile::tempdir().expect("a folder for the test");
         fs::create_dir(folder.path().join("below")).expect("a folder in it");
-        for (name, text) in [("index.html", "<p>here"), ("secret", "of no kind"), ("below/page.js", "1")] {
+        for (name, text) in
+            [("index.html", "<p>here"), ("secret", "of no kind"), ("below/page.js", "1"), ("below/.hidden.js", "2")]
+        {
             fs::write(folder.path().join(name), text).expect("written");
         }
         let (tell, told) = channel();
@@ -109,7 +111,18 @@ mod tests {
         };
         let get = |path| ask(Method::GET, path, "");
         assert_eq!(get("/?test"), Ok(("text/html; charset=utf-8", b"<p>here".to_vec())));
-        for path in ["/../Cargo.toml", "/.hidden", "/none.js", "/below/page.js", "/secret", "//etc/passwd", "/%2e%2e"] {
+        assert_eq!(get("/below/page.js"), Ok(("text/javascript; charset=utf-8", b"1".to_vec())));
+        for path in [
+            "/../Cargo.toml",
+            "/below/../index.html",
+            "/.hidden",
+            "/below/.hidden.js",
+            "/none.js",
+            "/below",
+            "/secret",
+            "//etc/passwd",
+            "/%2e%2e",
+        ] {
             assert_eq!(get(path), Err(StatusCode::NOT_FOUND), "{path}");
         }
         assert_eq!(ask(Method::DELETE, "/index.html", ""), Err(StatusCode::METHOD_NOT_ALLOWED));
