@@ -144,8 +144,8 @@ fn gradients_are_those_of_burn() {
             let of_bias = bias.map(|bias| bias.grad(&gradients).unwrap());
             (input.grad(&gradients).unwrap(), weight.grad(&gradients).unwrap(), of_bias)
         };
-        let ours = gradients(|input, weight, bias, options| conv2d(input, weight, bias, options));
-        let burns = gradients(|input, weight, bias, options| module::conv2d(input, weight, bias, options));
+        let ours = gradients(conv2d);
+        let burns = gradients(module::conv2d);
         check(Operation::InputGradient, &geometry, ours.0, burns.0);
         check(Operation::WeightGradient, &geometry, ours.1, burns.1);
         assert_eq!(ours.2.is_some(), case.bias);

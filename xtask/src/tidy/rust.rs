@@ -23,7 +23,7 @@ const UNSAFE_FILES: &[&str] = &[
     "tests/suite/pipelines.rs",
 ];
 /// Where wgpu may be named; `src/lib.rs` re-exports it.
-const WGPU_PLACES: &[&str] = &["src/gpu/", "src/lib.rs", "tests/", "benches/", "examples/", "xtask/"];
+const WGPU_PLACES: &[&str] = &["src/gpu/", "src/lib.rs", "tests/", "benches/", "examples/", "xtask/", "bridges/"];
 const WGPU_NAMES: &[&str] = &["wgpu", "wgpu_core", "wgpu_hal", "wgpu_types"];
 
 /// A word, a mark, or an end of a group, with its line. Literals are there without their text.
