@@ -122,7 +122,7 @@ impl Bound {
             let ranges: Vec<BoundRange<'_>> = of_step.iter().map(|window| window.range).collect();
             let buffers = buffers_of(&ranges, &is_written(step), alignment)?;
             let first = first_of_source(step, |i| of_step[i].first);
-            variants.push(Variant { kernel: step.kernel.from_element(first), buffers });
+            variants.push(Variant { kernel: step.kernel.beginning_at(first), buffers });
             windows.push(of_step);
         }
         // Buffers are checked first, so that nothing is compiled for buffers that cannot be bound.
@@ -362,7 +362,7 @@ pub(crate) fn variants(steps: &[Dispatch], tensors: &Tensors<'_>) -> Vec<Variant
             let offset = tensors.get(operand.slot).map_or(0, |tensor| tensor.offset / DType::F16.size());
             (offset % 8) as u32 + (operand.first % 8) as u32
         };
-        let kernel = step.kernel.from_element(first_of_source(step, first));
+        let kernel = step.kernel.beginning_at(first_of_source(step, first));
         Variant { kernel, buffers: Buffers::of(&is_written(step), same) }
     };
     steps.iter().map(variant).collect()

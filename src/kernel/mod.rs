@@ -293,9 +293,9 @@ impl KernelSpec {
     }
 
     /// The same kernel for a source that begins at this element of its binding.
-    pub(crate) fn from_element(self, first: u32) -> Self {
+    pub(crate) fn beginning_at(self, first: u32) -> Self {
         match self {
-            Self::ImplicitGemmUnits(kernel) => kernel.from_element(first).spec(),
+            Self::ImplicitGemmUnits(kernel) => kernel.beginning_at(first).spec(),
             other => other,
         }
     }

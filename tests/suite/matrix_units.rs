@@ -296,7 +296,7 @@ fn planted_flaws_are_found() {
 /// naga takes the texts for matrix units, our lints accept them, and they fit the largest device.
 #[test]
 fn texts_for_matrix_units_are_valid() {
-    let limits = winoconv::caps::Limits::LARGEST;
+    let limits = Limits::LARGEST;
     for kernel in KernelSpec::all_for_units() {
         winoconv::wgsl::check(&kernel, &limits).unwrap_or_else(|error| panic!("{error}"));
     }

@@ -69,7 +69,7 @@ impl ImplicitGemmUnits {
     }
 
     /// The same kernel for a source that begins at this element of its binding.
-    pub(crate) const fn from_element(self, first: u32) -> Self {
+    pub(crate) const fn beginning_at(self, first: u32) -> Self {
         if first.is_multiple_of(Self::EIGHT) { self } else { Self { channels: Channels::Apart, ..self } }
     }
 
