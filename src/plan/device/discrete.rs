@@ -32,7 +32,8 @@ pub(super) const MULTIPLY: MultiplyRates = MultiplyRates {
 };
 
 /// H200, driver 580.159, 2026-11-30: the product 36 x 512 x 1568 x 512 alone, 16 steps of one block after the other; of the blocking
-/// of 64 x 64 estimated between its neighbours. Blocks at a time by their registers.
+/// of 64 x 64 estimated between its neighbours. Blocks at a time by their registers. `gemm_`: four 3x3 layers in both
+/// orders in memory, 2026-12-01 (`docs/log/2026-12-01.md`), the geometric mean of the times that they came to.
 const UNITS: UnitRates = UnitRates {
     step: [1.33e-6, 0.65e-6, 0.37e-6, 0.24e-6, 1.92e-6, 1.28e-6, 0.445e-6],
     held: [1.0, 2.0, 4.0, 4.0, 1.0, 2.0, 4.0],

@@ -12,8 +12,8 @@ use crate::plan::device::rates;
 use crate::plan::device::rates::{Rates, count};
 use crate::problem::Problem;
 
-/// The least estimate of the products and the cut that has it, for all of a problem's correlations, of those that the device can run with sums of parts that
-/// fit into a workspace.
+/// The least estimate for all of a problem's correlations, and the cut that has it: of those that the device can run with
+/// sums of parts that fit into a workspace.
 pub(in crate::plan) fn cut(
     problem: &Problem,
     storage: Storage,
